@@ -1,0 +1,3 @@
+//! The equal front ends: each is a client of [`crate::protocol`], none imports another.
+
+pub mod tui;

@@ -1,0 +1,4 @@
+//! The terminal screen.
+
+pub mod text;
+pub mod theme;

@@ -1,0 +1,104 @@
+//! Why a model request failed.
+
+use std::time::Duration;
+
+/// A failed model request. The message is one line without control characters.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LlmError {
+    /// The server could not be reached, or the connection broke.
+    #[error("{0}")]
+    Connection(String),
+    /// Nothing came for too long.
+    #[error("{0}")]
+    Timeout(String),
+    /// The server answered with an error status, or with an error object inside the stream.
+    #[error("{message} (HTTP {code})")]
+    Status {
+        code: u16,
+        message: String,
+        request_id: Option<String>,
+        /// How long the server asks us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The model answered with nothing, or with thinking alone.
+    #[error("{0}")]
+    Empty(String),
+    /// The answer could not be understood.
+    #[error("{0}")]
+    Malformed(String),
+    /// Anything else that the provider reports.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl LlmError {
+    /// Whether the same request may succeed if it is sent again (agent-loop.md section 4, with the
+    /// statuses that kimi-cli's SDKs retry).
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Connection(_) | Self::Timeout(_) | Self::Empty(_) | Self::Malformed(_) => true,
+            Self::Status { code, .. } => {
+                matches!(code, 408 | 409 | 429 | 500 | 502 | 503 | 504 | 529)
+            }
+            Self::Other(_) => false,
+        }
+    }
+
+    /// Whether print mode ends with status 75, "try again later" (print-mode.md section 6).
+    pub fn temporary(&self) -> bool {
+        match self {
+            Self::Connection(_) | Self::Timeout(_) | Self::Empty(_) => true,
+            Self::Status { code, .. } => matches!(code, 429 | 500 | 502 | 503 | 504),
+            Self::Malformed(_) | Self::Other(_) => false,
+        }
+    }
+
+    /// The HTTP status, when there is one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// How long the server asks us to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The class name that `StepRetry.error_type` carries (wire.md section 4).
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Connection(_) => "APIConnectionError",
+            Self::Timeout(_) => "APITimeoutError",
+            Self::Status { .. } => "APIStatusError",
+            Self::Empty(_) => "APIEmptyResponseError",
+            Self::Malformed(_) | Self::Other(_) => "ChatProviderError",
+        }
+    }
+
+    /// Whether the request was refused because it is longer than the model's context window.
+    pub fn context_overflow(&self) -> bool {
+        let Self::Status { code, message, .. } = self else {
+            return false;
+        };
+        if !(400..500).contains(code) || *code == 429 {
+            return false;
+        }
+        let message = message.to_ascii_lowercase();
+        [
+            "context length",
+            "context_length",
+            "context window",
+            "maximum context",
+            "too many tokens",
+            "max tokens",
+            "token limit",
+        ]
+        .iter()
+        .any(|mark| message.contains(mark))
+    }
+}

@@ -1,0 +1,189 @@
+//! What the program takes from its surroundings, as one value that is passed in.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Surroundings of a run: environment variables, home and working directory, clock, ids.
+///
+/// Nothing below `main` reads the process environment or the clock by itself, so that every screen
+/// and every record can be reproduced in a test.
+#[derive(Clone)]
+pub struct Env {
+    vars: Arc<HashMap<String, String>>,
+    /// The user's home directory.
+    pub home: PathBuf,
+    /// The directory the process was started in.
+    pub cwd: PathBuf,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// Wall clock time.
+    fn now(&self) -> SystemTime;
+    /// Monotonic time, for durations.
+    fn instant(&self) -> Instant;
+    /// A number in `0.0..1.0`, for jitter.
+    fn jitter(&self) -> f64;
+}
+
+/// Where fresh identifiers come from.
+pub trait Ids: Send + Sync {
+    /// A UUID in its usual text form.
+    fn uuid(&self) -> String;
+}
+
+impl Env {
+    /// The real surroundings of this process.
+    pub fn of_process() -> Self {
+        let home = directories::BaseDirs::new()
+            .map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_path_buf());
+        let cwd = std::env::current_dir().unwrap_or_else(|_| home.clone());
+        let vars = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::new(vars, home, cwd, Arc::new(SystemClock), Arc::new(RandomIds))
+    }
+
+    /// Surroundings made of the given parts.
+    pub fn new(
+        vars: HashMap<String, String>,
+        home: PathBuf,
+        cwd: PathBuf,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
+        Self { vars: Arc::new(vars), home, cwd, clock, ids }
+    }
+
+    /// An environment variable; an empty one counts as unset.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// All environment variables.
+    pub fn vars(&self) -> &HashMap<String, String> {
+        &self.vars
+    }
+
+    /// Whether a variable is set to one of `1`, `true`, `t`, `yes`, `y`.
+    pub fn truthy(&self, name: &str) -> bool {
+        self.var(name).is_some_and(|value| {
+            matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y")
+        })
+    }
+
+    /// Unix time in seconds with fractions, as the records on disk have it.
+    pub fn unix_now(&self) -> f64 {
+        self.clock.now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+    }
+}
+
+/// The operating system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn jitter(&self) -> f64 {
+        let bytes = *uuid::Uuid::new_v4().as_bytes();
+        f64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+            / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+/// Random version 4 UUIDs.
+pub struct RandomIds;
+
+impl Ids for RandomIds {
+    fn uuid(&self) -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+}
+
+/// Surroundings for tests: a clock that stands still until it is moved, ids that count up.
+pub mod fixed {
+    use super::{
+        Arc, Clock, Duration, Env, HashMap, Ids, Instant, PathBuf, SystemTime, UNIX_EPOCH,
+    };
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A clock at a fixed time that only [`FixedClock::advance`] moves.
+    pub struct FixedClock {
+        start: Instant,
+        offset: Mutex<Duration>,
+    }
+
+    impl FixedClock {
+        /// A clock that shows 2026-01-02 03:04:05 UTC.
+        pub fn new() -> Self {
+            Self { start: Instant::now(), offset: Mutex::new(Duration::ZERO) }
+        }
+
+        /// Moves the clock forward.
+        pub fn advance(&self, by: Duration) {
+            if let Ok(mut offset) = self.offset.lock() {
+                *offset += by;
+            }
+        }
+
+        fn offset(&self) -> Duration {
+            self.offset.lock().map(|offset| *offset).unwrap_or_default()
+        }
+    }
+
+    impl Default for FixedClock {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
+    impl Clock for FixedClock {
+        fn now(&self) -> SystemTime {
+            UNIX_EPOCH + Duration::from_secs(1_767_323_045) + self.offset()
+        }
+
+        fn instant(&self) -> Instant {
+            self.start + self.offset()
+        }
+
+        fn jitter(&self) -> f64 {
+            0.0
+        }
+    }
+
+    /// Ids `00000000-0000-4000-8000-000000000001`, `...2` and so on.
+    #[derive(Default)]
+    pub struct CountingIds(AtomicU64);
+
+    impl Ids for CountingIds {
+        fn uuid(&self) -> String {
+            let n = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            format!("00000000-0000-4000-8000-{n:012}")
+        }
+    }
+
+    /// An environment with these variables, with `home` as home and working directory.
+    pub fn env(home: impl Into<PathBuf>, vars: &[(&str, &str)]) -> Env {
+        let home = home.into();
+        let vars: HashMap<String, String> =
+            vars.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Env::new(
+            vars,
+            home.clone(),
+            home,
+            Arc::new(FixedClock::new()),
+            Arc::new(CountingIds::default()),
+        )
+    }
+}

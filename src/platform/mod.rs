@@ -1,0 +1,6 @@
+//! The machine: clock, environment, processes, clipboard. Everything that would make a test
+//! unstable comes from here and is passed in.
+
+pub mod env;
+
+pub use env::{Clock, Env, Ids};

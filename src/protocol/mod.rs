@@ -1,0 +1,29 @@
+//! The one vocabulary between the agent and every front end: plain serde data.
+//!
+//! A front end submits [`Op`]s and receives [`Message`]s. The shapes of [`Event`] and [`Request`]
+//! are those of the Kimi wire protocol 1.10, so that what the wire front end prints, what
+//! `wire.jsonl` records and what the screen draws is the same stream.
+//!
+//! This folder imports nothing else of this crate.
+
+mod content;
+mod event;
+mod op;
+mod request;
+mod tool;
+mod usage;
+
+pub use content::{ContentPart, MediaUrl, UserInput};
+pub use event::{Event, Notification, SessionInfo, StatusUpdate};
+pub use op::{Failure, FailureKind, Message, Op, Outcome, StopReason};
+pub use request::{
+    ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
+    Request, Response, Verdict,
+};
+pub use tool::{
+    DisplayBlock, FunctionCall, TodoItem, TodoStatus, ToolCall, ToolOutput, ToolReturnValue,
+};
+pub use usage::TokenUsage;
+
+/// The wire protocol version whose shapes these types have.
+pub const WIRE_PROTOCOL_VERSION: &str = "1.10";

@@ -1,0 +1,120 @@
+//! Questions the agent puts to a front end, and the answers.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::DisplayBlock;
+
+/// A question that a front end has to answer with a [`Response`] of the same id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload")]
+pub enum Request {
+    ApprovalRequest(ApprovalRequest),
+    QuestionRequest(QuestionRequest),
+}
+
+impl Request {
+    /// The request's id, which its answer names.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::ApprovalRequest(request) => &request.id,
+            Self::QuestionRequest(request) => &request.id,
+        }
+    }
+}
+
+/// May this tool call go ahead?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRequest {
+    pub id: String,
+    pub tool_call_id: String,
+    /// The tool that asks.
+    pub sender: String,
+    /// What would be approved for the session: `run command`, `edit file`, ...
+    pub action: String,
+    /// The concrete act, one line.
+    pub description: String,
+    /// `foreground_turn` or `background_agent`.
+    #[serde(default)]
+    pub source_kind: Option<String>,
+    #[serde(default)]
+    pub source_id: Option<String>,
+    #[serde(default)]
+    pub agent_id: Option<String>,
+    #[serde(default)]
+    pub subagent_type: Option<String>,
+    #[serde(default)]
+    pub source_description: Option<String>,
+    #[serde(default)]
+    pub display: Vec<DisplayBlock>,
+}
+
+/// How a person decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Approve,
+    ApproveForSession,
+    Reject,
+}
+
+/// The answer to an [`ApprovalRequest`]; also broadcast as an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalResponse {
+    pub request_id: String,
+    pub response: Verdict,
+    /// With a rejection: what the model should do instead. Empty for none.
+    #[serde(default)]
+    pub feedback: String,
+}
+
+/// One to four questions with choices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionRequest {
+    pub id: String,
+    pub tool_call_id: String,
+    pub questions: Vec<Question>,
+}
+
+/// A question; a front end adds a free-text choice of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    pub question: String,
+    /// A label of up to 12 characters for a tab.
+    #[serde(default)]
+    pub header: String,
+    pub options: Vec<QuestionOption>,
+    #[serde(default)]
+    pub multi_select: bool,
+    /// A long text to read before answering.
+    #[serde(default)]
+    pub body: String,
+    #[serde(default)]
+    pub other_label: String,
+    #[serde(default)]
+    pub other_description: String,
+}
+
+/// One choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionOption {
+    pub label: String,
+    #[serde(default)]
+    pub description: String,
+}
+
+/// The answer to a [`QuestionRequest`]: question text to label, labels joined by `, `, or free
+/// text. An empty map means dismissed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionResponse {
+    pub request_id: String,
+    pub answers: Map<String, Value>,
+}
+
+/// An answer to a [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Response {
+    Approval(ApprovalResponse),
+    Question(QuestionResponse),
+}

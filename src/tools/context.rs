@@ -1,0 +1,201 @@
+//! The seam between a tool and the agent that runs it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::Env;
+use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
+
+/// A tool. One value serves all calls, several at once.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// The canonical name, as kimi-cli has it (`ReadFile`).
+    fn name(&self) -> &'static str;
+
+    /// What the model is told the tool is for.
+    fn description(&self) -> &str;
+
+    /// The JSON schema of the arguments.
+    fn parameters(&self) -> Value;
+
+    /// What a call with these arguments may do; decides what may run beside it.
+    fn effect(&self, arguments: &Value) -> Effect;
+
+    /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
+    /// with everything it started gone.
+    async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn;
+}
+
+/// What a call may do to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Only looks: runs beside other calls.
+    Read,
+    /// May change something: runs alone, in call order.
+    Write,
+    /// Talks to a person: runs alone.
+    Interact,
+}
+
+/// What a call returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolReturn {
+    pub value: ToolReturnValue,
+    /// Set when a person rejected the call: whether they said what to do instead.
+    pub rejected: Option<Rejected>,
+}
+
+/// A rejection by a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected {
+    pub with_feedback: bool,
+}
+
+impl From<ToolReturnValue> for ToolReturn {
+    fn from(value: ToolReturnValue) -> Self {
+        Self { value, rejected: None }
+    }
+}
+
+impl ToolReturn {
+    /// The result of a call that a person rejected.
+    pub fn rejected(feedback: Option<&str>) -> Self {
+        let value = match feedback {
+            None => ToolReturnValue::error(
+                "The user rejected this tool call. Stop here and wait for the user to say what to do next.",
+                "Rejected by user",
+            ),
+            Some(feedback) => ToolReturnValue::error(
+                format!(
+                    "The user rejected this tool call and gave a reason. User feedback: {feedback}"
+                ),
+                format!("Rejected: {feedback}"),
+            ),
+        };
+        Self { value, rejected: Some(Rejected { with_feedback: feedback.is_some() }) }
+    }
+}
+
+/// Everything a call can use.
+pub struct CallContext {
+    pub call_id: String,
+    pub env: Env,
+    pub workspace: Arc<Workspace>,
+    /// Where to ask a person.
+    pub desk: Arc<dyn Desk>,
+    pub todos: Arc<dyn TodoStore>,
+    /// Text that the call has produced so far goes here for the screen.
+    pub live: LiveOutput,
+    pub cancel: CancellationToken,
+    /// Where the whole of an output goes that was cut for the model. Made when first needed.
+    pub spill_dir: PathBuf,
+    /// The environment variables given to child processes, beyond the inherited ones.
+    pub child_env: Vec<(String, String)>,
+}
+
+/// Sends pieces of a call's output to the screen while it runs.
+#[derive(Clone)]
+pub struct LiveOutput(Arc<dyn Fn(String) + Send + Sync>);
+
+impl LiveOutput {
+    /// Live output that is handed to `sink`.
+    pub fn new(sink: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    /// Live output that nobody looks at.
+    pub fn nowhere() -> Self {
+        Self::new(|_| {})
+    }
+
+    /// Shows a piece.
+    pub fn send(&self, text: impl Into<String>) {
+        (self.0)(text.into());
+    }
+}
+
+/// The directories a session works in.
+pub struct Workspace {
+    /// Absolute, not resolved through symlinks.
+    pub work_dir: PathBuf,
+    additional: RwLock<Vec<PathBuf>>,
+}
+
+impl Workspace {
+    /// A workspace of a work directory and further directories.
+    pub fn new(work_dir: PathBuf, additional: Vec<PathBuf>) -> Self {
+        Self { work_dir, additional: RwLock::new(additional) }
+    }
+
+    /// The further directories.
+    pub fn additional(&self) -> Vec<PathBuf> {
+        self.additional.read().map(|dirs| dirs.clone()).unwrap_or_default()
+    }
+
+    /// Adds a directory.
+    pub fn add(&self, dir: &Path) {
+        if let Ok(mut dirs) = self.additional.write()
+            && !dirs.iter().any(|known| known == dir)
+        {
+            dirs.push(dir.to_path_buf());
+        }
+    }
+
+    /// All directories, the work directory first.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        let mut roots = vec![self.work_dir.clone()];
+        roots.extend(self.additional());
+        roots
+    }
+}
+
+/// Where a call asks a person.
+#[async_trait]
+pub trait Desk: Send + Sync {
+    /// Asks whether the call may go ahead. Waits for as long as it takes.
+    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict;
+
+    /// Puts questions.
+    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome;
+}
+
+/// What a call wants to do.
+#[derive(Debug, Clone)]
+pub struct ApprovalAsk {
+    pub call_id: String,
+    /// The tool's name.
+    pub sender: String,
+    /// The kind of act, approved as a whole when approved for the session.
+    pub action: String,
+    /// The concrete act, one line.
+    pub description: String,
+    pub display: Vec<DisplayBlock>,
+}
+
+/// The answer to an [`ApprovalAsk`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApprovalVerdict {
+    Approved,
+    Rejected { feedback: Option<String> },
+}
+
+/// The answer to questions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QuestionOutcome {
+    /// Empty answers mean that the person dismissed the questions.
+    Answered(QuestionResponse),
+    /// Nobody is there: unattended mode.
+    Afk,
+    /// The front end cannot ask.
+    Unsupported,
+}
+
+/// The session's todo list.
+pub trait TodoStore: Send + Sync {
+    fn get(&self) -> Vec<TodoItem>;
+    fn set(&self, items: Vec<TodoItem>);
+}

@@ -1,0 +1,1 @@
+//! The integration tests, all in one binary so that linking is paid once.
