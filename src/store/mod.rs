@@ -1,1 +1,36 @@
-//! placeholder
+//! What is on disk: sessions, the index of work directories, history.
+//!
+//! Plain blocking file access. Whole files are replaced atomically ([`write_atomic`]); logs grow by
+//! one write per batch of records, so that a killed process leaves at most one torn last line,
+//! which the next opening repairs. Names and formats are those of kimi-cli's data directory, which
+//! other programs read and write at the same time: unknown keys and records are kept.
+
+mod atomic;
+mod context_log;
+mod error;
+mod history;
+mod index;
+mod last_answer;
+mod lines;
+mod paths;
+mod python_json;
+mod repair;
+mod session;
+mod state;
+mod summary;
+mod title;
+mod wire_log;
+
+pub use atomic::write_atomic;
+pub use context_log::{ContextLog, ContextRecord, LoadedContext};
+pub use error::StoreError;
+pub use history::History;
+pub use index::WorkDirIndex;
+pub use last_answer::write_last_answer;
+pub(crate) use lines::read_regular;
+pub use paths::{ShareDir, work_dir_hash};
+pub use session::{BadSessionId, Session, SessionStore, check_session_id};
+pub use state::{Approval, SessionState, StateFile};
+pub use summary::SessionSummary;
+pub use title::{UNTITLED, derive_title};
+pub use wire_log::{TurnTail, WireLog, WireReader, WireRecord};

@@ -1,0 +1,154 @@
+//! Recording, tearing and reading back.
+
+use std::fs;
+
+use super::*;
+use crate::llm::Role;
+use crate::protocol::{ContentPart, ToolCall, ToolReturnValue};
+
+fn open(path: &Path) -> LoadedContext {
+    ContextLog::open(path).unwrap().1
+}
+
+fn turn() -> Vec<ContextRecord> {
+    vec![
+        ContextRecord::SystemPrompt("Be kind — 你好".into()),
+        ContextRecord::Checkpoint(0),
+        ContextRecord::Message(Message::user_text("héllo")),
+        ContextRecord::Checkpoint(1),
+        ContextRecord::Usage(100),
+        ContextRecord::Message(Message::assistant(
+            vec![ContentPart::text("I'll look.")],
+            vec![ToolCall::new("c1", "Shell", "{}"), ToolCall::new("c2", "Shell", "{}")],
+        )),
+        ContextRecord::Usage(120),
+        ContextRecord::Message(Message::tool_result("c2", &ToolReturnValue::ok("two", ""))),
+        ContextRecord::Message(Message::tool_result("c1", &ToolReturnValue::ok("one 漢", ""))),
+        ContextRecord::Checkpoint(2),
+        ContextRecord::Message(Message::assistant(vec![ContentPart::text("Done.")], vec![])),
+    ]
+}
+
+#[test]
+fn records_are_spelled_as_kimi_cli_spells_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s/context.jsonl");
+    let (mut log, loaded) = ContextLog::open(&path).unwrap();
+    assert_eq!((loaded.next_checkpoint, loaded.messages.len()), (0, 0));
+    log.append(&turn()[..5]).unwrap();
+    log.sync().unwrap();
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "{\"role\": \"_system_prompt\", \"content\": \"Be kind \\u2014 \\u4f60\\u597d\"}\n\
+         {\"role\": \"_checkpoint\", \"id\": 0}\n\
+         {\"role\":\"user\",\"content\":\"héllo\"}\n\
+         {\"role\": \"_checkpoint\", \"id\": 1}\n\
+         {\"role\": \"_usage\", \"token_count\": 100}\n"
+    );
+}
+
+#[test]
+fn a_turn_comes_back_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    ContextLog::open(&path).unwrap().0.append(&turn()).unwrap();
+    let before = fs::read(&path).unwrap();
+    let loaded = open(&path);
+    assert_eq!(loaded.system_prompt.as_deref(), Some("Be kind — 你好"));
+    let said: Vec<_> = turn()
+        .into_iter()
+        .filter_map(|record| match record {
+            ContextRecord::Message(message) => Some(message),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(loaded.messages, said);
+    assert_eq!((loaded.token_count, loaded.next_checkpoint), (120, 3));
+    assert_eq!(loaded.pending_text_tokens, ("two".len() + 5 + "Done.".len()) as u64 / 4);
+    assert!(loaded.warnings.is_empty());
+    assert_eq!(fs::read(&path).unwrap(), before, "a sound log is not touched");
+}
+
+/// Killed at any byte: it opens, what was finished is there, calls are answered, and it can be
+/// appended to and opened again with the same result.
+#[test]
+fn a_log_cut_at_any_byte_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    let mut whole = Vec::new();
+    encode(&mut whole, &turn()).unwrap();
+    for cut in 0..=whole.len() {
+        fs::write(&path, &whole[..cut]).unwrap();
+        let finished = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
+        let said = turn()[..finished]
+            .iter()
+            .filter(|record| matches!(record, ContextRecord::Message(_)))
+            .count();
+        let (mut log, first) = ContextLog::open(&path).unwrap();
+        assert!(first.messages.len() >= said, "cut at {cut}");
+        let calls: usize = first.messages.iter().map(|message| message.tool_calls.len()).sum();
+        let results = first.messages.iter().filter(|message| message.role == Role::Tool).count();
+        assert_eq!(calls, results, "cut at {cut}");
+        log.append(&[ContextRecord::Message(Message::user_text("next"))]).unwrap();
+        let second = open(&path);
+        assert!(second.warnings.is_empty(), "cut at {cut}: {:?}", second.warnings);
+        assert_eq!(second.messages.len(), first.messages.len() + 1, "cut at {cut}");
+        assert_eq!(second.messages[..first.messages.len()], first.messages[..], "cut at {cut}");
+    }
+}
+
+#[test]
+fn bad_lines_are_skipped_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    let mut bytes =
+        b"not json\n[]\n{\"x\":1}\n{\"role\":\"robot\"}\n{\"role\": \"_usage\"}\n".to_vec();
+    bytes.extend(b"{\"role\": \"_checkpoint\", \"id\": -1}\n\0\0\0\n\n");
+    bytes.extend(b"{\"content\":\"ok\",\"role\":\"user\",\"unknown\":7}\r\n");
+    bytes.extend(b"{\"role\":\"user\",\"content\":\"\xff\"}\n");
+    fs::write(&path, &bytes).unwrap();
+    let loaded = open(&path);
+    assert_eq!(loaded.messages.iter().map(Message::text).collect::<Vec<_>>(), ["ok", "\u{fffd}"]);
+    assert_eq!(
+        loaded.warnings,
+        ["7 lines, from line 1 on, cannot be read and are skipped".to_owned()]
+    );
+    assert_eq!(fs::read(&path).unwrap(), bytes, "nothing is rewritten");
+}
+
+#[test]
+fn an_interrupted_call_is_answered_once_and_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    ContextLog::open(&path).unwrap().0.append(&turn()[..8]).unwrap();
+    let first = open(&path);
+    assert_eq!(first.messages.last().unwrap().tool_call_id.as_deref(), Some("c1"));
+    assert!(first.messages.last().unwrap().text().contains("interrupted"));
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(open(&path).messages, first.messages);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn replacing_keeps_every_old_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    let (mut log, _) = ContextLog::open(&path).unwrap();
+    fs::write(dir.path().join("context_1.jsonl"), "taken").unwrap();
+    log.append(&turn()).unwrap();
+    log.replace(&turn()[..3]).unwrap();
+    log.append(&[ContextRecord::Message(Message::user_text("after"))]).unwrap();
+    assert_eq!(fs::read(dir.path().join("context_1.jsonl")).unwrap(), b"taken");
+    assert_eq!(open(&dir.path().join("context_2.jsonl")).messages.len(), 5);
+    assert_eq!(open(&path).messages.len(), 2);
+    log.rotate().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(open(&dir.path().join("context_3.jsonl")).messages.len(), 2);
+}
+
+#[test]
+fn a_directory_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = ContextLog::open(dir.path()).unwrap_err().to_string();
+    assert!(error.starts_with("Cannot open ") && error.contains("not a regular file"), "{error}");
+}

@@ -1,0 +1,30 @@
+//! Why something on disk could not be read or written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::BadSessionId;
+
+/// A failure of the store, ready to be shown to a person.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("Cannot {action} {}: {source}. Check that the path is writable and the disk is not full.", path.display())]
+    Io {
+        /// What was tried, as a verb: `open`, `write`.
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    /// A session id that is no directory name.
+    #[error(transparent)]
+    SessionId(#[from] BadSessionId),
+}
+
+impl StoreError {
+    /// Makes an `io::Error` say what was done to which path; for `map_err`.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
