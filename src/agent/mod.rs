@@ -1,1 +1,37 @@
-//! placeholder
+//! The agent: a session runs turns, a turn runs steps, a step is one model request and its tool
+//! calls. It knows no screen: it takes [`crate::protocol::Op`]s and sends
+//! [`crate::protocol::Message`]s through its [`Hub`].
+//!
+//! | file | subject |
+//! |---|---|
+//! | `session` | takes ops, owns what a session has, one turn at a time |
+//! | `turn` | one user input to its end: the loop over steps, steering |
+//! | `step` | one model request with its retries, then its calls |
+//! | `dispatch` | runs the calls of a step: readers together, writers one by one |
+//! | `approval` | asks a person |
+//! | `context`, `compaction` | what the model sees, and making it shorter |
+//! | `repeat` | notices a model that goes round in circles |
+//! | `slash` | the commands that belong to the agent |
+//! | `prompt` | the system prompt |
+//! | `hub`, `recorder` | the stream of messages, and its record on disk |
+
+mod approval;
+mod compaction;
+mod context;
+mod core;
+mod dispatch;
+mod hub;
+mod prompt;
+mod recorder;
+mod repeat;
+mod session;
+mod slash;
+mod step;
+mod turn;
+
+pub use approval::Modes;
+pub use core::{Limits, ModelSource};
+pub use hub::Hub;
+pub use prompt::PromptFacts;
+pub use session::{SessionHandle, SessionOptions};
+pub use slash::{AGENT_COMMANDS, AgentCommand};

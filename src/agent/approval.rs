@@ -1,0 +1,227 @@
+//! The desk where tool calls ask a person: approvals and questions.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::hub::Hub;
+use crate::platform::Env;
+use crate::protocol::{
+    ApprovalRequest, ApprovalResponse, Event, Question, QuestionRequest, QuestionResponse, Request,
+    Response, Verdict,
+};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
+
+/// Who is asked, and what goes without asking (agent-loop.md section 11).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// Approve everything; questions are still asked.
+    pub yolo: bool,
+    /// Nobody is there, stored with the session: approve everything, dismiss questions.
+    pub afk: bool,
+    /// Nobody is there, for this process only.
+    pub runtime_afk: bool,
+}
+
+impl Modes {
+    /// Whether calls go ahead without asking.
+    pub fn auto_approve(&self) -> bool {
+        self.yolo || self.unattended()
+    }
+
+    /// Whether nobody can be asked.
+    pub fn unattended(&self) -> bool {
+        self.afk || self.runtime_afk
+    }
+}
+
+/// Asks a person through the hub and waits for the answer, for as long as it takes.
+pub struct ApprovalDesk {
+    env: Env,
+    hub: Arc<Hub>,
+    state: Mutex<State>,
+    /// Called when the set of approved actions changed, to store it.
+    on_change: Box<dyn Fn(&BTreeSet<String>) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    modes: Modes,
+    /// Actions approved for the session.
+    approved: BTreeSet<String>,
+    approvals: HashMap<String, PendingApproval>,
+    questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
+}
+
+struct PendingApproval {
+    action: String,
+    answer: oneshot::Sender<ApprovalVerdict>,
+}
+
+impl ApprovalDesk {
+    /// A desk with the session's stored approvals.
+    pub fn new(
+        env: Env,
+        hub: Arc<Hub>,
+        modes: Modes,
+        approved: impl IntoIterator<Item = String>,
+        on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            env,
+            hub,
+            state: Mutex::new(State {
+                modes,
+                approved: approved.into_iter().collect(),
+                ..State::default()
+            }),
+            on_change: Box::new(on_change),
+        }
+    }
+
+    /// The modes in force.
+    pub fn modes(&self) -> Modes {
+        self.lock().modes
+    }
+
+    /// Changes the modes. Whatever waits and no longer needs an answer goes ahead.
+    pub fn set_modes(&self, modes: Modes) {
+        let mut state = self.lock();
+        state.modes = modes;
+        if modes.auto_approve() {
+            let waiting: Vec<String> = state.approvals.keys().cloned().collect();
+            for id in waiting {
+                self.resolve(&mut state, &id, Verdict::Approve, String::new());
+            }
+        }
+        if modes.unattended() {
+            let waiting: Vec<_> = state.questions.drain().collect();
+            for (request_id, answer) in waiting {
+                // The asker may be gone; then nobody misses the answer.
+                let _ = answer.send(QuestionResponse { request_id, answers: Default::default() });
+            }
+        }
+    }
+
+    /// Takes an answer. False when no such request waits: it was answered before, or cancelled.
+    pub fn answer(&self, response: Response) -> bool {
+        let mut state = self.lock();
+        match response {
+            Response::Approval(ApprovalResponse { request_id, response, feedback }) => {
+                let Some(action) =
+                    state.approvals.get(&request_id).map(|pending| pending.action.clone())
+                else {
+                    return false;
+                };
+                self.resolve(&mut state, &request_id, response, feedback);
+                if response == Verdict::ApproveForSession {
+                    state.approved.insert(action.clone());
+                    (self.on_change)(&state.approved);
+                    let same: Vec<String> = state
+                        .approvals
+                        .iter()
+                        .filter(|(_, pending)| pending.action == action)
+                        .map(|(id, _)| id.clone())
+                        .collect();
+                    for id in same {
+                        self.resolve(&mut state, &id, Verdict::Approve, String::new());
+                    }
+                }
+                true
+            }
+            Response::Question(response) => match state.questions.remove(&response.request_id) {
+                Some(answer) => answer.send(response).is_ok(),
+                None => false,
+            },
+        }
+    }
+
+    /// Rejects whatever waits: the turn that asked is over.
+    pub fn cancel_all(&self) {
+        let mut state = self.lock();
+        let waiting: Vec<String> = state.approvals.keys().cloned().collect();
+        for id in waiting {
+            self.resolve(&mut state, &id, Verdict::Reject, String::new());
+        }
+        state.questions.clear();
+    }
+
+    fn resolve(&self, state: &mut State, id: &str, response: Verdict, feedback: String) {
+        let Some(pending) = state.approvals.remove(id) else { return };
+        let feedback = feedback.trim().to_owned();
+        self.hub.event(Event::ApprovalResponse(ApprovalResponse {
+            request_id: id.to_owned(),
+            response,
+            feedback: feedback.clone(),
+        }));
+        let verdict = match response {
+            Verdict::Approve | Verdict::ApproveForSession => ApprovalVerdict::Approved,
+            Verdict::Reject => ApprovalVerdict::Rejected {
+                feedback: Some(feedback).filter(|feedback| !feedback.is_empty()),
+            },
+        };
+        // The asker may be gone; then nobody misses the answer.
+        let _ = pending.answer.send(verdict);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Desk for ApprovalDesk {
+    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
+        let answer = {
+            let mut state = self.lock();
+            if state.modes.auto_approve() || state.approved.contains(&ask.action) {
+                return ApprovalVerdict::Approved;
+            }
+            let (sender, receiver) = oneshot::channel();
+            let id = self.env.ids.uuid();
+            state
+                .approvals
+                .insert(id.clone(), PendingApproval { action: ask.action.clone(), answer: sender });
+            // Sent under the lock: an answer cannot come before the request is known.
+            self.hub.request(Request::ApprovalRequest(ApprovalRequest {
+                id,
+                source_id: Some(ask.call_id.clone()),
+                tool_call_id: ask.call_id,
+                sender: ask.sender,
+                action: ask.action,
+                description: ask.description,
+                source_kind: Some("foreground_turn".to_owned()),
+                agent_id: None,
+                subagent_type: None,
+                source_description: None,
+                display: ask.display,
+            }));
+            receiver
+        };
+        answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
+    }
+
+    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+        let (id, answer) = {
+            let mut state = self.lock();
+            if state.modes.unattended() {
+                return QuestionOutcome::Afk;
+            }
+            let (sender, receiver) = oneshot::channel();
+            let id = self.env.ids.uuid();
+            state.questions.insert(id.clone(), sender);
+            self.hub.request(Request::QuestionRequest(QuestionRequest {
+                id: id.clone(),
+                tool_call_id: call_id.to_owned(),
+                questions,
+            }));
+            (id, receiver)
+        };
+        QuestionOutcome::Answered(answer.await.unwrap_or_else(|_| QuestionResponse {
+            request_id: id,
+            answers: Default::default(),
+        }))
+    }
+}

@@ -1,0 +1,140 @@
+//! The history that the model sees, in memory and in `context.jsonl`.
+
+use crate::llm::{Message, Role, estimate};
+use crate::protocol::ContentPart;
+use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError};
+
+/// The conversation. Every change is on disk before it is in memory.
+pub struct Context {
+    log: ContextLog,
+    system_prompt: String,
+    messages: Vec<Message>,
+    /// Tokens the provider counted up to the last response.
+    counted: u64,
+    /// Estimated tokens of what was added since.
+    pending: u64,
+    next_checkpoint: u64,
+}
+
+impl Context {
+    /// Continues a loaded history. A session without a system prompt gets the given one; one that
+    /// has its own keeps it, so that its requests stay byte-stable.
+    pub fn new(
+        mut log: ContextLog,
+        loaded: LoadedContext,
+        system_prompt: impl FnOnce() -> String,
+    ) -> Result<Self, StoreError> {
+        let system_prompt = match loaded.system_prompt {
+            Some(prompt) => prompt,
+            None => {
+                let prompt = system_prompt();
+                if loaded.messages.is_empty() {
+                    log.append(&[ContextRecord::SystemPrompt(prompt.clone())])?;
+                }
+                prompt
+            }
+        };
+        Ok(Self {
+            log,
+            system_prompt,
+            messages: loaded.messages,
+            counted: loaded.token_count,
+            pending: loaded.pending_text_tokens,
+            next_checkpoint: loaded.next_checkpoint,
+        })
+    }
+
+    /// The system prompt.
+    pub fn system_prompt(&self) -> &str {
+        &self.system_prompt
+    }
+
+    /// The stored history.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The history as it is sent: adjacent user messages merged into one.
+    pub fn request_messages(&self) -> Vec<Message> {
+        let mut merged: Vec<Message> = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            match merged.last_mut() {
+                Some(last) if last.role == Role::User && message.role == Role::User => {
+                    last.content.extend(message.content.iter().cloned());
+                }
+                _ => merged.push(message.clone()),
+            }
+        }
+        merged
+    }
+
+    /// Tokens the context is believed to have.
+    pub fn tokens(&self) -> u64 {
+        self.counted.saturating_add(self.pending)
+    }
+
+    /// Marks a place that the conversation could return to.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.log.append(&[ContextRecord::Checkpoint(self.next_checkpoint)])?;
+        self.next_checkpoint += 1;
+        Ok(())
+    }
+
+    /// Adds a message.
+    pub fn push(&mut self, message: Message) -> Result<(), StoreError> {
+        self.log.append(&[ContextRecord::Message(message.clone())])?;
+        self.pending = self.pending.saturating_add(estimate::message_tokens(&message));
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// Adds the model's message with the provider's counts around it, as kimi-cli records them:
+    /// input tokens before, the total after.
+    pub fn push_answer(&mut self, message: Message, input: u64, total: u64) -> Result<(), StoreError> {
+        self.log.append(&[
+            ContextRecord::Usage(input),
+            ContextRecord::Message(message.clone()),
+            ContextRecord::Usage(total),
+        ])?;
+        self.messages.push(message);
+        self.counted = total;
+        self.pending = 0;
+        Ok(())
+    }
+
+    /// Forgets the conversation; the old file is kept beside the new one.
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.rewrite(Vec::new(), 0)
+    }
+
+    /// Puts `messages` in place of the conversation, believed to take `tokens`.
+    pub fn rewrite(&mut self, messages: Vec<Message>, tokens: u64) -> Result<(), StoreError> {
+        let mut records =
+            vec![ContextRecord::SystemPrompt(self.system_prompt.clone())];
+        if !messages.is_empty() {
+            records.push(ContextRecord::Checkpoint(0));
+        }
+        records.extend(messages.iter().cloned().map(ContextRecord::Message));
+        if tokens > 0 {
+            records.push(ContextRecord::Usage(tokens));
+        }
+        self.log.replace(&records)?;
+        self.next_checkpoint = u64::from(!messages.is_empty());
+        self.messages = messages;
+        self.counted = tokens;
+        self.pending = 0;
+        Ok(())
+    }
+
+    /// The text of the newest answer that has any.
+    pub fn last_answer(&self) -> Option<String> {
+        self.messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == Role::Assistant)
+            .map(|message| {
+                message.content.iter().filter_map(ContentPart::as_text).collect::<String>()
+            })
+            .find(|text| !text.trim().is_empty())
+    }
+}

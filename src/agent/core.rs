@@ -1,0 +1,185 @@
+//! What the parts of a session share.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::warn;
+
+use super::approval::ApprovalDesk;
+use super::context::Context;
+use super::hub::Hub;
+use crate::llm::{Llm, Thinking};
+use crate::platform::Env;
+use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::store::{Session, SessionState, StateFile};
+use crate::tools::{Registry, TodoStore, Workspace};
+
+/// Where a session gets its models from, by configured name.
+pub trait ModelSource: Send + Sync {
+    /// The model `name` (`None`: the configured default), with thinking on or off (`None`: as
+    /// configured). The error is one line for a person.
+    fn connect(&self, name: Option<&str>, thinking: Option<bool>) -> Result<Llm, String>;
+}
+
+/// The bounds a turn runs within.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Model requests per turn.
+    pub max_steps_per_turn: u32,
+    /// Attempts per model request, the first included.
+    pub max_retries_per_step: u32,
+    /// Tokens kept free for the answer when deciding to compact.
+    pub reserved_context: u64,
+    /// Share of the context window at which to compact.
+    pub compaction_trigger_ratio: f64,
+}
+
+/// What session, turn and step share.
+pub(super) struct Core {
+    pub env: Env,
+    pub hub: Arc<Hub>,
+    pub desk: Arc<ApprovalDesk>,
+    pub registry: Registry,
+    pub workspace: Arc<Workspace>,
+    pub models: Arc<dyn ModelSource>,
+    pub limits: Limits,
+    pub session: Session,
+    pub settings: Arc<Settings>,
+    pub context: tokio::sync::Mutex<Context>,
+    llm: Mutex<Option<Llm>>,
+    steers: Mutex<VecDeque<UserInput>>,
+}
+
+impl Core {
+    #[expect(clippy::too_many_arguments, reason = "called once, by the session that owns the parts")]
+    pub fn new(
+        env: Env,
+        hub: Arc<Hub>,
+        desk: Arc<ApprovalDesk>,
+        registry: Registry,
+        workspace: Arc<Workspace>,
+        models: Arc<dyn ModelSource>,
+        limits: Limits,
+        session: Session,
+        settings: Arc<Settings>,
+        context: Context,
+        llm: Option<Llm>,
+    ) -> Self {
+        Self {
+            env,
+            hub,
+            desk,
+            registry,
+            workspace,
+            models,
+            limits,
+            session,
+            settings,
+            context: tokio::sync::Mutex::new(context),
+            llm: Mutex::new(llm),
+            steers: Mutex::default(),
+        }
+    }
+
+    /// The model in use.
+    pub fn llm(&self) -> Option<Llm> {
+        lock(&self.llm).clone()
+    }
+
+    /// Uses another model from the next request on.
+    pub fn set_llm(&self, llm: Llm) {
+        *lock(&self.llm) = Some(llm);
+    }
+
+    /// Keeps a message for the running turn, or for the next one when none runs.
+    pub fn steer(&self, input: UserInput) {
+        lock(&self.steers).push_back(input);
+    }
+
+    /// The oldest message that waits for the turn.
+    pub fn next_steer(&self) -> Option<UserInput> {
+        lock(&self.steers).pop_front()
+    }
+
+    /// Where the whole of cut outputs goes.
+    pub fn spill_dir(&self) -> PathBuf {
+        self.session.dir.join("outputs")
+    }
+
+    /// The session's settings as a person sees them.
+    pub fn info(&self) -> SessionInfo {
+        let llm = self.llm();
+        let modes = self.desk.modes();
+        let state = self.settings.snapshot();
+        SessionInfo {
+            session_id: self.session.id.clone(),
+            session_dir: self.session.dir.display().to_string(),
+            work_dir: self.workspace.work_dir.display().to_string(),
+            title: state.custom_title,
+            model: llm.as_ref().map(|llm| llm.name.clone()),
+            model_display: llm.as_ref().map(|llm| llm.display_name.clone()),
+            thinking: llm.as_ref().is_some_and(|llm| llm.thinking == Thinking::On),
+            yolo: modes.yolo,
+            afk: modes.unattended(),
+            plan_mode: state.plan_mode,
+            max_context_tokens: llm.as_ref().map_or(0, |llm| llm.max_context),
+        }
+    }
+
+    /// Tells every front end the settings.
+    pub fn tell_info(&self) {
+        self.hub.event(Event::SessionInfo(self.info()));
+    }
+
+    /// A status update with the fill of the context window.
+    pub fn context_status(&self, tokens: u64, max: u64) -> StatusUpdate {
+        StatusUpdate {
+            context_usage: Some(if max == 0 { 0.0 } else { tokens as f64 / max as f64 }),
+            context_tokens: Some(tokens),
+            max_context_tokens: Some(max),
+            plan_mode: Some(self.settings.snapshot().plan_mode),
+            ..StatusUpdate::default()
+        }
+    }
+}
+
+/// The session's `state.json`, in memory and on disk.
+pub(super) struct Settings {
+    file: Mutex<StateFile>,
+}
+
+impl Settings {
+    pub fn new(file: StateFile) -> Self {
+        Self { file: Mutex::new(file) }
+    }
+
+    /// The settings as they are now.
+    pub fn snapshot(&self) -> SessionState {
+        lock(&self.file).state.clone()
+    }
+
+    /// Changes the settings and stores them. A store that fails is logged: the session goes on.
+    pub fn update(&self, change: impl FnOnce(&mut SessionState)) {
+        let mut file = lock(&self.file);
+        change(&mut file.state);
+        if let Err(error) = file.save() {
+            warn!(%error, "the session's settings cannot be written");
+        }
+    }
+}
+
+impl TodoStore for Settings {
+    fn get(&self) -> Vec<TodoItem> {
+        lock(&self.file).state.todos.clone()
+    }
+
+    fn set(&self, items: Vec<TodoItem>) {
+        self.update(|state| state.todos = items);
+    }
+}
+
+/// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,250 @@
+//! Runs the calls of a step: readers together, writers one by one, in the model's order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::repeat::Repeat;
+use super::step::{StepEnd, StepError};
+use super::turn::{Turn, store_failure};
+use crate::llm::Message;
+use crate::protocol::{
+    ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue,
+};
+use crate::tools::{CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn};
+
+/// How long a cancelled call may take to clean up before it is dropped.
+const CANCEL_GRACE: Duration = Duration::from_secs(3);
+
+/// A call that is ready to run, or whose result is known already.
+struct Prepared {
+    call: ToolCall,
+    repeat: Repeat,
+    work: Work,
+}
+
+enum Work {
+    Run { tool: Arc<dyn Tool>, arguments: Value, effect: Effect },
+    Refused(ToolReturnValue),
+}
+
+/// Runs the calls. Each is answered exactly once, in the record and on the hub, whatever happens.
+pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<StepEnd, StepError> {
+    let mut waiting: std::collections::VecDeque<Prepared> =
+        calls.into_iter().map(|call| prepare(turn, call)).collect();
+    let force_stop = waiting.iter().any(|call| matches!(call.repeat, Repeat::Stop(_)));
+    let mut rejections: Vec<Rejected> = Vec::new();
+
+    while !waiting.is_empty() {
+        let stopped = rejections.iter().any(|rejection| !rejection.with_feedback);
+        let group = next_group(&mut waiting);
+        if turn.cancel.is_cancelled() {
+            let left: Vec<_> = group.into_iter().chain(waiting).map(|p| p.call).collect();
+            answer_interrupted(turn, &left).await?;
+            return Err(StepError::Cancelled);
+        }
+        if stopped {
+            for prepared in group {
+                finish(turn, &prepared.call, prepared.repeat, not_run()).await?;
+            }
+            continue;
+        }
+        let left = run_group(turn, group, &mut rejections).await?;
+        if !left.is_empty() {
+            let left: Vec<_> = left.into_iter().chain(waiting.into_iter().map(|p| p.call)).collect();
+            answer_interrupted(turn, &left).await?;
+            return Err(StepError::Cancelled);
+        }
+    }
+    if turn.cancel.is_cancelled() {
+        return Err(StepError::Cancelled);
+    }
+    if !rejections.is_empty() && rejections.iter().all(|rejection| !rejection.with_feedback) {
+        return Ok(StepEnd::Stop(StopReason::ToolRejected));
+    }
+    if force_stop {
+        return Ok(StepEnd::Stop(StopReason::ToolCallRepeat));
+    }
+    Ok(StepEnd::Continue)
+}
+
+fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
+    let repeat = turn.repeats.note(&call.function.name, call.arguments());
+    let work = match turn.core.registry.prepare(&call.function.name, call.arguments()) {
+        Ok((tool, arguments)) => {
+            let effect = tool.effect(&arguments);
+            Work::Run { tool, arguments, effect }
+        }
+        Err(value) => Work::Refused(value),
+    };
+    Prepared { call, repeat, work }
+}
+
+/// The next calls that may run together: a run of readers, or one other call.
+fn next_group(waiting: &mut std::collections::VecDeque<Prepared>) -> Vec<Prepared> {
+    let alone =
+        |prepared: &Prepared| matches!(prepared.work, Work::Run { effect: Effect::Write | Effect::Interact, .. });
+    let mut group = Vec::new();
+    while let Some(next) = waiting.front() {
+        if alone(next) && !group.is_empty() {
+            break;
+        }
+        let last = alone(next);
+        group.extend(waiting.pop_front());
+        if last {
+            break;
+        }
+    }
+    group
+}
+
+/// Runs a group to its end. Returns the calls that were cut off by a cancel.
+async fn run_group(
+    turn: &Turn<'_>,
+    group: Vec<Prepared>,
+    rejections: &mut Vec<Rejected>,
+) -> Result<Vec<ToolCall>, StepError> {
+    let mut running = FuturesUnordered::new();
+    for Prepared { call, repeat, work } in group {
+        match work {
+            Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
+            Work::Run { tool, arguments, .. } => {
+                let result = run_one(turn.core, turn.cancel, tool, arguments, &call.id);
+                running.push(async move { (result.await, call, repeat) });
+            }
+        }
+    }
+    let mut cut_off = Vec::new();
+    while let Some((result, call, repeat)) = running.next().await {
+        match result {
+            Some(result) => {
+                rejections.extend(result.rejected);
+                finish(turn, &call, repeat, result).await?;
+            }
+            None => cut_off.push(call),
+        }
+    }
+    Ok(cut_off)
+}
+
+/// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
+/// `None` when it was cancelled.
+async fn run_one(
+    core: &Arc<Core>,
+    cancel: &CancellationToken,
+    tool: Arc<dyn Tool>,
+    arguments: Value,
+    call_id: &str,
+) -> Option<ToolReturn> {
+    let name = tool.name();
+    let context = call_context(core, cancel.child_token(), call_id);
+    let mut task = tokio::spawn(async move { tool.call(arguments, &context).await });
+    let joined = tokio::select! {
+        joined = &mut task => joined,
+        () = cancel.cancelled() => {
+            // The tool hears of the cancel too: it gets time to take down what it started.
+            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
+                Ok(_) => {}
+                Err(_) => task.abort(),
+            }
+            return None;
+        }
+    };
+    match joined {
+        Ok(result) => (!cancel.is_cancelled()).then_some(result),
+        Err(error) => Some(
+            ToolReturnValue::error(
+                format!(
+                    "Error running tool {name}: {error}\n\
+                     This is an unexpected error and the tool is probably not working."
+                ),
+                "Tool runtime error",
+            )
+            .into(),
+        ),
+    }
+}
+
+fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> CallContext {
+    let live = {
+        let hub = Arc::clone(&core.hub);
+        let tool_call_id = call_id.to_owned();
+        LiveOutput::new(move |text| {
+            hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
+        })
+    };
+    CallContext {
+        call_id: call_id.to_owned(),
+        env: core.env.clone(),
+        workspace: Arc::clone(&core.workspace),
+        desk: core.desk.clone(),
+        todos: core.settings.clone(),
+        live,
+        cancel,
+        spill_dir: core.spill_dir(),
+        child_env: Vec::new(),
+    }
+}
+
+/// Stores and tells a result: the record first, then the screen.
+async fn finish(
+    turn: &Turn<'_>,
+    call: &ToolCall,
+    repeat: Repeat,
+    result: ToolReturn,
+) -> Result<(), StepError> {
+    let mut value = result.value;
+    if let Some(reminder) = repeat.reminder(&call.function.name, call.arguments()) {
+        append(&mut value.output, &reminder);
+    }
+    store(turn, call, &value).await?;
+    turn.core
+        .hub
+        .event(Event::ToolResult { tool_call_id: call.id.clone(), return_value: value });
+    Ok(())
+}
+
+/// Answers calls that a cancel cut off. Clients hear no result for them (wire.md section 6).
+async fn answer_interrupted(turn: &Turn<'_>, calls: &[ToolCall]) -> Result<(), StepError> {
+    for call in calls {
+        let value = ToolReturnValue::error(
+            "The user interrupted this call. It may have had some effect already.",
+            "Interrupted",
+        );
+        store(turn, call, &value).await?;
+    }
+    Ok(())
+}
+
+async fn store(
+    turn: &Turn<'_>,
+    call: &ToolCall,
+    value: &ToolReturnValue,
+) -> Result<(), StepError> {
+    turn.core
+        .context
+        .lock()
+        .await
+        .push(Message::tool_result(&call.id, value))
+        .map_err(|error| StepError::Failed(store_failure(&error)))
+}
+
+fn append(output: &mut ToolOutput, text: &str) {
+    match output {
+        ToolOutput::Text(existing) => existing.push_str(text),
+        ToolOutput::Parts(parts) => parts.push(ContentPart::text(text)),
+    }
+}
+
+fn not_run() -> ToolReturn {
+    ToolReturnValue::error(
+        "Not run: the user rejected an earlier call of this step.",
+        "Not run",
+    )
+    .into()
+}

@@ -1,0 +1,285 @@
+//! A session: takes [`Op`]s, runs one turn at a time, tells everything through its hub.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::approval::{ApprovalDesk, Modes};
+use super::context::Context;
+use super::core::{Core, Limits, ModelSource, Settings};
+use super::hub::Hub;
+use super::recorder::Recorder;
+use super::{slash, turn};
+use crate::llm::{Llm, Message as LlmMessage};
+use crate::platform::Env;
+use crate::protocol::{
+    Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo,
+};
+use crate::store::{ContextLog, Session, StateFile, StoreError, WireLog};
+use crate::tools::{Registry, Workspace};
+
+/// How long a shutdown waits for a cancelled turn.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
+
+/// Everything a session is made of.
+pub struct SessionOptions {
+    pub env: Env,
+    /// Where the session's records are.
+    pub session: Session,
+    pub workspace: Arc<Workspace>,
+    /// The model to begin with; `None` when none is configured.
+    pub llm: Option<Llm>,
+    pub models: Arc<dyn ModelSource>,
+    pub registry: Registry,
+    pub limits: Limits,
+    /// Modes asked for on the command line or in the configuration: they add to the stored ones.
+    pub modes: Modes,
+    /// Makes the system prompt of a session that has none yet.
+    pub system_prompt: Box<dyn FnOnce() -> String + Send>,
+}
+
+/// A running session. Dropping the handle ends it.
+pub struct SessionHandle {
+    core: Arc<Core>,
+    ops: UnboundedSender<Op>,
+    task: JoinHandle<()>,
+    /// What was found and mended while opening, one line each, for a person.
+    pub warnings: Vec<String>,
+}
+
+impl SessionHandle {
+    /// Opens a session and starts to take ops. The records are read here: call it where blocking
+    /// is allowed.
+    pub fn open(options: SessionOptions) -> Result<Self, StoreError> {
+        let SessionOptions {
+            env,
+            session,
+            workspace,
+            llm,
+            models,
+            registry,
+            limits,
+            modes,
+            system_prompt,
+        } = options;
+        let (file, mut warnings) = StateFile::open(&session.dir);
+        let state = file.state.clone();
+        for dir in &state.additional_dirs {
+            let dir = std::path::Path::new(dir);
+            if dir.is_dir() {
+                workspace.add(dir);
+            }
+        }
+        let (log, loaded) = ContextLog::open(&session.context_path())?;
+        warnings.extend(loaded.warnings.iter().cloned());
+        let context = Context::new(log, loaded, system_prompt)?;
+        let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
+        let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
+        let modes = Modes {
+            yolo: modes.yolo || state.approval.yolo,
+            afk: modes.afk || state.approval.afk,
+            runtime_afk: modes.runtime_afk,
+        };
+        let approved = state.approval.auto_approve_actions;
+        let settings = Arc::new(Settings::new(file));
+        let desk = {
+            let settings = Arc::clone(&settings);
+            Arc::new(ApprovalDesk::new(env.clone(), Arc::clone(&hub), modes, approved, move |approved| {
+                settings.update(|state| {
+                    state.approval.auto_approve_actions = approved.iter().cloned().collect();
+                });
+            }))
+        };
+        let core = Arc::new(Core::new(
+            env, hub, desk, registry, workspace, models, limits, session, settings, context, llm,
+        ));
+        let (ops, receiver) = unbounded_channel();
+        let task = tokio::spawn(Actor { core: Arc::clone(&core), turn: None }.run(receiver));
+        Ok(Self { core, ops, task, warnings })
+    }
+
+    /// Hands in an op. Ops are taken in order.
+    pub fn submit(&self, op: Op) {
+        // A session that has ended takes no more ops, and its subscribers know that it ended.
+        let _ = self.ops.send(op);
+    }
+
+    /// A sender for ops, for a front end that outlives this borrow.
+    pub fn ops(&self) -> UnboundedSender<Op> {
+        self.ops.clone()
+    }
+
+    /// Everything the session tells from now on.
+    pub fn subscribe(&self) -> UnboundedReceiver<Arc<Message>> {
+        self.core.hub.subscribe()
+    }
+
+    /// The settings as they are now.
+    pub fn info(&self) -> SessionInfo {
+        self.core.info()
+    }
+
+    /// Where the session's records are.
+    pub fn session(&self) -> &Session {
+        &self.core.session
+    }
+
+    /// The conversation as it is stored, for resuming screens, `/copy` and exports.
+    pub async fn history(&self) -> Vec<LlmMessage> {
+        self.core.context.lock().await.messages().to_vec()
+    }
+
+    /// Tokens the context is believed to have.
+    pub async fn context_tokens(&self) -> u64 {
+        self.core.context.lock().await.tokens()
+    }
+
+    /// The text of the newest answer.
+    pub async fn last_answer(&self) -> Option<String> {
+        self.core.context.lock().await.last_answer()
+    }
+
+    /// Ends the session: cancels what runs, writes what is pending. Returns when all is on disk.
+    pub async fn shutdown(mut self) {
+        self.submit(Op::Shutdown);
+        if tokio::time::timeout(SHUTDOWN_GRACE * 2, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+        self.core.hub.close();
+    }
+}
+
+/// The loop that takes ops.
+struct Actor {
+    core: Arc<Core>,
+    turn: Option<RunningTurn>,
+}
+
+struct RunningTurn {
+    op_id: String,
+    cancel: CancellationToken,
+    task: JoinHandle<Outcome>,
+}
+
+impl Actor {
+    async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+        loop {
+            tokio::select! {
+                op = ops.recv() => match op {
+                    None | Some(Op::Shutdown) => break,
+                    Some(op) => self.take(op).await,
+                },
+                outcome = finished(&mut self.turn) => self.end_turn(outcome),
+            }
+        }
+        if let Some(running) = &self.turn {
+            running.cancel.cancel();
+            let wait = tokio::time::timeout(SHUTDOWN_GRACE, finished(&mut self.turn));
+            match wait.await {
+                Ok(outcome) => self.end_turn(outcome),
+                Err(_) => {
+                    if let Some(running) = self.turn.take() {
+                        running.task.abort();
+                        self.core.hub.outcome(running.op_id, Outcome::Cancelled);
+                    }
+                }
+            }
+        }
+        self.core.hub.close();
+    }
+
+    async fn take(&mut self, op: Op) {
+        match op {
+            Op::Prompt { id, input } => self.begin_turn(id, input),
+            Op::Steer { input } => self.core.steer(input),
+            Op::Cancel => {
+                if let Some(running) = &self.turn {
+                    running.cancel.cancel();
+                    self.core.desk.cancel_all();
+                }
+            }
+            Op::Answer { response } => {
+                self.core.desk.answer(response);
+            }
+            Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
+            Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
+            Op::SetTitle { title } => {
+                self.core.settings.update(|state| {
+                    state.custom_title = Some(title);
+                    state.title_generated = true;
+                });
+                self.core.tell_info();
+            }
+            Op::Shutdown => {}
+        }
+    }
+
+    fn begin_turn(&mut self, op_id: String, input: crate::protocol::UserInput) {
+        if self.turn.is_some() {
+            self.core.hub.outcome(
+                op_id,
+                Outcome::Failed(Failure {
+                    kind: FailureKind::Internal,
+                    message: "An agent turn is already in progress".to_owned(),
+                    hint: None,
+                }),
+            );
+            return;
+        }
+        let cancel = CancellationToken::new();
+        let task = {
+            let core = Arc::clone(&self.core);
+            let cancel = cancel.clone();
+            tokio::spawn(async move { turn::run(&core, input, &cancel).await })
+        };
+        self.turn = Some(RunningTurn { op_id, cancel, task });
+    }
+
+    /// Reports the end of the turn, also of one that broke.
+    fn end_turn(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
+        let Some(running) = self.turn.take() else { return };
+        let outcome = outcome.unwrap_or_else(|error| {
+            self.core.desk.cancel_all();
+            self.core.hub.event(Event::TurnEnd {});
+            Outcome::Failed(Failure {
+                kind: FailureKind::Internal,
+                message: format!("the turn broke: {error}"),
+                hint: Some("please report this; the session is on disk and can go on".to_owned()),
+            })
+        });
+        self.core.hub.outcome(running.op_id, outcome);
+    }
+
+    async fn set_model(&mut self, model: Option<String>, thinking: Option<bool>) {
+        let current = self.core.llm();
+        let name = model.or_else(|| current.as_ref().map(|llm| llm.name.clone()));
+        let models = Arc::clone(&self.core.models);
+        match models.connect(name.as_deref(), thinking) {
+            Ok(llm) => {
+                let tokens = self.core.context.lock().await.tokens();
+                let status = self.core.context_status(tokens, llm.max_context);
+                self.core.set_llm(llm);
+                self.core.tell_info();
+                self.core.hub.event(Event::StatusUpdate(status));
+            }
+            Err(error) => {
+                // Front ends offer only models that are configured; a failure here means that the
+                // configuration changed under us. The settings that still hold are told.
+                warn!(%error, "the model was not changed");
+                self.core.tell_info();
+            }
+        }
+    }
+}
+
+/// The end of the running turn; waits for ever when none runs.
+async fn finished(turn: &mut Option<RunningTurn>) -> Result<Outcome, tokio::task::JoinError> {
+    match turn {
+        Some(running) => (&mut running.task).await,
+        None => std::future::pending().await,
+    }
+}

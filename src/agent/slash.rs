@@ -1,0 +1,253 @@
+//! The slash commands that belong to the agent: they work in every front end.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::approval::Modes;
+use super::compaction::{self, CompactionError};
+use super::core::Core;
+use super::turn;
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput,
+};
+
+/// An agent command as menus and clients list it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentCommand {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub description: &'static str,
+    /// What may follow the name; empty for nothing.
+    pub arguments: &'static str,
+}
+
+/// Every agent command, in the order in which clients are told of them.
+pub const AGENT_COMMANDS: &[AgentCommand] = &[
+    AgentCommand {
+        name: "init",
+        aliases: &[],
+        description: "Look through the project and write AGENTS.md",
+        arguments: "",
+    },
+    AgentCommand {
+        name: "compact",
+        aliases: &["summarize"],
+        description: "Summarise the conversation to free context",
+        arguments: "[what to keep]",
+    },
+    AgentCommand {
+        name: "clear",
+        aliases: &["reset"],
+        description: "Clear the context",
+        arguments: "",
+    },
+    AgentCommand {
+        name: "yolo",
+        aliases: &["yes"],
+        description: "Switch automatic approval on or off",
+        arguments: "[on|off]",
+    },
+    AgentCommand {
+        name: "afk",
+        aliases: &["auto"],
+        description: "Switch unattended mode on or off: approves everything, asks nothing",
+        arguments: "[on|off]",
+    },
+    AgentCommand {
+        name: "add-dir",
+        aliases: &[],
+        description: "Add a directory to the workspace",
+        arguments: "[path]",
+    },
+];
+
+/// A parsed command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Command {
+    pub name: String,
+    pub arguments: String,
+}
+
+/// Reads `/name arguments`. Names are words of letters, digits, `_` and `-`, joined by `:`; what
+/// has another character in its first word, such as a path, is a message (agent-loop.md section 1).
+pub(super) fn parse(text: &str) -> Option<Command> {
+    let rest = text.strip_prefix('/')?;
+    let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let (name, arguments) = rest.split_at(end);
+    let word = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    name.split(':')
+        .all(word)
+        .then(|| Command { name: name.to_owned(), arguments: arguments.trim().to_owned() })
+}
+
+/// Runs a command inside its turn. What it has to say is told as answer text.
+pub(super) async fn run(
+    core: &Arc<Core>,
+    command: &Command,
+    cancel: &CancellationToken,
+) -> Outcome {
+    let known = AGENT_COMMANDS.iter().find(|known| {
+        known.name == command.name || known.aliases.contains(&command.name.as_str())
+    });
+    let said = match known.map(|known| known.name) {
+        Some("compact") => match compact(core, &command.arguments, cancel).await {
+            Ok(text) => text,
+            Err(outcome) => return outcome,
+        },
+        Some("clear") => match core.context.lock().await.clear() {
+            Ok(()) => {
+                let max = core.llm().map_or(0, |llm| llm.max_context);
+                core.hub.event(Event::StatusUpdate(core.context_status(0, max)));
+                "The context has been cleared.".to_owned()
+            }
+            Err(error) => return Outcome::Failed(turn::store_failure(&error)),
+        },
+        Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
+        Some("afk") => toggle(core, &command.arguments, Mode::Afk),
+        Some("add-dir") => add_dir(core, &command.arguments),
+        Some("init") => return init(core, cancel).await,
+        _ => format!("Unknown slash command \"/{}\".", command.name),
+    };
+    core.hub.event(Event::ContentPart(ContentPart::text(said)));
+    Outcome::Finished { stop: StopReason::Command }
+}
+
+async fn compact(
+    core: &Arc<Core>,
+    focus: &str,
+    cancel: &CancellationToken,
+) -> Result<String, Outcome> {
+    let focus = Some(focus).filter(|focus| !focus.is_empty());
+    match compaction::run(core, focus, cancel).await {
+        Ok(Some(done)) => Ok(format!(
+            "The context has been compacted: about {} tokens before, {} after.",
+            done.before, done.after
+        )),
+        Ok(None) => Ok("There is nothing to compact yet.".to_owned()),
+        Err(CompactionError::Cancelled) => Err(Outcome::Cancelled),
+        Err(CompactionError::Store(error)) => Err(Outcome::Failed(turn::store_failure(&error))),
+        Err(CompactionError::NoModel) => Err(Outcome::Failed(Failure {
+            kind: FailureKind::LlmNotSet,
+            message: "LLM not set".to_owned(),
+            hint: Some("choose a model with --model or /model, or set KIMI_API_KEY".to_owned()),
+        })),
+        Err(CompactionError::Llm(error)) => Err(Outcome::Failed(Failure {
+            kind: FailureKind::Provider { status: error.status(), retryable: error.temporary() },
+            message: format!("the conversation could not be summarised: {error}"),
+            hint: Some("nothing was changed; try /compact again, or start afresh".to_owned()),
+        })),
+    }
+}
+
+enum Mode {
+    Yolo,
+    Afk,
+}
+
+fn toggle(core: &Arc<Core>, argument: &str, mode: Mode) -> String {
+    let modes = core.desk.modes();
+    let now = match mode {
+        Mode::Yolo => modes.yolo,
+        Mode::Afk => modes.unattended(),
+    };
+    let wanted = match argument {
+        "" => !now,
+        "on" => true,
+        "off" => false,
+        other => return format!("\"{other}\" is neither on nor off."),
+    };
+    let (yolo, afk) = match mode {
+        Mode::Yolo => (Some(wanted), None),
+        Mode::Afk => (None, Some(wanted)),
+    };
+    set_modes(core, yolo, afk);
+    let still = core.desk.modes();
+    match (mode, wanted) {
+        (Mode::Yolo, true) => "Yolo is on: every action is approved without asking.".to_owned(),
+        (Mode::Yolo, false) if still.unattended() => {
+            "Yolo is off, but unattended mode still approves everything. Use /afk off.".to_owned()
+        }
+        (Mode::Yolo, false) => "Yolo is off: actions need your approval.".to_owned(),
+        (Mode::Afk, true) => {
+            "Unattended mode is on: every action is approved and no question is asked.".to_owned()
+        }
+        (Mode::Afk, false) if still.yolo => {
+            "Unattended mode is off: questions are asked again. Yolo still approves every action."
+                .to_owned()
+        }
+        (Mode::Afk, false) => {
+            "Unattended mode is off: actions need your approval and questions are asked.".to_owned()
+        }
+    }
+}
+
+/// Changes the modes, stores them with the session and tells every front end. Leaving unattended
+/// mode also ends the one that was meant for this process only.
+pub(super) fn set_modes(core: &Core, yolo: Option<bool>, afk: Option<bool>) {
+    let old = core.desk.modes();
+    let modes = Modes {
+        yolo: yolo.unwrap_or(old.yolo),
+        afk: afk.unwrap_or(old.afk),
+        runtime_afk: old.runtime_afk && afk != Some(false),
+    };
+    core.desk.set_modes(modes);
+    core.settings.update(|state| {
+        state.approval.yolo = modes.yolo;
+        state.approval.afk = modes.afk;
+    });
+    core.tell_info();
+}
+
+fn add_dir(core: &Arc<Core>, argument: &str) -> String {
+    if argument.is_empty() {
+        let dirs = core.workspace.additional();
+        if dirs.is_empty() {
+            return "No directories were added. Usage: /add-dir <path>".to_owned();
+        }
+        let list: Vec<_> = dirs.iter().map(|dir| format!("- {}", dir.display())).collect();
+        return format!("Added directories:\n{}", list.join("\n"));
+    }
+    let path = match argument.strip_prefix("~/") {
+        Some(rest) => core.env.home.join(rest),
+        None => core.workspace.work_dir.join(argument),
+    };
+    let path = match path.canonicalize() {
+        Ok(path) if path.is_dir() => path,
+        Ok(path) => return format!("{} is not a directory.", path.display()),
+        Err(error) => return format!("{argument} cannot be added: {error}."),
+    };
+    if core.workspace.roots().iter().any(|root| path.starts_with(root)) {
+        return format!("{} is part of the workspace already.", path.display());
+    }
+    core.workspace.add(&path);
+    let dirs: Vec<String> =
+        core.workspace.additional().iter().map(|dir| dir.display().to_string()).collect();
+    core.settings.update(|state| state.additional_dirs = dirs);
+    format!("Added {} to the workspace.", path.display())
+}
+
+/// A turn whose prompt is ours.
+async fn init(core: &Arc<Core>, cancel: &CancellationToken) -> Outcome {
+    let prompt = include_str!("../../assets/prompts/init.md").trim();
+    turn::run_plain(core, UserInput::from(prompt), cancel).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_paths() {
+        let name = |text| parse(text).map(|command| (command.name, command.arguments));
+        assert_eq!(name("/compact keep it"), Some(("compact".into(), "keep it".into())));
+        assert_eq!(name("/skill:foo"), Some(("skill:foo".into(), String::new())));
+        assert_eq!(name("/etc/hosts"), None);
+        assert_eq!(name("/"), None);
+        assert_eq!(name("/ x"), None);
+        assert_eq!(name("/a::b"), None);
+        assert_eq!(name("x /compact"), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! One model request with its retries, then the calls it asks for.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::compaction;
+use super::dispatch;
+use super::turn::{Turn, store_failure};
+use crate::llm::{Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, StopReason, ToolCall};
+
+/// How a step ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StepEnd {
+    /// Tools ran: the model has to see what they returned.
+    Continue,
+    Stop(StopReason),
+}
+
+/// Why a step did not end.
+#[derive(Debug)]
+pub(super) enum StepError {
+    Cancelled,
+    Failed(Failure),
+}
+
+/// Runs step `n` of the turn.
+pub(super) async fn run(turn: &mut Turn<'_>, n: u32) -> Result<StepEnd, StepError> {
+    let Some(llm) = turn.core.llm() else {
+        return Err(StepError::Failed(internal("the model went away during the turn")));
+    };
+    let answer = request(turn, &llm, n).await?;
+    let message = answer.message(|| fresh_call_id(turn));
+    let (input, total) = report_usage(turn, &llm, &answer).await;
+    let calls = message.tool_calls.clone();
+    turn.core
+        .context
+        .lock()
+        .await
+        .push_answer(message, input, total)
+        .map_err(|error| StepError::Failed(store_failure(&error)))?;
+    if calls.is_empty() {
+        if answer.finish == Some(FinishReason::Length) {
+            turn.core.hub.event(Event::ContentPart(ContentPart::text(
+                "\n\n[The answer was cut at the model's completion limit. Say \"continue\" to go on.]",
+            )));
+        }
+        return Ok(StepEnd::Stop(StopReason::NoToolCalls));
+    }
+    dispatch::run(turn, calls).await
+}
+
+fn fresh_call_id(turn: &Turn<'_>) -> String {
+    format!("call_{}", turn.core.env.ids.uuid().replace('-', ""))
+}
+
+/// Asks the model until it answers or there is no point in going on.
+async fn request(turn: &mut Turn<'_>, llm: &Llm, n: u32) -> Result<Assembler, StepError> {
+    let policy = RetryPolicy { max_attempts: turn.core.limits.max_retries_per_step };
+    let mut failed_attempts = 0;
+    let mut compacted = false;
+    loop {
+        let error = match attempt(turn, llm).await {
+            Ok(answer) => return Ok(answer),
+            Err(AttemptError::Cancelled(partial)) => {
+                keep_partial(turn, &partial).await;
+                return Err(StepError::Cancelled);
+            }
+            Err(AttemptError::Llm(error)) => error,
+        };
+        if error.context_overflow() && !compacted {
+            compacted = true;
+            if compaction::run(turn.core, None, turn.cancel).await.is_ok() {
+                continue;
+            }
+        }
+        failed_attempts += 1;
+        let jitter = turn.core.env.clock.jitter();
+        let Some(wait) = policy.wait_before(failed_attempts, &error, jitter) else {
+            return Err(StepError::Failed(provider_failure(llm, &error)));
+        };
+        turn.core.hub.event(Event::StepRetry {
+            n,
+            next_attempt: failed_attempts + 1,
+            max_attempts: policy.attempts_for(&error),
+            wait_s: wait.as_secs_f64(),
+            error_type: error.class().to_owned(),
+            status_code: error.status(),
+        });
+        sleep(turn, wait).await?;
+    }
+}
+
+async fn sleep(turn: &Turn<'_>, wait: Duration) -> Result<(), StepError> {
+    tokio::select! {
+        () = turn.cancel.cancelled() => Err(StepError::Cancelled),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}
+
+enum AttemptError {
+    /// Cancelled, with what had come until then.
+    Cancelled(Assembler),
+    Llm(LlmError),
+}
+
+/// Sends the request once and streams the answer to the hub.
+async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<Assembler, AttemptError> {
+    let (system, messages, context_tokens) = {
+        let context = turn.core.context.lock().await;
+        (context.system_prompt().to_owned(), context.request_messages(), context.tokens())
+    };
+    let request = ChatRequest {
+        system: &system,
+        tools: turn.core.registry.specs(),
+        messages: &messages,
+        context_tokens,
+    };
+    let mut answer = Assembler::default();
+    let mut stream = tokio::select! {
+        biased;
+        () = turn.cancel.cancelled() => return Err(AttemptError::Cancelled(answer)),
+        stream = llm.provider.stream(request) => stream.map_err(AttemptError::Llm)?,
+    };
+    let mut calls = CallStream::default();
+    loop {
+        let delta = tokio::select! {
+            biased;
+            () = turn.cancel.cancelled() => return Err(AttemptError::Cancelled(answer)),
+            delta = stream.next() => delta,
+        };
+        match delta {
+            Some(Ok(delta)) => {
+                tell(turn, &mut calls, &delta);
+                answer.push(&delta);
+            }
+            Some(Err(error)) => return Err(AttemptError::Llm(error)),
+            None => break,
+        }
+    }
+    answer.check().map_err(AttemptError::Llm)?;
+    calls.finish(turn, &answer.message(|| fresh_call_id(turn)));
+    Ok(answer)
+}
+
+/// Shows the calls of an answer while they stream.
+///
+/// `ToolCallPart` names no call, so only the first call can stream; the others are told whole when
+/// the answer is complete, and pieces that interleave cannot mix (wire.md section 11).
+#[derive(Default)]
+struct CallStream {
+    /// Index and id of the call that streams.
+    first: Option<(usize, String)>,
+}
+
+impl CallStream {
+    fn push(&mut self, turn: &Turn<'_>, index: usize, id: Option<&str>, name: Option<&str>, arguments: &str) {
+        match &self.first {
+            Some((first, _)) if *first == index => {
+                if !arguments.is_empty() {
+                    turn.core
+                        .hub
+                        .event(Event::ToolCallPart { arguments_part: Some(arguments.to_owned()) });
+                }
+            }
+            Some(_) => {}
+            None => {
+                // A call that starts without id or name is told whole at the end.
+                if let (Some(id), Some(name)) = (id, name)
+                    && !id.is_empty()
+                    && !name.is_empty()
+                {
+                    self.first = Some((index, id.to_owned()));
+                    turn.core.hub.event(Event::ToolCall(ToolCall::new(id, name, arguments)));
+                }
+            }
+        }
+    }
+
+    fn finish(self, turn: &Turn<'_>, message: &Message) {
+        let streamed = self.first.map(|(_, id)| id);
+        for call in &message.tool_calls {
+            if streamed.as_deref() != Some(&call.id) {
+                turn.core.hub.event(Event::ToolCall(call.clone()));
+            }
+        }
+    }
+}
+
+fn tell(turn: &Turn<'_>, calls: &mut CallStream, delta: &Delta) {
+    let part = match delta {
+        Delta::Text(text) if !text.is_empty() => ContentPart::text(text),
+        Delta::Think(think) if !think.is_empty() => ContentPart::think(think),
+        Delta::Part(part) => part.clone(),
+        Delta::ToolCall { index, id, name, arguments } => {
+            calls.push(turn, *index, id.as_deref(), name.as_deref(), arguments);
+            return;
+        }
+        _ => return,
+    };
+    turn.core.hub.event(Event::ContentPart(part));
+}
+
+/// Reports the token counts of an answer; without any from the provider, our own estimate stands in.
+async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u64) {
+    let (input, total) = match answer.usage {
+        Some(usage) => (usage.input(), usage.total()),
+        None => {
+            let known = turn.core.context.lock().await.tokens();
+            let message = answer.message(String::new);
+            (known, known.saturating_add(crate::llm::estimate::message_tokens(&message)))
+        }
+    };
+    let mut status = turn.core.context_status(total, llm.max_context);
+    status.token_usage = answer.usage;
+    status.message_id.clone_from(&answer.message_id);
+    turn.core.hub.event(Event::StatusUpdate(status));
+    (input, total)
+}
+
+/// Keeps what a cancelled answer had said. Its calls never ran and are left out.
+async fn keep_partial(turn: &Turn<'_>, partial: &Assembler) {
+    let mut message = partial.message(String::new);
+    message.tool_calls.clear();
+    if message.text().trim().is_empty() {
+        return;
+    }
+    if let Err(error) = turn.core.context.lock().await.push(message) {
+        tracing::warn!(%error, "a cancelled answer could not be stored");
+    }
+}
+
+/// What a person is told of a model request that failed for good.
+fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
+    let hint = match error.status() {
+        Some(401 | 403) => Some("check the API key of the provider in config.toml or in the environment"),
+        Some(402) => Some("check the account's plan and balance at the provider"),
+        Some(404) => Some("check base_url and the model's name in config.toml"),
+        Some(429) => Some("wait a while, then send the message again"),
+        Some(500..) => Some("the provider has a problem; send the message again later"),
+        _ if error.context_overflow() => Some("use /compact, or start afresh with /new"),
+        _ => match error {
+            LlmError::Connection(_) => Some("check the network and the provider's base_url"),
+            LlmError::Timeout(_) | LlmError::Empty(_) => Some("send the message again"),
+            _ => None,
+        },
+    };
+    Failure {
+        kind: FailureKind::Provider { status: error.status(), retryable: error.temporary() },
+        message: format!("{}: {error}", llm.display_name),
+        hint: hint.map(str::to_owned),
+    }
+}
+
+fn internal(message: &str) -> Failure {
+    Failure { kind: FailureKind::Internal, message: message.to_owned(), hint: None }
+}

@@ -1,0 +1,202 @@
+//! One user input, to its end.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::compaction;
+use super::core::Core;
+use super::repeat::RepeatGuard;
+use super::slash;
+use super::step::{self, StepEnd, StepError};
+use crate::llm::{Llm, Message};
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, Outcome, UserInput,
+};
+use crate::store::{StoreError, derive_title};
+
+/// What a turn carries from step to step.
+pub(super) struct Turn<'a> {
+    pub core: &'a Arc<Core>,
+    pub cancel: &'a CancellationToken,
+    pub repeats: RepeatGuard,
+}
+
+/// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
+pub(super) async fn run(
+    core: &Arc<Core>,
+    input: UserInput,
+    cancel: &CancellationToken,
+) -> Outcome {
+    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let text = input.text();
+    let outcome = match slash::parse(&text) {
+        Some(command) => slash::run(core, &command, cancel).await,
+        None => {
+            let outcome = run_plain(core, input, cancel).await;
+            if matches!(outcome, Outcome::Finished { .. }) {
+                set_first_title(core, &text);
+            }
+            outcome
+        }
+    };
+    core.desk.cancel_all();
+    core.hub.event(Event::TurnEnd {});
+    outcome
+}
+
+/// Runs the model on `input`, without looking for commands in it.
+pub(super) async fn run_plain(
+    core: &Arc<Core>,
+    input: UserInput,
+    cancel: &CancellationToken,
+) -> Outcome {
+    let mut turn = Turn { core, cancel, repeats: RepeatGuard::default() };
+    turn.run(input).await
+}
+
+impl Turn<'_> {
+    async fn run(&mut self, input: UserInput) -> Outcome {
+        let Some(llm) = self.core.llm() else {
+            return Outcome::Failed(Failure {
+                kind: FailureKind::LlmNotSet,
+                message: "LLM not set".to_owned(),
+                hint: Some(
+                    "choose a model with --model or /model, or set KIMI_API_KEY".to_owned(),
+                ),
+            });
+        };
+        let parts = input.into_parts();
+        if let Some(failure) = missing_capability(&llm, &parts) {
+            return Outcome::Failed(failure);
+        }
+        {
+            let mut context = self.core.context.lock().await;
+            let stored =
+                context.checkpoint().and_then(|()| context.push(Message::user(parts)));
+            if let Err(error) = stored {
+                return Outcome::Failed(store_failure(&error));
+            }
+        }
+        self.steps().await
+    }
+
+    async fn steps(&mut self) -> Outcome {
+        let limit = self.core.limits.max_steps_per_turn;
+        let mut n = 0;
+        loop {
+            if self.cancel.is_cancelled() {
+                self.note_interruption().await;
+                return Outcome::Cancelled;
+            }
+            if n == limit {
+                return Outcome::MaxStepsReached { steps: limit };
+            }
+            n += 1;
+            self.core.hub.event(Event::StepBegin { n });
+            if let Err(error) = compaction::when_full(self.core, self.cancel).await {
+                // The request may still fit; if it does not, the provider says so.
+                warn!(%error, "automatic compaction failed");
+            }
+            let end = match self.checkpoint().await {
+                Ok(()) => step::run(self, n).await,
+                Err(error) => Err(StepError::Failed(store_failure(&error))),
+            };
+            match end {
+                Ok(StepEnd::Continue) => {
+                    self.take_steers().await;
+                }
+                Ok(StepEnd::Stop(reason)) => {
+                    if !self.take_steers().await {
+                        return Outcome::Finished { stop: reason };
+                    }
+                }
+                Err(StepError::Cancelled) => {
+                    self.note_interruption().await;
+                    return Outcome::Cancelled;
+                }
+                Err(StepError::Failed(failure)) => {
+                    self.core.hub.event(Event::StepInterrupted {});
+                    return Outcome::Failed(failure);
+                }
+            }
+        }
+    }
+
+    async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.core.context.lock().await.checkpoint()
+    }
+
+    /// Gives the waiting messages to the model. True when there were any.
+    async fn take_steers(&self) -> bool {
+        let mut any = false;
+        while let Some(input) = self.core.next_steer() {
+            let message = Message::user(input.clone().into_parts());
+            if let Err(error) = self.core.context.lock().await.push(message) {
+                warn!(%error, "a steer could not be stored");
+            }
+            self.core.hub.event(Event::SteerInput { user_input: input });
+            any = true;
+        }
+        any
+    }
+
+    /// Tells the model, for its next request, that the user stopped it here.
+    async fn note_interruption(&self) {
+        let note = Message::user_text(
+            "<system-reminder>The user interrupted the previous turn. Nothing after this point ran; \
+             do not resume it unless asked.</system-reminder>",
+        );
+        if let Err(error) = self.core.context.lock().await.push(note) {
+            warn!(%error, "the interruption could not be stored");
+        }
+    }
+}
+
+/// A failure to write the record: going on would leave a conversation that is not on disk.
+pub(super) fn store_failure(error: &StoreError) -> Failure {
+    Failure {
+        kind: FailureKind::Internal,
+        message: format!("the conversation cannot be recorded: {error}"),
+        hint: None,
+    }
+}
+
+fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
+    let mut missing = Vec::new();
+    for part in parts {
+        let (name, have) = match part {
+            ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
+            ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),
+            _ => continue,
+        };
+        if !have && !missing.contains(&name) {
+            missing.push(name);
+        }
+    }
+    if missing.is_empty() {
+        return None;
+    }
+    let word = if missing.len() == 1 { "capability" } else { "capabilities" };
+    Some(Failure {
+        kind: FailureKind::LlmNotSupported,
+        message: format!(
+            "LLM model '{}' does not support required {word}: {}.",
+            llm.name,
+            missing.join(", ")
+        ),
+        hint: Some("choose a model that takes it with /model or --model".to_owned()),
+    })
+}
+
+/// The first turn names the session, unless it has a name.
+fn set_first_title(core: &Core, text: &str) {
+    if core.settings.snapshot().custom_title.is_some() {
+        return;
+    }
+    let title = derive_title(text);
+    core.settings.update(|state| state.custom_title = Some(title));
+    core.tell_info();
+}
+

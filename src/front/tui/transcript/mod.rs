@@ -1,0 +1,459 @@
+//! Turns the event stream into transcript rows.
+//!
+//! Finished things become rows at once and never change. What is still growing — an unfinished
+//! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
+//! taken back as far as they are still on the screen.
+
+mod past;
+mod phase;
+mod replay;
+
+use std::time::{Duration, Instant};
+
+use ratatui::text::{Line, Span};
+
+pub use past::Past;
+pub use phase::Phase;
+pub use replay::replay;
+
+use super::cells::{
+    AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
+    notice, retry_row, steer_echo, todo_change_row,
+};
+use super::markdown::MarkdownStyle;
+use super::theme::Theme;
+use crate::protocol::{
+    ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
+    UserInput,
+};
+use crate::tools::key_argument;
+
+/// Rows of answer that a reader of the screen gets back for sure: beyond them a row names the file
+/// that holds the whole answer (tmux-contract.md section 5, conflict 1).
+const READABLE_ROWS: usize = 200;
+
+/// What a person sees of the conversation, built from events.
+pub struct Transcript {
+    style: MarkdownStyle,
+    work_dir: std::path::PathBuf,
+    /// `user@dir💫`, put before the echo of what the user says.
+    pub prompt_mark: String,
+    past: Past,
+    turn_started: Option<Instant>,
+    thinking: Option<Thinking>,
+    answer: Option<AnswerCell>,
+    calls: Vec<Call>,
+    /// Tool rows came since the last answer: its bullet is drawn in another colour then.
+    after_tools: bool,
+    retry: Option<Retry>,
+    compacting: Option<Option<u64>>,
+    context_tokens: Option<u64>,
+    /// Rows committed since the attempt began, which a retry takes back.
+    attempt_rows: usize,
+    /// Rows of answer in this turn.
+    answer_rows: usize,
+    /// The newest todo list.
+    pub todos: Vec<TodoItem>,
+}
+
+struct Thinking {
+    cell: ThinkingCell,
+    since: Instant,
+}
+
+struct Call {
+    id: String,
+    name: String,
+    arguments: String,
+    card: ToolCard,
+    since: Instant,
+}
+
+struct Retry {
+    rows: Vec<Line<'static>>,
+    until: Instant,
+}
+
+/// What an event changed on the screen.
+#[derive(Debug, Default)]
+pub struct Update {
+    /// Rows of the failed attempt to take back, counted from the end of what was committed.
+    pub retract: usize,
+    /// New final rows.
+    pub rows: Vec<Line<'static>>,
+}
+
+impl Update {
+    fn of(rows: Vec<Line<'static>>) -> Self {
+        Self { retract: 0, rows }
+    }
+}
+
+impl Transcript {
+    /// An empty transcript. `work_dir` is left off from the paths in headlines.
+    pub fn new(style: MarkdownStyle, work_dir: std::path::PathBuf, prompt_mark: String) -> Self {
+        Self {
+            style,
+            work_dir,
+            prompt_mark,
+            past: Past::default(),
+            turn_started: None,
+            thinking: None,
+            answer: None,
+            calls: Vec::new(),
+            after_tools: false,
+            retry: None,
+            compacting: None,
+            context_tokens: None,
+            attempt_rows: 0,
+            answer_rows: 0,
+            todos: Vec::new(),
+        }
+    }
+
+    /// Everything that has been said, for the pager.
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Takes an event. `time` is the wall clock as `12:01`.
+    pub fn event(
+        &mut self,
+        event: &Event,
+        now: Instant,
+        time: &str,
+        columns: u16,
+        theme: &Theme,
+    ) -> Update {
+        let look = Look { columns, theme };
+        match event {
+            Event::TurnBegin { user_input } => self.turn_begin(user_input, now, time, look),
+            Event::SteerInput { user_input } => {
+                let mut rows = self.close_open(now, look);
+                let text = user_input.text();
+                rows.extend(steer_echo(&text, columns, theme));
+                rows.push(Line::default());
+                self.past.user(&text);
+                Update::of(rows)
+            }
+            Event::StepBegin { .. } => {
+                self.attempt_rows = 0;
+                Update::default()
+            }
+            Event::ContentPart(part) => self.content(part, now, look),
+            Event::ToolCall(call) => self.tool_call(call, now, look),
+            Event::ToolCallPart { arguments_part } => {
+                self.tool_call_part(arguments_part.as_deref().unwrap_or_default());
+                Update::default()
+            }
+            Event::ToolOutput { tool_call_id, text } => {
+                if let Some(call) = self.calls.iter_mut().find(|call| call.id == *tool_call_id) {
+                    call.card.push_output(text);
+                }
+                Update::default()
+            }
+            Event::ToolResult { tool_call_id, return_value } => {
+                self.tool_result(tool_call_id, return_value, now, look)
+            }
+            Event::StepRetry { next_attempt, max_attempts, wait_s, error_type, status_code, .. } => {
+                let wait = Duration::try_from_secs_f64(*wait_s).unwrap_or_default();
+                self.thinking = None;
+                self.answer = None;
+                self.calls.clear();
+                self.retry = Some(Retry {
+                    rows: retry_row(
+                        error_type, *status_code, *next_attempt, *max_attempts, wait, columns, theme,
+                    ),
+                    until: now + wait,
+                });
+                Update { retract: std::mem::take(&mut self.attempt_rows), rows: Vec::new() }
+            }
+            Event::CompactionBegin {} => {
+                let rows = self.close_open(now, look);
+                self.compacting = Some(self.context_tokens);
+                Update::of(rows)
+            }
+            Event::CompactionEnd {} => {
+                let before = self.compacting.take().flatten();
+                let mut rows = compaction_row(before, self.context_tokens, columns, theme);
+                rows.push(Line::default());
+                self.past.note("Compacted the conversation");
+                Update::of(rows)
+            }
+            Event::StatusUpdate(status) => {
+                if status.context_tokens.is_some() {
+                    self.context_tokens = status.context_tokens;
+                }
+                Update::default()
+            }
+            Event::Notification(news) => self.notification(news, now, look),
+            _ => Update::default(),
+        }
+    }
+
+    /// The end of the turn: what was open is closed and a closing row is added. `answer_path` names
+    /// the file with the whole last answer.
+    pub fn outcome(
+        &mut self,
+        outcome: &Outcome,
+        answer_path: Option<&str>,
+        now: Instant,
+        columns: u16,
+        theme: &Theme,
+    ) -> Update {
+        let look = Look { columns, theme };
+        let mut rows = self.close_open(now, look);
+        for mut call in std::mem::take(&mut self.calls) {
+            call.card.interrupt();
+            rows.extend(call.card.rows(columns, theme));
+            rows.push(Line::default());
+            self.past.tool(&call.card);
+        }
+        if self.answer_rows > READABLE_ROWS
+            && let Some(path) = answer_path
+        {
+            rows.extend(super::cells::pointer_row(path, columns, theme));
+            rows.push(Line::default());
+        }
+        let took = self.turn_started.take().map_or(Duration::ZERO, |since| now - since);
+        rows.extend(closing_row(&Closing::from(outcome), took, columns, theme));
+        rows.push(Line::default());
+        self.retry = None;
+        self.compacting = None;
+        self.after_tools = false;
+        self.answer_rows = 0;
+        Update::of(rows)
+    }
+
+    /// A remark of the program itself, outside any turn.
+    pub fn say(
+        &mut self,
+        severity: Severity,
+        title: &str,
+        body: &str,
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        self.past.note(title);
+        let mut rows = notice(severity, title, body, columns, theme);
+        rows.push(Line::default());
+        rows
+    }
+
+    fn turn_begin(&mut self, input: &UserInput, now: Instant, time: &str, look: Look<'_>) -> Update {
+        self.turn_started = Some(now);
+        self.attempt_rows = 0;
+        let text = shown_input(input);
+        let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
+        let mut rows = cell.rows(look.columns, look.theme);
+        rows.push(Line::default());
+        self.past.user(&cell.text);
+        Update::of(rows)
+    }
+
+    fn content(&mut self, part: &ContentPart, now: Instant, look: Look<'_>) -> Update {
+        self.retry = None;
+        let mut rows = Vec::new();
+        match part {
+            ContentPart::Text { text } => {
+                rows.extend(self.close_thinking(now, look));
+                let answer = self
+                    .answer
+                    .get_or_insert_with(|| AnswerCell::new(self.style, self.after_tools));
+                answer.push(text);
+                let new = answer.commit(look.columns, look.theme);
+                self.answer_rows += new.len();
+                rows.extend(new);
+            }
+            ContentPart::Think { think, .. } => {
+                rows.extend(self.close_answer(look));
+                let thinking = self.thinking.get_or_insert_with(|| Thinking {
+                    cell: ThinkingCell::default(),
+                    since: now,
+                });
+                thinking.cell.push(think);
+            }
+            ContentPart::ImageUrl { .. } | ContentPart::AudioUrl { .. } | ContentPart::VideoUrl { .. } => {}
+        }
+        self.attempt_rows += rows.len();
+        Update::of(rows)
+    }
+
+    fn tool_call(&mut self, call: &ToolCall, now: Instant, look: Look<'_>) -> Update {
+        self.retry = None;
+        let rows = self.close_open(now, look);
+        self.attempt_rows += rows.len();
+        let key = key_argument(&call.function.name, call.arguments(), &self.work_dir);
+        self.calls.push(Call {
+            id: call.id.clone(),
+            name: call.function.name.clone(),
+            arguments: call.arguments().to_owned(),
+            card: ToolCard::new(&call.function.name, key.as_deref()),
+            since: now,
+        });
+        Update::of(rows)
+    }
+
+    fn tool_call_part(&mut self, part: &str) {
+        if let Some(call) = self.calls.last_mut() {
+            call.arguments.push_str(part);
+            // A headline shows fifty columns: what comes later cannot change it.
+            if call.arguments.len() <= 4096 {
+                let key = key_argument(&call.name, &call.arguments, &self.work_dir);
+                call.card.set_key(key.as_deref());
+            }
+        }
+    }
+
+    fn tool_result(
+        &mut self,
+        id: &str,
+        value: &ToolReturnValue,
+        now: Instant,
+        look: Look<'_>,
+    ) -> Update {
+        let Some(at) = self.calls.iter().position(|call| call.id == id) else {
+            return Update::default();
+        };
+        let mut call = self.calls.remove(at);
+        for block in &value.display {
+            if let DisplayBlock::Todo { items } = block {
+                self.todos.clone_from(items);
+                self.after_tools = true;
+                let row = todo_change_row(items, look.columns, look.theme);
+                call.card.finish(value.clone(), false, None);
+                self.past.tool(&call.card);
+                return Update::of(vec![row, Line::default()]);
+            }
+        }
+        let rejected = value.is_error
+            && value.display.iter().any(|block| {
+                matches!(block, DisplayBlock::Brief { text } if text.starts_with("Rejected"))
+            });
+        call.card.finish(value.clone(), rejected, Some(now - call.since));
+        let mut rows = call.card.rows(look.columns, look.theme);
+        rows.push(Line::default());
+        self.after_tools = true;
+        self.past.tool(&call.card);
+        Update::of(rows)
+    }
+
+    fn notification(&mut self, news: &Notification, now: Instant, look: Look<'_>) -> Update {
+        let mut rows = self.close_open(now, look);
+        rows.extend(self.say(
+            Severity::of(&news.severity),
+            &news.title,
+            &news.body,
+            look.columns,
+            look.theme,
+        ));
+        Update::of(rows)
+    }
+
+    /// Ends the answer or the thinking that is open, because something else begins.
+    fn close_open(&mut self, now: Instant, look: Look<'_>) -> Vec<Line<'static>> {
+        let mut rows = self.close_thinking(now, look);
+        rows.extend(self.close_answer(look));
+        rows
+    }
+
+    fn close_thinking(&mut self, now: Instant, look: Look<'_>) -> Vec<Line<'static>> {
+        let Some(Thinking { cell, since }) = self.thinking.take() else { return Vec::new() };
+        if cell.is_blank() {
+            return Vec::new();
+        }
+        let row = ThinkingCell::summary(now - since, None, look.columns, look.theme);
+        self.past.thinking(cell.plain());
+        vec![row, Line::default()]
+    }
+
+    fn close_answer(&mut self, look: Look<'_>) -> Vec<Line<'static>> {
+        let Some(mut answer) = self.answer.take() else { return Vec::new() };
+        let blank = answer.is_blank();
+        let mut rows = answer.finish(look.columns, look.theme);
+        self.answer_rows += rows.len();
+        if !blank {
+            rows.push(Line::default());
+            self.after_tools = false;
+            self.past.answer(answer.plain());
+        }
+        rows
+    }
+
+    /// The part of the answer that is not final yet, drawn right below the final rows.
+    pub fn open_rows(&mut self, columns: u16, max_rows: usize, theme: &Theme) -> Vec<Line<'static>> {
+        self.answer.as_mut().map_or_else(Vec::new, |answer| answer.tail(columns, theme, max_rows))
+    }
+
+    /// What the program is doing, for the spinner row, and the rows that go below it.
+    pub fn phase(&self, now: Instant, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
+        if let Some(retry) = &self.retry {
+            let left = retry.until.saturating_duration_since(now);
+            return Phase {
+                words: format!("Retrying in {}s…", left.as_secs_f64().ceil()).into(),
+                rows: retry.rows.clone(),
+            };
+        }
+        if self.compacting.is_some() {
+            return Phase { words: "Compacting…".into(), rows: Vec::new() };
+        }
+        if let Some(thinking) = &self.thinking {
+            return Phase {
+                words: "Thinking…".into(),
+                rows: thinking.cell.live_rows(columns, max_rows, theme),
+            };
+        }
+        if !self.calls.is_empty() {
+            return self.calls_phase(columns, max_rows, theme);
+        }
+        let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
+        Phase { words: words.into(), rows: Vec::new() }
+    }
+
+    fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
+        let headline_columns = columns.saturating_sub(34).max(20);
+        if let [call] = self.calls.as_slice() {
+            return Phase {
+                words: call.card.running_headline(headline_columns, theme),
+                rows: call.card.live_rows(columns, max_rows, theme),
+            };
+        }
+        let rows = self
+            .calls
+            .iter()
+            .take(max_rows)
+            .map(|call| {
+                let mut spans = vec![Span::raw("   ")];
+                spans.extend(call.card.running_headline(columns.saturating_sub(4), theme).spans);
+                Line::from(spans)
+            })
+            .collect();
+        Phase { words: format!("Using {} tools…", self.calls.len()).into(), rows }
+    }
+}
+
+/// How things are drawn.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    columns: u16,
+    theme: &'a Theme,
+}
+
+/// The words of the user, media told by name.
+fn shown_input(input: &UserInput) -> String {
+    match input {
+        UserInput::Text(text) => text.clone(),
+        UserInput::Parts(parts) => parts
+            .iter()
+            .map(|part| match part {
+                ContentPart::Text { text } => text.clone(),
+                ContentPart::Think { .. } => String::new(),
+                ContentPart::ImageUrl { .. } => "[image]".to_owned(),
+                ContentPart::AudioUrl { .. } => "[audio]".to_owned(),
+                ContentPart::VideoUrl { .. } => "[video]".to_owned(),
+            })
+            .collect::<Vec<_>>()
+            .join("\n"),
+    }
+}
+
