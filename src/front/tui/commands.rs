@@ -1,0 +1,176 @@
+//! The slash commands of the screen: one table for the menu, the help sheet and the parser.
+
+use crate::agent::AGENT_COMMANDS;
+
+/// A command that the screen itself carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Exit,
+    New,
+    Model,
+    Theme,
+    Yolo,
+    Afk,
+    Sessions,
+    Title,
+    Copy,
+    Usage,
+    Status,
+    Version,
+    Transcript,
+}
+
+/// How a command is listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    pub command: Command,
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub arguments: &'static str,
+    pub description: &'static str,
+    /// Whether it also works while a turn runs.
+    pub anytime: bool,
+}
+
+const fn entry(
+    command: Command,
+    name: &'static str,
+    aliases: &'static [&'static str],
+    arguments: &'static str,
+    description: &'static str,
+    anytime: bool,
+) -> Entry {
+    Entry { command, name, aliases, arguments, description, anytime }
+}
+
+/// Every command of the screen, by name.
+pub const COMMANDS: &[Entry] = &[
+    entry(Command::Afk, "afk", &["auto"], "[on|off]", "Unattended mode: approve everything, ask nothing", true),
+    entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
+    entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
+    entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
+    entry(Command::Model, "model", &[], "[name]", "Choose the model and whether it thinks", true),
+    entry(Command::New, "new", &["clear", "reset"], "", "Start a new session", false),
+    entry(Command::Sessions, "sessions", &["resume", "continue"], "[id]", "Go on with another session", false),
+    entry(Command::Status, "status", &[], "", "Version, model, session, paths", true),
+    entry(Command::Theme, "theme", &[], "[name]", "Choose the colours", true),
+    entry(Command::Title, "title", &["rename"], "[text]", "Show or set the session's title", true),
+    entry(Command::Transcript, "transcript", &[], "", "Read everything, thinking and outputs unfolded", true),
+    entry(Command::Usage, "usage", &["cost"], "", "Tokens used by this session", true),
+    entry(Command::Version, "version", &[], "", "Which version this is", true),
+    entry(Command::Yolo, "yolo", &["yes"], "[on|off]", "Approve every action without asking", true),
+];
+
+/// The agent's commands that the screen offers as they are.
+pub fn agent_commands() -> impl Iterator<Item = &'static crate::agent::AgentCommand> {
+    AGENT_COMMANDS.iter().filter(|command| find(command.name).is_none())
+}
+
+/// What the user's line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parsed {
+    /// For the screen, with its arguments.
+    Command(Command, String),
+    /// For the agent, as it was typed.
+    Agent(String),
+    /// No command has this name; the nearest one, if any is near.
+    Unknown { name: String, nearest: Option<&'static str> },
+    Message,
+}
+
+/// Reads a line. A first word with a second slash in it is a path, so the line is a message.
+pub fn parse(text: &str) -> Parsed {
+    let trimmed = text.trim();
+    if matches!(trimmed, "exit" | "quit") {
+        return Parsed::Command(Command::Exit, String::new());
+    }
+    let Some(rest) = trimmed.strip_prefix('/') else { return Parsed::Message };
+    let (name, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    if name.is_empty() || name.contains('/') || trimmed.contains('\n') && !known(name) {
+        return Parsed::Message;
+    }
+    if let Some(entry) = find(name) {
+        return Parsed::Command(entry.command, arguments.trim().to_owned());
+    }
+    if AGENT_COMMANDS
+        .iter()
+        .any(|command| command.name == name || command.aliases.contains(&name))
+    {
+        return Parsed::Agent(trimmed.to_owned());
+    }
+    Parsed::Unknown { name: name.to_owned(), nearest: nearest(name) }
+}
+
+fn known(name: &str) -> bool {
+    find(name).is_some() || AGENT_COMMANDS.iter().any(|command| command.name == name)
+}
+
+/// The entry with this name or alias.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    COMMANDS.iter().find(|entry| entry.name == name || entry.aliases.contains(&name))
+}
+
+/// The command whose name is at most two edits away.
+fn nearest(name: &str) -> Option<&'static str> {
+    let names = COMMANDS
+        .iter()
+        .map(|entry| entry.name)
+        .chain(AGENT_COMMANDS.iter().map(|command| command.name));
+    names
+        .map(|known| (edits(name, known), known))
+        .filter(|(distance, known)| *distance <= 2 && *distance < known.len())
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Levenshtein distance. Names are short; a long input is far from all of them.
+fn edits(a: &str, b: &str) -> usize {
+    if a.len() > 32 {
+        return usize::MAX;
+    }
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_apart() {
+        assert_eq!(parse("/help"), Parsed::Command(Command::Help, String::new()));
+        assert_eq!(parse(" /title  a b "), Parsed::Command(Command::Title, "a b".into()));
+        assert_eq!(parse("/clear"), Parsed::Command(Command::New, String::new()));
+        assert_eq!(parse("exit"), Parsed::Command(Command::Exit, String::new()));
+        assert_eq!(parse("/compact the tests"), Parsed::Agent("/compact the tests".into()));
+        assert_eq!(parse("/etc/hosts is odd"), Parsed::Message);
+        assert_eq!(parse("exit the loop"), Parsed::Message);
+        assert_eq!(parse("/"), Parsed::Message);
+        assert_eq!(
+            parse("/modle"),
+            Parsed::Unknown { name: "modle".into(), nearest: Some("model") }
+        );
+        assert_eq!(parse("/nonsense"), Parsed::Unknown { name: "nonsense".into(), nearest: None });
+    }
+
+    #[test]
+    fn names_and_aliases_are_unique() {
+        let mut seen = std::collections::HashSet::new();
+        for entry in COMMANDS {
+            for name in std::iter::once(&entry.name).chain(entry.aliases) {
+                assert!(seen.insert(*name), "{name} is listed twice");
+            }
+        }
+    }
+}
