@@ -1,1 +1,4 @@
 //! The integration tests, all in one binary so that linking is paid once.
+
+mod llm;
+mod support;

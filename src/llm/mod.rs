@@ -1,13 +1,30 @@
 //! Talking to a model: messages, the provider trait, wire formats, errors, retry.
+//!
+//! A [`ModelSpec`] says which model; [`connect`] makes an [`Llm`] of it without any I/O; its
+//! [`Provider`] streams [`Delta`]s, which an [`Assembler`] puts together to a [`Message`].
 
 mod assemble;
+mod connect;
 mod error;
+pub mod estimate;
+mod http;
 mod message;
+mod oneline;
+pub mod openai;
 mod provider;
+pub mod retry;
+pub mod scripted;
+pub mod spec;
+pub mod sse;
+pub mod tour;
 
 pub use assemble::Assembler;
+pub use connect::{ConnectError, Connection, DeviceId, connect};
 pub use error::LlmError;
+pub use http::Timeouts;
 pub use message::{Message, Role};
 pub use provider::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, Provider, Thinking, ToolSpec,
 };
+pub use retry::RetryPolicy;
+pub use spec::{ModelSpec, ProviderKind, Secret, derived_capabilities};

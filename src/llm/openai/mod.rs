@@ -1,0 +1,112 @@
+//! OpenAI chat completions, in Kimi's dialect and in the common one.
+
+mod body;
+mod chunk;
+mod headers;
+mod schema;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, http};
+use crate::platform::Clock;
+
+pub use body::Knobs;
+pub use headers::HeaderError;
+pub(super) use headers::static_headers;
+
+/// Which additions to chat completions are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Prompt cache key, completion cap, `thinking` object, built-in functions.
+    Kimi,
+    /// `reasoning_effort`, pictures in user messages only.
+    Legacy,
+}
+
+/// Everything that stays the same from request to request.
+pub(super) struct Settings {
+    pub dialect: Dialect,
+    /// The whole address, with `/chat/completions`.
+    pub url: Url,
+    pub model: String,
+    pub session_id: String,
+    pub thinking: bool,
+    /// Tokens; 0 when unknown.
+    pub max_context: u64,
+    /// As configured; see [`Settings::reasoning_field`].
+    pub reasoning_key: Option<String>,
+    pub knobs: Knobs,
+    pub timeouts: Timeouts,
+}
+
+impl Settings {
+    /// The message field that carries thinking, if any.
+    fn reasoning_field(&self) -> Option<&str> {
+        match (self.dialect, self.reasoning_key.as_deref()) {
+            (Dialect::Legacy, Some(key)) => Some(key).filter(|key| !key.is_empty()),
+            _ => Some("reasoning_content"),
+        }
+    }
+}
+
+/// A model behind a chat completions API.
+pub(super) struct ChatCompletions {
+    settings: Arc<Settings>,
+    headers: HeaderMap,
+    device: Option<DeviceId>,
+    /// `headers` with those that tell of this machine, made at the first request.
+    complete_headers: OnceCell<HeaderMap>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ChatCompletions {
+    pub(super) fn new(
+        settings: Settings,
+        headers: HeaderMap,
+        device: Option<DeviceId>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            headers,
+            device,
+            complete_headers: OnceCell::new(),
+            clock,
+        }
+    }
+
+    async fn headers(&self) -> &HeaderMap {
+        if self.settings.dialect != Dialect::Kimi {
+            return &self.headers;
+        }
+        let complete = async || {
+            let id = match self.device.clone() {
+                // It reads a file.
+                Some(device) => tokio::task::spawn_blocking(move || device()).await.ok().flatten(),
+                None => None,
+            };
+            headers::with_device(&self.headers, id.as_deref())
+        };
+        self.complete_headers.get_or_init(complete).await
+    }
+}
+
+#[async_trait]
+impl Provider for ChatCompletions {
+    async fn stream(&self, request: ChatRequest<'_>) -> Result<DeltaStream, LlmError> {
+        let body = Bytes::from(body::serialize(&self.settings, &request)?);
+        let headers = self.headers().await;
+        let Settings { url, timeouts, .. } = &*self.settings;
+        let response = http::post(url, headers, body, timeouts, self.clock.now()).await?;
+        Ok(stream::deltas(response, Arc::clone(&self.settings)))
+    }
+}

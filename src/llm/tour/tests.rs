@@ -1,0 +1,1 @@
+//! The tour is played against made-up tool results.

@@ -1,0 +1,1 @@
+//! The model client against a real server.
