@@ -1,19 +1,36 @@
 //! Foreign text is made harmless here before it gets near the screen.
 
-/// Foreign text without escape sequences, control characters and bidirectional overrides.
-/// Newlines stay, tabs become four blanks.
+use super::printer::print;
+
+/// Foreign text without escape sequences, control characters and hidden characters.
+///
+/// Escape sequences vanish whole. Newlines stay; `\r\n` is one; a lone `\r` and a backspace
+/// overwrite as they do in a terminal; tabs become blanks up to the next stop, four columns apart.
+/// Bidirectional overrides and isolates are shown as `<U+202E>`. Joiners inside emoji and other
+/// scripts stay. The result of cleaning is clean: a second time changes nothing.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .filter_map(|c| match c {
-            '\n' => Some('\n'),
-            '\t' => Some(' '),
-            c if c.is_control() => None,
-            c => Some(c),
-        })
-        .collect()
+    if text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut first = true;
+    print(
+        text,
+        (),
+        |(), _, _| (),
+        |runs| {
+            if !std::mem::take(&mut first) {
+                out.push('\n');
+            }
+            out.extend(runs.into_iter().map(|(run, ())| run));
+        },
+    );
+    out
 }
 
-/// [`clean`], on one line.
+/// [`clean`], on one line: newlines become blanks, those at the end vanish.
 pub fn clean_line(text: &str) -> String {
-    clean(text).replace('\n', " ")
+    let mut out = clean(text);
+    out.truncate(out.trim_end_matches('\n').len());
+    if out.contains('\n') { out.replace('\n', " ") } else { out }
 }

@@ -1,7 +1,20 @@
 //! Text on a grid of cells: width, cleaning, truncation, wrapping.
+//!
+//! One width for everything: the sum over grapheme clusters, as the drawing code counts.
 
+mod ansi;
 mod clean;
+mod defuse;
+mod printer;
+mod scan;
+mod width;
 mod wrap;
 
+#[cfg(test)]
+mod tests;
+
+pub use ansi::{MAX_ANSI_BYTES, ansi_lines};
 pub use clean::{clean, clean_line};
-pub use wrap::{truncate, truncate_middle, width, wrap_line};
+pub use defuse::{defuse, defuse_line};
+pub use width::{line_width, truncate, truncate_middle, width};
+pub use wrap::wrap_line;

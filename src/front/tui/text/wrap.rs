@@ -1,49 +1,169 @@
-//! Width, truncation and wrapping by grapheme clusters.
+//! Wrapping of styled lines.
 
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
 
-/// Columns that `text` takes.
-pub fn width(text: &str) -> usize {
-    text.width()
+use super::width::cluster_width;
+
+/// A grapheme cluster of the line that is wrapped.
+struct Cluster<'a> {
+    text: &'a str,
+    style: Style,
+    columns: usize,
+    kind: Kind,
 }
 
-/// `text` cut to at most `columns`, with `…` in place of what was cut off.
-pub fn truncate(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for cluster in text.graphemes(true) {
-        let next = used + width(cluster);
-        if next + 1 > columns {
-            break;
-        }
-        out.push_str(cluster);
-        used = next;
-    }
-    if columns > 0 {
-        out.push('…');
-    }
-    out
-}
-
-/// `text` cut in the middle to at most `columns`.
-pub fn truncate_middle(text: &str, columns: usize) -> String {
-    truncate(text, columns)
+/// What a cluster means for the place of a break.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Vanishes at a break.
+    Blank,
+    /// A break may stand on both sides of it.
+    Ideograph,
+    /// Never first on a row (closing brackets, full stops of East Asian writing).
+    Closing,
+    /// Never last on a row.
+    Opening,
+    /// Part of a word.
+    Word,
 }
 
 /// Wraps a styled line to `columns`, at blanks where it can; every row after the first begins with
 /// `indent` blanks.
+///
+/// Breaks stand at blanks, which vanish there, beside East Asian characters, and inside a word only
+/// when it is longer than a row. A cluster is never split, and no row is wider than `columns`, except
+/// for a single cluster that is wider than that by itself. The indent gives way when it leaves no
+/// room. There is always at least one row.
 pub fn wrap_line(line: &Line<'_>, columns: usize, indent: usize) -> Vec<Line<'static>> {
-    let _ = indent;
-    let _ = columns;
-    vec![Line::from(
-        line.spans
-            .iter()
-            .map(|span| Span::styled(span.content.to_string(), span.style))
-            .collect::<Vec<_>>(),
-    )]
+    let columns = columns.max(1);
+    let indent = indent.min(columns - 1);
+    let clusters: Vec<Cluster<'_>> = line
+        .spans
+        .iter()
+        .flat_map(|span| {
+            span.content.graphemes(true).map(|text| Cluster {
+                text,
+                style: span.style,
+                columns: cluster_width(text),
+                kind: kind(text),
+            })
+        })
+        .collect();
+    let mut rows = Vec::new();
+    let mut start = 0;
+    loop {
+        let limit = if rows.is_empty() { columns } else { columns - indent };
+        let (end, next) = row_end(&clusters, start, limit);
+        let row = clusters.get(start..end).unwrap_or_default();
+        let used: usize = row.iter().map(|cluster| cluster.columns).sum();
+        let blanks = if rows.is_empty() { 0 } else { indent.min(columns.saturating_sub(used)) };
+        let leading_only = row.is_empty() && next > start && next < clusters.len();
+        if !leading_only || !rows.is_empty() {
+            rows.push(build(row, blanks, line));
+        }
+        if next >= clusters.len() {
+            break;
+        }
+        start = next;
+    }
+    if rows.is_empty() {
+        rows.push(build(&[], 0, line));
+    }
+    rows
+}
+
+/// Where the row that begins at `start` ends, and where the next one begins.
+fn row_end(clusters: &[Cluster<'_>], start: usize, limit: usize) -> (usize, usize) {
+    let mut used = 0;
+    // End of the row and begin of the next at the last place where a break may stand.
+    let mut last_break = None;
+    let mut at = start;
+    let mut seen_text = false;
+    while let Some(cluster) = clusters.get(at) {
+        if cluster.kind == Kind::Blank {
+            let run = clusters[at..].iter().take_while(|c| c.kind == Kind::Blank);
+            let (count, columns) = run.fold((0, 0), |(n, w), c| (n + 1, w + c.columns));
+            if at + count == clusters.len() && used + columns <= limit {
+                return (clusters.len(), clusters.len());
+            }
+            if seen_text {
+                last_break = Some((at, at + count));
+            }
+            if used + columns > limit {
+                // Blanks at the end of a row vanish; so do leading ones that fill a whole row.
+                return (if seen_text { at } else { start }, at + count);
+            }
+            used += columns;
+            at += count;
+            continue;
+        }
+        if seen_text && at > start && may_break(clusters[at - 1].kind, cluster.kind) {
+            last_break = Some((at, at));
+        }
+        if used + cluster.columns > limit {
+            return match last_break {
+                Some(place) => place,
+                None if at == start => (at + 1, at + 1),
+                // Leading blanks are no place for a break: the word is cut.
+                None => (at, at),
+            };
+        }
+        seen_text = true;
+        used += cluster.columns;
+        at += 1;
+    }
+    (clusters.len(), clusters.len())
+}
+
+/// Whether a row may end between these two neighbours, neither of them blank.
+fn may_break(before: Kind, after: Kind) -> bool {
+    if before == Kind::Opening || after == Kind::Closing || before == Kind::Blank {
+        return false;
+    }
+    before == Kind::Ideograph
+        || after == Kind::Ideograph
+        || before == Kind::Closing
+        || after == Kind::Opening
+}
+
+fn kind(cluster: &str) -> Kind {
+    let Some(first) = cluster.chars().next() else { return Kind::Word };
+    match first {
+        ' ' | '\t' | '\n' | '\u{3000}' => Kind::Blank,
+        '。' | '、' | '，' | '．' | '！' | '？' | '：' | '；' | '）' | '］' | '｝' | '」'
+        | '』' | '】' | '〉' | '》' | '〕' | 'ー' | '々' | '…' => Kind::Closing,
+        '（' | '［' | '｛' | '「' | '『' | '【' | '〈' | '《' | '〔' => Kind::Opening,
+        '\u{2E80}'..='\u{A4CF}'
+        | '\u{AC00}'..='\u{D7A3}'
+        | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FFEF}'
+        | '\u{20000}'..='\u{3FFFD}' => Kind::Ideograph,
+        _ => Kind::Word,
+    }
+}
+
+/// A row of the clusters, neighbours of one style in one span.
+fn build(clusters: &[Cluster<'_>], blanks: usize, line: &Line<'_>) -> Line<'static> {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    if blanks > 0 {
+        spans.push(Span::raw(" ".repeat(blanks)));
+    }
+    let mut open: Option<(Style, String)> = None;
+    for cluster in clusters {
+        match &mut open {
+            Some((style, text)) if *style == cluster.style => text.push_str(cluster.text),
+            _ => {
+                if let Some((style, text)) = open.take() {
+                    spans.push(Span::styled(text, style));
+                }
+                open = Some((cluster.style, cluster.text.to_owned()));
+            }
+        }
+    }
+    if let Some((style, text)) = open {
+        spans.push(Span::styled(text, style));
+    }
+    Line { spans, style: line.style, alignment: line.alignment }
 }

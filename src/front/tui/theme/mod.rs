@@ -1,93 +1,141 @@
 //! Themes: the code names what a span *is* (its [`Tone`]), a theme says what that looks like.
 //!
-//! No colour is named anywhere else in the program.
+//! No colour is named anywhere else in the program. A theme also knows how many colours the terminal
+//! has and gives out styles that it can show.
 
-use ratatui::style::{Color, Modifier, Style};
+mod color;
+mod file;
+mod tone;
 
-/// What a span of text is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tone {
-    /// Plain text in the terminal's own colours.
-    Text,
-    /// Less important than plain text.
-    Dim,
-    /// The model's thinking and one-line traces of work. Index 244: programs that read the screen
-    /// tell thinking from answer by it.
-    Thinking,
-    /// The echo of what the user said. Index 222 for the same reason.
-    User,
-    /// The first bullet of an answer that follows tool calls. Index 253.
-    AnswerAfterTools,
-    /// Names of commands, tools, keys.
-    Accent,
-    Success,
-    Warning,
-    Error,
-    Info,
-    /// Rules and box edges.
-    Border,
-    /// The mark of a question that waits for the user. Index 215.
-    Attention,
-    /// The selected row of a list or dialog. Index 116.
-    Selected,
-    /// The turning spinner. Index 111.
-    Spinner,
-    /// The status bar. Index 242.
-    Status,
-    BadgeYolo,
-    BadgeAfk,
-    BadgePlan,
-    Heading,
-    Strong,
-    Emphasis,
-    InlineCode,
-    Link,
-    Quote,
-    ListMarker,
-    /// Code that has no highlighting.
-    CodeBlock,
-    DiffAdded,
-    DiffRemoved,
-    /// The changed words inside an added or removed line.
-    DiffAddedWord,
-    DiffRemovedWord,
-    LineNumber,
-    TodoDone,
-    TodoActive,
-    TodoPending,
-}
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use ratatui::style::{Color, Style};
+
+pub use color::ColorSupport;
+pub use tone::Tone;
+
+use file::ThemeFile;
+
+/// How far a theme may extend one that extends another.
+const MAX_DEPTH: usize = 5;
 
 /// A theme: a style for each tone and the name of the syntax theme for code.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     pub name: String,
     /// A name of the built-in syntax themes; empty for code without colours.
     pub syntax: String,
+    support: ColorSupport,
+    /// One style for each of [`Tone::ALL`], as the theme has it.
+    styles: Vec<Style>,
 }
 
 impl Theme {
     /// The built-in dark theme.
     pub fn dark() -> Self {
-        Self { name: "dark".to_owned(), syntax: "base16-ocean-dark".to_owned() }
+        Self::load("dark", None).0
     }
 
-    /// The style of a tone.
+    /// The theme of that name from `<user_dir>/<name>.toml` or from those built in, and what was wrong
+    /// with it, in words for the user. A theme that does not exist is the dark one; a bad value is
+    /// as if it were not there. Reads files.
+    pub fn load(name: &str, user_dir: Option<&Path>) -> (Self, Vec<String>) {
+        let mut warnings = Vec::new();
+        let mut chain: Vec<(String, ThemeFile)> = Vec::new();
+        let mut next = Some(name.to_owned());
+        while let Some(name) = next.take() {
+            // A user's `dark` that extends `dark` means the built-in one.
+            let again = chain.iter().any(|(of, _)| *of == name);
+            let dir = user_dir.filter(|_| !again);
+            if chain.len() >= MAX_DEPTH {
+                warnings.push(format!("theme {name}: extends too many others"));
+                break;
+            }
+            match file::source(&name, dir) {
+                Ok(text) => {
+                    let file = ThemeFile::parse(&name, &text, &mut warnings);
+                    next = file.extends.clone();
+                    chain.push((name, file));
+                }
+                Err(why) => warnings.push(why),
+            }
+        }
+        let known = chain.first().map_or("dark", |(name, _)| name).to_owned();
+        let dark =
+            ThemeFile::parse("dark", file::builtin("dark").unwrap_or_default(), &mut Vec::new());
+        chain.push(("dark".to_owned(), dark));
+        let mut theme = Self {
+            name: known,
+            syntax: String::new(),
+            support: ColorSupport::default(),
+            styles: vec![Style::new(); Tone::ALL.len()],
+        };
+        for (_, file) in chain.into_iter().rev() {
+            if let Some(syntax) = file.syntax {
+                theme.syntax = syntax;
+            }
+            for (tone, style) in file.tones {
+                theme.set(tone, style);
+            }
+        }
+        (theme, warnings)
+    }
+
+    /// The names of the built-in themes, the default first.
+    pub fn builtin_names() -> Vec<&'static str> {
+        file::BUILTIN.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The same theme on a terminal with that many colours.
+    #[must_use]
+    pub fn with_support(self, support: ColorSupport) -> Self {
+        Self { support, ..self }
+    }
+
+    /// The same theme with the foreground indices that programs which read the screen through a
+    /// multiplexer tell things apart by: thinking 244, user 222, answer after tools 253, spinner 111,
+    /// attention 215, selected 116, status 242; none with a background, which would change what is
+    /// captured in front of a row. For runs inside tmux or under an orchestrator, whatever the theme:
+    /// there a program reads first, and a person on a light background second.
+    #[must_use]
+    pub fn for_multiplexer(mut self) -> Self {
+        let contract = [
+            (Tone::Thinking, 244),
+            (Tone::User, 222),
+            (Tone::AnswerAfterTools, 253),
+            (Tone::Spinner, 111),
+            (Tone::Attention, 215),
+            (Tone::Selected, 116),
+            (Tone::Status, 242),
+        ];
+        for (tone, index) in contract {
+            self.set(tone, Style::new().fg(Color::Indexed(index)));
+        }
+        self
+    }
+
+    /// The style of a tone, in colours that the terminal has.
     pub fn style(&self, tone: Tone) -> Style {
-        let indexed = |index| Style::new().fg(Color::Indexed(index));
-        match tone {
-            Tone::Text => Style::new(),
-            Tone::Thinking | Tone::Dim => indexed(244),
-            Tone::User => indexed(222),
-            Tone::AnswerAfterTools => indexed(253),
-            Tone::Attention => indexed(215),
-            Tone::Selected => indexed(116),
-            Tone::Spinner => indexed(111),
-            Tone::Status => indexed(242),
-            Tone::Strong | Tone::Heading => Style::new().add_modifier(Modifier::BOLD),
-            Tone::Success | Tone::DiffAdded => indexed(114),
-            Tone::Error | Tone::DiffRemoved => indexed(203),
-            Tone::Warning => indexed(221),
-            _ => indexed(110),
+        self.adapt(self.styles.get(tone as usize).copied().unwrap_or_default())
+    }
+
+    /// A style that comes from elsewhere (a tool's output, a syntax theme), in colours that the
+    /// terminal has.
+    pub fn adapt(&self, style: Style) -> Style {
+        self.support.adapt(style)
+    }
+
+    /// How many colours the terminal has.
+    pub fn support(&self) -> ColorSupport {
+        self.support
+    }
+
+    fn set(&mut self, tone: Tone, style: Style) {
+        if let Some(slot) = self.styles.get_mut(tone as usize) {
+            *slot = style;
         }
     }
 }

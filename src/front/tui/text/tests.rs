@@ -1,0 +1,232 @@
+use proptest::prelude::*;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::*;
+
+fn rows(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    wrap_line(&Line::from(text), columns, indent).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn width_counts_clusters() {
+    assert_eq!(width("abc"), 3);
+    assert_eq!(width("你好"), 4);
+    assert_eq!(width("👩‍👩‍👧"), 2);
+    assert_eq!(width("🇩🇪"), 2);
+    assert_eq!(width("e\u{301}"), 1);
+    assert_eq!(width("\u{2060}a"), 1);
+    assert_eq!(width("a\nb"), 2);
+}
+
+#[test]
+fn truncation_marks_the_cut_and_keeps_clusters() {
+    assert_eq!(truncate("abc", 3), "abc");
+    assert_eq!(truncate("abcd", 3), "ab…");
+    assert_eq!(truncate("你好吗", 4), "你…");
+    assert_eq!(truncate("abc", 0), "");
+    assert_eq!(truncate("👩‍👩‍👧x", 2), "…");
+    assert_eq!(truncate_middle("/home/me/project/main.rs", 11), "/home…in.rs");
+    assert_eq!(truncate_middle("abcdef", 1), "…");
+    assert_eq!(truncate_middle("abcdef", 0), "");
+}
+
+#[test]
+fn wrapping_breaks_at_blanks_and_drops_them() {
+    assert_eq!(rows("the quick  brown fox", 10, 0), ["the quick", "brown fox"]);
+    assert_eq!(rows("the quick brown fox", 10, 2), ["the quick", "  brown", "  fox"]);
+    assert_eq!(rows("", 10, 2), [""]);
+    assert_eq!(rows("    x", 10, 0), ["    x"]);
+    assert_eq!(rows("            x", 4, 0), ["x"]);
+    assert_eq!(rows("ab    ", 4, 0), ["ab"]);
+}
+
+#[test]
+fn long_words_are_cut_and_indent_gives_way() {
+    assert_eq!(rows("abcdefgh", 3, 0), ["abc", "def", "gh"]);
+    assert_eq!(rows("  abcdefgh", 5, 0), ["  abc", "defgh"]);
+    assert_eq!(
+        rows("a bcdefgh", 4, 9),
+        ["a", "   b", "   c", "   d", "   e", "   f", "   g", "   h"]
+    );
+    assert_eq!(rows("你好", 1, 0), ["你", "好"]);
+}
+
+#[test]
+fn east_asian_text_breaks_between_characters_but_not_before_a_stop() {
+    assert_eq!(rows("你好吗我很好", 5, 0), ["你好", "吗我", "很好"]);
+    assert_eq!(rows("你好吗。我", 6, 0), ["你好", "吗。我"]);
+    assert_eq!(rows("see 你好吗", 8, 0), ["see 你好", "吗"]);
+}
+
+#[test]
+fn wrapping_keeps_styles() {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let line = Line::from(vec![Span::raw("one "), Span::styled("two three", bold)]);
+    let rows = wrap_line(&line, 7, 0);
+    assert_eq!(rows[0], Line::from(vec![Span::raw("one "), Span::styled("two", bold)]));
+    assert_eq!(rows[1], Line::from(vec![Span::styled("three", bold)]));
+}
+
+#[test]
+fn escape_sequences_vanish_whole() {
+    assert_eq!(clean("a\x1b[31;1mb\x1b[0mc"), "abc");
+    assert_eq!(clean("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c\u{9d}52;c;AAAA\u{9c}d"), "abcd");
+    assert_eq!(clean("a\x1bPq#0;1\x1b\\b\x1b_Gf=1\x1b\\c"), "abc");
+    assert_eq!(clean("a\x1b(Bb\x1b7c\u{9b}2Jd"), "abcd");
+    assert_eq!(clean("torn\x1b]0;never ends\nnext"), "torn\nnext");
+    assert_eq!(clean("end\x1b"), "end");
+    assert_eq!(clean("end\x1b[12"), "end");
+    assert_eq!(clean("a\0b\x07c\x7fd"), "abcd");
+}
+
+#[test]
+fn carriage_returns_overwrite() {
+    assert_eq!(clean("a\r\nb"), "a\nb");
+    assert_eq!(clean("10%\r100%\ndone"), "100%\ndone");
+    assert_eq!(clean("abcdef\rXY"), "XYcdef");
+    assert_eq!(clean("abcdef\r\x1b[KXY"), "XY");
+    assert_eq!(clean("你好\rx"), "x 好");
+    assert_eq!(clean("a_\x08b"), "ab");
+    assert_eq!(clean("a\tb\rXY"), "XY  b");
+}
+
+#[test]
+fn hidden_characters_are_shown_or_dropped() {
+    assert_eq!(clean("a\u{202e}b\u{2066}"), "a<U+202E>b<U+2066>");
+    assert_eq!(clean("r\u{200b}m \u{feff}x\u{e0041}"), "rm x");
+    assert_eq!(clean("👩\u{200d}👩\u{200d}👧"), "👩\u{200d}👩\u{200d}👧");
+    assert_eq!(clean("می\u{200c}خواهم"), "می\u{200c}خواهم");
+    assert_eq!(clean("❤\u{fe0f}\u{fe0f}\u{fe01}"), "❤\u{fe0f}");
+    assert_eq!(clean(&format!("e{}", "\u{301}".repeat(1000))).chars().count(), 9);
+}
+
+#[test]
+fn tabs_go_to_stops() {
+    assert_eq!(clean("\ta\tbc\t你\td"), "    a   bc  你  d");
+    assert_eq!(clean_line("a\tb\nc\n\n"), "a   b c");
+}
+
+#[test]
+fn chrome_look_alikes_are_defused() {
+    let j = "\u{2060}";
+    assert_eq!(defuse("✨ hi ✨"), format!("✨{j} hi ✨{j}"));
+    assert_eq!(defuse("root@x💫\nok"), format!("root@x💫{j}\nok"));
+    assert_eq!(defuse("✨sparkle"), "✨sparkle");
+    assert_eq!(defuse("╭─ x\n╰──"), format!("╭{j}─ x\n╰{j}──"));
+    assert_eq!(defuse("context: 12%"), format!("context:{j} 12%"));
+    assert_eq!(defuse("context: none"), "context: none");
+    assert_eq!(defuse("12:01 agent (k ●)"), format!("12:01 agent{j} (k ●)"));
+    assert_eq!(defuse("  ⠙ go\n🌑\n── input ──"), format!("  {j}⠙ go\n{j}🌑\n{j}── input ──"));
+    assert_eq!(defuse("plain text"), "plain text");
+}
+
+#[test]
+fn chrome_is_found_across_spans() {
+    let line = Line::from(vec![Span::raw("  "), Span::raw("agent"), Span::raw(" (x)")]);
+    assert_eq!(defuse_line(line).to_string(), "  agent\u{2060} (x)");
+    let line = Line::from(vec![Span::raw("⠙"), Span::raw("x✨")]);
+    assert_eq!(defuse_line(line).to_string(), "\u{2060}⠙x✨\u{2060}");
+    let line = Line::from(vec![Span::raw("  "), Span::raw("⠙")]);
+    assert_eq!(defuse_line(line).to_string(), "  \u{2060}⠙");
+}
+
+#[test]
+fn coloured_output_becomes_styles() {
+    let lines = ansi_lines(
+        "\x1b[1;31mred\x1b[0m no\x1b[38;5;200mx\x1b[38;2;1;2;3my\x1b[8mz\n",
+        Style::new(),
+    );
+    assert_eq!(lines.len(), 1);
+    let spans = &lines[0].spans;
+    assert_eq!(
+        spans[0],
+        Span::styled("red", Style::new().fg(Color::Indexed(1)).add_modifier(Modifier::BOLD))
+    );
+    assert_eq!(spans[1], Span::raw(" no"));
+    assert_eq!(spans[2], Span::styled("x", Style::new().fg(Color::Indexed(200))));
+    assert_eq!(spans[3], Span::styled("yz", Style::new().fg(Color::Rgb(1, 2, 3))));
+}
+
+#[test]
+fn coloured_output_resolves_carriage_returns_and_is_capped() {
+    let lines = ansi_lines("old text\r\x1b[32mnew\x1b[K\x1b[0m\nb", Style::new());
+    assert_eq!(lines[0].spans, [Span::styled("new", Style::new().fg(Color::Indexed(2)))]);
+    assert_eq!(lines[1].to_string(), "b");
+    let huge = "é".repeat(MAX_ANSI_BYTES);
+    assert_eq!(ansi_lines(&huge, Style::new())[0].to_string().len(), MAX_ANSI_BYTES);
+}
+
+/// Text with blanks, wide, combining, joined and control characters close together.
+fn wild() -> impl Strategy<Value = String> {
+    proptest::collection::vec(
+        prop_oneof![
+            "[a-z]{1,9}",
+            " {1,3}",
+            "[你好吗。（）]{1,4}",
+            Just("👩\u{200d}👩\u{200d}👧".to_owned()),
+            Just("e\u{301}".to_owned()),
+            Just("\u{1b}[31m".to_owned()),
+            Just("\u{1b}]0;x".to_owned()),
+            Just("\r".to_owned()),
+            Just("\t".to_owned()),
+            Just("\u{8}".to_owned()),
+            Just("\u{1b}[K".to_owned()),
+            Just("✨".to_owned()),
+            Just("🇩🇪".to_owned()),
+            Just("\u{2060}".to_owned()),
+            any::<char>().prop_map(String::from),
+        ],
+        0..40,
+    )
+    .prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn wrapping_loses_nothing_and_fits(text in wild(), columns in 1_usize..30, indent in 0_usize..12) {
+        let text = clean_line(&text);
+        let wrapped = wrap_line(&Line::from(text.as_str()), columns, indent);
+        let blank = |c: &char| !matches!(c, ' ' | '\u{3000}');
+        let all: String = wrapped.iter().map(ToString::to_string).collect();
+        prop_assert_eq!(all.chars().filter(blank).collect::<String>(), text.chars().filter(blank).collect::<String>());
+        let clusters: std::collections::HashSet<&str> = text.graphemes(true).collect();
+        for row in &wrapped {
+            let row = row.to_string();
+            prop_assert!(width(&row) <= columns || row.trim_start().graphemes(true).filter(|c| width(c) > 0).count() == 1, "{row:?}");
+            for cluster in row.trim_start_matches(' ').graphemes(true) {
+                prop_assert!(cluster == " " || clusters.contains(cluster), "{cluster:?} was made by a split");
+            }
+        }
+    }
+
+    #[test]
+    fn clean_text_has_no_control_characters(text in wild()) {
+        let cleaned = clean(&text);
+        prop_assert!(cleaned.chars().all(|c| c == '\n' || !c.is_control()));
+        prop_assert_eq!(clean(&cleaned), cleaned);
+        prop_assert!(!clean_line(&text).contains('\n'));
+        let total = ansi_lines(&text, Style::new()).iter().map(ToString::to_string).collect::<String>();
+        prop_assert!(total.chars().all(|c| !c.is_control()));
+    }
+
+    #[test]
+    fn defusing_only_adds_joiners(text in wild()) {
+        let text = clean(&text);
+        let strip = |t: &str| t.replace('\u{2060}', "");
+        prop_assert_eq!(strip(&defuse(&text)), strip(&text));
+        for row in defuse(&text).lines() {
+            prop_assert!(!row.trim_end().ends_with(['✨', '💫']));
+        }
+    }
+
+    #[test]
+    fn truncation_fits(text in wild(), columns in 0_usize..20) {
+        let text = clean_line(&text);
+        prop_assert!(width(&truncate(&text, columns)) <= columns);
+        prop_assert!(width(&truncate_middle(&text, columns)) <= columns);
+    }
+}
