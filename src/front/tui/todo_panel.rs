@@ -4,7 +4,7 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use super::cells::row;
-use super::text::{clean_line, truncate};
+use super::text::truncate;
 use super::theme::{Theme, Tone};
 use crate::protocol::{TodoItem, TodoStatus};
 
@@ -26,7 +26,10 @@ pub fn todo_rows(
     let done = count(items, TodoStatus::Done);
     let mut rows = vec![row::row([
         Span::styled("Todo", theme.style(Tone::Heading)),
-        Span::styled(truncate(&format!(" · {done}/{} done", items.len()), room.saturating_sub(4)), row::trace(theme)),
+        Span::styled(
+            truncate(&format!(" · {done}/{} done", items.len()), room.saturating_sub(4)),
+            row::trace(theme),
+        ),
     ])];
     let shown = if expanded { vec![true; items.len()] } else { choose(items) };
     for (item, _) in items.iter().zip(&shown).filter(|(_, shown)| **shown) {
@@ -57,12 +60,10 @@ fn item_row(item: &TodoItem, room: usize, theme: &Theme) -> Line<'static> {
         TodoStatus::InProgress => {
             ("● ", theme.style(Tone::TodoActive).add_modifier(Modifier::BOLD))
         }
-        TodoStatus::Done => {
-            ("✓ ", theme.style(Tone::TodoDone).add_modifier(Modifier::CROSSED_OUT))
-        }
+        TodoStatus::Done => ("✓ ", theme.style(Tone::TodoDone).add_modifier(Modifier::CROSSED_OUT)),
         TodoStatus::Pending => ("○ ", theme.style(Tone::TodoPending)),
     };
-    let title = truncate(&clean_line(&item.title), room.saturating_sub(2));
+    let title = truncate(&row::foreign_line(&item.title), room.saturating_sub(2));
     row::row([
         Span::styled(mark, style.remove_modifier(Modifier::CROSSED_OUT)),
         Span::styled(title, style),

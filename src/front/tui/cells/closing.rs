@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::elapsed;
 use super::row;
-use crate::front::tui::text::{clean_line, wrap_line};
+use crate::front::tui::text::wrap_line;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Outcome;
 
@@ -16,7 +16,10 @@ pub enum Closing {
     Done,
     Interrupted,
     /// What failed and why, and the one thing to do next.
-    Failed { reason: String, hint: Option<String> },
+    Failed {
+        reason: String,
+        hint: Option<String>,
+    },
 }
 
 impl From<&Outcome> for Closing {
@@ -49,18 +52,18 @@ pub fn closing_row(
         Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
         Closing::Failed { reason, .. } => vec![
             Span::styled(format!("• Failed after {time}: "), trace),
-            Span::styled(clean_line(reason), theme.style(Tone::Error)),
+            Span::styled(row::foreign_line(reason), theme.style(Tone::Error)),
         ],
     };
     if let Closing::Failed { hint: Some(hint), .. } = closing {
-        spans.push(Span::styled(format!(" {}", clean_line(hint)), trace));
+        spans.push(Span::styled(format!(" {}", row::foreign_line(hint)), trace));
     }
     indented(Line::from(spans), columns)
 }
 
 /// Names the file that holds an answer longer than a reader of the screen can capture.
 pub fn pointer_row(path: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-    let text = format!("• The whole answer is in {}", clean_line(path));
+    let text = format!("• The whole answer is in {}", row::foreign_line(path));
     indented(Line::from(Span::styled(text, row::trace(theme))), columns)
 }
 

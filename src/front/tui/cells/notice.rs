@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::{count, elapsed_whole};
 use super::row;
-use crate::front::tui::text::{clean, clean_line, truncate};
+use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{TodoItem, TodoStatus};
 
@@ -62,10 +62,10 @@ pub fn notice(
     theme: &Theme,
 ) -> Vec<Line<'static>> {
     let columns = usize::from(columns);
-    let text = format!("{} {}", severity.mark(), clean_line(title));
+    let text = format!("{} {}", severity.mark(), row::foreign_line(title));
     let mut rows = row::paragraph(&text, severity.style(theme), columns, 2);
     let room = columns.saturating_sub(3).max(1);
-    let (body, hidden) = row::head_rows(clean(body).trim(), row::trace(theme), room, 2);
+    let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, 2);
     rows.extend(body.into_iter().map(|line| row::prefixed("   ".into(), line)));
     if hidden > 0 {
         rows.push(row::row([Span::styled("  …", row::trace(theme))]));
@@ -96,7 +96,7 @@ pub fn retry_row(
             } else if kind_lower.contains("empty") {
                 "empty response".to_owned()
             } else {
-                truncate(&clean_line(kind), 60)
+                truncate(&row::foreign_line(kind), 60)
             }
         }
     };
@@ -115,11 +115,9 @@ pub fn compaction_row(
     theme: &Theme,
 ) -> Vec<Line<'static>> {
     let text = match (before, after) {
-        (Some(before), Some(after)) => format!(
-            "↓ Compacted the conversation: {} → {} tokens",
-            count(before),
-            count(after)
-        ),
+        (Some(before), Some(after)) => {
+            format!("↓ Compacted the conversation: {} → {} tokens", count(before), count(after))
+        }
         _ => "↓ Compacted the conversation".to_owned(),
     };
     row::paragraph(&text, row::trace(theme), columns.into(), 2)
@@ -132,7 +130,7 @@ pub fn todo_change_row(items: &[TodoItem], columns: u16, theme: &Theme) -> Line<
     let text = match active {
         _ if items.is_empty() => "○ Todo list cleared".to_owned(),
         Some(item) => {
-            format!("● Todo {done}/{} done · now: {}", items.len(), clean_line(&item.title))
+            format!("● Todo {done}/{} done · now: {}", items.len(), row::foreign_line(&item.title))
         }
         None if done == items.len() => format!("✓ Todo {done}/{done} done"),
         None => format!("○ Todo {done}/{} done", items.len()),
@@ -146,7 +144,7 @@ pub fn steer_echo(text: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>>
     let columns = usize::from(columns);
     let room = columns.saturating_sub(3).max(1);
     let style = theme.style(Tone::User);
-    let (body, hidden) = row::head_rows(clean(text).trim_end(), style, room, 40);
+    let (body, hidden) = row::head_rows(row::foreign(text).trim_end(), style, room, 40);
     let mut rows: Vec<_> = body
         .into_iter()
         .enumerate()
@@ -170,11 +168,11 @@ pub fn resume_separator(
     columns: u16,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
-    let id: String = clean_line(session).chars().take(8).collect();
+    let id: String = row::foreign_line(session).chars().take(8).collect();
     let turns = if turns == 1 { "1 turn".to_owned() } else { format!("{turns} turns") };
     let mut text = format!("↺ Resumed session {id} · {turns} above");
     if let Some(title) = title {
-        text.push_str(&format!(" · {}", clean_line(title)));
+        text.push_str(&format!(" · {}", row::foreign_line(title)));
     }
     row::paragraph(&text, row::trace(theme), columns.into(), 2)
 }

@@ -3,8 +3,19 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{clean, wrap_line};
+use crate::front::tui::text::{clean, clean_line, defuse, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
+
+/// Foreign text made harmless: nothing in it reaches the terminal but letters, nothing in it looks
+/// like our own marks to a program that reads the screen.
+pub fn foreign(text: &str) -> String {
+    defuse(&clean(text))
+}
+
+/// [`foreign`], on one line.
+pub fn foreign_line(text: &str) -> String {
+    defuse(&clean_line(text))
+}
 
 /// The style of one-line traces of work: the colour of thinking and nothing else. No attribute may
 /// change in front of the bullet but the foreground, or readers miss that the row is a trace.
@@ -36,7 +47,7 @@ pub fn wrap_text(text: &str, style: Style, columns: usize) -> Vec<Line<'static>>
 /// more.
 pub fn paragraph(text: &str, style: Style, columns: usize, hang: usize) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(1).max(1);
-    let text = clean(text);
+    let text = foreign(text);
     let mut rows = Vec::new();
     for line in logical_lines(&text) {
         let line = Line::from(Span::styled(line.to_owned(), style));

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::{count, elapsed_whole};
 use super::row;
-use crate::front::tui::text::{clean, truncate};
+use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Theme;
 
 /// Rows of live thinking.
@@ -36,7 +36,7 @@ impl ThinkingCell {
         let max_rows = max_rows.min(LIVE_ROWS);
         let recent = recent(&self.text, room.saturating_mul(LIVE_ROWS + 1).saturating_mul(4));
         let (rows, _) =
-            row::tail_rows(clean(recent).trim(), row::thought(theme), room, max_rows);
+            row::tail_rows(row::foreign(recent).trim(), row::thought(theme), room, max_rows);
         rows.into_iter().map(|line| row::prefixed(Span::raw("  "), line)).collect()
     }
 

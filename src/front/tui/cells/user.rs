@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::row;
-use crate::front::tui::text::{clean, clean_line, truncate, width, wrap_line};
+use crate::front::tui::text::{clean_line, truncate, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Wider boxes are hard to read.
@@ -56,12 +56,13 @@ impl UserCell {
     }
 
     fn body(&self, inner: usize, style: Style) -> Vec<Line<'static>> {
-        let text = clean(&self.text);
-        let prompt = truncate(&clean_line(&self.prompt), inner.saturating_sub(2));
+        let text = row::foreign(&self.text);
+        let prompt = last_columns(&clean_line(&self.prompt), inner.saturating_sub(2));
         let mut rows = Vec::new();
         for (n, line) in text.trim_end_matches('\n').split('\n').enumerate() {
             let mut rest = line.to_owned();
             if n == 0 {
+                // The prompt is ours and its mark stays whole, unlike marks in the text itself.
                 // The mark and the first glyphs of the text share a row, whatever the wrapping
                 // does with a long word: together they are what marks an echo.
                 let room = inner.saturating_sub(width(&prompt) + 1).max(1);
@@ -83,7 +84,7 @@ impl UserCell {
 
 /// A box edge of so many columns with a word in it.
 fn edge(left: char, word: &str, right: char, columns: usize, style: Style) -> Line<'static> {
-    let word = truncate(&clean_line(word), columns.saturating_sub(6));
+    let word = truncate(&row::foreign_line(word), columns.saturating_sub(6));
     let fill = "─".repeat(columns.saturating_sub(width(&word) + 5));
     row::row([Span::styled(format!("{left}─ {word} {fill}{right}"), style)])
 }
@@ -99,6 +100,16 @@ fn first_columns(text: &str, columns: usize) -> &str {
         end = at + cluster.len();
     }
     text.get(..end).unwrap_or(text)
+}
+
+/// The end of a prompt, where its mark is.
+fn last_columns(text: &str, columns: usize) -> String {
+    let mut rest = text;
+    while width(rest) > columns {
+        let Some(first) = rest.graphemes(true).next() else { break };
+        rest = rest.get(first.len()..).unwrap_or_default();
+    }
+    rest.to_owned()
 }
 
 fn width_exceeds(text: &str, columns: usize) -> bool {

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::row;
-use crate::front::tui::text::{clean_line, truncate_middle};
+use crate::front::tui::text::truncate_middle;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// The opening rows. No box and no bullet: readers take a box edge or a bullet for a finished turn.
@@ -29,7 +29,7 @@ impl Welcome {
             let room = columns.saturating_sub(name.len() + 3).max(8);
             rows.push(row::row([
                 Span::styled(format!("{name}: "), row::trace(theme)),
-                Span::raw(truncate_middle(&clean_line(value), room)),
+                Span::raw(truncate_middle(&row::foreign_line(value), room)),
             ]));
         };
         fact("Directory", &self.directory);
@@ -46,7 +46,7 @@ impl Welcome {
         }
         if let Some(tip) = &self.tip {
             rows.extend(row::paragraph(
-                &format!("Tip: {}", clean_line(tip)),
+                &format!("Tip: {}", row::foreign_line(tip)),
                 row::trace(theme),
                 columns,
                 5,

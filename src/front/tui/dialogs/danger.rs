@@ -118,8 +118,23 @@ fn words(text: &str) -> Vec<String> {
 fn is_prefix(word: &str) -> bool {
     matches!(
         word,
-        "sudo" | "doas" | "env" | "exec" | "command" | "nohup" | "time" | "nice" | "xargs" | "then"
-            | "do" | "else" | "!" | "-E" | "-n" | "-0" | "-r"
+        "sudo"
+            | "doas"
+            | "env"
+            | "exec"
+            | "command"
+            | "nohup"
+            | "time"
+            | "nice"
+            | "xargs"
+            | "then"
+            | "do"
+            | "else"
+            | "!"
+            | "-E"
+            | "-n"
+            | "-0"
+            | "-r"
     ) || word.split_once('=').is_some_and(|(name, _)| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     })

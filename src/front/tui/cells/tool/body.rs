@@ -8,7 +8,7 @@ use super::chip::Kind;
 use super::live::LiveOutput;
 use crate::front::tui::cells::row::{self, lines_word};
 use crate::front::tui::cells::seam;
-use crate::front::tui::text::{clean, clean_line, truncate};
+use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Theme;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 
@@ -47,7 +47,7 @@ pub fn body_rows(
         }
         Ending::Done | Ending::Failed => match kind {
             Kind::Shell => {
-                let text = clean(&value.output.text());
+                let text = row::foreign(&value.output.text());
                 let (rows, hidden) = row::tail_rows(&text, style, room, SHELL_ROWS);
                 with_earlier(rows, hidden, style)
             }
@@ -69,7 +69,7 @@ fn has_diff(blocks: &[DisplayBlock]) -> bool {
 }
 
 fn head(text: &str, style: Style, room: usize) -> Vec<Line<'static>> {
-    let text = clean(text);
+    let text = row::foreign(text);
     let (mut rows, hidden) = row::head_rows(&text, style, room, OTHER_ROWS);
     if hidden > 0 {
         let more = format!("… {} more", lines_word(hidden));
@@ -84,9 +84,11 @@ fn facts(blocks: &[DisplayBlock], style: Style, room: usize) -> Vec<Line<'static
         .iter()
         .filter_map(|block| match block {
             DisplayBlock::Brief { text } => Some(text.clone()),
-            DisplayBlock::BackgroundTask { task_id, kind, status, description } => Some(
-                clean_line(&format!("Background {kind} {task_id} is {status}: {description}")),
-            ),
+            DisplayBlock::BackgroundTask { task_id, kind, status, description } => {
+                Some(row::foreign_line(&format!(
+                    "Background {kind} {task_id} is {status}: {description}"
+                )))
+            }
             _ => None,
         })
         .collect();

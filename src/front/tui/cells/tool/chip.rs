@@ -2,8 +2,7 @@
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::front::tui::cells::row::{lines_word, logical_lines};
-use crate::front::tui::text::clean_line;
+use crate::front::tui::cells::row::{self, lines_word, logical_lines};
 use crate::protocol::{DisplayBlock, TodoStatus, ToolReturnValue};
 
 /// The families of tools that look alike.
@@ -76,7 +75,7 @@ pub fn failure_reason(value: &ToolReturnValue) -> String {
     });
     let reason = brief
         .or_else(|| logical_lines(&value.message).find(|line| !line.trim().is_empty()))
-        .map_or_else(|| "no reason given".to_owned(), |line| clean_line(line.trim()));
+        .map_or_else(|| "no reason given".to_owned(), |line| row::foreign_line(line.trim()));
     match reason.rsplit_once("exit code: ") {
         Some((_, code)) if code.trim_end_matches('.').parse::<i64>().is_ok() => {
             format!("exit code {}", code.trim_end_matches('.'))

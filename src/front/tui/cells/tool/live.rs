@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use crate::front::tui::cells::row;
-use crate::front::tui::text::clean;
 
 /// Lines kept: more than any view shows.
 const MAX_LINES: usize = 64;
@@ -31,7 +30,7 @@ impl LiveOutput {
         }
         for piece in pieces {
             let line = std::mem::take(&mut self.partial);
-            self.lines.push_back(clean(&line));
+            self.lines.push_back(row::foreign(&line));
             if self.lines.len() > MAX_LINES {
                 self.lines.pop_front();
                 self.dropped += 1;
@@ -58,7 +57,7 @@ impl LiveOutput {
             out.push_str(line);
             out.push('\n');
         }
-        out.push_str(&clean(&self.partial));
+        out.push_str(&row::foreign(&self.partial));
         out
     }
 

@@ -13,7 +13,7 @@ use self::chip::{Kind, chip, failure_reason};
 use self::live::LiveOutput;
 use super::format::elapsed;
 use super::row;
-use crate::front::tui::text::{clean_line, truncate, truncate_middle, width};
+use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 use std::time::Duration;
@@ -51,8 +51,8 @@ impl ToolCard {
     /// A call that begins. `name` is what the model called; `key` the argument worth a headline.
     pub fn new(name: &str, key: Option<&str>) -> Self {
         Self {
-            name: clean_line(name),
-            key: key.map(clean_line),
+            name: row::foreign_line(name),
+            key: key.map(row::foreign_line),
             kind: Kind::of(name),
             live: LiveOutput::default(),
             finished: None,
@@ -61,7 +61,7 @@ impl ToolCard {
 
     /// The key argument as far as it has streamed.
     pub fn set_key(&mut self, key: Option<&str>) {
-        self.key = key.map(clean_line);
+        self.key = key.map(row::foreign_line);
     }
 
     /// What the running tool has printed, piece by piece.
@@ -125,7 +125,8 @@ impl ToolCard {
         spans.push(Span::styled(chip, theme.style(tone)));
         let mut rows = vec![row::row(spans)];
 
-        let body = body_rows(self.kind, finished.ending, &finished.value, &self.live, columns, theme);
+        let body =
+            body_rows(self.kind, finished.ending, &finished.value, &self.live, columns, theme);
         let edge = self.closing_edge(finished);
         if body.is_empty() && finished.ending == Ending::Done {
             return rows;

@@ -7,7 +7,7 @@ use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, command};
 use crate::front::tui::cells::row::{self, lines_word};
 use crate::front::tui::cells::seam;
-use crate::front::tui::text::{clean, clean_line, truncate, truncate_middle, width};
+use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{ApprovalRequest, DisplayBlock};
 
@@ -16,12 +16,7 @@ const PREVIEW_ROWS: usize = 16;
 
 /// Draws the dialog. What gives way when rows are few: the preview down to one row, then the
 /// description, the directory, the hint, the preview, the banner, the title. The options stay.
-pub fn frame(
-    dialog: &ApprovalDialog,
-    columns: u16,
-    max_rows: u16,
-    theme: &Theme,
-) -> DialogFrame {
+pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
     let (options, caret) = options(dialog, columns, theme);
@@ -87,14 +82,18 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
             "Make this edit outside the working directory?".to_owned()
         }
         action => match action.split_once(':') {
-            Some(("mcp", tool)) => format!("Call the MCP tool {}?", clean_line(tool)),
-            Some(("plugin", tool)) => format!("Call the plugin tool {}?", clean_line(tool)),
-            _ => format!("Allow {} to {}?", clean_line(&request.sender), clean_line(action)),
+            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::foreign_line(tool)),
+            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::foreign_line(tool)),
+            _ => format!(
+                "Allow {} to {}?",
+                row::foreign_line(&request.sender),
+                row::foreign_line(action)
+            ),
         },
     };
     let mut text = format!("▶ {question}");
     if let Some(agent) = request.subagent_type.as_deref().or(request.agent_id.as_deref()) {
-        text.push_str(&format!(" · asked by agent {}", clean_line(agent)));
+        text.push_str(&format!(" · asked by agent {}", row::foreign_line(agent)));
     } else if request.source_kind.as_deref() == Some("background_agent") {
         text.push_str(" · asked by a background agent");
     }
@@ -118,7 +117,7 @@ fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'stat
     if dialog.cwd.is_empty() || command(&dialog.request).is_none() {
         return Vec::new();
     }
-    let path = truncate_middle(&clean_line(&dialog.cwd), columns.saturating_sub(6));
+    let path = truncate_middle(&row::foreign_line(&dialog.cwd), columns.saturating_sub(6));
     vec![indented(Span::styled(format!("in {path}"), theme.style(Tone::Dim)).into())]
 }
 
@@ -132,7 +131,7 @@ fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Li
     texts.extend(&request.source_description);
     texts
         .into_iter()
-        .map(|text| truncate(&clean_line(text), columns.saturating_sub(3)))
+        .map(|text| truncate(&row::foreign_line(text), columns.saturating_sub(3)))
         .filter(|text| !text.trim().is_empty())
         .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
         .collect()
@@ -159,7 +158,7 @@ fn preview(
     let plain = theme.style(Tone::Text);
     let diffs = request.display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }));
     let (rows, hidden) = if let Some(command) = command(request) {
-        let command = format!("$ {}", clean(command).trim_end());
+        let command = format!("$ {}", row::foreign(command).trim_end());
         fitting(&command, plain, room, max_rows)
     } else if diffs {
         let narrow = u16::try_from(room).unwrap_or(u16::MAX);
@@ -171,7 +170,7 @@ fn preview(
             DisplayBlock::Brief { text } => Some(text),
             _ => None,
         });
-        let text = clean(brief.unwrap_or(&request.description));
+        let text = row::foreign(brief.unwrap_or(&request.description));
         fitting(text.trim_end(), plain, room, max_rows)
     };
     let mut rows: Vec<_> = rows.into_iter().map(indented).collect();
@@ -207,7 +206,7 @@ fn options(
     columns: usize,
     theme: &Theme,
 ) -> (Vec<Line<'static>>, Option<usize>) {
-    let action = clean_line(&dialog.request.action);
+    let action = row::foreign_line(&dialog.request.action);
     let labels = [
         "1. Approve once".to_owned(),
         format!("2. Approve for this session: every “{action}”"),
@@ -240,7 +239,11 @@ fn hint(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Line<'static>
     } else {
         "↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject"
     };
-    let short = if dialog.editing() { "↵ send · esc reject" } else { "↑/↓ · 1-4 · ↵ · esc reject" };
+    let short = if dialog.editing() {
+        "↵ send · esc reject"
+    } else {
+        "↑/↓ · 1-4 · ↵ · esc reject"
+    };
     let room = columns.saturating_sub(1);
     let text = if width(long) <= room { long } else { short };
     row::row([Span::styled(truncate(text, room), theme.style(Tone::Dim))])

@@ -5,18 +5,13 @@ use ratatui::text::{Line, Span};
 use super::super::DialogFrame;
 use super::{QuestionDialog, Sheet};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::{clean, clean_line, truncate, width};
+use crate::front::tui::text::{truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Question;
 
 /// Draws the dialog. What gives way when rows are few: the descriptions of the options, the hint,
 /// the tabs, the question; then the options scroll around the mark.
-pub fn frame(
-    dialog: &QuestionDialog,
-    columns: u16,
-    max_rows: u16,
-    theme: &Theme,
-) -> DialogFrame {
+pub fn frame(dialog: &QuestionDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
     let shown = dialog.request.questions.get(dialog.current).zip(dialog.sheets.get(dialog.current));
@@ -70,7 +65,7 @@ pub fn full(dialog: &QuestionDialog, columns: u16, theme: &Theme) -> Vec<Line<'s
         rows.extend(row::paragraph(&question.question, theme.style(Tone::Attention), columns, 2));
         rows.extend(row::paragraph(&question.body, theme.style(Tone::Text), columns, 0));
         for option in &question.options {
-            let label = format!("• {}", clean_line(&option.label));
+            let label = format!("• {}", row::foreign_line(&option.label));
             rows.extend(row::paragraph(&label, theme.style(Tone::Strong), columns, 2));
             rows.extend(row::paragraph(&option.description, theme.style(Tone::Dim), columns, 0));
         }
@@ -97,7 +92,7 @@ fn tabs(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'sta
             (false, true) => ("✓", Tone::Success),
             (false, false) => ("○", Tone::Dim),
         };
-        let name = clean_line(question.header.trim());
+        let name = row::foreign_line(question.header.trim());
         let name = if name.is_empty() { format!("Q{}", at + 1) } else { truncate(&name, 16) };
         tab(format!("({mark}) {name}"), tone);
     }
@@ -108,7 +103,7 @@ fn tabs(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'sta
 
 fn ask(question: &Question, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(3).max(1);
-    let text = clean(question.question.trim());
+    let text = row::foreign(question.question.trim());
     let (rows, hidden) = row::head_rows(&text, theme.style(Tone::Attention), room, 4);
     let mut rows: Vec<_> = rows
         .into_iter()
@@ -156,11 +151,8 @@ fn options(
             None => &question.other_description,
         };
         if described && !description.trim().is_empty() {
-            let text = truncate(&clean_line(description.trim()), columns.saturating_sub(7));
-            rows.push(row::row([
-                Span::raw("     "),
-                Span::styled(text, theme.style(Tone::Dim)),
-            ]));
+            let text = truncate(&row::foreign_line(description.trim()), columns.saturating_sub(7));
+            rows.push(row::row([Span::raw("     "), Span::styled(text, theme.style(Tone::Dim))]));
         }
     }
     (rows, caret)
@@ -184,9 +176,9 @@ fn option_row(
     };
     let mark = if chosen { "▶ " } else { "  " };
     let label = match question.options.get(at) {
-        Some(option) => clean_line(option.label.trim()),
+        Some(option) => row::foreign_line(option.label.trim()),
         None if question.other_label.trim().is_empty() => "Other".to_owned(),
-        None => clean_line(question.other_label.trim()),
+        None => row::foreign_line(question.other_label.trim()),
     };
     let room = columns.saturating_sub(1);
     let mut text = format!("{mark}{tick}{}. {label}", at + 1);
@@ -210,10 +202,10 @@ fn review(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'s
     let mut rows = Vec::new();
     let mut open = 0;
     for (question, sheet) in dialog.request.questions.iter().zip(&dialog.sheets) {
-        let asked = truncate(&clean_line(question.question.trim()), room.saturating_sub(2));
+        let asked = truncate(&row::foreign_line(question.question.trim()), room.saturating_sub(2));
         rows.push(row::row([Span::raw("  "), Span::raw(asked)]));
         let (text, tone) = if sheet.answered {
-            (format!("→ {}", clean_line(&sheet.answer(question))), Tone::Success)
+            (format!("→ {}", row::foreign_line(&sheet.answer(question))), Tone::Success)
         } else {
             open += 1;
             ("→ not answered".to_owned(), Tone::Warning)
