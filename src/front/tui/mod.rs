@@ -1,4 +1,8 @@
 //! The terminal screen.
 
+pub mod cells;
+pub mod dialogs;
+pub mod overlays;
 pub mod text;
 pub mod theme;
+pub mod todo_panel;

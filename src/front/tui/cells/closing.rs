@@ -1,0 +1,73 @@
+//! The rows that end a turn.
+
+use std::time::Duration;
+
+use ratatui::text::{Line, Span};
+
+use super::format::elapsed;
+use super::row;
+use crate::front::tui::text::wrap_line;
+use crate::front::tui::theme::{Theme, Tone};
+use crate::protocol::Outcome;
+
+/// How a turn ended, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    Done,
+    Interrupted,
+    /// What failed and why, and the one thing to do next.
+    Failed {
+        reason: String,
+        hint: Option<String>,
+    },
+}
+
+impl From<&Outcome> for Closing {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Finished { .. } => Self::Done,
+            Outcome::Cancelled => Self::Interrupted,
+            Outcome::MaxStepsReached { steps } => Self::Failed {
+                reason: format!("the limit of {steps} steps was reached"),
+                hint: Some("Send another message to continue where it left off.".to_owned()),
+            },
+            Outcome::Failed(failure) => {
+                Self::Failed { reason: failure.message.clone(), hint: failure.hint.clone() }
+            }
+        }
+    }
+}
+
+/// ` • Done in 4.2s`: the last bullet of a turn, by which readers know that it is over.
+pub fn closing_row(
+    closing: &Closing,
+    duration: Duration,
+    columns: u16,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let trace = row::trace(theme);
+    let time = elapsed(duration);
+    let mut spans = match closing {
+        Closing::Done => vec![Span::styled(format!("• Done in {time}"), trace)],
+        Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
+        Closing::Failed { reason, .. } => vec![
+            Span::styled(format!("• Failed after {time}: "), trace),
+            Span::styled(row::foreign_line(reason), theme.style(Tone::Error)),
+        ],
+    };
+    if let Closing::Failed { hint: Some(hint), .. } = closing {
+        spans.push(Span::styled(format!(" {}", row::foreign_line(hint)), trace));
+    }
+    indented(Line::from(spans), columns)
+}
+
+/// Names the file that holds an answer longer than a reader of the screen can capture.
+pub fn pointer_row(path: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let text = format!("• The whole answer is in {}", row::foreign_line(path));
+    indented(Line::from(Span::styled(text, row::trace(theme))), columns)
+}
+
+fn indented(line: Line<'_>, columns: u16) -> Vec<Line<'static>> {
+    let room = usize::from(columns).saturating_sub(1).max(1);
+    wrap_line(&line, room, 2.min(room / 2)).into_iter().map(|line| row::row(line.spans)).collect()
+}

@@ -1,0 +1,114 @@
+//! What a result comes to, in a few words.
+
+use similar::{ChangeTag, TextDiff};
+
+use crate::front::tui::cells::row::{self, lines_word, logical_lines};
+use crate::protocol::{DisplayBlock, TodoStatus, ToolReturnValue};
+
+/// The families of tools that look alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Shell,
+    /// The content is for the model; a person gets a number.
+    Read,
+    /// Files or lines that matched.
+    Search(&'static str),
+    Edit,
+    Write,
+    Todo,
+    Other,
+}
+
+impl Kind {
+    /// By the name the model called, in either dialect.
+    pub fn of(name: &str) -> Self {
+        match name {
+            "Shell" | "Bash" => Self::Shell,
+            "ReadFile" | "Read" | "ReadMediaFile" | "FetchURL" | "WebFetch" => Self::Read,
+            "Glob" => Self::Search("file"),
+            "Grep" => Self::Search("match"),
+            "SearchWeb" | "WebSearch" => Self::Search("line"),
+            "StrReplaceFile" | "Edit" => Self::Edit,
+            "WriteFile" | "Write" => Self::Write,
+            "SetTodoList" | "TodoList" | "TodoWrite" => Self::Todo,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The chip of a success: `12 lines`, `+3 -1`, `7 files`, `2/5 done`.
+pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
+    if let Some(changed) = changed_lines(&value.display) {
+        return Some(changed);
+    }
+    let text = value.output.text();
+    let lines = logical_lines(&text).count();
+    match kind {
+        Kind::Search(noun) => {
+            let n = logical_lines(&text).filter(|line| !line.trim().is_empty()).count();
+            Some(match (n, noun) {
+                (1, noun) => format!("1 {noun}"),
+                (n, "match") => format!("{n} matches"),
+                (n, noun) => format!("{n} {noun}s"),
+            })
+        }
+        Kind::Todo => value.display.iter().find_map(|block| match block {
+            DisplayBlock::Todo { items } => {
+                let done = items.iter().filter(|item| item.status == TodoStatus::Done).count();
+                Some(format!("{done}/{} done", items.len()))
+            }
+            _ => None,
+        }),
+        Kind::Shell if lines == 0 => Some("no output".to_owned()),
+        _ if lines == 0 => None,
+        Kind::Shell | Kind::Read | Kind::Edit | Kind::Write | Kind::Other => {
+            Some(lines_word(lines))
+        }
+    }
+}
+
+/// Why a call failed, on one line: the exit code of a command, else what the tool says of itself.
+pub fn failure_reason(value: &ToolReturnValue) -> String {
+    let brief = value.display.iter().find_map(|block| match block {
+        DisplayBlock::Brief { text } => logical_lines(text).find(|line| !line.trim().is_empty()),
+        _ => None,
+    });
+    let reason = brief
+        .or_else(|| logical_lines(&value.message).find(|line| !line.trim().is_empty()))
+        .map_or_else(|| "no reason given".to_owned(), |line| row::foreign_line(line.trim()));
+    match reason.rsplit_once("exit code: ") {
+        Some((_, code)) if code.trim_end_matches('.').parse::<i64>().is_ok() => {
+            format!("exit code {}", code.trim_end_matches('.'))
+        }
+        _ => reason,
+    }
+}
+
+/// `+a -d` over all hunks; `None` when there are no hunks with content.
+fn changed_lines(blocks: &[DisplayBlock]) -> Option<String> {
+    let mut hunks = blocks
+        .iter()
+        .filter_map(|block| match block {
+            DisplayBlock::Diff { old_text, new_text, is_summary: false, .. } => {
+                Some((old_text, new_text))
+            }
+            _ => None,
+        })
+        .peekable();
+    hunks.peek()?;
+    let (mut added, mut removed) = (0_usize, 0_usize);
+    for (old, new) in hunks {
+        for change in TextDiff::from_lines(old.as_str(), new.as_str()).iter_all_changes() {
+            match change.tag() {
+                ChangeTag::Insert => added += 1,
+                ChangeTag::Delete => removed += 1,
+                ChangeTag::Equal => {}
+            }
+        }
+    }
+    Some(match (added, removed) {
+        (added, 0) => format!("+{added}"),
+        (0, removed) => format!("-{removed}"),
+        (added, removed) => format!("+{added} -{removed}"),
+    })
+}

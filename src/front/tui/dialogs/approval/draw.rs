@@ -1,0 +1,254 @@
+//! How an approval looks.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::super::DialogFrame;
+use super::{ApprovalDialog, Choice, command};
+use crate::front::tui::cells::row::{self, lines_word};
+use crate::front::tui::cells::seam;
+use crate::front::tui::text::{truncate, truncate_middle, width};
+use crate::front::tui::theme::{Theme, Tone};
+use crate::protocol::{ApprovalRequest, DisplayBlock};
+
+/// Rows of preview on a screen with room: longer ones are for the pager.
+const PREVIEW_ROWS: usize = 16;
+
+/// Draws the dialog. What gives way when rows are few: the preview down to one row, then the
+/// description, the directory, the hint, the preview, the banner, the title. The options stay.
+pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
+    let columns = usize::from(columns);
+    let max_rows = usize::from(max_rows);
+    let (options, caret) = options(dialog, columns, theme);
+    let mut left = max_rows.saturating_sub(options.len());
+    let mut claim = |rows: Vec<Line<'static>>| {
+        if rows.len() <= left {
+            left -= rows.len();
+            rows
+        } else {
+            Vec::new()
+        }
+    };
+    let title = claim(title(dialog, columns, theme));
+    let banner = claim(banner(dialog, columns, theme));
+    let first = claim(preview(&dialog.request, columns, 1, theme));
+    let hint = claim(vec![hint(dialog, columns, theme)]);
+    let cwd = claim(cwd(dialog, columns, theme));
+    let description = claim(description(dialog, columns, theme));
+    let preview = if first.is_empty() {
+        Vec::new()
+    } else {
+        preview(&dialog.request, columns, (first.len() + left).min(PREVIEW_ROWS), theme)
+    };
+
+    let mut rows: Vec<_> =
+        [title, banner, preview, cwd, description].into_iter().flatten().collect();
+    let before = rows.len();
+    rows.extend(options);
+    rows.extend(hint);
+    // A screen lower than the options themselves: the chosen one stays in sight.
+    let skip = rows.len().saturating_sub(max_rows).min(before + dialog.choice.index());
+    rows.drain(..skip);
+    rows.truncate(max_rows);
+    let caret = caret
+        .and_then(|column| {
+            let row = (before + Choice::Redirect.index()).checked_sub(skip)?;
+            Some((u16::try_from(row).ok()?, u16::try_from(column).ok()?))
+        })
+        .filter(|(row, _)| usize::from(*row) < rows.len());
+    DialogFrame { rows, caret }
+}
+
+/// Everything there is to read: who asks, why, the whole command or change.
+pub fn full(dialog: &ApprovalDialog, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+    let width = usize::from(columns);
+    let mut rows = title(dialog, width, theme);
+    rows.extend(banner(dialog, width, theme));
+    rows.extend(cwd(dialog, width, theme));
+    rows.extend(description(dialog, width, theme));
+    rows.push(Line::default());
+    rows.extend(preview(&dialog.request, width, usize::MAX, theme));
+    rows
+}
+
+fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let request = &dialog.request;
+    let question = match request.action.as_str() {
+        "run command" | "run shell command" => "Run this command?".to_owned(),
+        "run background command" => "Run this command in the background?".to_owned(),
+        "stop background task" => "Stop this background task?".to_owned(),
+        "edit file" => "Make this edit?".to_owned(),
+        "edit file outside of working directory" => {
+            "Make this edit outside the working directory?".to_owned()
+        }
+        action => match action.split_once(':') {
+            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::foreign_line(tool)),
+            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::foreign_line(tool)),
+            _ => format!(
+                "Allow {} to {}?",
+                row::foreign_line(&request.sender),
+                row::foreign_line(action)
+            ),
+        },
+    };
+    let mut text = format!("▶ {question}");
+    if let Some(agent) = request.subagent_type.as_deref().or(request.agent_id.as_deref()) {
+        text.push_str(&format!(" · asked by agent {}", row::foreign_line(agent)));
+    } else if request.source_kind.as_deref() == Some("background_agent") {
+        text.push_str(" · asked by a background agent");
+    }
+    if let Some((n, of)) = dialog.position {
+        text.push_str(&format!(" ({n} of {of})"));
+    }
+    let text = truncate(&text, columns.saturating_sub(1));
+    vec![row::row([Span::styled(text, theme.style(Tone::Attention))])]
+}
+
+fn banner(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    if dialog.dangers.is_empty() {
+        return Vec::new();
+    }
+    let text = format!("! Careful: {}", dialog.dangers.join("; "));
+    let text = truncate(&text, columns.saturating_sub(3));
+    vec![indented(Span::styled(text, theme.style(Tone::Error)).into())]
+}
+
+fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    if dialog.cwd.is_empty() || command(&dialog.request).is_none() {
+        return Vec::new();
+    }
+    let path = truncate_middle(&row::foreign_line(&dialog.cwd), columns.saturating_sub(6));
+    vec![indented(Span::styled(format!("in {path}"), theme.style(Tone::Dim)).into())]
+}
+
+/// The request's own words. They repeat the command when there is one, and are left out then.
+fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let request = &dialog.request;
+    let mut texts = Vec::new();
+    if command(request).is_none() && has_preview(request) {
+        texts.push(&request.description);
+    }
+    texts.extend(&request.source_description);
+    texts
+        .into_iter()
+        .map(|text| truncate(&row::foreign_line(text), columns.saturating_sub(3)))
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
+        .collect()
+}
+
+/// Whether something other than the description is there to show.
+fn has_preview(request: &ApprovalRequest) -> bool {
+    request.display.iter().any(|block| {
+        matches!(
+            block,
+            DisplayBlock::Shell { .. } | DisplayBlock::Diff { .. } | DisplayBlock::Brief { .. }
+        )
+    })
+}
+
+/// What is asked about, in at most `max_rows` rows, the last of which says what is missing.
+fn preview(
+    request: &ApprovalRequest,
+    columns: usize,
+    max_rows: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let room = columns.saturating_sub(3).max(1);
+    let plain = theme.style(Tone::Text);
+    let diffs = request.display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }));
+    let (rows, hidden) = if let Some(command) = command(request) {
+        let command = format!("$ {}", row::foreign(command).trim_end());
+        fitting(&command, plain, room, max_rows)
+    } else if diffs {
+        let narrow = u16::try_from(room).unwrap_or(u16::MAX);
+        let limit = (max_rows != usize::MAX).then_some(max_rows);
+        let rows = seam::render_hunks(&request.display, narrow, limit, theme);
+        (rows, 0)
+    } else {
+        let brief = request.display.iter().find_map(|block| match block {
+            DisplayBlock::Brief { text } => Some(text),
+            _ => None,
+        });
+        let text = row::foreign(brief.unwrap_or(&request.description));
+        fitting(text.trim_end(), plain, room, max_rows)
+    };
+    let mut rows: Vec<_> = rows.into_iter().map(indented).collect();
+    rows.truncate(max_rows);
+    if hidden > 0 {
+        let more = format!("… {} more, ctrl-e to expand", lines_word(hidden));
+        let more = Span::styled(truncate(&more, room), theme.style(Tone::Dim));
+        rows.push(indented(more.into()));
+    }
+    rows
+}
+
+/// All of a text, or as many rows as leave one for the remark that there is more.
+fn fitting(
+    text: &str,
+    style: Style,
+    columns: usize,
+    max_rows: usize,
+) -> (Vec<Line<'static>>, usize) {
+    if max_rows == usize::MAX {
+        return (row::wrap_text(text, style, columns), 0);
+    }
+    let (rows, hidden) = row::head_rows(text, style, columns, max_rows);
+    if hidden == 0 {
+        return (rows, 0);
+    }
+    row::head_rows(text, style, columns, max_rows.saturating_sub(1))
+}
+
+/// The option rows, and the caret's column in the last one when its text is being edited.
+fn options(
+    dialog: &ApprovalDialog,
+    columns: usize,
+    theme: &Theme,
+) -> (Vec<Line<'static>>, Option<usize>) {
+    let action = row::foreign_line(&dialog.request.action);
+    let labels = [
+        "1. Approve once".to_owned(),
+        format!("2. Approve for this session: every “{action}”"),
+        "3. Reject".to_owned(),
+        "4. Reject, tell the model what to do instead".to_owned(),
+    ];
+    let mut caret = None;
+    let rows = Choice::ALL.iter().zip(labels).map(|(choice, label)| {
+        let chosen = *choice == dialog.choice;
+        let mark = if chosen { "▶ " } else { "  " };
+        let room = columns.saturating_sub(3);
+        let mut label = truncate(&label, room);
+        if *choice == Choice::Redirect && (chosen || !dialog.feedback.is_blank()) {
+            let lead = "4. Reject: ";
+            let (text, at) = dialog.feedback.view(room.saturating_sub(lead.len()));
+            if chosen {
+                caret = Some((3 + lead.len() + at).min(columns.saturating_sub(1)));
+            }
+            label = truncate(&format!("{lead}{text}"), room);
+        }
+        let tone = if chosen { Tone::Selected } else { Tone::Text };
+        row::row([Span::styled(format!("{mark}{label}"), theme.style(tone))])
+    });
+    (rows.collect(), caret)
+}
+
+fn hint(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Line<'static> {
+    let long = if dialog.editing() {
+        "type what to do instead · ↵ send · ↑/↓ other choice · esc reject"
+    } else {
+        "↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject"
+    };
+    let short = if dialog.editing() {
+        "↵ send · esc reject"
+    } else {
+        "↑/↓ · 1-4 · ↵ · esc reject"
+    };
+    let room = columns.saturating_sub(1);
+    let text = if width(long) <= room { long } else { short };
+    row::row([Span::styled(truncate(text, room), theme.style(Tone::Dim))])
+}
+
+fn indented(line: Line<'static>) -> Line<'static> {
+    row::prefixed(Span::raw("   "), line)
+}

@@ -1,0 +1,175 @@
+//! May this tool call go ahead?
+
+mod draw;
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use crossterm::event::KeyEvent;
+use ratatui::text::Line;
+
+use super::danger::dangers;
+use super::{Dialog, DialogFrame, DialogReply, Field, Guard, Key};
+use crate::front::tui::theme::Theme;
+use crate::protocol::{ApprovalRequest, ApprovalResponse, DisplayBlock, Response, Verdict};
+
+/// The four choices, in the order of their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Once,
+    Session,
+    Reject,
+    Redirect,
+}
+
+impl Choice {
+    const ALL: [Self; 4] = [Self::Once, Self::Session, Self::Reject, Self::Redirect];
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|choice| *choice == self).unwrap_or(0)
+    }
+
+    fn moved(self, by: isize) -> Self {
+        let n = Self::ALL.len();
+        let at = self.index().saturating_add_signed(by.rem_euclid(n as isize)) % n;
+        Self::ALL.get(at).copied().unwrap_or(self)
+    }
+}
+
+/// The approval of one request.
+#[derive(Debug, Clone)]
+pub struct ApprovalDialog {
+    request: ApprovalRequest,
+    cwd: String,
+    position: Option<(usize, usize)>,
+    dangers: Vec<&'static str>,
+    choice: Choice,
+    feedback: Field,
+    guard: Guard,
+}
+
+impl ApprovalDialog {
+    /// `cwd` is the directory the call works in, as a person wants to see it. `was_typing` when the
+    /// user was typing as the dialog appeared: keys of the next 300 ms then do not answer it.
+    pub fn new(request: ApprovalRequest, cwd: &str, appeared: Instant, was_typing: bool) -> Self {
+        let dangers = match command(&request) {
+            Some(command) => dangers(command),
+            None => Vec::new(),
+        };
+        Self {
+            request,
+            cwd: cwd.to_owned(),
+            position: None,
+            dangers,
+            choice: Choice::Once,
+            feedback: Field::default(),
+            guard: Guard::new(appeared, was_typing),
+        }
+    }
+
+    /// Which request this is and how many wait, from 1. Shown when more than one waits.
+    pub fn set_position(&mut self, n: usize, of: usize) {
+        self.position = (of > 1).then_some((n, of));
+    }
+
+    /// The request.
+    pub fn request(&self) -> &ApprovalRequest {
+        &self.request
+    }
+
+    fn editing(&self) -> bool {
+        self.choice == Choice::Redirect
+    }
+
+    fn decide(&self, choice: Choice) -> DialogReply {
+        let (response, feedback) = match choice {
+            Choice::Once => (Verdict::Approve, String::new()),
+            Choice::Session => (Verdict::ApproveForSession, String::new()),
+            Choice::Reject => (Verdict::Reject, String::new()),
+            Choice::Redirect if self.feedback.is_blank() => return DialogReply::Ignored,
+            Choice::Redirect => (Verdict::Reject, self.feedback.text().trim().to_owned()),
+        };
+        DialogReply::Answer(Response::Approval(ApprovalResponse {
+            request_id: self.request.id.clone(),
+            response,
+            feedback,
+        }))
+    }
+
+    fn go(&mut self, by: isize) -> DialogReply {
+        self.choice = self.choice.moved(by);
+        DialogReply::Redraw
+    }
+}
+
+impl Dialog for ApprovalDialog {
+    fn request_id(&self) -> &str {
+        &self.request.id
+    }
+
+    fn title(&self) -> &'static str {
+        "Waiting for approval"
+    }
+
+    fn key(&mut self, event: KeyEvent, now: Instant) -> DialogReply {
+        let Some(key) = Key::of(event) else {
+            return self.edit(event);
+        };
+        if self.guard.holds(now) {
+            return DialogReply::Guarded;
+        }
+        match key {
+            Key::Esc | Key::Ctrl('c' | 'd') => self.decide(Choice::Reject),
+            Key::Enter => self.decide(self.choice),
+            Key::Ctrl('e') => DialogReply::Expand,
+            Key::Up | Key::BackTab | Key::Ctrl('p') => self.go(-1),
+            Key::Down | Key::Tab | Key::Ctrl('n') => self.go(1),
+            _ if self.editing() => self.edit(event),
+            Key::Char('k') => self.go(-1),
+            Key::Char('j') => self.go(1),
+            Key::Char('1' | 'y') => self.decide(Choice::Once),
+            Key::Char('2' | 'a') => self.decide(Choice::Session),
+            Key::Char('3' | 'n') => self.decide(Choice::Reject),
+            Key::Char('4') => {
+                self.choice = Choice::Redirect;
+                DialogReply::Redraw
+            }
+            _ => DialogReply::Ignored,
+        }
+    }
+
+    fn paste(&mut self, text: &str) -> DialogReply {
+        if !self.editing() {
+            return DialogReply::Ignored;
+        }
+        self.feedback.insert(text);
+        DialogReply::Redraw
+    }
+
+    fn frame(&self, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
+        draw::frame(self, columns, max_rows, theme)
+    }
+
+    fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+        draw::full(self, columns, theme)
+    }
+}
+
+impl ApprovalDialog {
+    fn edit(&mut self, event: KeyEvent) -> DialogReply {
+        if self.editing() && self.feedback.key(event) {
+            DialogReply::Redraw
+        } else {
+            DialogReply::Ignored
+        }
+    }
+}
+
+/// The command that would run, when the request is about one.
+fn command(request: &ApprovalRequest) -> Option<&str> {
+    request.display.iter().find_map(|block| match block {
+        DisplayBlock::Shell { command, .. } => Some(command.as_str()),
+        _ => None,
+    })
+}
