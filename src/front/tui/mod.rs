@@ -1,4 +1,6 @@
 //! The terminal screen.
 
+pub mod composer;
+pub mod keymap;
 pub mod text;
 pub mod theme;
