@@ -1,0 +1,324 @@
+//! The composer: where a message is written.
+//!
+//! It owns the text with its cursor, placeholders, undo and kill ring, the way back through earlier
+//! messages, and the completion menu. Keys come in through [`Composer::handle`], which does what is
+//! the composer's own and names the rest for its owner; rows come out of [`Composer::rows`] and
+//! [`Composer::menu_rows`]. It does no I/O: files are looked for by a [`FileIndex`] on other
+//! threads.
+//!
+//! The cursor never stands inside a grapheme cluster or a placeholder, and no control character
+//! but newline and tab gets into the text.
+
+mod buffer;
+mod files;
+mod fragment;
+mod history;
+mod keys;
+mod layout;
+mod menu;
+mod paste;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ratatui::text::{Line, Span};
+
+use crate::front::tui::keymap::Keymap;
+use crate::front::tui::text;
+use crate::front::tui::theme::{Theme, Tone};
+use crate::protocol::ContentPart;
+use buffer::Buffer;
+use fragment::{Fragment, Payload};
+use history::{Browse, Search};
+use layout::Layout;
+use menu::Menu;
+
+pub use files::FileIndex;
+pub use history::History;
+pub use keys::{ComposerContext, ComposerEvent};
+pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
+pub use paste::PasteThresholds;
+
+/// A message that was taken out of the composer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// What the model gets: placeholders of pasted text replaced by the text.
+    pub text: String,
+    /// What was on the screen.
+    pub shown: String,
+    /// The media of the message, in the order of their labels in the text.
+    pub attachments: Vec<ContentPart>,
+}
+
+/// The composer's rows on the screen.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ComposerView {
+    /// The visible rows of text; none when there is no text.
+    pub lines: Vec<Line<'static>>,
+    /// The caret's cell: index into `lines`, column on the screen. `None` without text: then the
+    /// caret belongs behind the header.
+    pub cursor: Option<(usize, usize)>,
+}
+
+/// The text being written and all that belongs to it.
+#[derive(Debug, Default)]
+pub struct Composer {
+    buffer: Buffer,
+    keymap: Keymap,
+    history: History,
+    browse: Option<Browse>,
+    search: Option<Search>,
+    menu: Menu,
+    thresholds: PasteThresholds,
+    /// Pastes so far; the placeholders are numbered by it.
+    pastes: usize,
+    /// Whether the last thing that happened was a paste.
+    just_pasted: bool,
+    /// Whether the last key was pressed in shell mode: there is nothing to complete then.
+    shell: bool,
+    /// Columns of the last drawing, for ↑ and ↓.
+    columns: usize,
+    /// The column that ↑ and ↓ keep to.
+    goal: Option<usize>,
+    /// The first row shown when the text is taller than its place.
+    top: usize,
+    layout: Option<(u64, usize, Layout)>,
+}
+
+impl Composer {
+    /// An empty composer.
+    pub fn new(
+        history: History,
+        commands: Vec<SlashCommand>,
+        files: Option<FileIndex>,
+        thresholds: PasteThresholds,
+    ) -> Self {
+        let menu = Menu::new(commands, files);
+        Self { history, menu, thresholds, columns: 80, ..Self::default() }
+    }
+
+    /// The message with the placeholders of pasted text replaced by the text.
+    pub fn text(&self) -> String {
+        self.buffer.content().expanded()
+    }
+
+    /// The message as it is on the screen.
+    pub fn display_text(&self) -> &str {
+        &self.buffer.content().text
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.content().is_empty()
+    }
+
+    /// The key table in use.
+    pub fn keymap(&self) -> &Keymap {
+        &self.keymap
+    }
+
+    /// Other commands for the menu.
+    pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
+        self.menu.commands = commands;
+        self.menu.close();
+    }
+
+    /// Replaces the text, as one step that can be undone; the cursor goes to its end.
+    pub fn set_text(&mut self, text: &str) {
+        self.leave_modes();
+        self.buffer.replace_all(Fragment::plain(paste::normalised(text)));
+        self.menu.reset();
+    }
+
+    /// Inserts text at the cursor, as one step that can be undone.
+    pub fn insert(&mut self, text: &str) {
+        self.end_modes();
+        self.buffer.insert(Fragment::plain(paste::normalised(text)));
+        self.menu.close();
+    }
+
+    /// Empties the composer, as one step that can be undone.
+    pub fn clear(&mut self) {
+        self.set_text("");
+    }
+
+    /// Takes the message out and leaves the composer empty, without a past.
+    pub fn take(&mut self) -> Submission {
+        self.end_modes();
+        self.menu.reset();
+        self.top = 0;
+        let content = self.buffer.reset();
+        let attachments = content.atoms.iter().filter_map(|atom| match &atom.payload {
+            Payload::Attached(part) => Some(ContentPart::clone(part)),
+            Payload::Pasted(_) => None,
+        });
+        Submission {
+            text: content.expanded(),
+            attachments: attachments.collect(),
+            shown: content.text,
+        }
+    }
+
+    /// Adds a message to the history; `false` when it is blank or the same as the last one.
+    pub fn record(&mut self, text: &str) -> bool {
+        self.history.record(text)
+    }
+
+    /// Inserts pasted text at the cursor. A long one is shown as a placeholder; pasting the same
+    /// text again right behind its placeholder shows it in full.
+    pub fn paste(&mut self, pasted: &str) {
+        self.just_pasted = true;
+        if let Some(search) = &mut self.search {
+            search.query.extend(paste::normalised(pasted).chars().filter(|c| !c.is_control()));
+            search.restart(&self.history);
+            return;
+        }
+        self.end_modes();
+        self.menu.close();
+        let pasted = paste::normalised(pasted);
+        if pasted.is_empty() {
+            return;
+        }
+        let cursor = self.buffer.cursor();
+        let content = self.buffer.content();
+        if let Some(atom) = content.atom_before(cursor)
+            && matches!(&atom.payload, Payload::Pasted(held) if **held == *pasted)
+        {
+            let range = atom.range.clone();
+            self.buffer.replace(range, Fragment::plain(pasted));
+        } else if self.thresholds.reached(&pasted) {
+            self.pastes += 1;
+            self.buffer.insert(paste::placeholder(self.pastes, Arc::from(pasted)));
+        } else {
+            self.buffer.insert(Fragment::plain(pasted));
+        }
+    }
+
+    /// Inserts a medium at the cursor, shown as `label`, for instance `[image:a.png,640x480]`.
+    pub fn attach(&mut self, label: &str, part: ContentPart) {
+        self.end_modes();
+        self.menu.close();
+        let label: String = label.chars().filter(|c| !c.is_control()).collect();
+        if !label.is_empty() {
+            self.buffer.insert(Fragment::atom(label, Payload::Attached(Arc::new(part))));
+        }
+    }
+
+    /// Takes the text back from an external editor that was given [`Self::text`]. Pasted text and
+    /// media labels that are still in it become placeholders again.
+    pub fn set_edited(&mut self, edited: &str) {
+        self.leave_modes();
+        self.menu.close();
+        let edited = paste::normalised(edited);
+        let old = self.buffer.content();
+        let mut new = Fragment::default();
+        let mut rest = edited.as_str();
+        for atom in &old.atoms {
+            let label = &old.text[atom.range.clone()];
+            let held = match &atom.payload {
+                Payload::Pasted(held) => held,
+                Payload::Attached(_) => label,
+            };
+            if let Some((before, after)) = rest.split_once(held) {
+                new.append(&Fragment::plain(before));
+                new.append(&Fragment::atom(label.to_owned(), atom.payload.clone()));
+                rest = after;
+            }
+        }
+        new.append(&Fragment::plain(rest));
+        self.buffer.replace_all(new);
+    }
+
+    /// The visible rows of text for a screen of `columns`, at most `max_rows` of them, and the
+    /// caret among them.
+    pub fn rows(&mut self, columns: usize, max_rows: usize, theme: &Theme) -> ComposerView {
+        self.columns = columns;
+        if let Some(search) = &self.search {
+            return search_row(search, &self.history, columns, theme);
+        }
+        if self.is_empty() || max_rows == 0 {
+            return ComposerView::default();
+        }
+        let (caret_row, caret_column) = {
+            let cursor = self.buffer.cursor();
+            let (layout, content) = self.layout();
+            layout.caret(content, cursor, columns)
+        };
+        let count = self.layout().0.len();
+        let lowest = caret_row.min(count.saturating_sub(max_rows));
+        self.top = self.top.clamp((caret_row + 1).saturating_sub(max_rows), caret_row).min(lowest);
+        let top = self.top;
+        let (layout, content) = self.layout();
+        let lines = layout.lines(content, top..(top + max_rows).min(count), theme);
+        ComposerView { lines, cursor: Some((caret_row - top, caret_column)) }
+    }
+
+    /// The rows of the completion menu; none when it is closed.
+    pub fn menu_rows(&mut self, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+        self.menu.poll();
+        self.menu.rows(columns, theme)
+    }
+
+    /// Whether the completion menu is on the screen.
+    pub fn menu_open(&self) -> bool {
+        self.menu.is_open()
+    }
+
+    /// Whether the menu of slash commands is on the screen.
+    pub fn slash_menu_open(&self) -> bool {
+        self.menu.is_slash()
+    }
+
+    /// Whether the reverse search is on the screen.
+    pub fn searching(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// The layout of the text as it is now.
+    fn layout(&mut self) -> (&Layout, &Fragment) {
+        let key = (self.buffer.revision(), self.columns);
+        let content = self.buffer.content();
+        let known =
+            self.layout.take().filter(|(revision, columns, _)| (*revision, *columns) == key);
+        let known = known.unwrap_or_else(|| (key.0, key.1, Layout::of(content, key.1)));
+        (&self.layout.insert(known).2, content)
+    }
+
+    /// Ends browsing and searching; what is on the screen becomes the text.
+    fn end_modes(&mut self) {
+        self.browse = None;
+        self.goal = None;
+        if let Some(search) = self.search.take() {
+            let text = search.hit(&self.history).map(paste::normalised);
+            self.buffer.replace_all(match text {
+                Some(text) => Fragment::plain(text),
+                None => search.into_draft(),
+            });
+        }
+    }
+
+    /// Ends browsing and searching; the text stays what it was before a search.
+    fn leave_modes(&mut self) {
+        self.browse = None;
+        self.goal = None;
+        self.search = None;
+    }
+}
+
+/// The row of the reverse search: the query and the hit.
+fn search_row(search: &Search, history: &History, columns: usize, theme: &Theme) -> ComposerView {
+    let name = if search.failed { "  (failed reverse-search) " } else { "  (reverse-search) " };
+    let name = text::truncate(name, columns.saturating_sub(1));
+    let room = columns.saturating_sub(text::width(&name) + 1);
+    let query = text::truncate(&text::clean_line(&search.query), room);
+    let caret = text::width(&name) + text::width(&query);
+    let hit = format!(": {}", text::clean_line(search.hit(history).unwrap_or_default()));
+    let hit = text::truncate(&hit, columns.saturating_sub(caret));
+    let line = Line::from(vec![
+        Span::styled(name, theme.style(Tone::Dim)),
+        Span::styled(query, theme.style(Tone::Accent)),
+        Span::styled(hit, theme.style(Tone::Text)),
+    ]);
+    ComposerView { lines: vec![line], cursor: Some((0, caret.min(columns.saturating_sub(1)))) }
+}
