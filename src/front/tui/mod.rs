@@ -1,4 +1,5 @@
 //! The terminal screen.
 
+pub mod terminal;
 pub mod text;
 pub mod theme;
