@@ -1,0 +1,433 @@
+//! The docked screen: the main screen of the terminal, transcript above, live region at the bottom.
+//!
+//! The transcript is append-only. It fills the screen from the top; after that a scroll region and a
+//! line feed send its oldest row into the terminal's own history, once and final. The live region
+//! (spinner, dialog, composer, status bar) is compared row by row, and only changed rows are
+//! written, each whole and from its first column: a program that reads the byte stream sees rows,
+//! never fragments. A frame is one write.
+
+use std::io::{self, Write};
+
+use ratatui::text::Line;
+
+use super::encode::encode;
+use super::geometry::Geometry;
+use super::{Capability, Position, Size};
+
+/// Largest piece handed to the sink at once, in bytes.
+const PIECE: usize = 60 * 1024;
+
+/// What a frame means to a program that reads the byte stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Flip {
+    /// Neither a beginning nor an end of a turn.
+    #[default]
+    None,
+    /// The prompt row gives way to the spinner row before the committed rows (the echo) are written.
+    TurnStart,
+    /// After the committed rows sixteen carriage returns, then the prompt row: readers that count
+    /// the last fifteen lines of the stream have then left the last spinner frame behind.
+    TurnEnd,
+}
+
+/// In what state another program has given the terminal back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// As it was: a program on the alternate screen.
+    Untouched,
+    /// With rows of its own below ours: a shell.
+    Written,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Not entered, or left for good.
+    Outside,
+    Showing,
+    /// An overlay is on the alternate screen.
+    Covered,
+    /// Another program has the terminal.
+    Suspended,
+}
+
+/// The writer of the docked screen.
+#[derive(Debug)]
+pub struct Docked<W: Write> {
+    out: W,
+    capability: Capability,
+    geometry: Geometry,
+    mode: Mode,
+    queue: Vec<Line<'static>>,
+    /// The bytes of each screen row of the live region; `None` where they are not known.
+    shown: Vec<Option<Vec<u8>>>,
+    /// Where the last frame left the cursor.
+    cursor: Position,
+    /// Whether the cursor is visible; `None` when not known.
+    visible: Option<bool>,
+    /// The size that was reported while the screen was not ours.
+    later: Option<Size>,
+    /// The terminal was given back, and the cursor is on the first free row.
+    returned: bool,
+}
+
+impl<W: Write> Docked<W> {
+    /// A writer for a terminal as tmux is one; see [`Docked::with_capability`].
+    pub fn new(out: W, size: Size) -> Self {
+        Self::with_capability(out, size, Capability::default())
+    }
+
+    /// A writer for a terminal of `size` with these properties. Nothing is written yet.
+    pub fn with_capability(out: W, size: Size, capability: Capability) -> Self {
+        let size = Size::new(size.columns, size.rows);
+        Self {
+            out,
+            capability,
+            geometry: Geometry::new(size, capability),
+            mode: Mode::Outside,
+            queue: Vec::new(),
+            shown: vec![None; usize::from(size.rows)],
+            cursor: Position { row: 0, column: 0 },
+            visible: None,
+            later: None,
+            returned: false,
+        }
+    }
+
+    /// The size that the next frame is painted for.
+    pub fn size(&self) -> Size {
+        self.later.unwrap_or(self.geometry.size)
+    }
+
+    /// The sink.
+    pub fn sink(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// Takes the screen: paste marks on, cleared once (tmux moves what was there into its history).
+    pub fn enter(&mut self) -> io::Result<()> {
+        self.geometry = Geometry::new(self.size(), self.capability);
+        self.later = None;
+        self.forget();
+        self.mode = Mode::Showing;
+        self.out.write_all(b"\x1b[?2004h\x1b[2J\x1b[H")?;
+        self.out.flush()
+    }
+
+    /// Gives the screen back: everything committed is written, the live region erased, the cursor on
+    /// a fresh line below the last transcript row. A second call does nothing.
+    pub fn leave(&mut self) -> io::Result<()> {
+        let was = std::mem::replace(&mut self.mode, Mode::Outside);
+        if matches!(was, Mode::Outside | Mode::Suspended) {
+            return Ok(());
+        }
+        self.take_later();
+        self.give_back()
+    }
+
+    /// Appends rows to the transcript; the next frame writes them. A row wider than the terminal is
+    /// cut: wrapping is the caller's.
+    pub fn commit(&mut self, rows: Vec<Line<'static>>) {
+        if self.queue.is_empty() {
+            self.queue = rows;
+        } else {
+            self.queue.extend(rows);
+        }
+    }
+
+    /// Whether committed rows wait for the next frame.
+    pub fn has_pending(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Writes what has changed and returns the number of bytes; 0 when nothing has.
+    ///
+    /// `live` is the live region from top to bottom; when it is too high its lowest rows are shown.
+    /// `cursor` is relative to it; without one the cursor is hidden. While the screen is covered or
+    /// suspended nothing is written and commits are kept.
+    pub fn frame(
+        &mut self,
+        live: &[Line<'static>],
+        cursor: Option<Position>,
+        flip: Flip,
+    ) -> io::Result<usize> {
+        if self.mode != Mode::Showing {
+            return Ok(0);
+        }
+        let blank = [Line::default()];
+        let live = if live.is_empty() { &blank } else { live };
+        let hidden = live.len().saturating_sub(usize::from(self.geometry.max_live()));
+        let live = live.get(hidden..).unwrap_or_default();
+        let height = u16::try_from(live.len()).unwrap_or(u16::MAX);
+
+        let mut out = Vec::new();
+        self.arrange(height, &mut out);
+        let committed = !self.queue.is_empty();
+        if flip == Flip::TurnStart && !self.geometry.tight() {
+            self.paint(live, &mut out);
+            self.write_commits(&mut out);
+        } else {
+            self.write_commits(&mut out);
+            if flip == Flip::TurnEnd {
+                out.extend_from_slice(&[b'\r'; 16]);
+            }
+            self.paint(live, &mut out);
+        }
+        debug_assert!(!committed || !out.is_empty());
+
+        let columns = self.geometry.size.columns;
+        let hidden = u16::try_from(hidden).unwrap_or(u16::MAX);
+        let place = match cursor {
+            Some(at) => Position {
+                row: at.row.saturating_sub(hidden).min(height - 1),
+                column: at.column.min(columns - 1),
+            },
+            None => Position { row: height.saturating_sub(2), column: 0 },
+        };
+        let seen = self.visible.replace(cursor.is_some());
+        if out.is_empty() && place == self.cursor && seen == self.visible {
+            return Ok(0);
+        }
+        self.cursor = place;
+        position(self.geometry.region() + 1 + place.row, place.column + 1, &mut out);
+        if seen != self.visible {
+            out.extend_from_slice(if cursor.is_some() { b"\x1b[?25h" } else { b"\x1b[?25l" });
+        }
+        self.send(out)
+    }
+
+    /// The window has a new size, or may have had one in between. Nothing is written before the next
+    /// frame, which has to be laid out for the new size.
+    pub fn resize(&mut self, size: Size) {
+        let size = Size::new(size.columns, size.rows);
+        if self.mode == Mode::Showing {
+            self.geometry.resize(size, self.cursor);
+        } else {
+            self.later = Some(size);
+        }
+    }
+
+    /// An overlay takes the alternate screen: frames write nothing until [`Docked::uncover`].
+    pub fn cover(&mut self) {
+        if self.mode == Mode::Showing {
+            self.mode = Mode::Covered;
+        }
+    }
+
+    /// The overlay has left the alternate screen.
+    pub fn uncover(&mut self) {
+        if self.mode == Mode::Covered {
+            self.mode = Mode::Showing;
+            self.visible = None;
+            self.take_later();
+        }
+    }
+
+    /// Gives the terminal to another program (an editor, the shell after Ctrl-Z) in the state that
+    /// [`Docked::leave`] leaves it in.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        if !matches!(self.mode, Mode::Showing | Mode::Covered) {
+            return Ok(());
+        }
+        self.take_later();
+        self.mode = Mode::Suspended;
+        self.give_back()
+    }
+
+    /// Takes the terminal back; the next frame paints the live region below what is there.
+    pub fn resume(&mut self, how: Return) -> io::Result<()> {
+        if self.mode != Mode::Suspended {
+            return Ok(());
+        }
+        self.mode = Mode::Showing;
+        let size = self.size();
+        let resized = self.later.take().is_some_and(|size| size != self.geometry.size);
+        if how == Return::Written || resized {
+            self.geometry.lost(size);
+        }
+        self.forget();
+        self.returned = true;
+        self.out.write_all(b"\x1b[?2004h")?;
+        self.out.flush()
+    }
+
+    fn take_later(&mut self) {
+        if let Some(size) = self.later.take()
+            && size != self.geometry.size
+        {
+            self.geometry.resize(size, self.cursor);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.shown.clear();
+        self.shown.resize(usize::from(self.geometry.size.rows), None);
+        self.visible = None;
+    }
+
+    fn give_back(&mut self) -> io::Result<()> {
+        let mut out = Vec::new();
+        self.arrange(0, &mut out);
+        self.write_commits(&mut out);
+        out.extend_from_slice(b"\x1b[r");
+        position(self.geometry.filled.max(1), 1, &mut out);
+        if self.geometry.filled > 0 {
+            out.extend_from_slice(b"\r\n");
+        }
+        if self.geometry.filled == self.geometry.size.rows {
+            self.geometry.filled -= 1;
+            self.geometry.scrolled_up(self.geometry.size.rows, 1);
+        }
+        self.forget();
+        self.send(out)?;
+        self.out.write_all(b"\x1b[?2004l\x1b[?25h")?;
+        self.out.flush()
+    }
+
+    /// Makes the live region `height` rows high, after a resize also at its new place.
+    fn arrange(&mut self, height: u16, out: &mut Vec<u8>) {
+        if self.geometry.has_moved() {
+            self.geometry.settle(height, self.cursor, out);
+            self.forget();
+        } else if std::mem::take(&mut self.returned) {
+            self.geometry.make_room(height, out);
+            self.forget();
+        } else if height > self.geometry.live {
+            let region = self.geometry.size.rows.saturating_sub(height);
+            let over = self.geometry.filled.saturating_sub(region);
+            if over > 0 && region >= 2 {
+                self.scroll_filled(over, out);
+            }
+            self.geometry.live = height;
+        } else if height < self.geometry.live {
+            let old = self.geometry.region();
+            self.geometry.live = height;
+            for row in old + 1..=self.geometry.region() {
+                self.erase(row, out);
+            }
+        }
+        if self.geometry.tight() && self.geometry.filled > 0 {
+            self.push_all(out);
+        }
+    }
+
+    /// Sends the `count` oldest rows on the screen into the history.
+    fn scroll_filled(&mut self, count: u16, out: &mut Vec<u8>) {
+        let bottom = self.geometry.filled;
+        region(bottom, out);
+        position(bottom, 1, out);
+        out.extend(std::iter::repeat_n(b'\n', usize::from(count)));
+        out.extend_from_slice(b"\x1b[r");
+        self.geometry.scrolled_up(bottom, u32::from(count));
+        self.geometry.filled -= count;
+    }
+
+    /// Sends all transcript rows on the screen into the history, by scrolling the whole screen.
+    fn push_all(&mut self, out: &mut Vec<u8>) {
+        let rows = self.geometry.size.rows;
+        for row in self.geometry.filled + 1..=rows {
+            self.erase(row, out);
+        }
+        position(rows, 1, out);
+        let count = self.geometry.filled;
+        out.extend(std::iter::repeat_n(b'\n', usize::from(count)));
+        self.geometry.scrolled_up(rows, u32::from(count));
+        self.geometry.filled = 0;
+    }
+
+    fn write_commits(&mut self, out: &mut Vec<u8>) {
+        let rows = std::mem::take(&mut self.queue);
+        if rows.is_empty() {
+            return;
+        }
+        let columns = self.geometry.size.columns;
+        if self.geometry.tight() {
+            for row in &rows {
+                position(1, 1, out);
+                encode(row, columns, out);
+                self.geometry.filled = 1;
+                self.push_all(out);
+            }
+            return;
+        }
+        let region_rows = self.geometry.region();
+        let room = usize::from(region_rows.saturating_sub(self.geometry.filled));
+        let (fill, scroll) = rows.split_at(room.min(rows.len()));
+        for row in fill {
+            self.geometry.filled += 1;
+            position(self.geometry.filled, 1, out);
+            let width = encode(row, columns, out);
+            self.geometry.wrote(self.geometry.filled, width);
+        }
+        if scroll.is_empty() {
+            return;
+        }
+        region(region_rows, out);
+        position(region_rows, 1, out);
+        for row in scroll {
+            out.extend_from_slice(b"\r\n");
+            let width = encode(row, columns, out);
+            self.geometry.scrolled_up(region_rows, 1);
+            self.geometry.wrote(region_rows, width);
+        }
+        out.extend_from_slice(b"\x1b[r");
+    }
+
+    fn paint(&mut self, live: &[Line<'static>], out: &mut Vec<u8>) {
+        let first = self.geometry.region() + 1;
+        for (row, line) in (first..).zip(live) {
+            let mut bytes = Vec::new();
+            let width = encode(line, self.geometry.size.columns, &mut bytes);
+            let Some(slot) = self.shown.get_mut(usize::from(row) - 1) else { continue };
+            if slot.as_ref() != Some(&bytes) {
+                position(row, 1, out);
+                out.extend_from_slice(&bytes);
+                self.geometry.wrote(row, width);
+                *slot = Some(bytes);
+            }
+        }
+    }
+
+    fn erase(&mut self, row: u16, out: &mut Vec<u8>) {
+        position(row, 1, out);
+        out.extend_from_slice(b"\x1b[K");
+        self.geometry.erased(row);
+        if let Some(slot) = self.shown.get_mut(usize::from(row) - 1) {
+            *slot = None;
+        }
+    }
+
+    /// Hands a frame to the sink, in one write unless it is huge; a piece never ends inside a
+    /// sequence or a character.
+    fn send(&mut self, body: Vec<u8>) -> io::Result<usize> {
+        let mut frame = Vec::with_capacity(body.len() + 16);
+        if self.capability.synchronized {
+            frame.extend_from_slice(b"\x1b[?2026h");
+        }
+        frame.extend_from_slice(&body);
+        if self.capability.synchronized {
+            frame.extend_from_slice(b"\x1b[?2026l");
+        }
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            let cut = if rest.len() <= PIECE {
+                rest.len()
+            } else {
+                let escape = rest[..PIECE].iter().rposition(|&byte| byte == 0x1b);
+                escape.filter(|&at| at > 0).unwrap_or(PIECE)
+            };
+            let (piece, after) = rest.split_at(cut);
+            self.out.write_all(piece)?;
+            rest = after;
+        }
+        self.out.flush()?;
+        Ok(frame.len())
+    }
+}
+
+fn position(row: u16, column: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("\x1b[{row};{column}H").as_bytes());
+}
+
+fn region(bottom: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("\x1b[1;{bottom}r").as_bytes());
+}

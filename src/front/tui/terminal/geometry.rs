@@ -1,0 +1,183 @@
+//! Where things are on the docked screen, also after the terminal has moved them.
+//!
+//! Facts about tmux 3.3a, measured: a lower window first loses the rows below the cursor, then rows
+//! go into the history at the top; a higher one takes back what has scrolled since the last `ESC[2J`,
+//! then gets blank rows at the bottom. Narrowing wraps every row by the columns that were *ever*
+//! used in it since it was last erased from its first column, and the bottom row stays at the bottom.
+//! Several sizes can pass before the program hears of one. So nothing is ever addressed absolutely on
+//! the way: the live region is erased relative to the cursor, and line feeds make room below the
+//! last transcript row, which scrolls exactly as far as needed. Only [`Geometry::filled`] is
+//! reckoned, and in doubt too high, which costs a blank row and never text.
+
+use super::{Capability, Position, Size};
+
+/// The reckoned state of the main screen.
+#[derive(Debug)]
+pub(super) struct Geometry {
+    pub size: Size,
+    /// Rows of the live region.
+    pub live: u16,
+    /// Rows of the transcript region that hold transcript, from the top.
+    pub filled: u16,
+    /// Rows that a higher window can take back from the history.
+    scrolled: u32,
+    /// Columns used in each screen row since it was last erased whole.
+    used: Vec<u16>,
+    moved: Option<Moved>,
+    reflow: bool,
+}
+
+/// What has to be erased after the terminal has moved the rows.
+#[derive(Debug)]
+struct Moved {
+    /// The width that the live region was painted for.
+    columns: u16,
+    /// Rows that are now below the cursor's.
+    below: u16,
+    /// Rows between the transcript and the live region.
+    free: u16,
+}
+
+impl Geometry {
+    pub fn new(size: Size, capability: Capability) -> Self {
+        // Elsewhere than in tmux the shell's old rows come back as well.
+        let scrolled = if capability.tmux { 0 } else { u32::MAX };
+        Self {
+            size,
+            live: 0,
+            filled: 0,
+            scrolled,
+            used: vec![0; usize::from(size.rows)],
+            moved: None,
+            reflow: capability.reflow,
+        }
+    }
+
+    /// Rows of the transcript region.
+    pub fn region(&self) -> u16 {
+        self.size.rows.saturating_sub(self.live)
+    }
+
+    /// A region of less than two rows cannot be scrolled: rows then go straight into the history.
+    pub fn tight(&self) -> bool {
+        self.region() < 2
+    }
+
+    /// The most rows the live region may have.
+    pub fn max_live(&self) -> u16 {
+        self.size.rows.saturating_sub(2).max(1)
+    }
+
+    pub fn has_moved(&self) -> bool {
+        self.moved.is_some()
+    }
+
+    /// Notes that `width` columns of the 1-based `row` are in use.
+    pub fn wrote(&mut self, row: u16, width: u16) {
+        if let Some(used) = self.used.get_mut(usize::from(row).saturating_sub(1)) {
+            *used = (*used).max(width);
+        }
+    }
+
+    /// Notes that the 1-based `row` was erased from its first column.
+    pub fn erased(&mut self, row: u16) {
+        if let Some(used) = self.used.get_mut(usize::from(row).saturating_sub(1)) {
+            *used = 0;
+        }
+    }
+
+    /// Notes that the rows `1..=bottom` went up by `count`.
+    pub fn scrolled_up(&mut self, bottom: u16, count: u32) {
+        self.scrolled = self.scrolled.saturating_add(count);
+        let bottom = usize::from(bottom).min(self.used.len());
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(bottom);
+        if let Some(rows) = self.used.get_mut(..bottom) {
+            rows.rotate_left(count);
+            rows[bottom - count..].fill(0);
+        }
+    }
+
+    /// Reckons with a new window size; `cursor` is where the last frame left it.
+    pub fn resize(&mut self, new: Size, cursor: Position) {
+        let free = self.region().saturating_sub(self.filled);
+        let below = self.live.saturating_sub(1).saturating_sub(cursor.row);
+        let columns = self.size.columns;
+        let moved = self.moved.get_or_insert(Moved { columns, below, free });
+        if new.rows < self.size.rows {
+            let fewer = self.size.rows - new.rows;
+            let deleted = fewer.min(moved.below);
+            let pushed = fewer - deleted;
+            moved.below -= deleted;
+            self.filled = self.filled.saturating_sub(pushed);
+            self.scrolled = self.scrolled.saturating_add(u32::from(pushed));
+        } else {
+            let more = new.rows - self.size.rows;
+            let have = u16::try_from(self.scrolled).unwrap_or(u16::MAX);
+            let pulled = more.min(have);
+            // A lower size may have passed unseen and cost the rows below the cursor.
+            let at_most = more.saturating_add(moved.below).min(have);
+            self.filled = self.filled.saturating_add(at_most);
+            if self.scrolled != u32::MAX {
+                self.scrolled -= u32::from(pulled);
+            }
+            moved.below = moved.below.saturating_add(more - pulled);
+        }
+        self.size = new;
+    }
+
+    /// Everything on the screen is where it should be no longer: only the cursor's row is known, and
+    /// above it the screen is full.
+    pub fn lost(&mut self, size: Size) {
+        self.size = size;
+        self.filled = size.rows;
+        self.moved = None;
+    }
+
+    /// Erases the old live region relative to the cursor, wherever the terminal has put both, and
+    /// makes room for `live` rows below the transcript.
+    pub fn settle(&mut self, live: u16, cursor: Position, out: &mut Vec<u8>) {
+        if let Some(moved) = self.moved.take() {
+            let columns = self.size.columns;
+            let narrower = self.reflow && columns < moved.columns;
+            let lines = |used: &u16| if narrower { used.div_ceil(columns).max(1) } else { 1 };
+            let total = self.used.len();
+            let top = total.saturating_sub(usize::from(self.live));
+            let free = top.saturating_sub(usize::from(moved.free));
+            let on_cursor = top + usize::from(cursor.row);
+            let sum = |from: usize, to: usize| -> u16 {
+                self.used
+                    .get(from..to.min(total))
+                    .map_or(0, |rows| rows.iter().map(lines).fold(0, u16::saturating_add))
+            };
+            let mut above = sum(free, on_cursor);
+            if narrower {
+                above = above.saturating_add(cursor.column / columns);
+            }
+            let wrapped = sum(free, total).saturating_sub(self.live.saturating_add(moved.free));
+            self.filled = self.filled.saturating_sub(wrapped);
+            out.extend_from_slice(b"\r\x1b[K\x1b7");
+            for _ in 1..self.size.rows {
+                out.extend_from_slice(b"\x1b[B\x1b[K");
+            }
+            out.extend_from_slice(b"\x1b8");
+            for _ in 0..above.min(self.size.rows) {
+                out.extend_from_slice(b"\x1b[A\x1b[K");
+            }
+        }
+        self.make_room(live, out);
+    }
+
+    /// From the first free row, where the cursor is: line feeds until `live` rows are below the
+    /// transcript. They scroll only when the bottom is reached.
+    pub fn make_room(&mut self, live: u16, out: &mut Vec<u8>) {
+        out.push(b'\r');
+        out.extend(std::iter::repeat_n(b'\n', usize::from(live.saturating_sub(1))));
+        self.live = live;
+        let region = self.region();
+        if self.filled > region {
+            self.scrolled = self.scrolled.saturating_add(u32::from(self.filled - region));
+            self.filled = region;
+        }
+        self.used = vec![0; usize::from(self.size.rows)];
+    }
+}

@@ -1,0 +1,36 @@
+//! The terminal itself: what is written to it, what is read from it, and in what state it is left.
+//!
+//! Two writers share one law, *whole rows only*: [`Docked`] on the main screen, where rows that leave
+//! at the top enter the terminal's own scrollback, and [`Alternate`] for overlays. Both are pure
+//! state machines over a byte sink.
+
+mod alternate;
+mod capability;
+mod docked;
+pub mod encode;
+mod geometry;
+
+pub use alternate::Alternate;
+pub use capability::Capability;
+pub use docked::{Docked, Flip, Return};
+
+/// The size of the terminal in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub columns: u16,
+    pub rows: u16,
+}
+
+impl Size {
+    /// A size of at least one cell.
+    pub fn new(columns: u16, rows: u16) -> Self {
+        Self { columns: columns.max(1), rows: rows.max(1) }
+    }
+}
+
+/// A place inside the live region (or an overlay), counted from 0 at its top left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub row: u16,
+    pub column: u16,
+}
