@@ -1,1 +1,3 @@
 //! The integration tests, all in one binary so that linking is paid once.
+
+mod laws;

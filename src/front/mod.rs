@@ -1,3 +1,4 @@
 //! The equal front ends: each is a client of [`crate::protocol`], none imports another.
 
+pub mod print;
 pub mod tui;
