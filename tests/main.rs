@@ -1,4 +1,5 @@
 //! The integration tests, all in one binary so that linking is paid once.
 
+mod laws;
 mod llm;
 mod support;

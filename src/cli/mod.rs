@@ -1,1 +1,139 @@
-//! placeholder
+//! The command line: raw flags to a checked [`Launch`], subcommands, exit codes.
+//!
+//! [`main`] is the way through: `--version` first, because programs ask for it often, then the
+//! parser, the checks, and [`run`] for everything that needs a session.
+
+mod args;
+mod checks;
+mod exit_code;
+mod info;
+mod launch;
+mod run;
+mod usage_error;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+
+pub use args::{Args, Command};
+pub use exit_code::ExitCode;
+pub use info::VERSION;
+pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
+pub use usage_error::UsageError;
+
+use crate::platform::{Env, logging};
+
+/// Words that kimi-cli knows as subcommands and this version does not, with what to do instead.
+const MISSING_COMMANDS: &[(&str, &str)] = &[
+    ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
+    ("logout", "remove the key from ~/.kimi/config.toml"),
+    ("acp", ""),
+    ("mcp", ""),
+    ("export", ""),
+    ("plugin", ""),
+    ("term", "run kimi without a command: it is the terminal screen"),
+    ("web", "run kimi without a command in a terminal"),
+    ("vis", "the record of a session is wire.jsonl in its directory under ~/.kimi/sessions"),
+];
+
+/// Runs the program with the given arguments, the program's name first.
+pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
+    if let [_, only] = argv.as_slice()
+        && (only == "--version" || only == "-V")
+    {
+        return print(&info::version_line());
+    }
+    let args = match Args::read(argv) {
+        Ok(args) => args,
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            return print(&error.to_string());
+        }
+        Err(error) => return refuse(&UsageError::from_parser(&error)),
+    };
+    if args.version {
+        return print(&info::version_line());
+    }
+    match &args.command {
+        Some(Command::Info { json: false }) => return print(&info::text()),
+        Some(Command::Info { json: true }) => return print(&info::json()),
+        Some(Command::Other(words)) => return other_command(words),
+        None => {}
+    }
+    if let Err(error) = launch::check_combinations(&args) {
+        return refuse(&error);
+    }
+    for (given, flag) in [(args.wire, "--wire"), (args.acp, "--acp")] {
+        if given {
+            return missing(flag, "");
+        }
+    }
+    let terminals = Terminals {
+        stdin: std::io::stdin().is_terminal(),
+        stdout: std::io::stdout().is_terminal(),
+        stderr: std::io::stderr().is_terminal(),
+    };
+    let launch = match Launch::from_args(args, &env, terminals) {
+        Ok(launch) => launch,
+        Err(error) => return refuse(&error),
+    };
+    for notice in &launch.notices {
+        complain(&format!("kimi: {notice}\n"));
+    }
+    let logging = logging::start(&env, launch.debug);
+    let code = match run::run(launch, env) {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<UsageError>() {
+            Some(usage) => refuse(usage),
+            None => {
+                complain(&format!("{error:#}\n"));
+                if logging.has_written() {
+                    complain(&format!("See logs: {}\n", logging.file().display()));
+                }
+                ExitCode::Failure
+            }
+        },
+    };
+    drop(logging);
+    code
+}
+
+/// The line on stderr that says how to come back to a session, with an empty line before it.
+pub fn resume_hint(session_id: &str) -> String {
+    format!("\nTo resume this session: kimi -r {session_id}\n")
+}
+
+fn other_command(words: &[OsString]) -> ExitCode {
+    let word = words.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    match MISSING_COMMANDS.iter().find(|(name, _)| *name == word) {
+        Some((name, instead)) => missing(name, instead),
+        None => refuse(&UsageError::no_such_command(&word)),
+    }
+}
+
+fn missing(what: &str, instead: &str) -> ExitCode {
+    let instead = if instead.is_empty() { String::new() } else { format!("; {instead}") };
+    complain(&format!("kimi: '{what}' is not part of this version yet{instead}\n"));
+    ExitCode::Failure
+}
+
+fn refuse(error: &UsageError) -> ExitCode {
+    complain(&error.report());
+    ExitCode::Usage
+}
+
+/// Writes to stdout. A reader that has gone away is no failure: `kimi --help | head -1`.
+fn print(text: &str) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::Success,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::Success,
+        Err(_) => ExitCode::Failure,
+    }
+}
+
+/// Writes to stderr. When that fails there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

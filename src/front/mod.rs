@@ -1,3 +1,5 @@
 //! The equal front ends: each is a client of [`crate::protocol`], none imports another.
 
+pub mod host;
+pub mod print;
 pub mod tui;

@@ -2,5 +2,6 @@
 //! unstable comes from here and is passed in.
 
 pub mod env;
+pub mod logging;
 
 pub use env::{Clock, Env, Ids};

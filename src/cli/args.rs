@@ -1,0 +1,227 @@
+//! The command line as it was typed: every option, unchecked. [`super::Launch`] is what it means.
+//!
+//! Names, aliases and value shapes are those of kimi-cli 1.49 (its option table), plus two of
+//! kimi-code: `-c` without a text continues the last session, and `--auto` is understood. `--auto`
+//! stays out of the help: programs that drive Kimi through tmux read the help to tell the two
+//! dialects apart, and take a listed `--auto` for kimi-code.
+//!
+//! Values stay text here, also numbers and choices, so that all messages about them are worded in
+//! one place.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
+
+/// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.
+const HELP_WIDTH: usize = 80;
+
+const PROMPTING: &str = "One-shot use";
+const SESSION: &str = "Session";
+const MODEL: &str = "Model and limits";
+const APPROVAL: &str = "Approval";
+const EXTEND: &str = "Customisation";
+const CONFIG: &str = "Configuration";
+const OTHER: &str = "Other";
+
+/// The options of `kimi`.
+#[derive(Debug, Default, Parser)]
+#[command(
+    name = "kimi",
+    bin_name = "kimi",
+    about = "A coding assistant for the terminal. Without options it opens the full screen.",
+    override_usage = "kimi [OPTIONS] [COMMAND] [ARGS]...",
+    args_override_self = true,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    max_term_width = HELP_WIDTH,
+    term_width = HELP_WIDTH
+)]
+pub struct Args {
+    /// Ask TEXT. On a terminal it becomes the first message; in a pipe it is answered on stdout.
+    #[arg(
+        short = 'p',
+        long,
+        visible_alias = "command",
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = PROMPTING
+    )]
+    pub prompt: Option<String>,
+
+    /// Like -p TEXT. Without TEXT: like -C.
+    #[arg(short = 'c', value_name = "TEXT", num_args = 0..=1, help_heading = PROMPTING)]
+    pub command_or_continue: Option<Option<String>>,
+
+    /// Answer on stdout without a screen, approve every tool call, exit.
+    #[arg(long, help_heading = PROMPTING)]
+    pub print: bool,
+
+    /// Like --print, but only the last message, as text.
+    #[arg(long, help_heading = PROMPTING)]
+    pub quiet: bool,
+
+    /// What stdin holds: text or stream-json. With --print.
+    #[arg(long, value_name = "FORMAT", help_heading = PROMPTING)]
+    pub input_format: Option<String>,
+
+    /// What stdout gets: text or stream-json. With --print or -p.
+    #[arg(long, value_name = "FORMAT", help_heading = PROMPTING)]
+    pub output_format: Option<String>,
+
+    /// With --print: only the last message.
+    #[arg(long, help_heading = PROMPTING)]
+    pub final_message_only: bool,
+
+    /// Resume session ID; a new ID is created. Without ID: choose from a list.
+    #[arg(
+        short = 'S',
+        long,
+        visible_alias = "resume",
+        visible_short_alias = 'r',
+        value_name = "ID",
+        num_args = 0..=1,
+        help_heading = SESSION
+    )]
+    pub session: Option<Option<String>>,
+
+    /// Resume the last session of the working directory.
+    #[arg(short = 'C', long = "continue", help_heading = SESSION)]
+    pub continue_last: bool,
+
+    /// Work in DIR instead of the current directory.
+    #[arg(short = 'w', long, value_name = "DIR", help_heading = SESSION)]
+    pub work_dir: Option<PathBuf>,
+
+    /// Also work in DIR. Repeatable.
+    #[arg(long, value_name = "DIR", action = ArgAction::Append, help_heading = SESSION)]
+    pub add_dir: Vec<PathBuf>,
+
+    /// Use model NAME of the configuration.
+    #[arg(short = 'm', long, value_name = "NAME", help_heading = MODEL)]
+    pub model: Option<String>,
+
+    /// Let the model think before it answers.
+    #[arg(long, overrides_with = "no_thinking", help_heading = MODEL)]
+    pub thinking: bool,
+
+    /// Do not let it think.
+    #[arg(long, overrides_with = "thinking", help_heading = MODEL)]
+    pub no_thinking: bool,
+
+    /// Stop a turn after N model requests.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
+    pub max_steps_per_turn: Option<String>,
+
+    /// Try a failing model request N times in all.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
+    pub max_retries_per_step: Option<String>,
+
+    #[arg(long, value_name = "N", allow_negative_numbers = true, hide = true)]
+    pub max_ralph_iterations: Option<String>,
+
+    /// Approve every tool call.
+    #[arg(
+        short = 'y',
+        long,
+        visible_alias = "yes",
+        visible_alias = "auto-approve",
+        help_heading = APPROVAL
+    )]
+    pub yolo: bool,
+
+    /// Nobody is there: approve every tool call and ask no questions.
+    #[arg(long, help_heading = APPROVAL)]
+    pub afk: bool,
+
+    /// Kimi-code's word for unattended mode.
+    #[arg(long, hide = true)]
+    pub auto: bool,
+
+    /// Plan first, change nothing until the plan is approved.
+    #[arg(long, hide = true)]
+    pub plan: bool,
+
+    /// Use the agent described in FILE (YAML).
+    #[arg(long, value_name = "FILE", help_heading = EXTEND)]
+    pub agent_file: Option<PathBuf>,
+
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub agent: Option<String>,
+
+    /// Add the MCP servers of this JSON text. Repeatable.
+    #[arg(long, value_name = "JSON", action = ArgAction::Append, help_heading = EXTEND)]
+    pub mcp_config: Vec<String>,
+
+    /// Use the MCP servers of FILE instead of ~/.kimi/mcp.json. Repeatable.
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = EXTEND)]
+    pub mcp_config_file: Vec<PathBuf>,
+
+    /// Look for skills in DIR instead of the usual places. Repeatable.
+    #[arg(long, value_name = "DIR", action = ArgAction::Append, help_heading = EXTEND)]
+    pub skills_dir: Vec<PathBuf>,
+
+    /// Read the configuration from FILE (TOML, or JSON by its suffix) instead of
+    /// ~/.kimi/config.toml.
+    #[arg(long, value_name = "FILE", help_heading = CONFIG)]
+    pub config_file: Option<PathBuf>,
+
+    /// Take this text (JSON or TOML) as the configuration.
+    #[arg(long, value_name = "TEXT", help_heading = CONFIG)]
+    pub config: Option<String>,
+
+    #[arg(long, hide = true)]
+    pub wire: bool,
+
+    #[arg(long, hide = true)]
+    pub acp: bool,
+
+    /// Write a detailed log to ~/.kimi/logs/kimi.log.
+    #[arg(long, help_heading = OTHER)]
+    pub debug: bool,
+
+    #[arg(long, hide = true)]
+    pub verbose: bool,
+
+    /// Print the version.
+    #[arg(short = 'V', long, help_heading = OTHER)]
+    pub version: bool,
+
+    /// Print this help.
+    #[arg(short = 'h', long, action = ArgAction::Help, global = true, help_heading = OTHER)]
+    help: Option<bool>,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print versions of the program and its protocols.
+    #[command(override_usage = "kimi info [OPTIONS]")]
+    Info {
+        /// As one line of JSON.
+        #[arg(long, help_heading = "Options")]
+        json: bool,
+    },
+    /// A word that is none of the above, with what follows it.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+impl Args {
+    /// Reads a command line; the first word is the program's name.
+    pub fn read(argv: Vec<OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(argv)
+    }
+
+    /// The long names that the command line has, hidden ones included, without the dashes.
+    pub fn long_names() -> Vec<String> {
+        Self::command()
+            .get_arguments()
+            .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
+            .map(str::to_owned)
+            .collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! Checks of single option values. Hints in quotes and the wording are those that scripts know
+//! from kimi-cli.
+
+use std::fmt::Display;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::UsageError;
+use crate::front::print::Format;
+use crate::platform::Env;
+
+/// The longest file that is read while the command line is checked, in bytes.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+/// The servers of an MCP option.
+pub(super) struct JsonObject(pub Map<String, Value>);
+
+/// An absolute path without `.` and `..`, symlinks not followed.
+pub(super) fn absolute(path: &Path, env: &Env) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in env.cwd.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                whole.pop();
+            }
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// A directory that exists and can be listed.
+pub(super) fn directory(hint: &str, path: &Path, env: &Env) -> Result<PathBuf, UsageError> {
+    let whole = absolute(path, env);
+    let wrong = |what| Err(invalid_path(hint, "Directory", path, what));
+    match std::fs::metadata(&whole) {
+        Err(_) => wrong("does not exist."),
+        Ok(meta) if !meta.is_dir() => wrong("is a file."),
+        Ok(_) => match std::fs::read_dir(&whole) {
+            Ok(_) => Ok(whole),
+            Err(_) => wrong("is not readable."),
+        },
+    }
+}
+
+/// A file that exists. Whether it can be read shows when it is.
+pub(super) fn file(hint: &str, path: &Path, env: &Env) -> Result<PathBuf, UsageError> {
+    let whole = absolute(path, env);
+    match std::fs::metadata(&whole) {
+        Err(_) => Err(invalid_path(hint, "File", path, "does not exist.")),
+        Ok(meta) if meta.is_dir() => Err(invalid_path(hint, "File", path, "is a directory.")),
+        Ok(_) => Ok(whole),
+    }
+}
+
+fn invalid_path(hint: &str, kind: &str, path: &Path, what: &str) -> UsageError {
+    UsageError::invalid(hint, format!("{kind} '{}' {what}", path.display()))
+}
+
+/// The real paths of directories, each once, those inside the work directory left out.
+pub(super) fn additional_dirs(
+    dirs: &[PathBuf],
+    work_dir: &Path,
+    env: &Env,
+) -> Result<Vec<PathBuf>, UsageError> {
+    let real = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let work_dir = real(work_dir.to_path_buf());
+    let mut found = Vec::new();
+    for dir in dirs {
+        let dir = real(directory("'--add-dir'", dir, env)?);
+        if !dir.starts_with(&work_dir) && !found.contains(&dir) {
+            found.push(dir);
+        }
+    }
+    Ok(found)
+}
+
+/// The text of a file, bounded.
+pub(super) fn read(hint: &str, path: &Path) -> Result<String, UsageError> {
+    let mut text = String::new();
+    let wrong = |why: &dyn Display| {
+        UsageError::invalid(hint, format!("File '{}' cannot be read: {why}.", path.display()))
+    };
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
+        .map_err(|error| wrong(&error))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(wrong(&"it is longer than 16 MB"));
+    }
+    Ok(text)
+}
+
+/// A JSON object. The text itself is never shown again: it may hold secrets.
+pub(super) fn json(hint: &str, text: &str) -> Result<JsonObject, UsageError> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(JsonObject(object)),
+        Ok(_) => Err(UsageError::invalid(hint, "Invalid JSON: expected an object of servers")),
+        Err(error) => Err(UsageError::invalid(hint, format!("Invalid JSON: {error}"))),
+    }
+}
+
+/// Well-formed JSON or TOML. What the keys mean is for the configuration to say.
+pub(super) fn config_text(text: String) -> Result<String, UsageError> {
+    if text.trim().is_empty() {
+        return Err(UsageError::invalid("--config", "Config cannot be empty"));
+    }
+    let wrong = |why: &dyn Display| {
+        UsageError::invalid("--config", format!("Invalid configuration text: {why}"))
+    };
+    let json = match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Object(_)) => return Ok(text),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    match (toml::from_str::<toml::Table>(&text), json) {
+        (Ok(_), _) => Ok(text),
+        (Err(_), Some(error)) if text.trim_start().starts_with('{') => Err(wrong(&error)),
+        (Err(error), _) => Err(wrong(&error.message())),
+    }
+}
+
+/// One of the named values.
+pub(super) fn one_of(hint: &str, value: &str, names: &[&str]) -> Result<(), UsageError> {
+    if names.contains(&value) {
+        return Ok(());
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    Err(UsageError::invalid(hint, format!("'{value}' is not one of {}.", names.join(", "))))
+}
+
+/// `text` or `stream-json`.
+pub(super) fn format(option: &str, value: &str) -> Result<Format, UsageError> {
+    one_of(&format!("'{option}'"), value, &["text", "stream-json"])?;
+    Ok(if value == "text" { Format::Text } else { Format::StreamJson })
+}
+
+/// A whole number from `least` on.
+pub(super) fn at_least(hint: &str, value: &str, least: i64) -> Result<i64, UsageError> {
+    match value.trim().parse::<i64>() {
+        Ok(number) if number >= least => Ok(number),
+        Ok(number) => {
+            Err(UsageError::invalid(hint, format!("{number} is not in the range x>={least}.")))
+        }
+        Err(_) => {
+            Err(UsageError::invalid(hint, format!("'{value}' is not a valid integer range.")))
+        }
+    }
+}
+
+/// A whole number from 1 on; a larger one than fits is as good as no limit.
+pub(super) fn count(hint: &str, value: Option<String>) -> Result<Option<u32>, UsageError> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    Ok(Some(u32::try_from(at_least(hint, &value, 1)?).unwrap_or(u32::MAX)))
+}

@@ -1,0 +1,85 @@
+//! What the process tells its caller by its exit status.
+
+use crate::protocol::{Failure, FailureKind, Outcome};
+
+/// The exit statuses of the program (kimi-cli's, plus the two of death by signal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    Success,
+    /// Anything that went wrong, also a turn that was interrupted in print mode.
+    Failure,
+    /// The command line makes no sense.
+    Usage,
+    /// The provider failed in a way that may pass (`EX_TEMPFAIL`): try again later.
+    TryLater,
+    /// Ended by SIGINT outside a turn.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+impl ExitCode {
+    /// The number.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::TryLater => 75,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<&Outcome> for ExitCode {
+    /// The status of a program whose only turn ended so.
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Finished { .. } => Self::Success,
+            Outcome::Cancelled | Outcome::MaxStepsReached { .. } => Self::Failure,
+            Outcome::Failed(failure) => Self::from(failure),
+        }
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::Provider { retryable: true, .. } => Self::TryLater,
+            FailureKind::Provider { retryable: false, .. }
+            | FailureKind::LlmNotSet
+            | FailureKind::LlmNotSupported
+            | FailureKind::Internal => Self::Failure,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.status())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::StopReason;
+
+    fn failed(kind: FailureKind) -> Outcome {
+        Outcome::Failed(Failure { kind, message: "no".to_owned(), hint: None })
+    }
+
+    #[test]
+    fn every_outcome_has_its_status() {
+        let status = |outcome: &Outcome| ExitCode::from(outcome).status();
+        assert_eq!(status(&Outcome::Finished { stop: StopReason::NoToolCalls }), 0);
+        assert_eq!(status(&Outcome::Finished { stop: StopReason::ToolRejected }), 0);
+        assert_eq!(status(&Outcome::Cancelled), 1);
+        assert_eq!(status(&Outcome::MaxStepsReached { steps: 3 }), 1);
+        assert_eq!(status(&failed(FailureKind::LlmNotSet)), 1);
+        let provider = |retryable| FailureKind::Provider { status: Some(500), retryable };
+        assert_eq!(status(&failed(provider(true))), 75);
+        assert_eq!(status(&failed(provider(false))), 1);
+    }
+}

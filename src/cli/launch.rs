@@ -1,0 +1,283 @@
+//! What a command line means: checked, without contradictions, paths absolute.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::checks::{self, JsonObject};
+use super::{Args, UsageError};
+use crate::front::print::Format;
+use crate::platform::Env;
+
+/// Which of the standard streams are terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminals {
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
+}
+
+/// Everything the command line decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launch {
+    pub front: Front,
+    pub terminals: Terminals,
+    /// Absolute, without `.` and `..`, symlinks left as they are: session records are found by it.
+    pub work_dir: PathBuf,
+    /// Real paths outside the work directory, each once.
+    pub add_dirs: Vec<PathBuf>,
+    pub session: SessionChoice,
+    pub config: ConfigChoice,
+    /// A key of `[models]`.
+    pub model: Option<String>,
+    /// `None` leaves it to the configuration.
+    pub thinking: Option<bool>,
+    /// Approve every call. False leaves it to the configuration and the session.
+    pub yolo: bool,
+    /// Nobody is there, remembered in the session. Print mode is unattended also without it.
+    pub afk: bool,
+    /// Begin in plan mode.
+    pub plan: bool,
+    pub agent_file: Option<PathBuf>,
+    pub mcp: McpServers,
+    /// Directories that replace the search for skills; empty leaves it.
+    pub skills_dirs: Vec<PathBuf>,
+    pub max_steps_per_turn: Option<u32>,
+    /// Attempts in all, not extra ones.
+    pub max_retries_per_step: Option<u32>,
+    pub debug: bool,
+    pub verbose: bool,
+    /// Lines for stderr about options that are accepted and do nothing in this version.
+    pub notices: Vec<String>,
+}
+
+/// Which front end serves the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Front {
+    Tui {
+        /// Sent as the first message. Never blank.
+        initial_prompt: Option<String>,
+    },
+    Print(PrintRequest),
+}
+
+/// What print mode was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrintRequest {
+    /// Never blank. `None`: stdin holds the prompt.
+    pub prompt: Option<String>,
+    pub input_format: Format,
+    pub output_format: Format,
+    pub final_only: bool,
+}
+
+/// Which session to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionChoice {
+    New,
+    /// This one; made if it does not exist.
+    Id(String),
+    /// The last one of the work directory.
+    Continue,
+    /// Let the person choose.
+    Picker,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigChoice {
+    /// `config.toml` in the data directory.
+    Default,
+    /// Absolute path; JSON when it ends in `.json`, else TOML.
+    File(PathBuf),
+    /// Well-formed JSON or TOML.
+    Text(String),
+}
+
+/// MCP servers that the command line names. Each value is the JSON object as it was given: with an
+/// `mcpServers` wrapper or a plain map of name to server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct McpServers {
+    /// Contents of the files, which replace the default file; empty leaves that one.
+    pub files: Vec<(PathBuf, Map<String, Value>)>,
+    /// Added to the files.
+    pub inline: Vec<Map<String, Value>>,
+}
+
+impl Launch {
+    /// Whether nobody answers questions in this run.
+    pub fn unattended(&self) -> bool {
+        self.afk || matches!(self.front, Front::Print(_))
+    }
+
+    /// Checks a command line. The rules and the wording of their messages are kimi-cli's, with
+    /// three differences, all where kimi-cli has an error or waits for a keyboard that is not
+    /// there: `-p` with `--output-format` is print mode, as in kimi-code; so is `-p` when stdout is
+    /// not a terminal; and a work directory need not be writable.
+    pub fn from_args(args: Args, env: &Env, terminals: Terminals) -> Result<Self, UsageError> {
+        check_combinations(&args)?;
+        let (short_prompt, short_continue) = match args.command_or_continue {
+            Some(Some(text)) => (Some(text), false),
+            Some(None) => (None, true),
+            None => (None, false),
+        };
+        let prompt = match args.prompt.or(short_prompt) {
+            Some(text) if text.trim().is_empty() => {
+                return Err(UsageError::invalid("--prompt", "Prompt cannot be empty"));
+            }
+            Some(text) => Some(text.trim().to_owned()),
+            None => None,
+        };
+        let input_format = args.input_format.as_deref();
+        let input_format =
+            input_format.map(|name| checks::format("--input-format", name)).transpose()?;
+        let output_format = args.output_format.as_deref();
+        let output_format =
+            output_format.map(|name| checks::format("--output-format", name)).transpose()?;
+        let one_shot = prompt.is_some() && (output_format.is_some() || !terminals.stdout);
+        let front = if args.print || args.quiet || one_shot {
+            Front::Print(PrintRequest {
+                prompt,
+                input_format: input_format.unwrap_or(Format::Text),
+                output_format: output_format.unwrap_or(Format::Text),
+                final_only: args.final_message_only || args.quiet,
+            })
+        } else {
+            Front::Tui { initial_prompt: prompt }
+        };
+
+        let session = match args.session {
+            None if args.continue_last || short_continue => SessionChoice::Continue,
+            None => SessionChoice::New,
+            Some(Some(id)) if !id.trim().is_empty() => SessionChoice::Id(id.trim().to_owned()),
+            Some(_) => SessionChoice::Picker,
+        };
+        if session == SessionChoice::Picker && matches!(front, Front::Print(_)) {
+            return Err(UsageError::invalid(
+                "--session",
+                "--session without a session ID is only supported for shell UI",
+            ));
+        }
+
+        let work_dir = match &args.work_dir {
+            Some(dir) => checks::directory("'--work-dir' / '-w'", dir, env)?,
+            None => env.cwd.clone(),
+        };
+        let add_dirs = checks::additional_dirs(&args.add_dir, &work_dir, env)?;
+        let config = match (args.config, &args.config_file) {
+            (Some(text), _) => ConfigChoice::Text(checks::config_text(text)?),
+            (None, Some(file)) => ConfigChoice::File(checks::file("'--config-file'", file, env)?),
+            (None, None) => ConfigChoice::Default,
+        };
+        let agent_file = args.agent_file.as_deref();
+        let agent_file =
+            agent_file.map(|file| checks::file("'--agent-file'", file, env)).transpose()?;
+        let mut mcp = McpServers::default();
+        for file in &args.mcp_config_file {
+            let path = checks::file("'--mcp-config-file'", file, env)?;
+            let text = checks::read("--mcp-config-file", &path)?;
+            let JsonObject(servers) = checks::json("--mcp-config-file", &text)?;
+            mcp.files.push((path, servers));
+        }
+        for text in &args.mcp_config {
+            let JsonObject(servers) = checks::json("--mcp-config", text)?;
+            mcp.inline.push(servers);
+        }
+        let skills_dirs = args.skills_dir.iter();
+        let skills_dirs = skills_dirs
+            .map(|dir| checks::directory("'--skills-dir'", dir, env))
+            .collect::<Result<_, _>>()?;
+
+        let mut notices = Vec::new();
+        if let Some(agent) = &args.agent {
+            checks::one_of("'--agent'", agent, &["default", "okabe"])?;
+            if agent == "okabe" {
+                notices.push(
+                    "the agent 'okabe' is not part of this version yet; using the default agent"
+                        .to_owned(),
+                );
+            }
+        }
+        let ralph = args.max_ralph_iterations.as_deref();
+        let ralph =
+            ralph.map(|n| checks::at_least("'--max-ralph-iterations'", n, -1)).transpose()?;
+        if ralph.is_some_and(|n| n != 0) {
+            notices.push("--max-ralph-iterations has no effect in this version".to_owned());
+        }
+        Ok(Self {
+            front,
+            terminals,
+            work_dir,
+            add_dirs,
+            session,
+            config,
+            model: args.model.filter(|name| !name.trim().is_empty()),
+            thinking: match (args.thinking, args.no_thinking) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            },
+            yolo: args.yolo,
+            afk: args.afk || args.auto,
+            plan: args.plan,
+            agent_file,
+            mcp,
+            skills_dirs,
+            max_steps_per_turn: checks::count("'--max-steps-per-turn'", args.max_steps_per_turn)?,
+            max_retries_per_step: checks::count(
+                "'--max-retries-per-step'",
+                args.max_retries_per_step,
+            )?,
+            debug: args.debug,
+            verbose: args.verbose,
+            notices,
+        })
+    }
+}
+
+/// Finds options that exclude each other or that need print mode.
+pub(super) fn check_combinations(args: &Args) -> Result<(), UsageError> {
+    if args.quiet && (args.acp || args.wire) {
+        return Err(UsageError::invalid(
+            "--quiet",
+            "Quiet mode cannot be combined with ACP or Wire UI",
+        ));
+    }
+    if args.quiet && args.output_format.as_deref().is_some_and(|format| format != "text") {
+        return Err(UsageError::invalid("--quiet", "Quiet mode implies `--output-format text`"));
+    }
+    let print = args.print || args.quiet;
+    let short_continue = args.command_or_continue == Some(None);
+    let groups: [&[(&str, bool)]; 4] = [
+        &[("--print", print), ("--acp", args.acp), ("--wire", args.wire)],
+        &[("--agent", args.agent.is_some()), ("--agent-file", args.agent_file.is_some())],
+        &[
+            ("--continue", args.continue_last || short_continue),
+            ("--session", args.session.is_some()),
+        ],
+        &[("--config", args.config.is_some()), ("--config-file", args.config_file.is_some())],
+    ];
+    for group in groups {
+        let given: Vec<&str> =
+            group.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        if let [first, _, ..] = given.as_slice() {
+            return Err(UsageError::invalid(
+                first,
+                format!("Cannot combine {}.", given.join(", ")),
+            ));
+        }
+    }
+    let prompted = args.prompt.is_some() || matches!(args.command_or_continue, Some(Some(_)));
+    let print_only = [
+        ("--input-format", args.input_format.is_some(), "Input format is"),
+        ("--output-format", args.output_format.is_some() && !prompted, "Output format is"),
+        ("--final-message-only", args.final_message_only, "Final-message-only output is"),
+    ];
+    for (option, given, subject) in print_only {
+        if given && !print {
+            let message = format!("{subject} only supported for print UI");
+            return Err(UsageError::invalid(option, message));
+        }
+    }
+    Ok(())
+}

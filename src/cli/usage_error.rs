@@ -1,0 +1,68 @@
+//! What is said about a command line that makes no sense. Always exit status 2, stdout empty.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// A command line that makes no sense, in one sentence. Never wrapped: scripts look for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+impl UsageError {
+    /// `Invalid value for <hint>: <message>`; the hint is the option at fault.
+    pub fn invalid(hint: &str, message: impl AsRef<str>) -> Self {
+        Self(one_line(&format!("Invalid value for {hint}: {}", message.as_ref())))
+    }
+
+    /// A word where a subcommand stands.
+    pub fn no_such_command(word: &str) -> Self {
+        Self(one_line(&format!("No such command '{word}'.")))
+    }
+
+    /// What the argument parser found, in the words that kimi-cli uses for it.
+    pub fn from_parser(error: &clap::Error) -> Self {
+        let text = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => Some(text.as_str()),
+            Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
+            _ => None,
+        };
+        let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
+        Self(one_line(&match error.kind() {
+            ErrorKind::UnknownArgument => match text(ContextKind::SuggestedArg) {
+                Some(known) => format!("No such option '{option}'. Did you mean '{known}'?"),
+                None => format!("No such option '{option}'."),
+            },
+            ErrorKind::InvalidValue => format!("Option '{option}' requires an argument."),
+            ErrorKind::TooManyValues => format!("Option '{option}' does not take a value."),
+            ErrorKind::InvalidUtf8 => {
+                "An argument is not valid UTF-8; only file names may be.".to_owned()
+            }
+            _ => {
+                let whole = error.to_string();
+                let first = whole.lines().next().unwrap_or_default();
+                first.strip_prefix("error: ").unwrap_or(first).to_owned()
+            }
+        }))
+    }
+
+    /// The whole text for stderr.
+    pub fn report(&self) -> String {
+        format!(
+            "Usage: kimi [OPTIONS] [COMMAND] [ARGS]...\nTry 'kimi -h' for help.\nError: {self}\n"
+        )
+    }
+}
+
+/// `--session` of `--session [<ID>]`; `--model` of `--model=x`.
+fn option_name(shown: &str) -> &str {
+    shown.split([' ', '=']).next().unwrap_or_default()
+}
+
+/// The text on one line and without anything that a terminal would act on.
+fn one_line(text: &str) -> String {
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect()
+}

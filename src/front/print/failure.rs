@@ -1,0 +1,68 @@
+//! What is said when a turn did not end well.
+
+use serde_json::{Map, Value, json};
+
+use super::output::Pieces;
+use super::text::clean_line;
+use crate::protocol::{Failure, FailureKind, Outcome};
+
+/// What `stream-json` tells of an error, and what a person reads.
+pub(super) struct Trouble {
+    kind: &'static str,
+    message: String,
+    hint: Option<String>,
+    status: Option<u16>,
+    retryable: bool,
+}
+
+impl Trouble {
+    /// The trouble of an outcome, if it is one. The sentences are kimi-cli's.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Finished { .. } => None,
+            Outcome::Cancelled => Some(Self::new("cancelled", "Interrupted by user")),
+            Outcome::MaxStepsReached { steps } => {
+                let message = format!("Max number of steps reached: {steps}");
+                Some(Self::new("max_steps_reached", message))
+            }
+            Outcome::Failed(failure) => Some(Self::failed(failure)),
+        }
+    }
+
+    /// Trouble of a kind that programs can tell apart.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, status: None, retryable: false }
+    }
+
+    fn failed(failure: &Failure) -> Self {
+        let (kind, status, retryable) = match failure.kind {
+            FailureKind::LlmNotSet => ("llm_not_set", None, false),
+            FailureKind::LlmNotSupported => ("llm_not_supported", None, false),
+            FailureKind::Provider { status, retryable } => ("provider", status, retryable),
+            FailureKind::Internal => ("internal", None, false),
+        };
+        let hint = failure.hint.clone();
+        Self { hint, status, retryable, ..Self::new(kind, &failure.message) }
+    }
+
+    /// Tells it: a line on stderr, and a record if `as_record`.
+    pub fn tell(&self, as_record: bool, to: &mut Pieces) {
+        if as_record {
+            let mut error = Map::new();
+            error.insert("type".to_owned(), self.kind.into());
+            error.insert("message".to_owned(), self.message.as_str().into());
+            error.insert("retryable".to_owned(), self.retryable.into());
+            if let Some(status) = self.status {
+                error.insert("status_code".to_owned(), status.into());
+            }
+            if let Some(hint) = &self.hint {
+                error.insert("hint".to_owned(), hint.as_str().into());
+            }
+            to.record(&json!({ "error": Value::Object(error) }));
+        }
+        to.err(&format!("{}\n", clean_line(&self.message)));
+        if let Some(hint) = &self.hint {
+            to.err(&format!("{}\n", clean_line(hint)));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Prompts from stdin.
+
+use std::io;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+use super::text::clean_line;
+use crate::protocol::UserInput;
+
+/// The longest line and the longest prompt that is read, in bytes.
+pub(super) const MAX_INPUT: usize = 16 * 1024 * 1024;
+
+/// At most so many bad lines are told of.
+const MAX_COMPLAINTS: u32 = 10;
+
+/// Why stdin gives no prompt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error("The prompt on standard input is longer than 16 MB: put it into a file and name that.")]
+    TooLong,
+    #[error("Standard input cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// All of stdin as one prompt, surrounding blanks removed. Broken UTF-8 is replaced.
+pub(super) async fn whole(stdin: impl AsyncBufRead) -> Result<String, InputError> {
+    tokio::pin!(stdin);
+    let mut bytes = Vec::new();
+    loop {
+        let chunk = stdin.fill_buf().await?;
+        if chunk.is_empty() {
+            return Ok(String::from_utf8_lossy(&bytes).trim().to_owned());
+        }
+        if bytes.len() + chunk.len() > MAX_INPUT {
+            return Err(InputError::TooLong);
+        }
+        bytes.extend_from_slice(chunk);
+        let taken = chunk.len();
+        stdin.as_mut().consume(taken);
+    }
+}
+
+/// Reads the lines of `stream-json` input.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    number: u64,
+    complaints: u32,
+}
+
+/// What the next line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Prompt(String),
+    /// Not to be run; the sentence is for stderr, unless enough was said.
+    Bad(Option<String>),
+}
+
+impl Lines {
+    /// The next line that is worth a word; `None` at the end of the input.
+    pub async fn next(
+        &mut self,
+        stdin: &mut (impl AsyncBufRead + Unpin),
+    ) -> Result<Option<Line>, InputError> {
+        loop {
+            let Some(line) = read_line(stdin).await? else {
+                return Ok(None);
+            };
+            self.number += 1;
+            let said = match line {
+                None => Err("longer than 16 MB".to_owned()),
+                Some(line) => user_text(&line),
+            };
+            match said {
+                Ok(text) if text.is_empty() => {}
+                Ok(text) => return Ok(Some(Line::Prompt(text))),
+                Err(why) => return Ok(Some(Line::Bad(self.complaint(&why)))),
+            }
+        }
+    }
+
+    fn complaint(&mut self, why: &str) -> Option<String> {
+        self.complaints += 1;
+        let more = match self.complaints.cmp(&MAX_COMPLAINTS) {
+            std::cmp::Ordering::Less => "",
+            std::cmp::Ordering::Equal => " (no more is said about lines like this)",
+            std::cmp::Ordering::Greater => return None,
+        };
+        let why = clean_line(why);
+        Some(format!("kimi: line {} of standard input is skipped: {why}{more}\n", self.number))
+    }
+}
+
+/// One line without its end; `Some(None)` for one that is too long, which is passed over.
+async fn read_line(
+    stdin: &mut (impl AsyncBufRead + Unpin),
+) -> Result<Option<Option<Vec<u8>>>, InputError> {
+    let mut line = Vec::new();
+    let mut fits = true;
+    let mut any = false;
+    loop {
+        let chunk = stdin.fill_buf().await?;
+        if chunk.is_empty() {
+            return Ok(any.then_some(fits.then_some(line)));
+        }
+        any = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
+        fits = fits && line.len() + part.len() <= MAX_INPUT;
+        if fits {
+            line.extend_from_slice(part);
+        } else {
+            line = Vec::new();
+        }
+        let taken = end.map_or(chunk.len(), |end| end + 1);
+        stdin.consume(taken);
+        if end.is_some() {
+            return Ok(Some(fits.then_some(line)));
+        }
+    }
+}
+
+/// The text of a user message; empty when there is nothing to run. The error is a reason.
+fn user_text(line: &[u8]) -> Result<String, String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        role: String,
+        content: Option<UserInput>,
+    }
+    let text = std::str::from_utf8(line).map_err(|_| "not valid UTF-8".to_owned())?;
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Ok(String::new());
+    }
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
+    let said: Said = serde_json::from_value(value)
+        .map_err(|_| "not a message with a role and a content".to_owned())?;
+    if said.role != "user" {
+        return Err(format!("the role is '{}', only messages of the user are run", said.role));
+    }
+    Ok(said.content.map(|content| content.text().trim().to_owned()).unwrap_or_default())
+}

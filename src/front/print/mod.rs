@@ -1,0 +1,151 @@
+//! Print mode: one or more prompts in, answers on stdout, an exit status. No screen, no keyboard.
+//!
+//! # Where things go
+//!
+//! stdout gets the answer in the chosen form and nothing else. stderr gets everything about the
+//! run: errors, tool calls (text form), the hint how to resume. An error is told once, on stderr,
+//! in every form; in the `stream-json` form stdout gets an extra record `{"error":{...}}`, so that
+//! every line there is JSON. The exit status is that of [`ExitCode`].
+//!
+//! # The forms
+//!
+//! * [`records`]: `stream-json`, one JSON object per message, written when the message is whole.
+//!   What a failed attempt streamed is never written.
+//! * [`last_message`]: only the last message of a turn, when the turn has ended well.
+//! * [`text`]: for reading along. Text reaches stdout as it arrives, so it is there before we can
+//!   know whether the attempt succeeds. When an attempt fails and the next one begins with the
+//!   same words, only what is new follows. When it differs, stderr says
+//!   `[retrying: the text above is withdrawn]` and the answer starts afresh on a new line.
+//!
+//! # Ends
+//!
+//! SIGINT cancels the turn (status 1), SIGTERM too (143, within two seconds, whole lines only). A
+//! reader of stdout that goes away cancels the turn and ends with status 0; a stdout that cannot be
+//! written for another reason, such as a full disk, ends with status 1.
+
+mod failure;
+mod input;
+mod last_message;
+mod output;
+mod records;
+mod signals;
+mod text;
+mod turns;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tokio::io::AsyncBufRead;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+pub use signals::{Signal, listen};
+
+use crate::cli::ExitCode;
+use crate::protocol::{Event, Message, Op, Outcome};
+use output::{Output, Pieces};
+
+/// The form of input or output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    #[default]
+    Text,
+    /// One JSON object per line.
+    StreamJson,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Default)]
+pub struct PrintOptions {
+    /// The first prompt. With text input it is the only one, and stdin is not read.
+    pub prompt: Option<String>,
+    pub input_format: Format,
+    pub output_format: Format,
+    /// Only the last message of each turn.
+    pub final_only: bool,
+    /// A terminal as stdin holds no prompt and is not read for text.
+    pub stdin_is_terminal: bool,
+    /// On a terminal, text is freed of what the terminal would act on.
+    pub stdout_is_terminal: bool,
+    /// On a terminal, thinking is shown there, dim.
+    pub stderr_is_terminal: bool,
+    /// Named by the hint at the end, which is given once a turn has begun.
+    pub session_id: String,
+}
+
+/// The two ends of a session.
+pub struct Link {
+    pub ops: UnboundedSender<Op>,
+    pub messages: UnboundedReceiver<Arc<Message>>,
+}
+
+/// The standard streams.
+pub struct Streams<I, O, E> {
+    pub stdin: I,
+    pub stdout: O,
+    pub stderr: E,
+}
+
+/// Runs all prompts and shuts the session down.
+///
+/// stdout and stderr are written by a thread of their own, so that a reader who is slow or asleep
+/// holds up neither signals nor the session. When this returns, everything is written, unless the
+/// reader did not take it within a second of a signal.
+///
+/// The runtime may still hold a read of stdin when this returns: shut it down in the background.
+pub async fn run<I, O, E>(
+    options: PrintOptions,
+    link: Link,
+    streams: Streams<I, O, E>,
+    signals: UnboundedReceiver<Signal>,
+) -> ExitCode
+where
+    I: AsyncBufRead,
+    O: Write + Send + 'static,
+    E: Write + Send + 'static,
+{
+    let (output, mut writer) = Output::start(streams.stdout, streams.stderr);
+    let mut turns = turns::Turns::new(&options, link, output, signals);
+    let end = turns.run_all(&options, streams.stdin).await;
+    turns.finish(&options);
+    turns.shut_down(end).await;
+    drop(turns);
+    writer.wait(end.patience()).await;
+    match end.code() {
+        ExitCode::Success if writer.has_failed() => ExitCode::Failure,
+        code => code,
+    }
+}
+
+/// [`run`] on the streams and signals of this process.
+pub async fn run_on_process(options: PrintOptions, link: Link) -> std::io::Result<ExitCode> {
+    let signals = listen()?;
+    let streams = Streams {
+        stdin: tokio::io::BufReader::new(tokio::io::stdin()),
+        stdout: std::io::stdout(),
+        stderr: std::io::stderr(),
+    };
+    Ok(run(options, link, streams, signals).await)
+}
+
+/// Makes records or text of what happens.
+trait Printer: Send {
+    /// An event of the running turn.
+    fn event(&mut self, event: &Event, to: &mut Pieces);
+
+    /// The turn is over. Told before the error line.
+    fn ended(&mut self, outcome: &Outcome, to: &mut Pieces);
+}
+
+fn printer(options: &PrintOptions) -> Box<dyn Printer> {
+    let clean = options.stdout_is_terminal;
+    match (options.output_format, options.final_only) {
+        (format, true) => Box::new(last_message::LastMessage::new(format, clean)),
+        (Format::StreamJson, false) => Box::new(records::Records::default()),
+        (Format::Text, false) => {
+            Box::new(text::Text::new(options.stdout_is_terminal, options.stderr_is_terminal))
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The laws of the house, read off the source.
+//!
+//! Comments, texts and test code do not count: each file is reduced to its bare code first.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The longest file, in lines, tests included.
+const MAX_LINES: usize = 600;
+
+/// Which folder may not name what. A folder is a prefix of the path below `src`.
+const IMPORTS: &[(&str, &[&str])] = &[
+    (
+        "protocol/",
+        &[
+            "crate::agent",
+            "crate::cli",
+            "crate::config",
+            "crate::customize",
+            "crate::front",
+            "crate::llm",
+            "crate::platform",
+            "crate::store",
+            "crate::tools",
+        ],
+    ),
+    ("agent/", &["crate::front", "crate::cli"]),
+    ("llm/", &["crate::front", "crate::cli", "crate::agent", "crate::tools"]),
+    ("tools/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("mcp/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("store/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("config/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("customize/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("auth/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("platform/", &["crate::front", "crate::cli", "crate::agent", "crate::llm", "crate::store"]),
+    ("front/tui/", &["front::print", "front::wire", "front::acp"]),
+    ("front/print/", &["front::tui", "front::wire", "front::acp"]),
+    ("front/wire/", &["front::tui", "front::print", "front::acp"]),
+    ("front/acp/", &["front::tui", "front::print", "front::wire"]),
+];
+
+/// What stands nowhere but in some places: the word, the places, the reason.
+const WORDS: &[(&str, &[&str], &str)] = &[
+    (".unwrap()", &[], "what comes from outside must not end the program"),
+    (".expect(", &[], "what comes from outside must not end the program"),
+    (".unwrap_err()", &[], "what comes from outside must not end the program"),
+    ("panic!(", &[], "what comes from outside must not end the program"),
+    ("todo!(", &[], "nothing is left undone"),
+    ("unimplemented!(", &[], "nothing is left undone"),
+    ("dbg!(", &[], "the screen is drawn by the front end alone"),
+    ("println!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
+    ("print!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
+    ("eprintln!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
+    ("eprint!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
+    ("Color::", &["front/tui/theme/", "front/tui/terminal/encode.rs"], "themes decide on colours"),
+    ("env::var", &["main.rs", "platform/"], "the environment is passed in"),
+    ("current_dir()", &["main.rs", "platform/"], "the working directory is passed in"),
+    ("SystemTime::now", &["main.rs", "platform/"], "the clock is passed in"),
+    ("allow(dead_code)", &[], "code that nobody calls goes"),
+];
+
+#[test]
+fn folders_import_in_one_direction() {
+    let mut broken = String::new();
+    for source in sources() {
+        for (folder, forbidden) in IMPORTS {
+            if !source.path.starts_with(folder) {
+                continue;
+            }
+            for (number, line) in source.lines() {
+                let named = flattened_use(line);
+                for word in *forbidden {
+                    if named.iter().any(|path| names(path, word)) {
+                        let _ = writeln!(broken, "{}:{number} names {word}", source.path);
+                    }
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "imports against the direction of the data path:\n{broken}");
+}
+
+#[test]
+fn words_stand_where_they_may() {
+    let mut broken = String::new();
+    for source in sources() {
+        for (word, places, why) in WORDS {
+            if places.iter().any(|place| source.path.starts_with(place)) {
+                continue;
+            }
+            for (number, line) in source.lines() {
+                if names(line, word) {
+                    let _ = writeln!(broken, "{}:{number} has {word} ({why})", source.path);
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "words out of place:\n{broken}");
+}
+
+#[test]
+fn files_stay_short() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.whole_lines > MAX_LINES)
+        .map(|source| format!("{} ({} lines)", source.path, source.whole_lines))
+        .collect();
+    assert!(long.is_empty(), "files that ask to be split: {long:?}");
+}
+
+#[test]
+fn the_reader_of_source_sees_code_alone() {
+    let code = bare_code(
+        "let a = \"x.unwrap() \\\" // no\"; // todo!()\nlet b = r#\"panic!(\"#; /* dbg!( /* */ */ c('\"', '\\'');\n\
+         let d: &'static str = e;\n#[cfg(test)]\nmod tests {\n    fn f() { g(\"}\").unwrap(); }\n}\nlet h = 1;\n",
+    );
+    let kept: Vec<&str> = code.lines().map(str::trim_end).collect();
+    assert_eq!(
+        kept,
+        [
+            "let a = \"\";",
+            "let b = \"\";   c('', '');",
+            "let d: &'static str = e;",
+            "",
+            "",
+            "",
+            "",
+            "let h = 1;"
+        ]
+    );
+    assert_eq!(flattened_use("use crate::{a, front::{print, tui::b}};").len(), 3);
+    assert!(names(&flattened_use("use crate::{a, front::{print}};")[1], "front::print"));
+    assert!(names("println!(x)", "println!("));
+    assert!(!names("eprintln!(x)", "println!("));
+    assert!(!names("crate::frontier::x", "crate::front"));
+}
+
+struct Source {
+    /// Below `src`, with `/` between the parts.
+    path: String,
+    code: String,
+    whole_lines: usize,
+}
+
+impl Source {
+    /// Statements that begin with `use` come as one line, under the number of their first one.
+    fn lines(&self) -> Vec<(usize, &str)> {
+        let mut found = Vec::new();
+        let mut rest = self.code.as_str();
+        let mut number = 1;
+        while !rest.is_empty() {
+            let first = rest.lines().next().unwrap_or_default();
+            let bare = first.trim_start();
+            let is_use = bare.starts_with("use ") || bare.starts_with("pub use ");
+            let end = if is_use { rest.find(';') } else { None };
+            let end = end.unwrap_or(first.len());
+            let end = rest[end..].find('\n').map_or(rest.len(), |at| end + at + 1);
+            let (line, after) = rest.split_at(end);
+            found.push((number, line));
+            number += line.matches('\n').count();
+            rest = after;
+        }
+        found
+    }
+}
+
+/// All files of the library and the program that are not test code as a whole.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    assert!(files.len() > 20, "the sources were not found in {}", root.display());
+    files
+        .iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            let parts: Vec<_> = file.strip_prefix(&root).unwrap().iter().collect();
+            let path = parts.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>();
+            let is_test = path.contains(&"tests") || path.ends_with(&["tests.rs"]);
+            Source {
+                path: path.join("/"),
+                code: if is_test { String::new() } else { bare_code(&text) },
+                whole_lines: text.lines().count(),
+            }
+        })
+        .collect()
+}
+
+fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Whether the code has the word, not as a part of a longer name.
+fn names(code: &str, word: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back().is_some_and(part_of_name);
+        let after = code[at + word.len()..].chars().next().is_some_and(part_of_name);
+        !(before && word.starts_with(part_of_name)) && !(after && word.ends_with(part_of_name))
+    })
+}
+
+/// The paths that a `use` statement names, braces resolved; any other line as it is.
+fn flattened_use(line: &str) -> Vec<String> {
+    let bare = line.trim().trim_end_matches(';').trim_start_matches("pub ");
+    match bare.strip_prefix("use ") {
+        Some(tree) => {
+            let tree: String = tree.split_whitespace().collect();
+            let mut paths = Vec::new();
+            flatten("", &tree, &mut paths);
+            paths
+        }
+        None => vec![line.to_owned()],
+    }
+}
+
+fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
+    let Some((head, rest)) = tree.split_once('{') else {
+        paths.push(format!("{prefix}{tree}"));
+        return;
+    };
+    let inner = rest.strip_suffix('}').unwrap_or(rest);
+    let prefix = format!("{prefix}{head}");
+    let mut depth = 0;
+    let mut start = 0;
+    for (at, c) in inner.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                flatten(&prefix, &inner[start..at], paths);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if start < inner.len() {
+        flatten(&prefix, &inner[start..], paths);
+    }
+}
+
+/// The source without comments, without the insides of texts, and without items under
+/// `#[cfg(test)]`. Line numbers stay.
+fn bare_code(text: &str) -> String {
+    let bytes: Vec<char> = text.chars().collect();
+    let mut code = String::with_capacity(text.len());
+    let mut at = 0;
+    let newlines = |from: usize, to: usize| {
+        bytes[from..to.min(bytes.len())].iter().filter(|c| **c == '\n').collect::<String>()
+    };
+    while at < bytes.len() {
+        let next = bytes.get(at + 1).copied().unwrap_or(' ');
+        let end = match bytes[at] {
+            '/' if next == '/' => {
+                at = (at..bytes.len()).find(|i| bytes[*i] == '\n').unwrap_or(bytes.len());
+                continue;
+            }
+            '/' if next == '*' => after_block_comment(&bytes, at),
+            '"' => after_text(&bytes, at),
+            'r' if next == '"' || next == '#' => after_raw_text(&bytes, at),
+            '\'' if next == '\\' || bytes.get(at + 2) == Some(&'\'') => {
+                let close = (at + 3..bytes.len()).find(|i| bytes[*i] == '\'');
+                let close = if next == '\\' { close } else { Some(at + 2) };
+                code.push_str("''");
+                at = close.map_or(bytes.len(), |close| close + 1);
+                continue;
+            }
+            _ => None,
+        };
+        match end {
+            Some(end) => {
+                code.push_str(if bytes[at] == '/' { " " } else { "\"\"" });
+                code.push_str(&newlines(at, end));
+                at = end;
+            }
+            None => {
+                code.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    without_tests(&code)
+}
+
+fn after_block_comment(text: &[char], start: usize) -> Option<usize> {
+    let mut depth = 0;
+    let mut at = start;
+    while at + 1 < text.len() {
+        match (text[at], text[at + 1]) {
+            ('/', '*') => (depth, at) = (depth + 1, at + 2),
+            ('*', '/') if depth == 1 => return Some(at + 2),
+            ('*', '/') => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+    }
+    Some(text.len())
+}
+
+fn after_text(text: &[char], start: usize) -> Option<usize> {
+    let mut at = start + 1;
+    while at < text.len() && text[at] != '"' {
+        at += if text[at] == '\\' { 2 } else { 1 };
+    }
+    Some((at + 1).min(text.len()))
+}
+
+fn after_raw_text(text: &[char], start: usize) -> Option<usize> {
+    let hashes = text[start + 1..].iter().take_while(|c| **c == '#').count();
+    let open = start + 1 + hashes;
+    if text.get(open) != Some(&'"') {
+        return None;
+    }
+    let closes = |at: &usize| {
+        text[*at] == '"'
+            && text[*at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes
+    };
+    let close = (open + 1..text.len()).find(closes)?;
+    Some(close + 1 + hashes)
+}
+
+/// Cuts each item that is marked `#[cfg(test)]`, up to its `;` or its closing brace.
+fn without_tests(code: &str) -> String {
+    const MARK: &str = "#[cfg(test)]";
+    let mut kept = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some((before, item)) = rest.split_once(MARK) {
+        kept.push_str(before);
+        let mut depth = 0;
+        let mut end = item.len();
+        for (at, c) in item.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 && (c == '}' || c == ';') {
+                end = at + 1;
+                break;
+            }
+        }
+        kept.extend(item[..end].matches('\n'));
+        rest = &item[end..];
+    }
+    kept.push_str(rest);
+    kept
+}
