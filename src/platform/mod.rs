@@ -2,6 +2,7 @@
 //! unstable comes from here and is passed in.
 
 pub mod env;
+pub mod git;
 pub mod logging;
 
 pub use env::{Clock, Env, Ids};

@@ -67,43 +67,33 @@ pub fn agent_commands() -> impl Iterator<Item = &'static crate::agent::AgentComm
     AGENT_COMMANDS.iter().filter(|command| find(command.name).is_none())
 }
 
-/// What the user's line is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parsed {
-    /// For the screen, with its arguments.
-    Command(Command, String),
-    /// For the agent, as it was typed.
-    Agent(String),
-    /// No command has this name; the nearest one, if any is near.
-    Unknown { name: String, nearest: Option<&'static str> },
-    Message,
+/// Who carries out a command.
+#[derive(Debug, Clone, Copy)]
+pub enum Resolved<'a> {
+    Screen(&'static Entry),
+    /// The agent, which gets the line as it was typed.
+    Agent,
+    /// Nobody; the nearest name, if any is near.
+    Unknown { name: &'a str, nearest: Option<&'static str> },
 }
 
-/// Reads a line. A first word with a second slash in it is a path, so the line is a message.
-pub fn parse(text: &str) -> Parsed {
-    let trimmed = text.trim();
-    if matches!(trimmed, "exit" | "quit") {
-        return Parsed::Command(Command::Exit, String::new());
-    }
-    let Some(rest) = trimmed.strip_prefix('/') else { return Parsed::Message };
+/// Reads a command line: who carries it out, and its arguments. `None` for a message: it does not
+/// begin with a slash, or its first word has another one, as a path has.
+pub fn resolve_line(line: &str) -> Option<(Resolved<'_>, &str)> {
+    let rest = line.trim().strip_prefix('/')?;
     let (name, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    if name.is_empty() || name.contains('/') || trimmed.contains('\n') && !known(name) {
-        return Parsed::Message;
+    if name.is_empty() || name.contains('/') {
+        return None;
     }
-    if let Some(entry) = find(name) {
-        return Parsed::Command(entry.command, arguments.trim().to_owned());
-    }
-    if AGENT_COMMANDS
+    let agent = AGENT_COMMANDS
         .iter()
-        .any(|command| command.name == name || command.aliases.contains(&name))
-    {
-        return Parsed::Agent(trimmed.to_owned());
-    }
-    Parsed::Unknown { name: name.to_owned(), nearest: nearest(name) }
-}
-
-fn known(name: &str) -> bool {
-    find(name).is_some() || AGENT_COMMANDS.iter().any(|command| command.name == name)
+        .any(|command| command.name == name || command.aliases.contains(&name));
+    let resolved = match find(name) {
+        Some(entry) => Resolved::Screen(entry),
+        None if agent => Resolved::Agent,
+        None => Resolved::Unknown { name, nearest: nearest(name) },
+    };
+    Some((resolved, arguments.trim()))
 }
 
 /// The entry with this name or alias.
@@ -147,21 +137,27 @@ fn edits(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// Who carries a line out, with its arguments, in words.
+    fn told(line: &str) -> String {
+        match resolve_line(line) {
+            None => "message".to_owned(),
+            Some((Resolved::Screen(entry), arguments)) => format!("{:?} {arguments}", entry.command),
+            Some((Resolved::Agent, arguments)) => format!("agent {arguments}"),
+            Some((Resolved::Unknown { name, nearest }, _)) => format!("unknown {name} {nearest:?}"),
+        }
+    }
+
     #[test]
     fn lines_are_told_apart() {
-        assert_eq!(parse("/help"), Parsed::Command(Command::Help, String::new()));
-        assert_eq!(parse(" /title  a b "), Parsed::Command(Command::Title, "a b".into()));
-        assert_eq!(parse("/clear"), Parsed::Command(Command::New, String::new()));
-        assert_eq!(parse("exit"), Parsed::Command(Command::Exit, String::new()));
-        assert_eq!(parse("/compact the tests"), Parsed::Agent("/compact the tests".into()));
-        assert_eq!(parse("/etc/hosts is odd"), Parsed::Message);
-        assert_eq!(parse("exit the loop"), Parsed::Message);
-        assert_eq!(parse("/"), Parsed::Message);
-        assert_eq!(
-            parse("/modle"),
-            Parsed::Unknown { name: "modle".into(), nearest: Some("model") }
-        );
-        assert_eq!(parse("/nonsense"), Parsed::Unknown { name: "nonsense".into(), nearest: None });
+        assert_eq!(told("/help"), "Help ");
+        assert_eq!(told(" /title  a b "), "Title a b");
+        assert_eq!(told("/clear"), "New ");
+        assert_eq!(told("/compact the tests"), "agent the tests");
+        assert_eq!(told("/etc/hosts is odd"), "message");
+        assert_eq!(told("exit the loop"), "message");
+        assert_eq!(told("/"), "message");
+        assert_eq!(told("/modle"), "unknown modle Some(\"model\")");
+        assert_eq!(told("/nonsense"), "unknown nonsense None");
     }
 
     #[test]

@@ -58,7 +58,12 @@ pub struct Docked<W: Write> {
     geometry: Geometry,
     mode: Mode,
     queue: Vec<Line<'static>>,
-    /// The bytes of each screen row of the live region; `None` where they are not known.
+    /// Rows below the transcript that are not final: the answer's unfinished end.
+    open: Vec<Line<'static>>,
+    /// The 1-based last screen row that holds open rows, or retracted ones; 0 for none.
+    open_end: u16,
+    /// The bytes of each screen row of the live region and of the open rows; `None` where they are
+    /// not known.
     shown: Vec<Option<Vec<u8>>>,
     /// Where the last frame left the cursor.
     cursor: Position,
@@ -85,6 +90,8 @@ impl<W: Write> Docked<W> {
             geometry: Geometry::new(size, capability),
             mode: Mode::Outside,
             queue: Vec::new(),
+            open: Vec::new(),
+            open_end: 0,
             shown: vec![None; usize::from(size.rows)],
             cursor: Position { row: 0, column: 0 },
             visible: None,
@@ -134,6 +141,29 @@ impl<W: Write> Docked<W> {
         }
     }
 
+    /// Sets the rows right below the transcript that are not final yet. They are drawn from the next
+    /// frame on, until they are set again, and never reach the history.
+    pub fn set_open(&mut self, rows: Vec<Line<'static>>) {
+        self.open = rows;
+    }
+
+    /// Takes back the last `count` committed rows as far as they are still on the screen, and returns
+    /// how many had left it for good.
+    pub fn retract(&mut self, count: usize) -> usize {
+        let waiting = count.min(self.queue.len());
+        self.queue.truncate(self.queue.len() - waiting);
+        let count = count - waiting;
+        if self.mode != Mode::Showing || self.geometry.has_moved() {
+            return count;
+        }
+        let on_screen = count.min(usize::from(self.geometry.filled));
+        if on_screen > 0 {
+            self.open_end = self.open_end.max(self.geometry.filled);
+            self.geometry.filled -= u16::try_from(on_screen).unwrap_or(u16::MAX);
+        }
+        count - on_screen
+    }
+
     /// Whether committed rows wait for the next frame.
     pub fn has_pending(&self) -> bool {
         !self.queue.is_empty()
@@ -165,8 +195,10 @@ impl<W: Write> Docked<W> {
         if flip == Flip::TurnStart && !self.geometry.tight() {
             self.paint(live, &mut out);
             self.write_commits(&mut out);
+            self.paint_open(&mut out);
         } else {
             self.write_commits(&mut out);
+            self.paint_open(&mut out);
             if flip == Flip::TurnEnd {
                 out.extend_from_slice(&[b'\r'; 16]);
             }
@@ -259,6 +291,7 @@ impl<W: Write> Docked<W> {
     }
 
     fn forget(&mut self) {
+        self.open_end = 0;
         self.shown.clear();
         self.shown.resize(usize::from(self.geometry.size.rows), None);
         self.visible = None;
@@ -268,6 +301,7 @@ impl<W: Write> Docked<W> {
         let mut out = Vec::new();
         self.arrange(0, &mut out);
         self.write_commits(&mut out);
+        self.erase_open(self.geometry.filled, &mut out);
         out.extend_from_slice(b"\x1b[r");
         position(self.geometry.filled.max(1), 1, &mut out);
         if self.geometry.filled > 0 {
@@ -319,6 +353,9 @@ impl<W: Write> Docked<W> {
         out.extend_from_slice(b"\x1b[r");
         self.geometry.scrolled_up(bottom, u32::from(count));
         self.geometry.filled -= count;
+        for row in 1..=bottom {
+            self.unknown(row);
+        }
     }
 
     /// Sends all transcript rows on the screen into the history, by scrolling the whole screen.
@@ -357,9 +394,13 @@ impl<W: Write> Docked<W> {
             position(self.geometry.filled, 1, out);
             let width = encode(row, columns, out);
             self.geometry.wrote(self.geometry.filled, width);
+            self.unknown(self.geometry.filled);
         }
         if scroll.is_empty() {
             return;
+        }
+        for row in 1..=region_rows {
+            self.unknown(row);
         }
         region(region_rows, out);
         position(region_rows, 1, out);
@@ -372,9 +413,50 @@ impl<W: Write> Docked<W> {
         out.extend_from_slice(b"\x1b[r");
     }
 
+    /// Draws the open rows below the transcript. When they need more room than there is, transcript
+    /// rows make it by going into the history; of what is still too long the end is shown.
+    fn paint_open(&mut self, out: &mut Vec<u8>) {
+        let region = self.geometry.region();
+        if self.geometry.tight() {
+            self.open_end = 0;
+            return;
+        }
+        let open = std::mem::take(&mut self.open);
+        let height = u16::try_from(open.len()).unwrap_or(u16::MAX).min(region);
+        let over = (self.geometry.filled + height).saturating_sub(region);
+        if over > 0 {
+            self.scroll_filled(over, out);
+        }
+        let first = self.geometry.filled + 1;
+        let rows = open.get(open.len() - usize::from(height)..).unwrap_or_default();
+        self.paint_rows(first, rows, out);
+        self.open = open;
+        self.erase_open(self.geometry.filled + height, out);
+        self.open_end = if height > 0 { self.geometry.filled + height } else { 0 };
+    }
+
+    /// Erases what open or retracted rows have left below screen row `last`.
+    fn erase_open(&mut self, last: u16, out: &mut Vec<u8>) {
+        let end = self.open_end.min(self.geometry.region());
+        for row in last + 1..=end {
+            self.erase(row, out);
+        }
+        self.open_end = 0;
+    }
+
+    fn unknown(&mut self, row: u16) {
+        if let Some(slot) = self.shown.get_mut(usize::from(row).saturating_sub(1)) {
+            *slot = None;
+        }
+    }
+
     fn paint(&mut self, live: &[Line<'static>], out: &mut Vec<u8>) {
-        let first = self.geometry.region() + 1;
-        for (row, line) in (first..).zip(live) {
+        self.paint_rows(self.geometry.region() + 1, live, out);
+    }
+
+    /// Writes the rows that differ from what the screen has, from the 1-based row `first` on.
+    fn paint_rows(&mut self, first: u16, rows: &[Line<'static>], out: &mut Vec<u8>) {
+        for (row, line) in (first..).zip(rows) {
             let mut bytes = Vec::new();
             let width = encode(line, self.geometry.size.columns, &mut bytes);
             let Some(slot) = self.shown.get_mut(usize::from(row) - 1) else { continue };

@@ -1,0 +1,202 @@
+//! Where a key goes: overlay, dialog, composer, app.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::panes::Pane;
+use super::{App, TuiError};
+use crate::front::tui::cells::Severity;
+use crate::front::tui::commands;
+use crate::front::tui::composer::{ComposerContext, ComposerEvent, Invocation};
+use crate::front::tui::dialogs::DialogReply;
+use crate::front::tui::keymap::Action;
+use crate::front::tui::overlays::Pager;
+use crate::front::tui::text::clean_line;
+use crate::platform::editor;
+use crate::protocol::Op;
+
+/// How long a second Ctrl-C counts as the second.
+const EXIT_WINDOW: Duration = Duration::from_millis(1_500);
+/// How long a reader of the bytes may take from a paste to its Enter.
+const STIR: Duration = Duration::from_millis(800);
+
+impl App {
+    pub(super) fn on_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
+        if key.kind == KeyEventKind::Release {
+            return Ok(());
+        }
+        if self.pane.is_some() {
+            return self.pane_key(key);
+        }
+        let now = self.now();
+        if !self.dialogs.is_empty() {
+            return self.dialog_key(key);
+        }
+        self.last_key = Some(now);
+        self.composer_key(key)
+    }
+
+    pub(super) fn on_paste(&mut self, text: &str) -> Result<(), TuiError> {
+        if self.pane.is_some() {
+            return self.pane_paste(text);
+        }
+        if let Some(dialog) = self.dialogs.front_mut() {
+            dialog.paste(text);
+            return Ok(());
+        }
+        self.composer.paste(text);
+        if self.env.var("TMUX").is_some() && !self.busy() {
+            self.stir_until = Some(self.now() + STIR);
+        }
+        Ok(())
+    }
+
+    fn dialog_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
+        let now = self.now();
+        let columns = self.columns();
+        let Some(dialog) = self.dialogs.front_mut() else { return Ok(()) };
+        match dialog.key(key, now) {
+            DialogReply::Ignored | DialogReply::Redraw => {}
+            DialogReply::Guarded => {
+                self.last_key = Some(now);
+                return self.guarded_key(key);
+            }
+            DialogReply::Expand => {
+                let lines = dialog.full(columns, &self.theme);
+                let title = dialog.title();
+                return self.open_pane(Pane::other(Pager::new(title, lines)));
+            }
+            DialogReply::Answer(response) => {
+                let id = dialog.request_id().to_owned();
+                self.close_dialog(&id);
+                self.session.submit(Op::Answer { response });
+            }
+        }
+        Ok(())
+    }
+
+    /// A key that was typed before the dialog could be read goes into the draft, if it is text.
+    fn guarded_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
+        let text = matches!(key.code, KeyCode::Char(_) | KeyCode::Backspace)
+            && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if text { self.composer_key(key) } else { Ok(()) }
+    }
+
+    fn composer_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
+        let context = ComposerContext {
+            running: self.busy(),
+            queued: self.queue.len(),
+            shell: false,
+        };
+        match self.composer.handle(key, &context) {
+            ComposerEvent::None => {}
+            ComposerEvent::Edited => self.exit_armed = None,
+            ComposerEvent::Submit | ComposerEvent::Queue => return self.submit(),
+            ComposerEvent::Steer => return self.steer(),
+            ComposerEvent::RunCommand(invocation) => return self.run_invocation(&invocation),
+            ComposerEvent::RecallQueued => self.recall_queued(),
+            ComposerEvent::App(action) => return self.act(action),
+        }
+        Ok(())
+    }
+
+    fn run_invocation(&mut self, invocation: &Invocation) -> Result<(), TuiError> {
+        let line = format!("/{} {}", invocation.name, invocation.args);
+        let line = line.trim_end();
+        // What cannot run now stays in the composer.
+        if self.busy()
+            && let Some(entry) = commands::find(&invocation.name)
+            && !entry.anytime
+        {
+            let text = format!("/{} is not available during streaming", entry.name);
+            self.toast("command", &text);
+            return Ok(());
+        }
+        let submission = self.composer.take();
+        self.remember(&submission.text);
+        self.run_command_line(line)
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), TuiError> {
+        match action {
+            Action::Escape => self.interrupt(),
+            Action::Interrupt => self.ctrl_c(),
+            Action::ExitOrDelete => {
+                if self.busy() {
+                    self.arm_exit();
+                } else {
+                    self.leaving = true;
+                }
+            }
+            Action::OpenEditor => return self.edit_outside(),
+            Action::PasteClipboard => self.jobs.paste(self.env.clone()),
+            Action::ToggleTodos => self.todos_open = !self.todos_open,
+            Action::ToggleOutput => return self.run_command_line("/transcript"),
+            Action::ShowKeys => return self.run_command_line("/help"),
+            Action::Redraw => self.screen.docked().repaint(),
+            Action::Suspend => {
+                self.screen.suspend_process()?;
+                self.dirty = true;
+            }
+            Action::TogglePlan => {
+                self.toast("mode", "plan mode is not part of this version yet");
+            }
+            Action::ToggleShell => {
+                self.toast("mode", "shell mode is not part of this version yet");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ctrl_c(&mut self) {
+        if self.busy() {
+            self.interrupt();
+        } else if !self.composer.is_empty() {
+            let text = self.composer.text();
+            self.composer.record(&text);
+            self.composer.clear();
+        } else {
+            self.arm_exit();
+        }
+    }
+
+    /// Leaves at the second press within the window.
+    fn arm_exit(&mut self) {
+        let now = self.now();
+        if self.exit_armed.is_some_and(|until| now < until) {
+            self.leaving = true;
+            return;
+        }
+        self.exit_armed = Some(now + EXIT_WINDOW);
+        self.toast("exit", "press again to leave");
+    }
+
+    /// Hands the draft to an editor. Nothing is lost when there is none or it fails.
+    fn edit_outside(&mut self) -> Result<(), TuiError> {
+        let configured = self.host.config().default_editor.clone();
+        let Some(command) = editor::choose(&configured, &self.env) else {
+            self.toast("editor", "no editor found: set $EDITOR");
+            return Ok(());
+        };
+        let text = self.composer.text();
+        self.screen.give_away()?;
+        let edited = command.edit(&text);
+        self.screen.take_back()?;
+        match edited {
+            Ok(Some(edited)) => self.composer.set_edited(&edited),
+            Ok(None) => {}
+            Err(error) => self.say(Severity::Warning, &clean_line(&error.to_string()), ""),
+        }
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// A short remark in the status bar.
+    pub(super) fn toast(&mut self, topic: &'static str, text: &str) {
+        let now = self.now();
+        self.toasts.show(topic, text, now);
+        self.dirty = true;
+    }
+}

@@ -1,0 +1,519 @@
+//! The event loop of the screen: keys, the session's messages and finished jobs in, frames out.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `keys` | which part a key goes to, and the actions that belong to the app |
+//! | `turns` | sending, queueing, steering, interrupting; what the session reports |
+//! | `commands` | the slash commands of the screen |
+//! | `panes` | overlays: pager and pickers |
+//! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `jobs` | slow work on other threads, and what comes back |
+//!
+//! The order of routing for a key: overlay, dialog, composer, app.
+
+mod commands;
+mod draw;
+mod jobs;
+mod keys;
+mod panes;
+mod turns;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::cells::{Severity, Welcome, resume_separator};
+use super::composer::{Composer, FileIndex, History, PasteThresholds};
+use super::dialogs::Dialog;
+use super::markdown::MarkdownStyle;
+use super::status::{Toasts, prompt_mark};
+use super::terminal::{Flip, Input, Screen, Signal};
+use super::theme::{ColorSupport, Theme};
+use super::transcript::{Transcript, Update, replay};
+use crate::agent::SessionHandle;
+use crate::front::host::{Host, HostError, Opened, Which};
+use crate::platform::Env;
+use crate::protocol::{Message, SessionInfo, TokenUsage};
+use crate::store::{WireLog, WireRecord};
+use jobs::{Done, Jobs};
+use panes::Pane;
+use turns::{Queued, RunningTurn};
+
+/// Turns of a resumed session that are shown again.
+const REPLAYED_TURNS: usize = 5;
+/// Messages taken in at once before the next look at the keyboard.
+const DRAIN_BUDGET: Duration = Duration::from_millis(6);
+
+/// How the screen begins.
+#[derive(Debug, Clone)]
+pub struct TuiOptions {
+    pub which: Which,
+    /// Let the user choose a session before anything else.
+    pub picker: bool,
+    /// Sent as the first message.
+    pub initial_prompt: Option<String>,
+    /// Lines to tell the user at the start.
+    pub notices: Vec<String>,
+}
+
+/// Why the screen could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error("the terminal cannot be used: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+/// How the screen ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The session to resume, if it has anything in it.
+    pub session_id: Option<String>,
+    /// The signal that ended it.
+    pub signal: Option<Signal>,
+}
+
+/// Runs the screen until the user leaves.
+pub async fn run(host: Host, options: TuiOptions) -> Result<Ended, TuiError> {
+    let opened = host.open(&options.which)?;
+    let screen = Screen::enter(&host.env)?;
+    let mut app = App::new(host, screen, opened, &options);
+    app.begin(&options)?;
+    let result = app.run(options.initial_prompt).await;
+    let ended = app.end().await;
+    result?;
+    Ok(ended)
+}
+
+/// The whole screen.
+struct App {
+    host: Host,
+    env: Env,
+    screen: Screen,
+    theme: Theme,
+    support: ColorSupport,
+    session: SessionHandle,
+    messages: UnboundedReceiver<Arc<Message>>,
+    info: SessionInfo,
+    tour: bool,
+    /// Tokens in the context and the size of the window.
+    context: (u64, u64),
+    usage: TokenUsage,
+    transcript: Transcript,
+    composer: Composer,
+    turn: Option<RunningTurn>,
+    queue: VecDeque<Queued>,
+    dialogs: VecDeque<Box<dyn Dialog>>,
+    pane: Option<Pane>,
+    /// Closing the session picker that was asked for on the command line ends the program.
+    picker_at_start: bool,
+    todos_open: bool,
+    toasts: Toasts,
+    jobs: Jobs,
+    finished_jobs: UnboundedReceiver<Done>,
+    branch: Option<String>,
+    /// The wall clock as of the last change of state: the status bar must not tick while idle.
+    clock_text: String,
+    last_key: Option<Instant>,
+    /// A second Ctrl-C before then leaves.
+    exit_armed: Option<Instant>,
+    /// Until then the live rows are painted again and again: a reader of the bytes that has pasted
+    /// waits for silence, and must not find it before the Enter that follows (tmux-contract.md 3.4).
+    stir_until: Option<Instant>,
+    flip: Flip,
+    dirty: bool,
+    last_frame: Option<Instant>,
+    /// Another session is wanted in place of the open one.
+    pending_switch: Option<Which>,
+    leaving: bool,
+    signal: Option<Signal>,
+}
+
+impl App {
+    fn new(host: Host, screen: Screen, opened: Opened, options: &TuiOptions) -> Self {
+        let env = host.env.clone();
+        let support = ColorSupport::detect(&env);
+        let theme = load_theme(&host, support, &host.config().theme);
+        let Opened { handle, tour, .. } = opened;
+        let info = handle.info();
+        let messages = handle.subscribe();
+        let (jobs, finished_jobs) = Jobs::new();
+        let files = {
+            let jobs = jobs.clone();
+            FileIndex::new(
+                host.options.work_dir.clone(),
+                Arc::clone(&env.clock),
+                move || jobs.report(Done::FilesFound),
+            )
+        };
+        let composer = Composer::new(
+            History::default(),
+            commands::menu(),
+            Some(files),
+            PasteThresholds::from_env(&env),
+        );
+        let transcript = new_transcript(&env, &host.options.work_dir, &info);
+        Self {
+            screen,
+            theme,
+            support,
+            messages,
+            context: (0, info.max_context_tokens),
+            info,
+            tour,
+            usage: TokenUsage::default(),
+            transcript,
+            composer,
+            turn: None,
+            queue: VecDeque::new(),
+            dialogs: VecDeque::new(),
+            pane: None,
+            picker_at_start: options.picker,
+            todos_open: false,
+            toasts: Toasts::default(),
+            jobs,
+            finished_jobs,
+            branch: None,
+            clock_text: String::new(),
+            last_key: None,
+            exit_armed: None,
+            stir_until: None,
+            flip: Flip::None,
+            dirty: true,
+            last_frame: None,
+            pending_switch: None,
+            leaving: false,
+            signal: None,
+            session: handle,
+            env,
+            host,
+        }
+    }
+
+    /// What stands on the screen first. Whatever takes time is started after the first frame.
+    fn begin(&mut self, options: &TuiOptions) -> Result<(), TuiError> {
+        self.tick_clock();
+        self.welcome();
+        for notice in &options.notices {
+            self.say(Severity::Info, notice, "");
+        }
+        self.replay_past();
+        let mut warnings = self.host.loaded.warnings.clone();
+        warnings.extend(self.session.warnings.iter().cloned());
+        for warning in warnings {
+            self.say(Severity::Warning, &warning, "");
+        }
+        self.draw()?;
+        self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
+        self.jobs.find_branch(self.host.options.work_dir.clone());
+        if self.picker_at_start {
+            self.open_session_picker(false)?;
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self) {
+        let welcome = Welcome {
+            directory: self.tilde(&self.info.work_dir),
+            session: self.info.session_id.clone(),
+            model: self.info.model_display.clone(),
+            tour: self.tour,
+            tip: Some("/help shows keys and commands, @ mentions a file".to_owned()),
+        };
+        let mut rows = welcome.rows(self.columns(), &self.theme);
+        rows.push(Default::default());
+        self.screen.docked().commit(rows);
+    }
+
+    /// Shows the last turns of a session that has a past.
+    fn replay_past(&mut self) {
+        let path = self.session.session().wire_path();
+        let tail = match WireLog::tail_turns(&path, REPLAYED_TURNS) {
+            Ok(tail) => tail,
+            Err(error) => {
+                self.say(Severity::Warning, &error.to_string(), "");
+                return;
+            }
+        };
+        let events: Vec<_> = tail
+            .records
+            .iter()
+            .filter_map(|(at, record)| match record {
+                WireRecord::Event(event) => Some((event, clock_text(*at))),
+                WireRecord::Request(_) => None,
+            })
+            .collect();
+        if events.is_empty() {
+            return;
+        }
+        let turns = events
+            .iter()
+            .filter(|(event, _)| matches!(event, crate::protocol::Event::TurnBegin { .. }))
+            .count();
+        let (now, columns) = (self.now(), self.columns());
+        let mut rows =
+            replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
+        let title = self.info.title.as_deref();
+        rows.extend(resume_separator(&self.info.session_id, title, turns, columns, &self.theme));
+        rows.push(Default::default());
+        self.screen.docked().commit(rows);
+        for (_, record) in &tail.records {
+            if let WireRecord::Event(crate::protocol::Event::StatusUpdate(status)) = record {
+                if let (Some(tokens), Some(max)) = (status.context_tokens, status.max_context_tokens)
+                {
+                    self.context = (tokens, self.info.max_context_tokens.max(max));
+                }
+            }
+        }
+    }
+
+    async fn run(&mut self, initial_prompt: Option<String>) -> Result<(), TuiError> {
+        if let Some(prompt) = initial_prompt {
+            self.enter_text(&prompt)?;
+        }
+        while !self.leaving {
+            if let Some(which) = self.pending_switch.take() {
+                self.switch_session(&which).await?;
+            }
+            self.draw_when_due()?;
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                signal = self.screen.signal() => self.on_signal(signal)?,
+                input = self.screen.input() => match input {
+                    Some(input) => self.on_input(input)?,
+                    // The terminal is gone.
+                    None => self.leaving = true,
+                },
+                done = self.finished_jobs.recv() => {
+                    if let Some(done) = done {
+                        self.on_job(done)?;
+                    }
+                }
+                message = self.messages.recv() => match message {
+                    Some(message) => {
+                        self.on_message(&message)?;
+                        self.drain()?;
+                    }
+                    None => self.leaving = true,
+                },
+                () = sleep_until(wake) => self.on_wake(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what else has come, for a bounded time: keys come first again after it.
+    fn drain(&mut self) -> Result<(), TuiError> {
+        let until = Instant::now() + DRAIN_BUDGET;
+        while Instant::now() < until && !self.leaving {
+            match self.messages.try_recv() {
+                Ok(message) => self.on_message(&message)?,
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_signal(&mut self, signal: Signal) -> Result<(), TuiError> {
+        match signal {
+            Signal::Continue => {
+                self.screen.resume()?;
+                self.dirty = true;
+            }
+            Signal::Terminate | Signal::Hangup => {
+                self.signal = Some(signal);
+                self.leaving = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_input(&mut self, input: Input) -> Result<(), TuiError> {
+        self.dirty = true;
+        match input {
+            Input::Key(key) => self.on_key(key),
+            Input::Paste(text) => {
+                self.last_key = Some(self.now());
+                self.on_paste(&text)
+            }
+            Input::Resize(size) => {
+                self.screen.resized(size);
+                self.redraw_pane()
+            }
+            Input::FocusGained => {
+                self.screen.set_focused(true);
+                Ok(())
+            }
+            Input::FocusLost => {
+                self.screen.set_focused(false);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_wake(&mut self) {
+        let now = self.now();
+        if self.exit_armed.is_some_and(|until| until <= now) {
+            self.exit_armed = None;
+            self.dirty = true;
+        }
+        if self.toasts.expire(now) {
+            self.dirty = true;
+        }
+        match self.stir_until {
+            Some(until) if until > now => {
+                self.screen.docked().repaint();
+                self.dirty = true;
+            }
+            Some(_) => self.stir_until = None,
+            None => {}
+        }
+        if self.busy() {
+            self.dirty = true;
+        }
+    }
+
+    /// Leaves: the terminal first, so that the user is not kept waiting, then the session.
+    async fn end(mut self) -> Ended {
+        let running = self.turn.is_some();
+        if running {
+            self.session.submit(crate::protocol::Op::Cancel);
+        }
+        let closed = self.close_pane();
+        self.screen.docked().set_open(Vec::new());
+        let left = self.screen.leave();
+        for error in [closed.err(), left.err().map(TuiError::Terminal)].into_iter().flatten() {
+            tracing::warn!(%error, "the terminal was not left cleanly");
+        }
+        let session = self.session.session().clone();
+        self.session.shutdown().await;
+        let kept = self.host.close(&session);
+        Ended { session_id: kept.then_some(session.id), signal: self.signal }
+    }
+
+    /// Puts another session in place of the open one. The old one stays when that fails.
+    async fn switch_session(&mut self, which: &Which) -> Result<(), TuiError> {
+        let opened = match self.host.open(which) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.say(Severity::Error, &error.to_string(), "");
+                return Ok(());
+            }
+        };
+        let Opened { handle, tour, .. } = opened;
+        self.messages = handle.subscribe();
+        let old = std::mem::replace(&mut self.session, handle);
+        let old_session = old.session().clone();
+        old.shutdown().await;
+        let kept = self.host.close(&old_session) && old_session.id != self.session.session().id;
+        self.info = self.session.info();
+        self.tour = tour;
+        self.usage = TokenUsage::default();
+        self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
+        self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
+        self.queue.clear();
+        self.dialogs.clear();
+        if kept {
+            let hint = format!("To resume the session before: kimi -r {}", old_session.id);
+            self.say(Severity::Info, &hint, "");
+        }
+        self.welcome();
+        self.replay_past();
+        for warning in self.session.warnings.clone() {
+            self.say(Severity::Warning, &warning, "");
+        }
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// A remark of the program in the transcript.
+    fn say(&mut self, severity: Severity, title: &str, body: &str) {
+        let columns = self.columns();
+        let rows = self.transcript.say(severity, title, body, columns, &self.theme);
+        self.screen.docked().commit(rows);
+        self.dirty = true;
+    }
+
+    /// Brings an update of the transcript to the screen.
+    fn show(&mut self, update: Update) {
+        let docked = self.screen.docked();
+        if update.retract > 0 && docked.retract(update.retract) > 0 {
+            let (columns, theme) = (self.columns(), &self.theme);
+            let title = "The attempt above failed; what it had written is withdrawn.";
+            let rows = self.transcript.say(Severity::Warning, title, "", columns, theme);
+            self.screen.docked().commit(rows);
+        }
+        self.screen.docked().commit(update.rows);
+    }
+
+    fn busy(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    fn now(&self) -> Instant {
+        self.env.clock.instant()
+    }
+
+    fn columns(&mut self) -> u16 {
+        self.screen.docked().size().columns
+    }
+
+    fn tick_clock(&mut self) {
+        self.clock_text = clock_text(self.env.unix_now());
+    }
+
+    /// A path with the home directory as `~`.
+    fn tilde(&self, path: &str) -> String {
+        let path = PathBuf::from(path);
+        match path.strip_prefix(&self.env.home) {
+            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+            Ok(rest) => format!("~/{}", rest.display()),
+            Err(_) => path.display().to_string(),
+        }
+    }
+
+    fn set_theme(&mut self, name: &str) {
+        self.theme = load_theme(&self.host, self.support, name);
+        self.dirty = true;
+    }
+}
+
+fn load_theme(host: &Host, support: ColorSupport, name: &str) -> Theme {
+    let (theme, warnings) = Theme::load(name, Some(&host.store.share().root().join("themes")));
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let theme = theme.with_support(support);
+    if host.env.var("TMUX").is_some() { theme.for_multiplexer() } else { theme }
+}
+
+fn new_transcript(env: &Env, work_dir: &std::path::Path, info: &SessionInfo) -> Transcript {
+    // A program that reads the answer off the screen gets the model's own marks.
+    let style = if env.var("CAO_TERMINAL_ID").is_some() {
+        MarkdownStyle::Source
+    } else {
+        MarkdownStyle::Rendered
+    };
+    Transcript::new(style, work_dir.to_path_buf(), prompt_mark(env, work_dir, info.thinking))
+}
+
+/// `12:01` for a Unix time in seconds, in the local time zone.
+fn clock_text(unix: f64) -> String {
+    let seconds = unix.clamp(0.0, 253_402_207_200.0) as i64;
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| String::new(),
+        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string(),
+    )
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

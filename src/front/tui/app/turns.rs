@@ -1,0 +1,277 @@
+//! Sending, queueing, steering, interrupting, and what the session reports back.
+
+use std::time::Instant;
+
+use super::{App, TuiError};
+use crate::front::tui::cells::Severity;
+use crate::front::tui::commands::{self, Resolved};
+use crate::front::tui::composer::Submission;
+use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
+use crate::front::tui::status::prompt_mark;
+use crate::front::tui::terminal::{Attention, Flip};
+use crate::protocol::{
+    ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput,
+};
+
+/// Typing this shortly before a dialog appears means that the next key was not meant for it.
+const TYPING: std::time::Duration = std::time::Duration::from_millis(700);
+/// A turn at least this long is worth a notification when nobody looks.
+const LONG_TURN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The turn that runs.
+pub(super) struct RunningTurn {
+    pub op_id: String,
+    pub since: Instant,
+    pub cancelled: bool,
+}
+
+/// A message that waits for the running turn to end.
+pub(super) struct Queued {
+    pub input: UserInput,
+    pub shown: String,
+}
+
+impl From<Submission> for Queued {
+    fn from(submission: Submission) -> Self {
+        let input = if submission.attachments.is_empty() {
+            UserInput::Text(submission.text)
+        } else {
+            let mut parts = vec![ContentPart::text(submission.text)];
+            parts.extend(submission.attachments);
+            UserInput::Parts(parts)
+        };
+        Self { input, shown: submission.shown }
+    }
+}
+
+impl App {
+    /// Takes text as if it had been typed and sent.
+    pub(super) fn enter_text(&mut self, text: &str) -> Result<(), TuiError> {
+        match commands::resolve_line(text) {
+            Some((resolved, arguments)) => self.run_resolved(resolved, arguments, text),
+            None => self.start_turn(UserInput::from(text)),
+        }
+    }
+
+    /// Sends what is in the composer.
+    pub(super) fn submit(&mut self) -> Result<(), TuiError> {
+        let submission = self.composer.take();
+        if submission.text.trim().is_empty() && submission.attachments.is_empty() {
+            return match self.queue.pop_front() {
+                Some(queued) if !self.busy() => self.start_turn(queued.input),
+                Some(queued) => {
+                    self.queue.push_front(queued);
+                    Ok(())
+                }
+                None => Ok(()),
+            };
+        }
+        self.remember(&submission.text);
+        if matches!(submission.text.trim(), "exit" | "quit") {
+            return self.run_command_line("/exit");
+        }
+        let queued = Queued::from(submission);
+        if self.busy() {
+            self.queue.push_back(queued);
+            return Ok(());
+        }
+        self.start_turn(queued.input)
+    }
+
+    /// Keeps a message in the history of this directory.
+    pub(super) fn remember(&mut self, text: &str) {
+        if self.composer.record(text) {
+            self.jobs.append_history(
+                self.host.store.share().user_history(&self.host.options.work_dir),
+                text.to_owned(),
+            );
+        }
+    }
+
+    /// Begins a turn. The prompt leaves the screen in the very next frame.
+    pub(super) fn start_turn(&mut self, input: UserInput) -> Result<(), TuiError> {
+        let op_id = self.env.ids.uuid();
+        self.turn =
+            Some(RunningTurn { op_id: op_id.clone(), since: self.now(), cancelled: false });
+        self.stir_until = None;
+        self.tick_clock();
+        self.draw()?;
+        self.flip = Flip::TurnStart;
+        self.session.submit(Op::Prompt { id: op_id, input });
+        Ok(())
+    }
+
+    /// Gives the draft, or the oldest queued message, to the running turn.
+    pub(super) fn steer(&mut self) -> Result<(), TuiError> {
+        if !self.busy() {
+            return self.submit();
+        }
+        let submission = self.composer.take();
+        let input = if submission.text.trim().is_empty() && submission.attachments.is_empty() {
+            self.queue.pop_front().map(|queued| queued.input)
+        } else {
+            self.remember(&submission.text);
+            Some(Queued::from(submission).input)
+        };
+        if let Some(input) = input {
+            self.session.submit(Op::Steer { input });
+            self.toast("steer", "sent into the running turn");
+        }
+        Ok(())
+    }
+
+    /// Stops the running turn.
+    pub(super) fn interrupt(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.cancelled = true;
+            self.session.submit(Op::Cancel);
+        }
+    }
+
+    /// Puts the newest queued message back into the composer.
+    pub(super) fn recall_queued(&mut self) {
+        if let Some(queued) = self.queue.pop_back() {
+            self.composer.set_text(&queued.input.text());
+        }
+    }
+
+    /// Takes a message of the session.
+    pub(super) fn on_message(&mut self, message: &Message) -> Result<(), TuiError> {
+        self.dirty = true;
+        match message {
+            Message::Event(event) => self.on_event(event),
+            Message::Request(request) => self.on_request(request),
+            Message::Outcome { op_id, outcome } => {
+                if self.turn.as_ref().is_some_and(|turn| turn.op_id == *op_id) {
+                    self.end_turn(outcome)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        match event {
+            Event::SessionInfo(info) => {
+                self.info.clone_from(info);
+                self.context.1 = info.max_context_tokens;
+                self.transcript.prompt_mark =
+                    prompt_mark(&self.env, &self.host.options.work_dir, info.thinking);
+            }
+            Event::StatusUpdate(status) => self.on_status(status),
+            Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
+            _ => {}
+        }
+        let (now, columns) = (self.now(), self.columns());
+        let update = self.transcript.event(event, now, &self.clock_text, columns, &self.theme);
+        self.show(update);
+    }
+
+    fn on_status(&mut self, status: &StatusUpdate) {
+        if let Some(tokens) = status.context_tokens {
+            self.context.0 = tokens;
+        }
+        if let Some(max) = status.max_context_tokens {
+            self.context.1 = max;
+        }
+        if let Some(usage) = &status.token_usage {
+            self.usage.add(usage);
+        }
+    }
+
+    fn on_request(&mut self, request: &Request) {
+        let now = self.now();
+        let typing = self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
+        let dialog: Box<dyn Dialog> = match request.clone() {
+            Request::ApprovalRequest(request) => {
+                let cwd = self.tilde(&self.info.work_dir);
+                Box::new(ApprovalDialog::new(request, &cwd, now, typing))
+            }
+            Request::QuestionRequest(request) => {
+                Box::new(QuestionDialog::new(request, now, typing))
+            }
+        };
+        self.screen.attract(Attention::Asked, dialog.title());
+        self.dialogs.push_back(dialog);
+    }
+
+    /// The request was answered, here or elsewhere.
+    pub(super) fn close_dialog(&mut self, request_id: &str) {
+        self.dialogs.retain(|dialog| dialog.request_id() != request_id);
+    }
+
+    fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
+        let Some(turn) = self.turn.take() else { return Ok(()) };
+        let (now, columns) = (self.now(), self.columns());
+        self.dialogs.clear();
+        let path = self.session.session().last_answer_path();
+        let path = path.display().to_string();
+        let update =
+            self.transcript.outcome(outcome, Some(&path), now, columns, &self.theme);
+        self.show(update);
+        self.tick_clock();
+        self.flip = Flip::TurnEnd;
+        self.jobs.find_branch(self.host.options.work_dir.clone());
+        if now.duration_since(turn.since) >= LONG_TURN {
+            let words = match outcome {
+                Outcome::Finished { .. } => "Done",
+                Outcome::Cancelled => "Interrupted",
+                Outcome::MaxStepsReached { .. } | Outcome::Failed(_) => "Failed",
+            };
+            self.screen.attract(Attention::Ended, words);
+        }
+        match outcome {
+            Outcome::Finished { .. } => {
+                if let Some(queued) = self.queue.pop_front() {
+                    return self.start_turn(queued.input);
+                }
+            }
+            _ if !self.queue.is_empty() => {
+                self.toast("queue", "the queue waits: enter sends the next message, ↑ edits it");
+            }
+            _ => {}
+        }
+        self.draw()
+    }
+
+    /// Runs a resolved command line, or says why not. `line` is what was typed.
+    pub(super) fn run_resolved(
+        &mut self,
+        resolved: Resolved<'_>,
+        arguments: &str,
+        line: &str,
+    ) -> Result<(), TuiError> {
+        match resolved {
+            Resolved::Screen(entry) => {
+                if self.busy() && !entry.anytime {
+                    let text = format!("/{} is not available during streaming", entry.name);
+                    self.toast("command", &text);
+                    self.composer.set_text(line);
+                    return Ok(());
+                }
+                self.run_command(entry.command, arguments)
+            }
+            Resolved::Agent if self.busy() => {
+                self.queue.push_back(Queued {
+                    input: UserInput::from(line.trim()),
+                    shown: line.trim().to_owned(),
+                });
+                Ok(())
+            }
+            Resolved::Agent => self.start_turn(UserInput::from(line.trim())),
+            Resolved::Unknown { name, nearest } => {
+                let title = format!("Unknown slash command \"/{name}\".");
+                let body = nearest.map(|near| format!("Did you mean /{near}?")).unwrap_or_default();
+                self.say(Severity::Warning, &title, &body);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn run_command_line(&mut self, line: &str) -> Result<(), TuiError> {
+        match commands::resolve_line(line) {
+            Some((resolved, arguments)) => self.run_resolved(resolved, arguments, line),
+            None => Ok(()),
+        }
+    }
+}

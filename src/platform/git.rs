@@ -1,0 +1,70 @@
+//! The branch of a work tree, read from its files: no process is started for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest file that is looked at, in bytes. These files hold one short line.
+const LIMIT: usize = 4096;
+
+/// The branch that the work tree around `dir` is on, or the first seven digits of a detached
+/// commit. `None` outside a work tree.
+pub fn branch(dir: &Path) -> Option<String> {
+    let git_dir = dir.ancestors().find_map(git_dir)?;
+    let head = read_line(&git_dir.join("HEAD"))?;
+    match head.strip_prefix("ref: ") {
+        Some(name) => {
+            Some(name.trim().strip_prefix("refs/heads/").unwrap_or(name.trim()).to_owned())
+        }
+        None => head.get(..7).map(str::to_owned),
+    }
+}
+
+/// The repository's directory, if `root` is the root of a work tree. In a linked work tree `.git` is
+/// a file that names it.
+fn git_dir(root: &Path) -> Option<PathBuf> {
+    let dot_git = root.join(".git");
+    if dot_git.is_dir() {
+        return Some(dot_git);
+    }
+    let line = read_line(&dot_git)?;
+    Some(root.join(line.strip_prefix("gitdir: ")?.trim()))
+}
+
+fn read_line(path: &Path) -> Option<String> {
+    if fs::metadata(path).ok()?.len() > LIMIT as u64 {
+        return None;
+    }
+    Some(fs::read_to_string(path).ok()?.lines().next()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_and_detached_heads_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        assert_eq!(branch(&root.join("none")), None);
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join(".git/HEAD"), "ref: refs/heads/feature/x\n").unwrap();
+        assert_eq!(branch(&root.join("a/b")).as_deref(), Some("feature/x"));
+        fs::write(root.join(".git/HEAD"), "0123456789abcdef\n").unwrap();
+        assert_eq!(branch(root).as_deref(), Some("0123456"));
+    }
+
+    #[test]
+    fn linked_work_trees_are_followed_and_odd_files_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("real")).unwrap();
+        fs::write(root.join("real/HEAD"), "ref: refs/heads/side\n").unwrap();
+        fs::write(root.join(".git"), "gitdir: real\n").unwrap();
+        assert_eq!(branch(root).as_deref(), Some("side"));
+        fs::write(root.join("real/HEAD"), "x".repeat(LIMIT + 1)).unwrap();
+        assert_eq!(branch(root), None);
+        fs::write(root.join("real/HEAD"), "é").unwrap();
+        assert_eq!(branch(root), None);
+    }
+}
