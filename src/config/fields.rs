@@ -211,7 +211,6 @@ impl<'a> Fields<'a> {
 }
 
 /// A float that is a whole number.
-#[allow(clippy::cast_possible_truncation)]
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }

@@ -162,9 +162,8 @@ fn configured(
 fn from_env(name: Option<&str>, env: &Env) -> Option<ModelChoice> {
     let kimi_name = env.var("KIMI_MODEL_NAME").or(name);
     let (kind, base_url, model) = if env.var("KIMI_API_KEY").is_some() {
-        // At another address than Moonshot's there is no telling which models there are.
-        let default = env.var("KIMI_BASE_URL").is_none().then_some(DEFAULT_KIMI_MODEL);
-        ("kimi", KIMI_BASE_URL, kimi_name.or(default)?)
+        let default = || default_model_at(env.var("KIMI_BASE_URL").unwrap_or(KIMI_BASE_URL));
+        ("kimi", KIMI_BASE_URL, kimi_name.or_else(default)?)
     } else if env.var("KIMI_BASE_URL").is_some() && kimi_name.is_some() {
         ("kimi", KIMI_BASE_URL, kimi_name?)
     } else if env.var("OPENAI_API_KEY").is_some() || env.var("OPENAI_BASE_URL").is_some() {
@@ -191,6 +190,17 @@ fn from_env(name: Option<&str>, env: &Env) -> Option<ModelChoice> {
     };
     overlay(&mut choice, env);
     Some(finish(choice))
+}
+
+/// The model to use at an address when none is named; at unknown addresses there is no telling.
+fn default_model_at(base_url: &str) -> Option<&'static str> {
+    if base_url.starts_with("https://api.moonshot.") {
+        Some(DEFAULT_KIMI_MODEL)
+    } else if base_url.starts_with("https://api.kimi.com/coding/") {
+        Some("kimi-for-coding")
+    } else {
+        None
+    }
 }
 
 /// Lays the environment over the configuration.
@@ -263,7 +273,10 @@ fn unknown(config: &Config, name: &str) -> SelectError {
     let nearest = similar::get_close_matches(name, &names, 1, 0.5);
     let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");
     let hint = match (nearest.first(), names.is_empty()) {
-        (_, true) => "No models are configured; run `kimi login` or set KIMI_API_KEY.".to_owned(),
+        (_, true) => {
+            "No models are configured: set KIMI_API_KEY or add one to the configuration file."
+                .to_owned()
+        }
         (Some(nearest), _) => format!("Did you mean {nearest:?}? Configured: {shown}."),
         (None, _) => format!("Configured: {shown}."),
     };

@@ -1,5 +1,7 @@
 //! Files and texts of every kind.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::{Hook, PromptSymbols};
 use crate::platform::env::fixed;
@@ -170,4 +172,24 @@ fn the_old_json_file_moves_over_once() {
     let text = fs::read_to_string(share.config_toml()).unwrap();
     assert!(text.lines().any(|line| line == "default_model = \"\""), "{text}");
     assert_eq!(Config::load(&ConfigSource::Default, &env).unwrap().config, first.config);
+}
+
+proptest! {
+    /// Any value at any key is either understood or refused with the key's name.
+    #[test]
+    fn wrong_kinds_of_values_are_refused_by_name(
+        key in prop::sample::select(vec![
+            "default_thinking", "default_model", "theme", "models", "providers", "loop_control",
+            "background", "mcp", "hooks", "tui", "services", "extra_skill_dirs", "notifications",
+        ]),
+        value in prop::sample::select(vec![
+            "null", "-1", "1.5", "1e300", "18446744073709551615", "\"x\"", "[]", "[null]", "[{}]",
+            "{\"a\":1}", "{\"a\":{}}", "{\"client\":[]}", "{\"moonshot_search\":{}}",
+        ]),
+    ) {
+        if let Err(error) = text(&format!("{{\"{key}\":{value}}}")) {
+            let error = error.to_string();
+            prop_assert!(error.starts_with(&format!("Invalid configuration text: {key}")), "{}", error);
+        }
+    }
 }

@@ -87,6 +87,13 @@ fn a_key_alone_is_a_model() {
     assert_eq!((kimi.provider_type.as_str(), kimi.model.as_str()), ("kimi", DEFAULT_KIMI_MODEL));
     assert_eq!((kimi.base_url.as_str(), kimi.max_context), (KIMI_BASE_URL, 262_144));
     assert_eq!(kimi.api_key, "k");
+    for (url, model) in [
+        ("https://api.moonshot.cn/v1", DEFAULT_KIMI_MODEL),
+        ("https://api.kimi.com/coding/v1", "kimi-for-coding"),
+    ] {
+        let kimi = chosen("{}", None, &[("KIMI_API_KEY", "k"), ("KIMI_BASE_URL", url)]);
+        assert_eq!((kimi.base_url.as_str(), kimi.model.as_str()), (url, model));
+    }
     let kimi = chosen("{}", Some("kimi-k9"), &[("KIMI_API_KEY", "k")]);
     assert_eq!(kimi.model, "kimi-k9");
     let local = [("KIMI_BASE_URL", "http://l/v1"), ("KIMI_MODEL_NAME", "m")];
