@@ -180,7 +180,8 @@ impl SessionStore {
         let mut ids: Vec<String> = entries
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
-            .map(|name| name.strip_suffix(".jsonl").map(str::to_owned).unwrap_or(name))
+            .flat_map(|name| [name.strip_suffix(".jsonl").map(str::to_owned), Some(name)])
+            .flatten()
             .collect();
         ids.sort_unstable();
         ids.dedup();

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::llm::Role;
 use crate::protocol::{ContentPart, ToolCall, ToolReturnValue};
@@ -151,4 +153,61 @@ fn a_directory_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let error = ContextLog::open(dir.path()).unwrap_err().to_string();
     assert!(error.starts_with("Cannot open ") && error.contains("not a regular file"), "{error}");
+}
+
+#[test]
+fn a_file_where_a_directory_should_be_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("session"), "").unwrap();
+    let error = ContextLog::open(&dir.path().join("session/context.jsonl")).unwrap_err();
+    assert!(error.to_string().contains("session/context.jsonl"), "{error}");
+}
+
+/// Half a line that a full disk left behind must not take the next record with it.
+#[test]
+fn after_a_failed_write_the_next_record_has_its_own_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    let record = |text: &str| [ContextRecord::Message(Message::user_text(text))];
+    let (mut log, _) = ContextLog::open(&path).unwrap();
+    log.append(&record("one")).unwrap();
+    let writable = std::mem::replace(&mut log.file, File::open(&path).unwrap());
+    assert!(log.append(&record("lost")).is_err());
+    fs::write(&path, [&fs::read(&path).unwrap()[..], b"{\"role\":\"us"].concat()).unwrap();
+    log.file = writable;
+    log.append(&record("two")).unwrap();
+    let texts: Vec<_> = open(&path).messages.iter().map(Message::text).collect();
+    assert_eq!(texts, ["one", "two"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is in the file, it opens, every call has one result, and opening it again changes
+    /// neither the history nor the file.
+    #[test]
+    fn any_mixture_of_lines_opens(
+        picks in prop::collection::vec(0usize..14, 0..30),
+        noise in prop::collection::vec(any::<u8>(), 0..40),
+        cut in 0usize..60,
+    ) {
+        let mut bytes = Vec::new();
+        for pick in picks {
+            match turn().get(pick) {
+                Some(record) => encode(&mut bytes, std::slice::from_ref(record)).unwrap(),
+                None => bytes.extend(&noise),
+            }
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("context.jsonl");
+        fs::write(&path, bytes).unwrap();
+        let first = open(&path);
+        let calls: usize = first.messages.iter().map(|message| message.tool_calls.len()).sum();
+        let results = first.messages.iter().filter(|message| message.role == Role::Tool).count();
+        prop_assert_eq!(calls, results);
+        let repaired = fs::read(&path).unwrap();
+        prop_assert_eq!(open(&path).messages, first.messages);
+        prop_assert_eq!(fs::read(&path).unwrap(), repaired);
+    }
 }

@@ -152,6 +152,7 @@ fn the_list_is_newest_first_with_titles() {
 fn odd_things_among_the_sessions_do_no_harm() {
     let f = fixture();
     f.said("good", "hi", 10);
+    f.said("name.jsonl", "hi", 10);
     let parent = f.store.share().sessions_of(Path::new(WORK));
     fs::write(parent.join("legacy.jsonl"), "{\"role\":\"user\",\"content\":\"old\"}\n").unwrap();
     fs::write(parent.join("a file"), "x").unwrap();
@@ -163,6 +164,6 @@ fn odd_things_among_the_sessions_do_no_harm() {
     let mut ids: Vec<_> =
         f.store.list(Path::new(WORK)).into_iter().map(|summary| summary.session.id).collect();
     ids.sort();
-    assert_eq!(ids, ["good", "legacy", "weird"]);
+    assert_eq!(ids, ["good", "legacy", "name.jsonl", "weird"]);
     assert!(parent.join("legacy/context.jsonl").is_file());
 }

@@ -129,3 +129,19 @@ fn a_record_of_kimi_cli_reads_and_writes_back_the_same() {
         assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 }
+
+/// Half a line that a full disk left behind must not take the next record with it.
+#[test]
+fn after_a_failed_write_the_next_record_has_its_own_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wire.jsonl");
+    let mut log = WireLog::open(&path).unwrap();
+    let writable = std::mem::replace(&mut log.file, File::open(&path).unwrap());
+    assert!(log.append_event(1.0, &begin("lost")).is_err());
+    fs::write(&path, "{\"type\": \"meta").unwrap();
+    log.file = writable;
+    log.append_event(2.0, &begin("kept")).unwrap();
+    let records: Vec<_> = WireLog::read(&path).unwrap().collect();
+    assert_eq!(records, [(2.0, WireRecord::Event(begin("kept")))]);
+    assert!(fs::read_to_string(&path).unwrap().contains("\n{\"type\": \"metadata\""));
+}

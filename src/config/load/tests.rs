@@ -1,0 +1,195 @@
+//! Files and texts of every kind.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Hook, PromptSymbols};
+use crate::platform::env::fixed;
+
+fn text(text: &str) -> Result<LoadedConfig, ConfigError> {
+    Config::load(&ConfigSource::Text(text.to_owned()), &fixed::env("/h", &[]))
+}
+
+fn file(name: &str, content: impl AsRef<[u8]>) -> Result<LoadedConfig, String> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(name), content).unwrap();
+    let env = fixed::env(dir.path(), &[]);
+    Config::load(&ConfigSource::File(name.into()), &env)
+        .map_err(|error| error.to_string().replace(&dir.path().display().to_string(), "DIR"))
+}
+
+#[test]
+fn the_default_file_says_the_defaults() {
+    assert_eq!(text(DEFAULT_FILE).unwrap().config, Config::default());
+    for key in ["default_model = \"\"", "default_thinking = false", "tool_call_timeout_ms = 60000"]
+    {
+        assert!(DEFAULT_FILE.lines().any(|line| line == key), "{key}");
+    }
+    // Users append tables of their own.
+    let more = format!("{DEFAULT_FILE}\n[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n");
+    assert_eq!(text(&more).unwrap().config.hooks.len(), 1);
+}
+
+#[test]
+fn a_missing_default_file_is_no_work_and_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = fixed::env(dir.path(), &[]);
+    let loaded = Config::load(&ConfigSource::Default, &env).unwrap();
+    let path = dir.path().join(".kimi/config.toml");
+    assert_eq!((loaded.config, loaded.path.as_ref()), (Config::default(), Some(&path)));
+    assert!(loaded.is_default_file && !path.exists());
+    assert!(write_default_if_missing(&path).unwrap());
+    fs::write(&path, "theme = \"x\"").unwrap();
+    assert!(!write_default_if_missing(&path).unwrap());
+    assert_eq!(Config::load(&ConfigSource::Default, &env).unwrap().config.theme, "x");
+    let given = Config::load(&ConfigSource::File(path), &env).unwrap();
+    assert!(given.is_default_file);
+}
+
+#[test]
+fn what_other_programs_write_is_understood() {
+    let config = text(
+        r#"{"default_thinking":"on","default_yolo":1,"telemetry":"No","theme":"",
+        "providers":{"moonshot":{"type":"kimi","base_url":"https://api.moonshot.ai/v1","api_key":"sk","custom_headers":null,"env":{"N":3}}},
+        "models":{"k2":{"provider":"moonshot","model":"m","max_context_size":262144.0,"capabilities":{"thinking":true,"image_in":false}}},
+        "loop_control":{"max_steps_per_turn":0,"max_steps_per_run":7,"max_retries_per_step":"5","compaction_trigger_ratio":0,"reserved_context_size":0},
+        "mcp":{"client":{"tool_call_timeout_ms":0}},"hooks":[],"some_future_key":{"a":[1]}}"#,
+    )
+    .unwrap();
+    assert!(config.warnings.is_empty() && config.path.is_none());
+    let config = config.config;
+    assert!(config.default_thinking && config.default_yolo && !config.telemetry);
+    assert_eq!(config.theme, "dark");
+    assert_eq!(config.models["k2"].capabilities, ["thinking"]);
+    assert_eq!(config.models["k2"].max_context_size, 262_144);
+    assert_eq!(config.providers["moonshot"].env["N"], "3");
+    assert_eq!(config.loop_control.max_steps_per_turn, 7);
+    assert_eq!(config.loop_control.max_retries_per_step, 5);
+    assert_eq!(config.loop_control.reserved_context_size, 50_000);
+    assert_eq!(config.mcp_client.tool_call_timeout_ms, 60_000);
+}
+
+#[test]
+fn our_own_table_and_soft_mistakes() {
+    let loaded = text(
+        "theme = \"no such theme\"\n[tui]\nprompt_symbols = \"runes\"\nstatus_bar = false\nreduced_motion = true\n\
+         [[hooks]]\nevent = \"Nonsense\"\ncommand = \"x\"\n[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n\
+         [models.m]\nprovider = \"p\"\nmodel = \"m\"\ncapabilities = [\"flying\"]\n[providers.p]\ntype = \"new\"\nbase_url = \"u\"\n",
+    )
+    .unwrap();
+    let config = loaded.config;
+    assert_eq!(config.theme, "no such theme");
+    assert_eq!(config.tui.prompt_symbols, PromptSymbols::Emoji);
+    assert!(!config.tui.status_bar && config.tui.reduced_motion && config.tui.notifications);
+    let hook =
+        Hook { event: "Stop".into(), command: "x".into(), matcher: String::new(), timeout: 30 };
+    assert_eq!(config.hooks, [hook]);
+    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
+}
+
+#[test]
+fn mistakes_name_the_key() {
+    for (document, message) in [
+        ("default_model = \"nope\"", "default_model: Default model nope not found in models"),
+        (
+            "[models.m]\nprovider = \"p\"\nmodel = \"x\"",
+            "models.m.provider: Provider p not found in providers",
+        ),
+        ("[models.m]\nmodel = \"x\"", "models.m.provider: missing"),
+        ("default_yolo = \"perhaps\"", "default_yolo: expected true or false, got \"perhaps\""),
+        (
+            "[loop_control]\nmax_steps_per_turn = -3",
+            "loop_control.max_steps_per_turn: expected at least 1, got -3",
+        ),
+        (
+            "[loop_control]\ncompaction_trigger_ratio = 2",
+            "loop_control.compaction_trigger_ratio: expected a number from 0.5 to 0.99, got 2",
+        ),
+        ("models = 3", "models: expected a table, got 3"),
+        (
+            "[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\ntimeout = 601",
+            "hooks[0].timeout: expected at most 600, got 601",
+        ),
+        ("extra_skill_dirs = [1]", "extra_skill_dirs: expected a list of strings, got 1"),
+        (
+            "[background]\nread_max_bytes = 1.5",
+            "background.read_max_bytes: expected a whole number, got 1.5",
+        ),
+    ] {
+        let error = file("c.toml", document).unwrap_err();
+        assert_eq!(error, format!("Invalid configuration file DIR/c.toml: {message}"));
+    }
+}
+
+#[test]
+fn broken_syntax_is_one_line_with_the_place() {
+    assert_eq!(file("c.toml", "a = 1\nb = é [\n").unwrap_err().lines().count(), 1);
+    let error = file("c.toml", "theme = \"dark\"\ntheme = \"light\"\n").unwrap_err();
+    assert!(error.starts_with("Invalid TOML in configuration file DIR/c.toml: "), "{error}");
+    assert!(error.ends_with(" at line 2 column 1"), "{error}");
+    let error = file("c.json", "{\n \"a\": }").unwrap_err();
+    assert_eq!(
+        error,
+        "Invalid JSON in configuration file DIR/c.json: expected value at line 2 column 7"
+    );
+    let error = text("{\"a\": ").unwrap_err().to_string();
+    assert!(error.starts_with("Invalid configuration text: invalid JSON: "), "{error}");
+    let error = text("a = ").unwrap_err().to_string();
+    assert!(error.starts_with("Invalid configuration text: invalid TOML: "), "{error}");
+    assert_eq!(
+        text("  ").unwrap_err().to_string(),
+        "Invalid configuration text: Config cannot be empty"
+    );
+}
+
+#[test]
+fn hostile_files_are_errors_not_accidents() {
+    assert!(file("c.toml", b"\xff\xfe\0").is_err());
+    assert!(file("c.json", "[1]").is_err());
+    assert!(file("c.json", "[".repeat(5_000)).is_err());
+    assert!(file("c.toml", format!("a = {}", "[".repeat(5_000))).is_err());
+    assert!(file("c.toml", "\u{feff}theme = \"x\"").is_ok());
+    let dir = tempfile::tempdir().unwrap();
+    let env = fixed::env(dir.path(), &[]);
+    let load = |path: &str| Config::load(&ConfigSource::File(path.into()), &env);
+    assert!(load(".").unwrap_err().to_string().starts_with("Cannot read configuration file"));
+    assert!(load("none.toml").unwrap_err().to_string().contains("no such file"));
+    #[cfg(unix)]
+    assert_eq!(load("/dev/null").unwrap().config, Config::default());
+}
+
+#[test]
+fn the_old_json_file_moves_over_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = fixed::env(dir.path(), &[]);
+    let share = ShareDir::from_env(&env);
+    fs::create_dir_all(share.root()).unwrap();
+    let old = r#"{"default_thinking":true,"x":null,"services":{"moonshot_search":{"base_url":"s","api_key":"k"}},"theme":"light","extra_skill_dirs":["a"]}"#;
+    fs::write(share.legacy_config_json(), old).unwrap();
+    let first = Config::load(&ConfigSource::Default, &env).unwrap();
+    assert!(first.config.default_thinking && first.warnings.is_empty(), "{:?}", first.warnings);
+    assert!(!share.legacy_config_json().exists() && share.root().join("config.json.bak").exists());
+    let text = fs::read_to_string(share.config_toml()).unwrap();
+    assert!(text.lines().any(|line| line == "default_model = \"\""), "{text}");
+    assert_eq!(Config::load(&ConfigSource::Default, &env).unwrap().config, first.config);
+}
+
+proptest! {
+    /// Any value at any key is either understood or refused with the key's name.
+    #[test]
+    fn wrong_kinds_of_values_are_refused_by_name(
+        key in prop::sample::select(vec![
+            "default_thinking", "default_model", "theme", "models", "providers", "loop_control",
+            "background", "mcp", "hooks", "tui", "services", "extra_skill_dirs", "notifications",
+        ]),
+        value in prop::sample::select(vec![
+            "null", "-1", "1.5", "1e300", "18446744073709551615", "\"x\"", "[]", "[null]", "[{}]",
+            "{\"a\":1}", "{\"a\":{}}", "{\"client\":[]}", "{\"moonshot_search\":{}}",
+        ]),
+    ) {
+        if let Err(error) = text(&format!("{{\"{key}\":{value}}}")) {
+            let error = error.to_string();
+            prop_assert!(error.starts_with(&format!("Invalid configuration text: {key}")), "{}", error);
+        }
+    }
+}
