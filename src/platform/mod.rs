@@ -2,5 +2,8 @@
 //! unstable comes from here and is passed in.
 
 pub mod env;
+pub mod process;
+pub mod shell;
+pub mod tls;
 
 pub use env::{Clock, Env, Ids};
