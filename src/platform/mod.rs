@@ -4,5 +4,8 @@
 pub mod env;
 pub mod git;
 pub mod logging;
+pub mod process;
+pub mod shell;
+pub mod tls;
 
 pub use env::{Clock, Env, Ids};

@@ -1,0 +1,121 @@
+//! The diff of a file change, as display blocks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use similar::{Algorithm, TextDiff};
+
+use crate::protocol::DisplayBlock;
+
+/// Lines of context around a change.
+const CONTEXT: usize = 3;
+/// A text of more lines is summed up instead of compared.
+const MAX_LINES: usize = 10_000;
+/// Comparing gives up precision after this long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// One block for each hunk; none for equal texts; one summary for huge ones. The texts of a hunk
+/// are its lines joined by `\n`, without a final one.
+pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
+    if old == new {
+        return Vec::new();
+    }
+    let path = path.display().to_string();
+    let old_lines: Vec<&str> = old.lines().collect();
+    let new_lines: Vec<&str> = new.lines().collect();
+    if old_lines.len() > MAX_LINES || new_lines.len() > MAX_LINES {
+        return vec![DisplayBlock::Diff {
+            path,
+            old_text: format!("({} lines)", old_lines.len()),
+            new_text: format!("({} lines)", new_lines.len()),
+            old_start: 1,
+            new_start: 1,
+            is_summary: true,
+        }];
+    }
+    let diff = TextDiff::configure()
+        .algorithm(Algorithm::Myers)
+        .timeout(PATIENCE)
+        .diff_slices(&old_lines, &new_lines);
+    let hunks = diff.grouped_ops(CONTEXT);
+    let mut blocks = Vec::with_capacity(hunks.len());
+    for hunk in &hunks {
+        let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };
+        let old_range = first.old_range().start..last.old_range().end;
+        let new_range = first.new_range().start..last.new_range().end;
+        blocks.push(DisplayBlock::Diff {
+            path: path.clone(),
+            old_text: old_lines.get(old_range.clone()).unwrap_or_default().join("\n"),
+            new_text: new_lines.get(new_range.clone()).unwrap_or_default().join("\n"),
+            old_start: old_range.start as u64 + 1,
+            new_start: new_range.start as u64 + 1,
+            is_summary: false,
+        });
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn starts(blocks: &[DisplayBlock]) -> Vec<(u64, u64, &str, &str)> {
+        blocks
+            .iter()
+            .map(|block| match block {
+                DisplayBlock::Diff { old_start, new_start, old_text, new_text, .. } => {
+                    (*old_start, *new_start, old_text.as_str(), new_text.as_str())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_new_file_is_one_block() {
+        let blocks = diff_blocks(Path::new("/w/hello.txt"), "", "hello\nworld\n");
+        assert_eq!(starts(&blocks), [(1, 1, "", "hello\nworld")]);
+    }
+
+    #[test]
+    fn an_edit_carries_its_context() {
+        let old = "def f(x):\n    return x\n\n\nprint(f(1))\n";
+        let new = "def f(x):\n    return x + 1\n\n\nprint(f(1))\n";
+        assert_eq!(
+            starts(&diff_blocks(Path::new("/a.py"), old, new)),
+            [(
+                1,
+                1,
+                "def f(x):\n    return x\n\n\nprint(f(1))",
+                "def f(x):\n    return x + 1\n\n\nprint(f(1))"
+            )]
+        );
+    }
+
+    #[test]
+    fn far_changes_are_separate_hunks() {
+        let old: String = (1..=30).map(|n| format!("{n}\n")).collect();
+        let new = old.replace("\n5\n", "\nfive\n").replace("\n25\n", "\n");
+        let blocks = diff_blocks(Path::new("/a"), &old, &new);
+        let hunks = starts(&blocks);
+        assert_eq!(hunks[0], (2, 2, "2\n3\n4\n5\n6\n7\n8", "2\n3\n4\nfive\n6\n7\n8"));
+        assert_eq!((hunks[1].0, hunks[1].1, hunks.len()), (22, 22, 2));
+    }
+
+    #[test]
+    fn equal_texts_have_none_and_huge_ones_a_summary() {
+        assert!(diff_blocks(Path::new("/a"), "x\n", "x\n").is_empty());
+        let blocks = diff_blocks(Path::new("/a"), "x\n", &"y\n".repeat(10_001));
+        assert_eq!(
+            blocks,
+            [DisplayBlock::Diff {
+                path: "/a".into(),
+                old_text: "(1 lines)".into(),
+                new_text: "(10001 lines)".into(),
+                old_start: 1,
+                new_start: 1,
+                is_summary: true
+            }]
+        );
+    }
+}

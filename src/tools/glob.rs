@@ -1,0 +1,309 @@
+//! `Glob`: finds files by their names.
+
+use std::path::{Component, Path, PathBuf};
+
+use async_trait::async_trait;
+use globset::{GlobBuilder, GlobMatcher};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::file_access::cancelled;
+use super::path_guard;
+use super::walk::{self, Stop};
+use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::protocol::ToolReturnValue;
+
+/// Most paths of one call.
+const MAX_MATCHES: usize = 1000;
+
+pub struct Glob;
+
+#[derive(Deserialize)]
+struct Arguments {
+    pattern: String,
+    directory: Option<String>,
+    include_dirs: bool,
+    include_ignored: bool,
+}
+
+#[async_trait]
+impl Tool for Glob {
+    fn name(&self) -> &'static str {
+        "Glob"
+    }
+
+    fn description(&self) -> &str {
+        include_str!("../../assets/tools/glob.md").trim_end()
+    }
+
+    fn parameters(&self) -> Value {
+        schema::object(
+            &[
+                ("pattern", schema::string("Such as `src/**/*.{ts,tsx}`.")),
+                (
+                    "directory",
+                    schema::optional(schema::string(
+                        "Absolute directory to look in; the working directory by default.",
+                    )),
+                ),
+                ("include_dirs", schema::boolean("List directories too.", true)),
+                ("include_ignored", schema::boolean("Also what .gitignore excludes.", false)),
+            ],
+            &["pattern"],
+        )
+    }
+
+    fn effect(&self, _: &Value) -> Effect {
+        Effect::Read
+    }
+
+    async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        let arguments: Arguments = match arguments::typed(arguments) {
+            Ok(arguments) => arguments,
+            Err(error) => return error.into(),
+        };
+        let base = match directory(arguments.directory.as_deref(), cx) {
+            Ok(base) => base,
+            Err(error) => return error.into(),
+        };
+        let pattern = arguments.pattern.trim_start_matches("./").to_owned();
+        let matcher = match compile(&pattern) {
+            Ok(matcher) => matcher,
+            Err(error) => return error.into(),
+        };
+        let found = walk::search(cx, move |stop| {
+            find(&base, &pattern, &matcher, arguments.include_dirs, arguments.include_ignored, stop)
+        });
+        match found.await {
+            Some(found) => result(&arguments.pattern, found).into(),
+            None => cancelled().into(),
+        }
+    }
+}
+
+fn directory(input: Option<&str>, cx: &CallContext) -> Result<PathBuf, ToolReturnValue> {
+    let Some(input) = input else { return Ok(cx.workspace.work_dir.clone()) };
+    let guarded = path_guard::resolve(input, &cx.workspace, &cx.env.home)
+        .map_err(|refusal| ToolReturnValue::error(refusal.to_string(), "Invalid directory"))?;
+    if !guarded.inside {
+        return Err(ToolReturnValue::error(
+            format!(
+                "`{input}` is outside the workspace. Only its directories can be searched by name."
+            ),
+            "Directory outside workspace",
+        ));
+    }
+    match std::fs::metadata(&guarded.real) {
+        Ok(metadata) if metadata.is_dir() => Ok(guarded.path),
+        Ok(_) => Err(ToolReturnValue::error(
+            format!("`{input}` is not a directory."),
+            "Invalid directory",
+        )),
+        Err(_) => {
+            Err(ToolReturnValue::error(format!("`{input}` does not exist."), "Directory not found"))
+        }
+    }
+}
+
+fn compile(pattern: &str) -> Result<GlobMatcher, ToolReturnValue> {
+    let invalid = |why: &str| {
+        ToolReturnValue::error(
+            format!("`{pattern}` is not a usable pattern: {why}."),
+            "Invalid pattern",
+        )
+    };
+    let path = Path::new(pattern);
+    if pattern.is_empty() {
+        return Err(invalid("it is empty"));
+    }
+    if path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
+        return Err(invalid("it must be relative to `directory` and stay inside it"));
+    }
+    GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| invalid(&error.kind().to_string()))
+}
+
+struct Found {
+    /// Sorted.
+    paths: Vec<String>,
+    timed_out: bool,
+}
+
+fn find(
+    base: &Path,
+    pattern: &str,
+    matcher: &GlobMatcher,
+    include_dirs: bool,
+    include_ignored: bool,
+    stop: &Stop,
+) -> Found {
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let is_plain = |part: &&&str| !part.contains(['*', '?', '[', '{', '\\']);
+    // What comes before the first wildcard needs no search.
+    let fixed = parts.iter().take(parts.len() - 1).take_while(is_plain).count();
+    let start = parts.iter().take(fixed).fold(base.to_path_buf(), |path, part| path.join(part));
+    let mut builder = walk::builder(&start, include_ignored);
+    // Braces may hold slashes, so that the depth is not known.
+    if !pattern.contains("**") && !pattern.contains('{') {
+        builder.max_depth(Some(parts.len() - fixed));
+    }
+    let inside = path_guard::real_path(&start)
+        .zip(path_guard::real_path(base))
+        .is_some_and(|(start, base)| start.starts_with(base));
+    let mut paths = Vec::new();
+    let mut timed_out = false;
+    for entry in builder.build().filter(|_| inside).flatten() {
+        if stop.now() {
+            timed_out = stop.timed_out();
+            break;
+        }
+        let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+        if entry.depth() == 0 || (is_dir && !include_dirs) {
+            continue;
+        }
+        if let Ok(relative) = entry.path().strip_prefix(base)
+            && matcher.is_match(relative)
+        {
+            paths.push(relative.to_string_lossy().into_owned());
+        }
+    }
+    paths.sort();
+    Found { paths, timed_out }
+}
+
+fn result(pattern: &str, found: Found) -> ToolReturnValue {
+    let Found { mut paths, timed_out } = found;
+    let total = paths.len();
+    if total == 0 && timed_out {
+        return ToolReturnValue::error(
+            "The search took too long and found nothing. Search a smaller directory.",
+            "Glob timed out",
+        );
+    }
+    let mut message = match total {
+        0 => format!("No matches found for pattern `{pattern}`."),
+        _ => format!("Found {total} matches for pattern `{pattern}`."),
+    };
+    if total > MAX_MATCHES {
+        paths.truncate(MAX_MATCHES);
+        message.push_str(&format!(
+            " Only the first {MAX_MATCHES} are listed; use a narrower pattern."
+        ));
+    }
+    if timed_out {
+        message.push_str(" The search took too long and was stopped; there may be more.");
+    }
+    ToolReturnValue::ok(paths.join("\n"), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::{Bench, brief};
+    use serde_json::json;
+
+    fn bench() -> Bench {
+        let bench = Bench::new();
+        for name in [
+            "b.rs",
+            "a.rs",
+            ".hidden.rs",
+            "src/x.ts",
+            "src/y.tsx",
+            "src/deep/z.ts",
+            "src/w.js",
+            "note.md",
+            ".git/config.rs",
+            "ignored/i.rs",
+        ] {
+            bench.put(name, "x");
+        }
+        bench
+    }
+
+    async fn glob(bench: &Bench, arguments: Value) -> String {
+        let value = bench.run(&Glob, arguments).await;
+        assert!(!value.is_error, "{value:?}");
+        value.output.text()
+    }
+
+    #[tokio::test]
+    async fn names_are_matched_and_sorted() {
+        let bench = bench();
+        let value = bench.run(&Glob, json!({"pattern": "*.rs"})).await;
+        assert_eq!(value.output.text(), ".hidden.rs\na.rs\nb.rs");
+        assert_eq!(value.message, "Found 3 matches for pattern `*.rs`.");
+        assert_eq!(glob(&bench, json!({"pattern": "src/*.{ts,tsx}"})).await, "src/x.ts\nsrc/y.tsx");
+        assert_eq!(
+            glob(&bench, json!({"pattern": "{src/x,note}.{ts,md}"})).await,
+            "note.md\nsrc/x.ts"
+        );
+        assert_eq!(glob(&bench, json!({"pattern": "./**/*.ts"})).await, "src/deep/z.ts\nsrc/x.ts");
+        assert_eq!(glob(&bench, json!({"pattern": "s*"})).await, "src");
+        assert_eq!(glob(&bench, json!({"pattern": "s*", "include_dirs": false})).await, "");
+        assert_eq!(
+            glob(&bench, json!({"pattern": "*.ts", "directory": bench.ws("src")})).await,
+            "x.ts"
+        );
+        let none = bench.run(&Glob, json!({"pattern": "*.RS"})).await;
+        assert_eq!(none.message, "No matches found for pattern `*.RS`.");
+    }
+
+    #[tokio::test]
+    async fn ignore_rules_are_honoured_unless_told_otherwise() {
+        let bench = bench();
+        bench.put(".gitignore", "ignored/\n");
+        assert_eq!(glob(&bench, json!({"pattern": "*/i.rs"})).await, "");
+        let all = json!({"pattern": "*/*.rs", "include_ignored": true});
+        assert_eq!(glob(&bench, all).await, "ignored/i.rs");
+    }
+
+    #[tokio::test]
+    async fn the_workspace_is_not_left() {
+        let bench = bench();
+        std::fs::write(bench.root.join("out/secret.rs"), "x").unwrap();
+        std::os::unix::fs::symlink("../out", bench.ws("link")).unwrap();
+        for pattern in ["link/*.rs", "**/secret.rs"] {
+            assert_eq!(glob(&bench, json!({"pattern": pattern})).await, "", "{pattern}");
+        }
+        for (directory, why) in [
+            (bench.root.join("out"), "Directory outside workspace"),
+            (bench.ws("link"), "Directory outside workspace"),
+            (bench.ws("nowhere"), "Directory not found"),
+            (bench.ws("a.rs"), "Invalid directory"),
+        ] {
+            let value = bench.run(&Glob, json!({"pattern": "*", "directory": directory})).await;
+            assert_eq!(brief(&value), why);
+        }
+        for pattern in ["../out/*", "/etc/*", "a[", ""] {
+            let value = bench.run(&Glob, json!({"pattern": pattern})).await;
+            assert_eq!(brief(&value), "Invalid pattern");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_list_is_capped() {
+        let bench = Bench::new();
+        for n in 0..1003 {
+            bench.put(&format!("{n:04}.txt"), "");
+        }
+        let value = bench.run(&Glob, json!({"pattern": "*.txt"})).await;
+        assert_eq!(value.output.text().lines().count(), 1000);
+        assert!(value.message.starts_with("Found 1003 matches"), "{}", value.message);
+        assert!(value.message.contains("Only the first 1000"));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_search_returns() {
+        let bench = bench();
+        bench.cx.cancel.cancel();
+        let (stop, guard) = Stop::after(std::time::Duration::from_secs(60));
+        drop(guard);
+        let matcher = compile("**").unwrap();
+        assert!(find(&bench.ws(""), "**", &matcher, true, true, &stop).paths.is_empty());
+    }
+}

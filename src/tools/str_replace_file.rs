@@ -1,0 +1,146 @@
+//! `StrReplaceFile`: replaces text in a file.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::edit::{Edit, apply_edits};
+use super::file_access::{Change, FileAccess, read_if_exists};
+use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard, schema};
+use crate::protocol::ToolReturnValue;
+
+pub struct StrReplaceFile {
+    files: Arc<FileAccess>,
+}
+
+#[derive(Deserialize)]
+struct Arguments {
+    path: String,
+    edit: OneOrMore,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(Edit),
+    More(Vec<Edit>),
+}
+
+impl StrReplaceFile {
+    /// The tool; `files` is shared by the file tools of a session.
+    pub fn new(files: Arc<FileAccess>) -> Self {
+        Self { files }
+    }
+}
+
+#[async_trait]
+impl Tool for StrReplaceFile {
+    fn name(&self) -> &'static str {
+        "StrReplaceFile"
+    }
+
+    fn description(&self) -> &str {
+        include_str!("../../assets/tools/str_replace_file.md").trim_end()
+    }
+
+    fn parameters(&self) -> Value {
+        let edit = schema::object(
+            &[
+                ("old", schema::string("Text to replace, exactly as in the file.")),
+                ("new", schema::string("Text to put there.")),
+                ("replace_all", schema::boolean("Replace every match.", false)),
+            ],
+            &["old", "new"],
+        );
+        schema::object(
+            &[
+                ("path", schema::string("File to edit. Absolute when outside the workspace.")),
+                (
+                    "edit",
+                    json!({
+                        "anyOf": [edit, {"type": "array", "items": edit}],
+                        "description": "One edit, or several that are applied in order."
+                    }),
+                ),
+            ],
+            &["path", "edit"],
+        )
+    }
+
+    fn effect(&self, _: &Value) -> Effect {
+        Effect::Write
+    }
+
+    async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        let arguments: Arguments = match arguments::typed(arguments) {
+            Ok(arguments) => arguments,
+            Err(error) => return error.into(),
+        };
+        let edits = match arguments.edit {
+            OneOrMore::One(edit) => vec![edit],
+            OneOrMore::More(edits) => edits,
+        };
+        let guarded =
+            path_guard::resolve_public(&arguments.path, &cx.workspace, &cx.env.home, "edit");
+        let target = match guarded {
+            Ok(target) => target,
+            Err(refusal) => return ToolReturnValue::from(refusal).into(),
+        };
+        let count = edits.len();
+        let prepared = tokio::task::spawn_blocking(move || {
+            let shown = target.path.display().to_string();
+            if target.real.exists() && !target.real.is_file() {
+                return Err(ToolReturnValue::error(
+                    format!("`{shown}` is not a file. Give the path of a file."),
+                    "Invalid path",
+                ));
+            }
+            let before = match read_if_exists(&target.real) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => {
+                    return Err(ToolReturnValue::error(
+                        format!("`{shown}` does not exist. Create it with WriteFile."),
+                        "File not found",
+                    ));
+                }
+                Err(error) => {
+                    return Err(ToolReturnValue::error(
+                        format!("Failed to edit file `{shown}`: {error}."),
+                        "Failed to edit file",
+                    ));
+                }
+            };
+            match apply_edits(&before, &edits) {
+                Ok((after, total)) if total > 0 => {
+                    Ok((Change { target, before: Some(before), after }, total))
+                }
+                Ok(_) => Err(ToolReturnValue::error(
+                    "No replacements were made: `edit` is an empty list.",
+                    "No replacements made",
+                )),
+                Err(error) => Err(ToolReturnValue::error(error, "No replacements made")),
+            }
+        })
+        .await;
+        let (change, total) = match prepared {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => return error.into(),
+            Err(error) => {
+                return ToolReturnValue::error(
+                    format!("Failed to edit file: {error}"),
+                    "Failed to edit file",
+                )
+                .into();
+            }
+        };
+        self.files
+            .apply(cx, self.name(), "Edit", change, |_| {
+                format!(
+                    "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
+                )
+            })
+            .await
+    }
+}
