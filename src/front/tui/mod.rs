@@ -1,4 +1,6 @@
 //! The terminal screen.
 
+pub mod highlight;
+pub mod markdown;
 pub mod text;
 pub mod theme;
