@@ -1,5 +1,6 @@
 //! The terminal screen.
 
+pub mod app;
 pub mod cells;
 pub mod commands;
 pub mod composer;
