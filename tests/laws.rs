@@ -68,7 +68,8 @@ fn folders_import_in_one_direction() {
                 continue;
             }
             for (number, line) in source.lines() {
-                let named = flattened_use(line);
+                let named = flattened_use(line).into_iter().map(|path| source.resolved(path));
+                let named: Vec<String> = named.collect();
                 for word in *forbidden {
                     if named.iter().any(|path| names(path, word)) {
                         let _ = writeln!(broken, "{}:{number} names {word}", source.path);
@@ -130,6 +131,9 @@ fn the_reader_of_source_sees_code_alone() {
     );
     assert_eq!(flattened_use("use crate::{a, front::{print, tui::b}};").len(), 3);
     assert!(names(&flattened_use("use crate::{a, front::{print}};")[1], "front::print"));
+    assert_eq!(flattened_use("pub(super) use a::b;"), ["a::b"]);
+    let source = Source { path: "front/tui/x.rs".to_owned(), code: String::new(), whole_lines: 0 };
+    assert_eq!(source.resolved("super::super::print::run".to_owned()), "crate::front::print::run");
     assert!(names("println!(x)", "println!("));
     assert!(!names("eprintln!(x)", "println!("));
     assert!(!names("crate::frontier::x", "crate::front"));
@@ -150,9 +154,7 @@ impl Source {
         let mut number = 1;
         while !rest.is_empty() {
             let first = rest.lines().next().unwrap_or_default();
-            let bare = first.trim_start();
-            let is_use = bare.starts_with("use ") || bare.starts_with("pub use ");
-            let end = if is_use { rest.find(';') } else { None };
+            let end = if use_tree(first).is_some() { rest.find(';') } else { None };
             let end = end.unwrap_or(first.len());
             let end = rest[end..].find('\n').map_or(rest.len(), |at| end + at + 1);
             let (line, after) = rest.split_at(end);
@@ -162,6 +164,34 @@ impl Source {
         }
         found
     }
+
+    /// A path that begins with `super::` from the root of the crate, where this file is a module.
+    /// Other text stays.
+    fn resolved(&self, path: String) -> String {
+        let mut rest = path.as_str();
+        let file = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let mut module: Vec<&str> = file.split('/').collect();
+        while let Some(above) = rest.strip_prefix("super::") {
+            module.pop();
+            rest = above;
+        }
+        if rest.len() == path.len() {
+            return path;
+        }
+        module.insert(0, "crate");
+        format!("{}::{rest}", module.join("::"))
+    }
+}
+
+/// What a line that begins with `use` names, as far as it goes.
+fn use_tree(line: &str) -> Option<&str> {
+    let bare = line.trim_start();
+    let bare = match bare.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(')')?.1.trim_start(),
+        Some(rest) => rest.trim_start(),
+        None => bare,
+    };
+    bare.strip_prefix("use ")
 }
 
 /// All files of the library and the program that are not test code as a whole.
@@ -204,16 +234,17 @@ fn names(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let before = code[..at].chars().next_back().is_some_and(part_of_name);
         let after = code[at + word.len()..].chars().next().is_some_and(part_of_name);
-        !(before && word.starts_with(part_of_name)) && !(after && word.ends_with(part_of_name))
+        let longer_before = before && word.starts_with(part_of_name);
+        let longer_after = after && word.ends_with(part_of_name);
+        !longer_before && !longer_after
     })
 }
 
 /// The paths that a `use` statement names, braces resolved; any other line as it is.
 fn flattened_use(line: &str) -> Vec<String> {
-    let bare = line.trim().trim_end_matches(';').trim_start_matches("pub ");
-    match bare.strip_prefix("use ") {
+    match use_tree(line) {
         Some(tree) => {
-            let tree: String = tree.split_whitespace().collect();
+            let tree: String = tree.trim().trim_end_matches(';').split_whitespace().collect();
             let mut paths = Vec::new();
             flatten("", &tree, &mut paths);
             paths

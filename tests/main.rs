@@ -1,3 +1,4 @@
 //! The integration tests, all in one binary so that linking is paid once.
 
+mod cli;
 mod laws;

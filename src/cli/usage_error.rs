@@ -2,6 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::Args;
+
 /// A command line that makes no sense, in one sentence. Never wrapped: scripts look for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -28,6 +30,8 @@ impl UsageError {
         let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
         Self(one_line(&match error.kind() {
             ErrorKind::UnknownArgument => match text(ContextKind::SuggestedArg) {
+                // A hidden option stays unsaid.
+                Some(known) if !Args::lists(known) => format!("No such option '{option}'."),
                 Some(known) => format!("No such option '{option}'. Did you mean '{known}'?"),
                 None => format!("No such option '{option}'."),
             },
