@@ -152,6 +152,7 @@ fn usage_errors_are_whole_sentences() {
         format!("Error: Invalid value for '--work-dir' / '-w': Directory '{long}' does not exist.")
     );
     assert!(refused(&["info", "--nope"], 2).starts_with("Error: No such option '--nope'."));
+    assert_eq!(refused(&["info", "more"], 2), "Error: Got unexpected extra argument (more)");
 }
 
 #[test]

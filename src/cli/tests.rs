@@ -99,6 +99,16 @@ fn a_prompt_is_a_message_on_a_terminal_and_a_question_in_a_pipe() {
 }
 
 #[test]
+fn print_mode_learns_what_the_streams_are() {
+    let words = ["--print", "--final-message-only", "-p", "hi"];
+    let options = launch_on(&words, PIPE).unwrap().print_options("s").unwrap();
+    assert_eq!(options.prompt.as_deref(), Some("hi"));
+    assert!(options.final_only && !options.stdout_is_terminal);
+    assert!(launch(&words).print_options("s").unwrap().stdout_is_terminal);
+    assert_eq!(launch(&[]).print_options("s").map(|options| options.final_only), None);
+}
+
+#[test]
 fn sessions_are_named_continued_or_chosen() {
     let id = SessionChoice::Id("abc".to_owned());
     for words in [&["-r", "abc"][..], &["-S", "abc"], &["--resume=abc"], &["--session", "abc"]] {
@@ -185,6 +195,10 @@ fn contradictions_are_named() {
             "--session: --session without a session ID is only supported for shell UI",
         ),
         (&["--config", " "], "--config: Config cannot be empty"),
+        (
+            &["-S", "../up"],
+            "--session: A session ID is a plain name, without slashes or a dot at the front",
+        ),
     ];
     for (words, message) in cases {
         assert_eq!(refused(words), format!("Invalid value for {message}"));

@@ -29,6 +29,9 @@ impl UsageError {
         };
         let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
         Self(one_line(&match error.kind() {
+            ErrorKind::UnknownArgument if !option.starts_with('-') => {
+                format!("Got unexpected extra argument ({option})")
+            }
             ErrorKind::UnknownArgument => match text(ContextKind::SuggestedArg) {
                 // A hidden option stays unsaid.
                 Some(known) if !Args::lists(known) => format!("No such option '{option}'."),

@@ -3,6 +3,7 @@
 use serde_json::Map;
 
 use super::*;
+use crate::front::print::turns::{self, End};
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, QuestionRequest, QuestionResponse, Request, Response,
     Verdict,
@@ -174,4 +175,37 @@ async fn a_sleeping_reader_does_not_hold_up_a_termination() {
     let (code, _) = play_to(prompt("hi"), b"", script, Asleep(asleep), Shared::default()).await;
     assert_eq!(code.status(), 143);
     drop(wake);
+}
+
+#[tokio::test]
+async fn a_sleeping_reader_is_waited_for_until_a_signal_comes() {
+    let (wake, asleep) = std::sync::mpsc::channel();
+    let (output, mut writer) = Output::start(Asleep(asleep), Shared::default());
+    let mut pieces = Pieces::default();
+    pieces.out("x");
+    output.send(&mut pieces);
+    drop(output);
+    let (raise, signals) = unbounded_channel();
+    let last = turns::last_write(End::Done(ExitCode::Success), &mut writer, signals);
+    tokio::pin!(last);
+    assert!(futures_util::poll!(&mut last).is_pending());
+    raise.send(Signal::Terminate).unwrap();
+    assert_eq!(last.await, End::Terminated);
+    drop(wake);
+}
+
+#[tokio::test]
+async fn without_signals_the_last_output_is_waited_for() {
+    let (wake, asleep) = std::sync::mpsc::channel();
+    let (output, mut writer) = Output::start(Asleep(asleep), Shared::default());
+    let mut pieces = Pieces::default();
+    pieces.out("x");
+    output.send(&mut pieces);
+    drop(output);
+    let (_, no_signals) = unbounded_channel();
+    let last = turns::last_write(End::Done(ExitCode::TryLater), &mut writer, no_signals);
+    tokio::pin!(last);
+    assert!(futures_util::poll!(&mut last).is_pending());
+    drop(wake);
+    assert_eq!(last.await, End::Done(ExitCode::TryLater));
 }
