@@ -52,7 +52,17 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("print!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
     ("eprintln!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
     ("eprint!(", &["main.rs", "cli/"], "the screen is drawn by the front end alone"),
-    ("Color::", &["front/tui/theme/", "front/tui/terminal/encode.rs"], "themes decide on colours"),
+    (
+        "Color::",
+        // The last two translate colours that come from tools and from syntax themes.
+        &[
+            "front/tui/theme/",
+            "front/tui/terminal/encode.rs",
+            "front/tui/text/ansi.rs",
+            "front/tui/highlight/",
+        ],
+        "themes decide on colours",
+    ),
     ("env::var", &["main.rs", "platform/"], "the environment is passed in"),
     ("current_dir()", &["main.rs", "platform/"], "the working directory is passed in"),
     ("SystemTime::now", &["main.rs", "platform/"], "the clock is passed in"),
@@ -68,7 +78,8 @@ fn folders_import_in_one_direction() {
                 continue;
             }
             for (number, line) in source.lines() {
-                let named = flattened_use(line);
+                let named = flattened_use(line).into_iter().map(|path| source.resolved(path));
+                let named: Vec<String> = named.collect();
                 for word in *forbidden {
                     if named.iter().any(|path| names(path, word)) {
                         let _ = writeln!(broken, "{}:{number} names {word}", source.path);
@@ -110,10 +121,13 @@ fn files_stay_short() {
 
 #[test]
 fn the_reader_of_source_sees_code_alone() {
-    let code = bare_code(
+    let text = bare_code(
         "let a = \"x.unwrap() \\\" // no\"; // todo!()\nlet b = r#\"panic!(\"#; /* dbg!( /* */ */ c('\"', '\\'');\n\
-         let d: &'static str = e;\n#[cfg(test)]\nmod tests {\n    fn f() { g(\"}\").unwrap(); }\n}\nlet h = 1;\n",
+         let d: &'static str = e;\n#[cfg(test)]\nmod tests {\n    fn f() { g(\"}\").unwrap(); }\n}\nlet h = 1;\n\
+         #[cfg(all(test, unix))]\npub(crate) mod testing;\n#[cfg(not(test))]\nlet i = 2;\n",
     );
+    let (code, modules) = without_tests(&text);
+    assert_eq!(modules, ["testing"]);
     let kept: Vec<&str> = code.lines().map(str::trim_end).collect();
     assert_eq!(
         kept,
@@ -125,11 +139,18 @@ fn the_reader_of_source_sees_code_alone() {
             "",
             "",
             "",
-            "let h = 1;"
+            "let h = 1;",
+            "",
+            "",
+            "#[cfg(not(test))]",
+            "let i = 2;"
         ]
     );
     assert_eq!(flattened_use("use crate::{a, front::{print, tui::b}};").len(), 3);
     assert!(names(&flattened_use("use crate::{a, front::{print}};")[1], "front::print"));
+    assert_eq!(flattened_use("pub(super) use a::b;"), ["a::b"]);
+    let source = Source { path: "front/tui/x.rs".to_owned(), code: String::new(), whole_lines: 0 };
+    assert_eq!(source.resolved("super::super::print::run".to_owned()), "crate::front::print::run");
     assert!(names("println!(x)", "println!("));
     assert!(!names("eprintln!(x)", "println!("));
     assert!(!names("crate::frontier::x", "crate::front"));
@@ -150,9 +171,7 @@ impl Source {
         let mut number = 1;
         while !rest.is_empty() {
             let first = rest.lines().next().unwrap_or_default();
-            let bare = first.trim_start();
-            let is_use = bare.starts_with("use ") || bare.starts_with("pub use ");
-            let end = if is_use { rest.find(';') } else { None };
+            let end = if use_tree(first).is_some() { rest.find(';') } else { None };
             let end = end.unwrap_or(first.len());
             let end = rest[end..].find('\n').map_or(rest.len(), |at| end + at + 1);
             let (line, after) = rest.split_at(end);
@@ -162,6 +181,34 @@ impl Source {
         }
         found
     }
+
+    /// A path that begins with `super::` from the root of the crate, where this file is a module.
+    /// Other text stays.
+    fn resolved(&self, path: String) -> String {
+        let mut rest = path.as_str();
+        let file = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let mut module: Vec<&str> = file.split('/').collect();
+        while let Some(above) = rest.strip_prefix("super::") {
+            module.pop();
+            rest = above;
+        }
+        if rest.len() == path.len() {
+            return path;
+        }
+        module.insert(0, "crate");
+        format!("{}::{rest}", module.join("::"))
+    }
+}
+
+/// What a line that begins with `use` names, as far as it goes.
+fn use_tree(line: &str) -> Option<&str> {
+    let bare = line.trim_start();
+    let bare = match bare.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(')')?.1.trim_start(),
+        Some(rest) => rest.trim_start(),
+        None => bare,
+    };
+    bare.strip_prefix("use ")
 }
 
 /// All files of the library and the program that are not test code as a whole.
@@ -171,20 +218,34 @@ fn sources() -> Vec<Source> {
     collect(&root, &mut files);
     files.sort();
     assert!(files.len() > 20, "the sources were not found in {}", root.display());
-    files
-        .iter()
-        .map(|file| {
-            let text = std::fs::read_to_string(file).unwrap();
-            let parts: Vec<_> = file.strip_prefix(&root).unwrap().iter().collect();
-            let path = parts.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>();
-            let is_test = path.contains(&"tests") || path.ends_with(&["tests.rs"]);
-            Source {
-                path: path.join("/"),
-                code: if is_test { String::new() } else { bare_code(&text) },
-                whole_lines: text.lines().count(),
-            }
-        })
-        .collect()
+    let mut all = Vec::new();
+    let mut test_modules = Vec::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let parts = file.strip_prefix(&root).unwrap().iter().map(|part| part.to_str().unwrap());
+        let path = parts.collect::<Vec<_>>().join("/");
+        let (code, modules) = without_tests(&bare_code(&text));
+        let folder = path.trim_end_matches(".rs");
+        let folder = match folder.rsplit_once('/') {
+            Some((parent, "mod")) => format!("{parent}/"),
+            None if matches!(folder, "lib" | "main") => String::new(),
+            _ => format!("{folder}/"),
+        };
+        test_modules.extend(modules.iter().map(|name| format!("{folder}{name}")));
+        all.push(Source { path, code, whole_lines: text.lines().count() });
+    }
+    for source in &mut all {
+        let module = source.path.trim_end_matches(".rs");
+        let is_test = |test: &String| {
+            module
+                .strip_prefix(test.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if test_modules.iter().any(is_test) {
+            source.code.clear();
+        }
+    }
+    all
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
@@ -204,16 +265,17 @@ fn names(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let before = code[..at].chars().next_back().is_some_and(part_of_name);
         let after = code[at + word.len()..].chars().next().is_some_and(part_of_name);
-        !(before && word.starts_with(part_of_name)) && !(after && word.ends_with(part_of_name))
+        let longer_before = before && word.starts_with(part_of_name);
+        let longer_after = after && word.ends_with(part_of_name);
+        !longer_before && !longer_after
     })
 }
 
 /// The paths that a `use` statement names, braces resolved; any other line as it is.
 fn flattened_use(line: &str) -> Vec<String> {
-    let bare = line.trim().trim_end_matches(';').trim_start_matches("pub ");
-    match bare.strip_prefix("use ") {
+    match use_tree(line) {
         Some(tree) => {
-            let tree: String = tree.split_whitespace().collect();
+            let tree: String = tree.trim().trim_end_matches(';').split_whitespace().collect();
             let mut paths = Vec::new();
             flatten("", &tree, &mut paths);
             paths
@@ -247,8 +309,7 @@ fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// The source without comments, without the insides of texts, and without items under
-/// `#[cfg(test)]`. Line numbers stay.
+/// The source without comments and without the insides of texts. Line numbers stay.
 fn bare_code(text: &str) -> String {
     let bytes: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
@@ -287,7 +348,7 @@ fn bare_code(text: &str) -> String {
             }
         }
     }
-    without_tests(&code)
+    code
 }
 
 fn after_block_comment(text: &[char], start: usize) -> Option<usize> {
@@ -326,13 +387,22 @@ fn after_raw_text(text: &[char], start: usize) -> Option<usize> {
     Some(close + 1 + hashes)
 }
 
-/// Cuts each item that is marked `#[cfg(test)]`, up to its `;` or its closing brace.
-fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
+/// Cuts each item that is only there in tests, up to its `;` or its closing brace. Beside the code,
+/// the names of modules in other files that were cut.
+fn without_tests(code: &str) -> (String, Vec<String>) {
     let mut kept = String::with_capacity(code.len());
+    let mut modules = Vec::new();
     let mut rest = code;
-    while let Some((before, item)) = rest.split_once(MARK) {
+    while let Some(start) = rest.find("#[cfg(") {
+        let (before, marked) = rest.split_at(start);
         kept.push_str(before);
+        let item = marked.find("]").map_or(marked.len(), |close| close + 1);
+        let (mark, item) = marked.split_at(item);
+        if !is_test_mark(mark) {
+            kept.push_str(mark);
+            rest = item;
+            continue;
+        }
         let mut depth = 0;
         let mut end = item.len();
         for (at, c) in item.char_indices() {
@@ -346,9 +416,23 @@ fn without_tests(code: &str) -> String {
                 break;
             }
         }
-        kept.extend(item[..end].matches('\n'));
-        rest = &item[end..];
+        let (cut, after) = item.split_at(end);
+        let words: Vec<&str> = cut.trim_end_matches(';').split_whitespace().collect();
+        if let [.., "mod", name] = words.as_slice() {
+            modules.push((*name).to_owned());
+        }
+        kept.extend(cut.matches('\n'));
+        rest = after;
     }
     kept.push_str(rest);
-    kept
+    (kept, modules)
+}
+
+/// `#[cfg(test)]`, and `#[cfg(all(test, ...))]`.
+fn is_test_mark(mark: &str) -> bool {
+    let condition = mark.trim_start_matches("#[cfg(").trim_end_matches(")]");
+    condition == "test"
+        || condition
+            .strip_prefix("all(")
+            .is_some_and(|all| all.split([',', ')']).any(|c| c.trim() == "test"))
 }

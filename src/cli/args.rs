@@ -61,11 +61,11 @@ pub struct Args {
     #[arg(long, help_heading = PROMPTING)]
     pub quiet: bool,
 
-    /// What stdin holds: text or stream-json. With --print.
+    /// With --print: stdin is text or stream-json.
     #[arg(long, value_name = "FORMAT", help_heading = PROMPTING)]
     pub input_format: Option<String>,
 
-    /// What stdout gets: text or stream-json. With --print or -p.
+    /// With --print or -p: text or stream-json out.
     #[arg(long, value_name = "FORMAT", help_heading = PROMPTING)]
     pub output_format: Option<String>,
 
@@ -216,12 +216,12 @@ impl Args {
         Self::try_parse_from(argv)
     }
 
-    /// The long names that the command line has, hidden ones included, without the dashes.
-    pub fn long_names() -> Vec<String> {
-        Self::command()
-            .get_arguments()
-            .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
-            .map(str::to_owned)
-            .collect()
+    /// Whether the help names this long option, given with its dashes.
+    pub(super) fn lists(option: &str) -> bool {
+        let name = option.trim_start_matches('-');
+        let command = Self::command();
+        command.get_arguments().filter(|arg| !arg.is_hide_set()).any(|arg| {
+            arg.get_long_and_visible_aliases().is_some_and(|names| names.contains(&name))
+        })
     }
 }

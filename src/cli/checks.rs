@@ -60,6 +60,17 @@ fn invalid_path(hint: &str, kind: &str, path: &Path, what: &str) -> UsageError {
     UsageError::invalid(hint, format!("{kind} '{}' {what}", path.display()))
 }
 
+/// A session's name, which becomes the name of its directory.
+pub(super) fn session_id(id: &str) -> Result<String, UsageError> {
+    let id = id.trim();
+    let hostile = |c: char| c.is_control() || matches!(c, '/' | '\\' | '\0');
+    if id.len() > 200 || id.starts_with('.') || id.contains(hostile) {
+        let message = "A session ID is a plain name, without slashes or a dot at the front";
+        return Err(UsageError::invalid("--session", message));
+    }
+    Ok(id.to_owned())
+}
+
 /// The real paths of directories, each once, those inside the work directory left out.
 pub(super) fn additional_dirs(
     dirs: &[PathBuf],

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::checks::{self, JsonObject};
 use super::{Args, UsageError};
-use crate::front::print::Format;
+use crate::front::print::{Format, PrintOptions};
 use crate::platform::Env;
 
 /// Which of the standard streams are terminals.
@@ -75,7 +75,7 @@ pub struct PrintRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionChoice {
     New,
-    /// This one; made if it does not exist.
+    /// This one; made if it does not exist. A plain name, usable as that of a directory.
     Id(String),
     /// The last one of the work directory.
     Continue,
@@ -108,6 +108,23 @@ impl Launch {
     /// Whether nobody answers questions in this run.
     pub fn unattended(&self) -> bool {
         self.afk || matches!(self.front, Front::Print(_))
+    }
+
+    /// How to run print mode, if that is what was asked for.
+    pub fn print_options(&self, session_id: &str) -> Option<PrintOptions> {
+        let Front::Print(request) = &self.front else {
+            return None;
+        };
+        Some(PrintOptions {
+            prompt: request.prompt.clone(),
+            input_format: request.input_format,
+            output_format: request.output_format,
+            final_only: request.final_only,
+            stdin_is_terminal: self.terminals.stdin,
+            stdout_is_terminal: self.terminals.stdout,
+            stderr_is_terminal: self.terminals.stderr,
+            session_id: session_id.to_owned(),
+        })
     }
 
     /// Checks a command line. The rules and the wording of their messages are kimi-cli's, with
@@ -149,7 +166,7 @@ impl Launch {
         let session = match args.session {
             None if args.continue_last || short_continue => SessionChoice::Continue,
             None => SessionChoice::New,
-            Some(Some(id)) if !id.trim().is_empty() => SessionChoice::Id(id.trim().to_owned()),
+            Some(Some(id)) if !id.trim().is_empty() => SessionChoice::Id(checks::session_id(&id)?),
             Some(_) => SessionChoice::Picker,
         };
         if session == SessionChoice::Picker && matches!(front, Front::Print(_)) {

@@ -2,6 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::Args;
+
 /// A command line that makes no sense, in one sentence. Never wrapped: scripts look for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -27,7 +29,12 @@ impl UsageError {
         };
         let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
         Self(one_line(&match error.kind() {
+            ErrorKind::UnknownArgument if !option.starts_with('-') => {
+                format!("Got unexpected extra argument ({option})")
+            }
             ErrorKind::UnknownArgument => match text(ContextKind::SuggestedArg) {
+                // A hidden option stays unsaid.
+                Some(known) if !Args::lists(known) => format!("No such option '{option}'."),
                 Some(known) => format!("No such option '{option}'. Did you mean '{known}'?"),
                 None => format!("No such option '{option}'."),
             },
@@ -59,10 +66,8 @@ fn option_name(shown: &str) -> &str {
 
 /// The text on one line and without anything that a terminal would act on.
 fn one_line(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
+    text.chars()
+        .filter(|c| !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+        .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
 }

@@ -63,19 +63,22 @@ impl Drop for Logging {
 pub fn start(env: &Env, debug: bool) -> Logging {
     let sink =
         Arc::new(Sink { file: log_file(env), secrets: secrets_of(env), open: OnceLock::new() });
+    // A second start in the same process, as in tests, keeps the first subscriber.
+    let _ = tracing::subscriber::set_global_default(subscriber(env, debug, &sink));
+    Logging { sink }
+}
+
+fn subscriber(env: &Env, debug: bool, sink: &Arc<Sink>) -> impl tracing::Subscriber + use<> {
     let default = if debug { DEBUG_FILTER } else { DEFAULT_FILTER };
     let filter = env
         .var("KIMI_LOG")
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt()
+    tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(LogWriter(Arc::clone(&sink)))
-        .finish();
-    // A second start in the same process, as in tests, keeps the first subscriber.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    Logging { sink }
+        .with_writer(LogWriter(Arc::clone(sink)))
+        .finish()
 }
 
 /// The log file of these surroundings.
@@ -214,20 +217,59 @@ mod tests {
         assert_eq!(masked("task-list Bearer", &secrets), "task-list Bearer");
     }
 
+    /// What a run with these variables logs when it has something small, then something bad to say.
+    fn logged(vars: &[(&str, &str)], debug: bool) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let env = fixed::env(dir.path(), vars);
+        let sink = Arc::new(Sink {
+            file: log_file(&env),
+            secrets: secrets_of(&env),
+            open: OnceLock::new(),
+        });
+        let logging = Logging { sink: Arc::clone(&sink) };
+        tracing::subscriber::with_default(subscriber(&env, debug, &sink), || {
+            tracing::debug!("small");
+            assert!(debug || !logging.has_written());
+            assert!(debug || !dir.path().join(".kimi").exists());
+            tracing::warn!(key = "hunter2hunter2", "bad \u{1b}[2J");
+        });
+        let written = logging.has_written();
+        let file = logging.file().to_owned();
+        drop(logging);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        assert_eq!(written, !text.is_empty());
+        text
+    }
+
     #[test]
     fn the_file_appears_with_the_first_line() {
+        let text = logged(&[("X_API_KEY", "hunter2hunter2")], false);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(" WARN ") && text.contains("bad"), "{text}");
+        assert!(text.contains("[secret]") && !text.contains("hunter2"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn filters_are_taken_from_the_flag_and_the_environment() {
+        assert_eq!(logged(&[], true).lines().count(), 2);
+        assert_eq!(logged(&[("KIMI_LOG", "off")], false), "");
+    }
+
+    #[test]
+    fn the_data_directory_can_be_elsewhere() {
+        let env = fixed::env("/h", &[("KIMI_SHARE_DIR", "/data")]);
+        assert_eq!(log_file(&env), Path::new("/data/logs/kimi.log"));
+    }
+
+    #[test]
+    fn a_long_log_is_put_aside() {
         let dir = tempfile::tempdir().unwrap();
-        let env = fixed::env(dir.path(), &[("KIMI_SHARE_DIR", "data")]);
-        let sink =
-            Arc::new(Sink { file: log_file(&env), secrets: Vec::new(), open: OnceLock::new() });
-        let logging = Logging { sink: Arc::clone(&sink) };
-        assert!(!dir.path().join("data").exists());
-        assert!(!logging.has_written());
-        LogWriter(sink).write_all(b"a line\n").unwrap();
-        assert!(logging.has_written());
-        drop(logging);
-        let file = dir.path().join("data/logs/kimi.log");
-        assert_eq!(std::fs::read_to_string(file).unwrap(), "a line\n");
+        let path = dir.path().join("kimi.log");
+        File::create(&path).unwrap().set_len(MAX_LENGTH + 1).unwrap();
+        open_file(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().len(), 0);
+        assert_eq!(dir.path().join("kimi.log.1").metadata().unwrap().len(), MAX_LENGTH + 1);
     }
 
     #[cfg(unix)]

@@ -92,7 +92,7 @@ pub struct Streams<I, O, E> {
 ///
 /// stdout and stderr are written by a thread of their own, so that a reader who is slow or asleep
 /// holds up neither signals nor the session. When this returns, everything is written, unless the
-/// reader did not take it within a second of a signal.
+/// reader did not take it soon after a signal.
 ///
 /// The runtime may still hold a read of stdin when this returns: shut it down in the background.
 pub async fn run<I, O, E>(
@@ -110,10 +110,8 @@ where
     let mut turns = turns::Turns::new(&options, link, output, signals);
     let end = turns.run_all(&options, streams.stdin).await;
     turns.finish(&options);
-    turns.shut_down(end).await;
-    drop(turns);
-    writer.wait(end.patience()).await;
-    match end.code() {
+    let (end, signals) = turns.shut_down(end).await;
+    match turns::last_write(end, &mut writer, signals).await.code() {
         ExitCode::Success if writer.has_failed() => ExitCode::Failure,
         code => code,
     }

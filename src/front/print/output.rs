@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -137,11 +136,11 @@ impl Closed {
 }
 
 impl Writer {
-    /// Waits until everything is written, at most for `patience` if there is one.
-    pub async fn wait(&mut self, patience: Option<Duration>) {
-        match patience {
-            None => drop((&mut self.done).await),
-            Some(limit) => drop(tokio::time::timeout(limit, &mut self.done).await),
+    /// Waits until everything is written. Only once every [`Output`] is dropped this can end.
+    pub async fn written(&mut self) {
+        // An error says that the thread is gone, and so is everything it could write.
+        if !self.done.is_terminated() {
+            drop((&mut self.done).await);
         }
     }
 

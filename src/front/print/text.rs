@@ -158,7 +158,10 @@ impl Text {
         if self.mid_line && self.out_is_terminal {
             to.err("\n");
         }
-        self.line(&format!("[{error}: attempt {next_attempt} of {max_attempts} follows]"), to);
+        self.line(
+            &format!("[{error}: trying again, attempt {next_attempt} of {max_attempts}]"),
+            to,
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::failure::Trouble;
 use super::input::{self, Line, Lines};
-use super::output::{Output, Pieces};
+use super::output::{Output, Pieces, Writer};
 use super::{Format, Link, PrintOptions, Printer, Signal, printer};
 use crate::cli::{ExitCode, resume_hint};
 use crate::protocol::{
@@ -54,11 +54,28 @@ impl End {
         }
     }
 
+    /// How long the session may take to end.
+    fn closing_time(self) -> Duration {
+        match self {
+            Self::Done(_) | Self::Unread => CALM_CLOSE_TIME,
+            Self::Interrupted | Self::Terminated => CLOSE_TIME,
+        }
+    }
+
     /// How long the last output may take; `None` for as long as it takes.
-    pub fn patience(self) -> Option<Duration> {
+    fn patience(self) -> Option<Duration> {
         match self {
             Self::Done(_) => None,
             Self::Interrupted | Self::Terminated | Self::Unread => Some(LAST_WRITE),
+        }
+    }
+}
+
+impl From<Signal> for End {
+    fn from(signal: Signal) -> Self {
+        match signal {
+            Signal::Interrupt => Self::Interrupted,
+            Signal::Terminate => Self::Terminated,
         }
     }
 }
@@ -183,10 +200,7 @@ impl Turns {
                 // The second signal does not wait for the turn.
                 Next::Signal(_) if ending == Some(End::Interrupted) => return End::Interrupted,
                 Next::Signal(signal) => {
-                    ending = Some(match signal {
-                        Signal::Interrupt => End::Interrupted,
-                        Signal::Terminate => End::Terminated,
-                    });
+                    ending = Some(End::from(signal));
                     deadline = Some(self.cancel());
                 }
                 Next::Unread if ending.is_none() => {
@@ -280,18 +294,55 @@ impl Turns {
         }
     }
 
-    /// Lets the session write what is pending. It ends its stream when that is done.
-    pub async fn shut_down(&mut self, end: End) {
-        let limit = match end {
-            End::Done(_) | End::Unread => CALM_CLOSE_TIME,
-            End::Interrupted | End::Terminated => CLOSE_TIME,
-        };
+    /// Lets the session write what is pending, which it tells by ending its stream. No output
+    /// comes any more. Returns how the run ends after all, and the signals.
+    pub async fn shut_down(mut self, mut end: End) -> (End, UnboundedReceiver<Signal>) {
         if self.ops.send(Op::Shutdown).is_ok() {
-            let drained = async { while self.messages.recv().await.is_some() {} };
-            if tokio::time::timeout(limit, drained).await.is_err() {
-                tracing::warn!("the session did not end in time");
+            let mut deadline = Instant::now() + end.closing_time();
+            loop {
+                tokio::select! {
+                    biased;
+                    signal = heard(&mut self.signals) => {
+                        end = End::from(signal);
+                        deadline = deadline.min(Instant::now() + end.closing_time());
+                    }
+                    () = tokio::time::sleep_until(deadline) => {
+                        tracing::warn!("the session did not end in time");
+                        break;
+                    }
+                    message = self.messages.recv() => if message.is_none() { break },
+                }
             }
         }
+        (end, self.signals)
+    }
+}
+
+/// Waits until the last output is written: for as long as the reader takes, but not long once
+/// somebody wants us to end.
+pub(super) async fn last_write(
+    mut end: End,
+    writer: &mut Writer,
+    mut signals: UnboundedReceiver<Signal>,
+) -> End {
+    if end.patience().is_none() {
+        tokio::select! {
+            () = writer.written() => return end,
+            signal = heard(&mut signals) => end = End::from(signal),
+        }
+    }
+    let limit = end.patience().unwrap_or(LAST_WRITE);
+    if tokio::time::timeout(limit, writer.written()).await.is_err() {
+        tracing::warn!("the reader of the output did not take all of it in time");
+    }
+    end
+}
+
+/// The next signal. Waits for ever when none can come.
+async fn heard(signals: &mut UnboundedReceiver<Signal>) -> Signal {
+    match signals.recv().await {
+        Some(signal) => signal,
+        None => std::future::pending().await,
     }
 }
 
@@ -310,7 +361,7 @@ async fn next(
     };
     tokio::select! {
         biased;
-        Some(signal) = signals.recv() => Next::Signal(signal),
+        signal = heard(signals) => Next::Signal(signal),
         () = output.closed(), if deadline.is_none() => Next::Unread,
         () = late => Next::Late,
         message = messages.recv() => message.map_or(Next::Gone, Next::Message),
