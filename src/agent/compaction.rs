@@ -99,9 +99,12 @@ async fn replace(
     ])];
     messages.extend(kept);
     let mut context = core.context.lock().await;
-    let after = estimate::text_tokens(context.system_prompt())
-        + core.registry.specs().iter().map(estimate::tool_tokens).sum::<u64>()
-        + messages.iter().map(estimate::message_tokens).sum::<u64>();
+    let after = estimate::request_tokens(&ChatRequest {
+        system: context.system_prompt(),
+        tools: &core.specs,
+        messages: &messages,
+        context_tokens: 0,
+    });
     context.rewrite(messages, after)?;
     drop(context);
     core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::approval::ApprovalDesk;
 use super::context::Context;
 use super::hub::Hub;
-use crate::llm::{Llm, Thinking};
+use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::platform::Env;
 use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
@@ -41,6 +41,8 @@ pub(super) struct Core {
     pub hub: Arc<Hub>,
     pub desk: Arc<ApprovalDesk>,
     pub registry: Registry,
+    /// What the model is told of the tools: the same bytes in every request.
+    pub specs: Vec<ToolSpec>,
     pub workspace: Arc<Workspace>,
     pub models: Arc<dyn ModelSource>,
     pub limits: Limits,
@@ -70,6 +72,7 @@ impl Core {
             env,
             hub,
             desk,
+            specs: registry.specs(),
             registry,
             workspace,
             models,

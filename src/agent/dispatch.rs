@@ -114,8 +114,10 @@ async fn run_group(
         match work {
             Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
             Work::Run { tool, arguments, .. } => {
-                let result = run_one(turn.core, turn.cancel, tool, arguments, &call.id);
-                running.push(async move { (result.await, call, repeat) });
+                let (core, cancel) = (turn.core, turn.cancel);
+                running.push(async move {
+                    (run_one(core, cancel, tool, arguments, &call.id).await, call, repeat)
+                });
             }
         }
     }

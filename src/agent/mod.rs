@@ -21,6 +21,7 @@ mod context;
 mod core;
 mod dispatch;
 mod hub;
+mod listing;
 mod prompt;
 mod recorder;
 mod repeat;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::listing;
 use crate::platform::Env;
 
 const TEMPLATE: &str = include_str!("../../assets/prompts/system.md");
@@ -10,8 +11,6 @@ const TEMPLATE: &str = include_str!("../../assets/prompts/system.md");
 pub struct PromptFacts {
     pub work_dir: PathBuf,
     pub additional_dirs: Vec<PathBuf>,
-    /// A listing of the work directory, two levels deep.
-    pub listing: String,
     /// The merged AGENTS.md files.
     pub agents_md: String,
     /// The shell that runs commands, for example ``bash (`/bin/bash`)``.
@@ -44,7 +43,7 @@ impl PromptFacts {
             ("KIMI_OS", os),
             ("KIMI_SHELL", &self.shell),
             ("KIMI_WORK_DIR", &self.work_dir.display().to_string()),
-            ("KIMI_WORK_DIR_LS", self.listing.trim_end()),
+            ("KIMI_WORK_DIR_LS", &listing::tree(&self.work_dir)),
             ("KIMI_ADDITIONAL_DIRS_INFO", &additional),
             ("KIMI_AGENTS_MD", agents),
             ("ROLE_ADDITIONAL", ""),
@@ -94,13 +93,12 @@ mod tests {
         let facts = PromptFacts {
             work_dir: PathBuf::from("/work"),
             additional_dirs: vec![PathBuf::from("/more")],
-            listing: "src/\n".to_owned(),
             agents_md: "Use tabs.".to_owned(),
             shell: "bash (`/bin/bash`)".to_owned(),
         };
         let prompt = facts.render(&fixed::env("/home/u", &[]));
         assert!(!prompt.contains("${"), "{prompt}");
-        for part in ["`/work`", "`/more`", "src/", "Use tabs.", "2026-01-02"] {
+        for part in ["`/work`", "`/more`", "Use tabs.", "2026-01-02"] {
             assert!(prompt.contains(part), "{part} is missing");
         }
         assert!(prompt.len() < 5_000, "{} bytes", prompt.len());

@@ -19,7 +19,9 @@ use crate::platform::Env;
 use crate::protocol::{
     Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo,
 };
-use crate::store::{ContextLog, Session, StateFile, StoreError, WireLog};
+use crate::store::{
+    ContextLog, Session, StateFile, StoreError, WireLog, write_last_answer,
+};
 use crate::tools::{Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
@@ -173,14 +175,14 @@ impl Actor {
                     None | Some(Op::Shutdown) => break,
                     Some(op) => self.take(op).await,
                 },
-                outcome = finished(&mut self.turn) => self.end_turn(outcome),
+                outcome = finished(&mut self.turn) => self.end_turn(outcome).await,
             }
         }
         if let Some(running) = &self.turn {
             running.cancel.cancel();
             let wait = tokio::time::timeout(SHUTDOWN_GRACE, finished(&mut self.turn));
             match wait.await {
-                Ok(outcome) => self.end_turn(outcome),
+                Ok(outcome) => self.end_turn(outcome).await,
                 Err(_) => {
                     if let Some(running) = self.turn.take() {
                         running.task.abort();
@@ -240,7 +242,7 @@ impl Actor {
     }
 
     /// Reports the end of the turn, also of one that broke.
-    fn end_turn(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
+    async fn end_turn(&mut self, outcome: Result<Outcome, tokio::task::JoinError>) {
         let Some(running) = self.turn.take() else { return };
         let outcome = outcome.unwrap_or_else(|error| {
             self.core.desk.cancel_all();
@@ -251,7 +253,20 @@ impl Actor {
                 hint: Some("please report this; the session is on disk and can go on".to_owned()),
             })
         });
+        self.write_last_answer().await;
         self.core.hub.outcome(running.op_id, outcome);
+    }
+
+    /// Keeps the newest answer in a file of its own, whole and as the model wrote it, for programs
+    /// that cannot read it off the screen. It is there before anybody hears that the turn ended.
+    async fn write_last_answer(&self) {
+        let Some(answer) = self.core.context.lock().await.last_answer() else { return };
+        let dir = self.core.session.dir.clone();
+        let written =
+            tokio::task::spawn_blocking(move || write_last_answer(&dir, &answer)).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "the last answer has no file");
+        }
     }
 
     async fn set_model(&mut self, model: Option<String>, thinking: Option<bool>) {

@@ -83,7 +83,7 @@ async fn request(turn: &mut Turn<'_>, llm: &Llm, n: u32) -> Result<Assembler, St
         turn.core.hub.event(Event::StepRetry {
             n,
             next_attempt: failed_attempts + 1,
-            max_attempts: policy.attempts_for(&error),
+            max_attempts: policy.attempts(&error),
             wait_s: wait.as_secs_f64(),
             error_type: error.class().to_owned(),
             status_code: error.status(),
@@ -113,7 +113,7 @@ async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<Assembler, AttemptError> 
     };
     let request = ChatRequest {
         system: &system,
-        tools: turn.core.registry.specs(),
+        tools: &turn.core.specs,
         messages: &messages,
         context_tokens,
     };

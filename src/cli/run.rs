@@ -1,17 +1,137 @@
 //! From a checked launch to a running session with its front end.
 
-use super::{ExitCode, Front, Launch};
+use std::sync::Arc;
+
+use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, resume_hint};
+use crate::agent::Modes;
+use crate::config::{Config, ConfigSource};
+use crate::front::host::{Host, HostError, HostOptions, Which};
+use crate::front::print::{self, Link, PrintOptions};
+use crate::front::tui::{self, Signal, TuiOptions};
 use crate::platform::Env;
+use crate::store::{SessionStore, ShareDir, check_session_id};
+
+/// Threads for the agent and its tools. The screen has the main thread.
+const WORKERS: usize = 2;
 
 /// Runs until the front end ends. An error is one line for stderr and status 1, except for a
 /// [`super::UsageError`], which is reported as such.
-pub fn run(launch: Launch, _env: Env) -> anyhow::Result<ExitCode> {
-    match launch.front {
-        Front::Tui { .. } if !launch.terminals.stdout => {
-            anyhow::bail!(
-                "The screen needs a terminal, and stdout is none. Use `kimi -p TEXT` to ask once."
-            )
-        }
-        Front::Tui { .. } | Front::Print(_) => anyhow::bail!("LLM not set"),
+pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
+    if let SessionChoice::Id(id) = &launch.session {
+        check_session_id(id).map_err(|error| UsageError::invalid("--session", error.to_string()))?;
     }
+    if matches!(launch.front, Front::Tui { .. }) && !launch.terminals.stdout {
+        anyhow::bail!(
+            "The screen needs a terminal, and stdout is none. Use `kimi -p TEXT` to ask once."
+        );
+    }
+    let host = host(&launch, &env)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()?;
+    let result = match launch.front.clone() {
+        Front::Tui { initial_prompt } => {
+            runtime.block_on(screen(host, &launch, initial_prompt))
+        }
+        Front::Print(_) => runtime.block_on(print_mode(host, &launch)),
+    };
+    // A thread may hold a read of stdin that never ends.
+    runtime.shutdown_background();
+    result
+}
+
+fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
+    let source = match &launch.config {
+        ConfigChoice::Default => ConfigSource::Default,
+        ConfigChoice::File(path) => ConfigSource::File(path.clone()),
+        ConfigChoice::Text(text) => ConfigSource::Text(text.clone()),
+    };
+    let loaded = Config::load(&source, env)?;
+    Ok(Host {
+        env: env.clone(),
+        store: SessionStore::new(ShareDir::from_env(env)),
+        loaded: Arc::new(loaded),
+        options: Arc::new(HostOptions {
+            work_dir: launch.work_dir.clone(),
+            add_dirs: launch.add_dirs.clone(),
+            model: launch.model.clone(),
+            thinking: launch.thinking,
+            modes: Modes {
+                yolo: launch.yolo,
+                afk: launch.afk,
+                runtime_afk: matches!(launch.front, Front::Print(_)),
+            },
+            max_steps_per_turn: launch.max_steps_per_turn,
+            max_retries_per_step: launch.max_retries_per_step,
+            tour: matches!(launch.front, Front::Tui { .. }),
+        }),
+    })
+}
+
+fn which(choice: &SessionChoice) -> Which {
+    match choice {
+        SessionChoice::New | SessionChoice::Picker => Which::New,
+        SessionChoice::Id(id) => Which::Id(id.clone()),
+        SessionChoice::Continue => Which::Last,
+    }
+}
+
+/// Nothing to continue is a mistake on the command line; everything else is told as it is.
+fn host_error(error: HostError) -> anyhow::Error {
+    match error {
+        HostError::NoPreviousSession => {
+            UsageError::invalid("--continue", error.to_string()).into()
+        }
+        error => error.into(),
+    }
+}
+
+async fn screen(
+    host: Host,
+    launch: &Launch,
+    initial_prompt: Option<String>,
+) -> anyhow::Result<ExitCode> {
+    let options = TuiOptions {
+        which: which(&launch.session),
+        picker: launch.session == SessionChoice::Picker,
+        initial_prompt,
+        notices: launch.notices.clone(),
+    };
+    let ended = match tui::run(host, options).await {
+        Ok(ended) => ended,
+        Err(tui::TuiError::Host(error)) => return Err(host_error(error)),
+        Err(error) => return Err(error.into()),
+    };
+    match ended.signal {
+        Some(Signal::Terminate) => return Ok(ExitCode::Terminated),
+        Some(Signal::Hangup | Signal::Continue) => return Ok(ExitCode::Failure),
+        None => {}
+    }
+    println!("Bye!");
+    if let Some(id) = ended.session_id {
+        eprint!("{}", resume_hint(&id));
+    }
+    Ok(ExitCode::Success)
+}
+
+async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
+    for notice in &launch.notices {
+        eprintln!("{notice}");
+    }
+    for warning in &host.loaded.warnings {
+        eprintln!("{warning}");
+    }
+    let opened = host.open(&which(&launch.session)).map_err(host_error)?;
+    for warning in &opened.warnings {
+        eprintln!("{warning}");
+    }
+    let session = opened.handle.session().clone();
+    let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
+    let link =
+        Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
+    let code = print::run_on_process(options, link).await?;
+    opened.handle.shutdown().await;
+    host.close(&session);
+    Ok(code)
 }

@@ -1,15 +1,16 @@
 //! What every front end needs around a session: opening one, the configured models, the history.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
-use crate::config::{self, Config, LoadedConfig, SelectError};
-use crate::customize::agents_md;
-use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind};
+use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
+use crate::customize;
+use crate::llm::spec::KindError;
+use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
 use crate::store::{Session, SessionStore, SessionSummary, StoreError};
-use crate::tools::{self, Workspace};
+use crate::tools::{Registry, Workspace};
 
 /// Which session to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub enum HostError {
     NoPreviousSession,
     #[error(transparent)]
     Select(#[from] SelectError),
+    #[error(transparent)]
+    Kind(#[from] KindError),
     #[error(transparent)]
     Connect(#[from] llm::ConnectError),
     #[error(transparent)]
@@ -108,7 +111,7 @@ impl Host {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: tools::builtin(),
+            registry: Registry::builtin(),
             limits: self.limits(),
             modes: self.modes(),
             system_prompt: self.system_prompt(),
@@ -142,27 +145,28 @@ impl Host {
     fn first_model(&self, session_id: &str) -> Result<Option<Llm>, HostError> {
         let choice =
             config::select(self.config(), self.options.model.as_deref(), &self.env)?;
-        let spec = match choice {
-            Some(choice) => spec_of(choice),
-            None if self.options.tour => tour_spec(&self.tour_scratch()),
-            None => return Ok(None),
-        };
-        Ok(Some(self.connect_spec(&spec, self.options.thinking, session_id)?))
+        match choice {
+            Some(choice) => self.connect(choice, self.options.thinking, session_id).map(Some),
+            None if self.options.tour => {
+                let spec = tour_spec(&self.store.share().root().join("tour"));
+                Ok(Some(llm::connect(&spec, true, session_id, None, &self.env)?))
+            }
+            None => Ok(None),
+        }
     }
 
-    fn connect_spec(
+    fn connect(
         &self,
-        spec: &ModelSpec,
+        choice: ModelChoice,
         thinking: Option<bool>,
         session_id: &str,
-    ) -> Result<Llm, llm::ConnectError> {
-        let thinking = thinking.unwrap_or(self.config().default_thinking)
-            || spec.kind == ProviderKind::Tour;
-        llm::connect(spec, thinking, session_id, None, &self.env)
-    }
-
-    fn tour_scratch(&self) -> PathBuf {
-        self.store.share().root().join("tour")
+    ) -> Result<Llm, HostError> {
+        for warning in &choice.warnings {
+            tracing::warn!("{warning}");
+        }
+        let thinking = config::resolve_thinking(self.config(), thinking, &choice);
+        let spec = spec_of(choice)?;
+        Ok(llm::connect(&spec, thinking, session_id, None, &self.env)?)
     }
 
     fn limits(&self) -> Limits {
@@ -191,13 +195,17 @@ impl Host {
         let host = self.clone();
         Box::new(move || {
             let options = &host.options;
-            let shell = shell::detect(&host.env);
+            let shell = shell::detect();
+            let agents = customize::discover(&options.work_dir, &host.env);
+            for warning in agents.warnings {
+                tracing::warn!("{warning}");
+            }
+            let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
             PromptFacts {
                 work_dir: options.work_dir.clone(),
                 additional_dirs: options.add_dirs.clone(),
-                listing: tools::dir_tree(&options.work_dir),
-                agents_md: agents_md::merged(&options.work_dir, host.store.share()),
-                shell: format!("{} (`{}`)", shell.name, shell.path.display()),
+                agents_md: agents.text,
+                shell: format!("{shell_name} (`{}`)", shell.display()),
             }
             .render(&host.env)
         })
@@ -216,7 +224,47 @@ impl ModelSource for Models {
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "no model is configured".to_owned())?;
         self.host
-            .connect_spec(&spec_of(choice), thinking, &self.session_id)
+            .connect(choice, thinking, &self.session_id)
             .map_err(|error| error.to_string())
+    }
+}
+
+/// What the provider needs of a chosen model.
+fn spec_of(choice: ModelChoice) -> Result<ModelSpec, KindError> {
+    let capabilities = Capabilities {
+        thinking: choice.can("thinking"),
+        always_thinking: choice.can("always_thinking"),
+        image_in: choice.can("image_in"),
+        video_in: choice.can("video_in"),
+    };
+    Ok(ModelSpec {
+        name: choice.name,
+        display_name: Some(choice.display_name),
+        kind: choice.provider_type.parse()?,
+        base_url: choice.base_url,
+        api_key: Secret::new(choice.api_key),
+        model: choice.model,
+        max_context: choice.max_context,
+        capabilities,
+        custom_headers: choice.custom_headers.into_iter().collect(),
+        reasoning_key: choice.reasoning_key,
+        env: choice.env.into_iter().collect(),
+    })
+}
+
+/// The built-in scripted tour, which writes only below `scratch`.
+fn tour_spec(scratch: &Path) -> ModelSpec {
+    ModelSpec {
+        name: "scripted tour".to_owned(),
+        display_name: None,
+        kind: ProviderKind::Tour,
+        base_url: String::new(),
+        api_key: Secret::default(),
+        model: "tour".to_owned(),
+        max_context: 262_144,
+        capabilities: Capabilities { thinking: true, ..Capabilities::default() },
+        custom_headers: Vec::new(),
+        reasoning_key: None,
+        env: vec![("KIMI_TOUR_SCRATCH".to_owned(), scratch.display().to_string())],
     }
 }

@@ -30,6 +30,11 @@ impl Session {
         self.dir.join("context.jsonl")
     }
 
+    /// The newest answer, whole; see [`write_last_answer`](super::write_last_answer).
+    pub fn last_answer_path(&self) -> PathBuf {
+        self.dir.join("last_message.md")
+    }
+
     /// What happened; see [`WireLog`](super::WireLog).
     pub fn wire_path(&self) -> PathBuf {
         self.dir.join("wire.jsonl")
@@ -160,11 +165,17 @@ impl SessionStore {
         if !session.dir.is_dir() || !summary::is_empty(&session.dir) {
             return Ok(false);
         }
+        self.delete(session)?;
+        Ok(true)
+    }
+
+    /// Deletes a session with all its records.
+    pub fn delete(&self, session: &Session) -> Result<(), StoreError> {
         fs::remove_dir_all(&session.dir).map_err(StoreError::io("remove", &session.dir))?;
         if self.index.last_session_id(&session.work_dir).as_deref() == Some(&session.id) {
             self.index.forget_session(&session.work_dir, &session.id)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     fn at(&self, work_dir: &Path, id: String) -> Session {

@@ -125,12 +125,12 @@ impl App {
         let hits: Vec<_> = sessions
             .iter()
             .filter(|session| {
-                session.id.starts_with(wanted)
+                session.session.id.starts_with(wanted)
                     || session.title.to_lowercase().contains(&wanted.to_lowercase())
             })
             .collect();
         match hits.as_slice() {
-            [one] => self.jobs.switch(Which::Id(one.id.clone())),
+            [one] => self.jobs.switch(Which::Id(one.session.id.clone())),
             [] => self.say(
                 Severity::Warning,
                 &format!("No session of this directory matches \"{wanted}\"."),

@@ -50,11 +50,8 @@ impl Jobs {
 
     pub fn load_history(&self, path: PathBuf) {
         self.start(move || {
-            let (history, warnings) = store::History::load(&path);
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            Done::History(history.into_entries())
+            let (_, entries) = store::History::load(&path);
+            Done::History(entries)
         });
     }
 

@@ -1,5 +1,7 @@
 //! Overlays: what a person opens over the transcript.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
@@ -113,8 +115,8 @@ impl App {
             .host
             .sessions(true)
             .into_iter()
-            .find(|session| session.id == id)
-            .map(|session| session.work_dir)
+            .find(|known| known.session.id == id)
+            .map(|known| known.session.work_dir)
             .filter(|dir| *dir != self.host.options.work_dir);
         match elsewhere {
             None => self.jobs.switch(Which::Id(id)),
@@ -144,11 +146,11 @@ impl App {
     }
 
     fn delete_session(&mut self, id: &str) {
-        let doomed = self.host.sessions(true).into_iter().find(|session| session.id == id);
+        let doomed = self.host.sessions(true).into_iter().find(|known| known.session.id == id);
         if id == self.info.session_id {
             self.toast("session", "the open session cannot be deleted");
-        } else if let Some(session) = doomed
-            && let Err(error) = self.host.store.delete(&session.work_dir, id)
+        } else if let Some(known) = doomed
+            && let Err(error) = self.host.store.delete(&known.session)
         {
             self.toast("session", &error.to_string());
         }
@@ -160,13 +162,14 @@ impl App {
         self.host
             .sessions(all)
             .into_iter()
-            .filter(|session| !session.archived)
-            .map(|session| SessionItem {
-                title: session.title,
-                when: relative_time(now, session.updated),
-                directory: all.then(|| self.tilde(&session.work_dir.display().to_string())),
-                current: session.id == self.info.session_id,
-                id: session.id,
+            .filter(|known| !known.archived)
+            .map(|known| SessionItem {
+                title: known.title,
+                when: relative_time(now, unix(known.updated)),
+                directory: all
+                    .then(|| self.tilde(&known.session.work_dir.display().to_string())),
+                current: known.session.id == self.info.session_id,
+                id: known.session.id,
             })
             .collect()
     }
@@ -219,4 +222,8 @@ impl App {
         let size = self.screen.docked().size();
         Size::new(size.columns, size.rows)
     }
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

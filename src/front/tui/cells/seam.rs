@@ -1,61 +1,11 @@
 //! The three calls by which cells reach Markdown and diff drawing.
 
-use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::row;
 use crate::front::tui::text::clean;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::DisplayBlock;
-
-/// How Markdown looks: drawn, or as its source with styles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MarkdownStyle {
-    Rendered,
-    Source,
-}
-
-/// An answer on its way from text to rows.
-#[derive(Debug, Clone)]
-pub struct MarkdownStream {
-    pending: String,
-    ended: bool,
-}
-
-impl MarkdownStream {
-    pub fn new(_style: MarkdownStyle) -> Self {
-        Self { pending: String::new(), ended: false }
-    }
-
-    /// Takes the next piece of text.
-    pub fn push(&mut self, text: &str) {
-        self.pending.push_str(text);
-    }
-
-    /// The rows that became final since the last call.
-    pub fn commit(&mut self, columns: u16, _theme: &Theme) -> Vec<Line<'static>> {
-        let end = if self.ended {
-            self.pending.len()
-        } else {
-            self.pending.rfind('\n').map_or(0, |at| at + 1)
-        };
-        let text: String = self.pending.drain(..end).collect();
-        if text.is_empty() {
-            return Vec::new();
-        }
-        row::wrap_text(&clean(&text), Style::new(), columns.into())
-    }
-
-    /// The rows that are not final yet, at most the last `max_rows`.
-    pub fn tail(&self, columns: u16, _theme: &Theme, max_rows: usize) -> Vec<Line<'static>> {
-        row::tail_rows(&clean(&self.pending), Style::new(), columns.into(), max_rows).0
-    }
-
-    /// No more text comes: the next commit returns everything left.
-    pub fn finish(&mut self) {
-        self.ended = true;
-    }
-}
 
 /// The diff blocks among `blocks` as rows, at most `max_rows` of them.
 pub fn render_hunks(

@@ -118,6 +118,12 @@ impl Composer {
         &self.keymap
     }
 
+    /// Another history, once it has been read.
+    pub fn set_history(&mut self, history: History) {
+        self.browse = None;
+        self.history = history;
+    }
+
     /// Other commands for the menu.
     pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
         self.menu.commands = commands;

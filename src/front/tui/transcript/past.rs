@@ -80,6 +80,12 @@ impl Past {
         lines
     }
 
+    /// The newest answer, as the model wrote it.
+    pub fn last_answer(&self) -> Option<&str> {
+        let mut answers = self.entries.iter().rev().filter(|(by, _)| *by == Speaker::Answer);
+        answers.next().map(|(_, text)| text.as_str())
+    }
+
     /// Whether nothing has been said.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -1,0 +1,91 @@
+//! What a directory holds, two levels deep, for the system prompt (tools.md section 0.7).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+/// Entries of the directory itself.
+const ROOT_ENTRIES: usize = 30;
+/// Entries of each directory in it.
+const CHILD_ENTRIES: usize = 10;
+/// Entries that are read of one directory: a huge one must not hold up the start.
+const READ_LIMIT: usize = 2_000;
+
+/// A tree of names. Directories come first and end with `/`; what does not fit is counted.
+pub fn tree(root: &Path) -> String {
+    let mut out = String::new();
+    match entries(root) {
+        None => out.push_str("(this directory cannot be read)"),
+        Some(found) if found.names.is_empty() => out.push_str("(empty)"),
+        Some(found) => level(&mut out, root, &found, ROOT_ENTRIES, ""),
+    }
+    out.trim_end().to_owned()
+}
+
+struct Entries {
+    /// Directories first, each with its `/`.
+    names: Vec<String>,
+    more: bool,
+}
+
+fn entries(dir: &Path) -> Option<Entries> {
+    let mut names = Vec::new();
+    let mut read = fs::read_dir(dir).ok()?;
+    for entry in read.by_ref().take(READ_LIMIT).flatten() {
+        let name: String = entry
+            .file_name()
+            .to_string_lossy()
+            .chars()
+            .map(|c| if c.is_control() { '?' } else { c })
+            .collect();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        names.push((!is_dir, if is_dir { format!("{name}/") } else { name }));
+    }
+    names.sort();
+    let more = read.next().is_some();
+    Some(Entries { names: names.into_iter().map(|(_, name)| name).collect(), more })
+}
+
+fn level(out: &mut String, dir: &Path, found: &Entries, limit: usize, indent: &str) {
+    let hidden = found.names.len().saturating_sub(limit);
+    let last = found.names.len().min(limit);
+    for (n, name) in found.names.iter().take(limit).enumerate() {
+        let is_last = n + 1 == last && hidden == 0;
+        let branch = if is_last { "└── " } else { "├── " };
+        let _ = writeln!(out, "{indent}{branch}{name}");
+        if indent.is_empty() && name.ends_with('/') {
+            let deeper = if is_last { "    " } else { "│   " };
+            match entries(&dir.join(name)) {
+                Some(found) => level(out, dir, &found, CHILD_ENTRIES, deeper),
+                None => {
+                    let _ = writeln!(out, "{deeper}└── (cannot be read)");
+                }
+            }
+        }
+    }
+    if hidden > 0 {
+        let plus = if found.more { "at least " } else { "" };
+        let _ = writeln!(out, "{indent}└── ... and {plus}{hidden} more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_levels_directories_first_and_what_is_too_much_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("src/deep/deeper")).unwrap();
+        for n in 0..12 {
+            fs::write(root.join(format!("src/f{n:02}.rs")), "").unwrap();
+        }
+        fs::write(root.join("a\u{1b}b"), "").unwrap();
+        let text = tree(root);
+        assert!(text.starts_with("├── src/\n│   ├── deep/\n│   ├── f00.rs"), "{text}");
+        assert!(text.contains("│   └── ... and 3 more\n└── a?b"), "{text}");
+        assert!(!text.contains("deeper"));
+        assert_eq!(tree(&root.join("none")), "(this directory cannot be read)");
+    }
+}
