@@ -158,7 +158,8 @@ struct Searcher {
 
 impl Searcher {
     fn run(mut self, inbox: &Receiver<Order>) {
-        let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
+        // Its scratch memory is only worth having when somebody asks.
+        let mut matcher = None;
         while let Ok(first) = inbox.recv() {
             let mut next = Some(first);
             let mut answer = false;
@@ -171,7 +172,8 @@ impl Searcher {
                 next = inbox.try_recv().ok();
             }
             if answer {
-                self.answer(&mut matcher);
+                let new = || Matcher::new(Config::DEFAULT.match_paths());
+                self.answer(matcher.get_or_insert_with(new));
             }
         }
     }
