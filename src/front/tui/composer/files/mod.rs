@@ -94,6 +94,7 @@ impl FileIndex {
             top: Vec::new(),
             built: Vec::new(),
             building: None,
+            again: false,
             answered: 0,
             asked: None,
             found: Arc::clone(&found),
@@ -149,6 +150,8 @@ struct Searcher {
     top: Vec<Entry>,
     built: Vec<Entry>,
     building: Option<Vec<Entry>>,
+    /// Whether to begin anew as soon as the index is built.
+    again: bool,
     /// Entries that there were when the question was last answered during the first build.
     answered: usize,
     asked: Option<String>,
@@ -184,11 +187,13 @@ impl Searcher {
             Order::Stop => return None,
             Order::Search(fragment) => self.asked = Some(fragment),
             Order::Refresh => {
-                if self.building.is_some() {
-                    return Some(false);
-                }
                 self.top = top_level(&self.root);
-                self.begin_walk();
+                if self.building.is_some() {
+                    // What the running walk has passed may have changed since.
+                    self.again = true;
+                } else {
+                    self.begin_walk();
+                }
             }
             Order::Part(part) => {
                 let Some(building) = &mut self.building else { return Some(false) };
@@ -201,6 +206,9 @@ impl Searcher {
             }
             Order::Built => {
                 self.built = self.building.take().unwrap_or_default();
+                if std::mem::take(&mut self.again) {
+                    self.begin_walk();
+                }
             }
         }
         Some(true)
