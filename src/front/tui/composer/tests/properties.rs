@@ -17,6 +17,8 @@ fn piece() -> impl Strategy<Value = String> {
         Just("你".to_owned()),
         Just("/@\\\"".to_owned()),
         Just("\t\0".to_owned()),
+        Just("\u{202e}".to_owned()),
+        Just("\u{2029}\u{200b}".to_owned()),
     ]
 }
 
@@ -108,14 +110,16 @@ proptest! {
     #[test]
     fn rows_hold_all_of_the_text_within_the_width(
         pieces in proptest::collection::vec(piece(), 0..80),
-        columns in 8usize..30,
+        columns in 11usize..30,
     ) {
         let text = paste::normalised(&pieces.concat());
         let content = Fragment::plain(text.clone());
         let layout = Layout::of(&content, columns);
         let lines = layout.lines(&content, 0..layout.len(), &Theme::dark());
-        for line in &lines {
+        for (row, line) in lines.iter().enumerate() {
             let shown = line.to_string();
+            let drawn = layout.drawn_width(&content, row);
+            prop_assert_eq!(drawn, text::width(&shown), "cleaning and counting agree: {:?}", shown);
             prop_assert!(text::width(shown.trim_end_matches(' ')) < columns, "{shown:?}");
         }
         let mut at = 0;
