@@ -1,6 +1,8 @@
 //! The machine: clock, environment, processes, clipboard. Everything that would make a test
 //! unstable comes from here and is passed in.
 
+pub mod clipboard;
+pub mod editor;
 pub mod env;
 pub mod git;
 pub mod logging;

@@ -9,6 +9,10 @@ use super::menu::slash::{self, Invocation};
 use super::{Composer, paste};
 use crate::front::tui::keymap::{Action, Chord, Context};
 
+/// The longest message, in bytes, that comes back from the history as text: a longer one would make
+/// every key slow, and comes back as a placeholder.
+const RECALLED_WHOLE: usize = 64 * 1024;
+
 /// What the composer has to know of its surroundings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ComposerContext {
@@ -249,7 +253,13 @@ impl Composer {
 
     fn recall(&mut self, entry: Option<String>) -> ComposerEvent {
         let Some(entry) = entry else { return ComposerEvent::None };
-        self.buffer.replace_all(Fragment::plain(paste::normalised(&entry)));
+        let entry = paste::normalised(&entry);
+        let recalled = if entry.len() > RECALLED_WHOLE {
+            self.placeholder(entry)
+        } else {
+            Fragment::plain(entry)
+        };
+        self.buffer.replace_all(recalled);
         self.menu.close();
         ComposerEvent::Edited
     }

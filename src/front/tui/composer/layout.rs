@@ -77,6 +77,12 @@ impl Layout {
         (self.row_of(at), column.min(columns.saturating_sub(1)))
     }
 
+    /// Columns that a row takes on the screen.
+    #[cfg(test)]
+    pub fn drawn_width(&self, content: &Fragment, row: usize) -> usize {
+        INDENT + columns_of(&content.text[self.rows[row].clone()])
+    }
+
     /// The rows `shown`, ready to draw.
     pub fn lines(
         &self,
@@ -108,8 +114,14 @@ fn line(content: &Fragment, row: &Range<usize>, theme: &Theme) -> Line<'static> 
     Line::from(spans)
 }
 
+/// Columns that a cluster takes once it is cleaned for the screen, which makes some invisible
+/// characters visible.
 fn cluster_width(cluster: &str) -> usize {
-    if cluster == "\t" { TAB.len() } else { text::width(cluster) }
+    match text::width(cluster) {
+        _ if cluster == "\t" => TAB.len(),
+        0 => text::width(&text::clean_line(cluster)),
+        width => width,
+    }
 }
 
 fn columns_of(text: &str) -> usize {

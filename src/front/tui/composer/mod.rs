@@ -194,11 +194,17 @@ impl Composer {
             let range = atom.range.clone();
             self.buffer.replace(range, Fragment::plain(pasted));
         } else if self.thresholds.reached(&pasted) {
-            self.pastes += 1;
-            self.buffer.insert(paste::placeholder(self.pastes, Arc::from(pasted)));
+            let placeholder = self.placeholder(pasted);
+            self.buffer.insert(placeholder);
         } else {
             self.buffer.insert(Fragment::plain(pasted));
         }
+    }
+
+    /// The next placeholder.
+    fn placeholder(&mut self, content: String) -> Fragment {
+        self.pastes += 1;
+        paste::placeholder(self.pastes, Arc::from(content))
     }
 
     /// Inserts a medium at the cursor, shown as `label`, for instance `[image:a.png,640x480]`.
@@ -260,10 +266,16 @@ impl Composer {
         ComposerView { lines, cursor: Some((caret_row - top, caret_column)) }
     }
 
-    /// The rows of the completion menu; none when it is closed.
-    pub fn menu_rows(&mut self, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    /// The rows of the completion menu, at most `max_rows` with the rule above them; none when it
+    /// is closed.
+    pub fn menu_rows(
+        &mut self,
+        columns: usize,
+        max_rows: usize,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
         self.menu.poll();
-        self.menu.rows(columns, theme)
+        self.menu.rows(columns, max_rows, theme)
     }
 
     /// Whether the completion menu is on the screen.

@@ -53,6 +53,8 @@ pub(super) fn normalised(text: &str) -> String {
                 chars.next_if_eq(&'\n');
                 out.push('\n');
             }
+            // Unicode's own line and paragraph separators.
+            '\u{2028}' | '\u{2029}' => out.push('\n'),
             '\n' | '\t' => out.push(c),
             c if c.is_control() => {}
             c => out.push(c),

@@ -94,6 +94,7 @@ impl FileIndex {
             top: Vec::new(),
             built: Vec::new(),
             building: None,
+            again: false,
             answered: 0,
             asked: None,
             found: Arc::clone(&found),
@@ -149,6 +150,8 @@ struct Searcher {
     top: Vec<Entry>,
     built: Vec<Entry>,
     building: Option<Vec<Entry>>,
+    /// Whether to begin anew as soon as the index is built.
+    again: bool,
     /// Entries that there were when the question was last answered during the first build.
     answered: usize,
     asked: Option<String>,
@@ -158,7 +161,8 @@ struct Searcher {
 
 impl Searcher {
     fn run(mut self, inbox: &Receiver<Order>) {
-        let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
+        // Its scratch memory is only worth having when somebody asks.
+        let mut matcher = None;
         while let Ok(first) = inbox.recv() {
             let mut next = Some(first);
             let mut answer = false;
@@ -171,7 +175,8 @@ impl Searcher {
                 next = inbox.try_recv().ok();
             }
             if answer {
-                self.answer(&mut matcher);
+                let new = || Matcher::new(Config::DEFAULT.match_paths());
+                self.answer(matcher.get_or_insert_with(new));
             }
         }
     }
@@ -182,11 +187,13 @@ impl Searcher {
             Order::Stop => return None,
             Order::Search(fragment) => self.asked = Some(fragment),
             Order::Refresh => {
-                if self.building.is_some() {
-                    return Some(false);
-                }
                 self.top = top_level(&self.root);
-                self.begin_walk();
+                if self.building.is_some() {
+                    // What the running walk has passed may have changed since.
+                    self.again = true;
+                } else {
+                    self.begin_walk();
+                }
             }
             Order::Part(part) => {
                 let Some(building) = &mut self.building else { return Some(false) };
@@ -199,6 +206,9 @@ impl Searcher {
             }
             Order::Built => {
                 self.built = self.building.take().unwrap_or_default();
+                if std::mem::take(&mut self.again) {
+                    self.begin_walk();
+                }
             }
         }
         Some(true)

@@ -233,16 +233,15 @@ impl Menu {
         }
     }
 
-    /// The menu as rows of a screen of `columns`; none when it is closed.
-    pub fn rows(&self, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
-        let Some(open) = self.open.as_ref().filter(|open| open.rows.len() > 0) else {
-            return Vec::new();
-        };
+    /// The menu as at most `max_rows` rows of a screen of `columns`; none when it is closed.
+    pub fn rows(&self, columns: usize, max_rows: usize, theme: &Theme) -> Vec<Line<'static>> {
+        let open = self.open.as_ref().filter(|open| open.rows.len() > 0 && max_rows > 1);
+        let Some(open) = open else { return Vec::new() };
         let rule = Span::styled("─".repeat(columns), theme.style(Tone::Border));
         let mut lines = vec![Line::from(rule)];
         match &open.rows {
             Rows::Commands(rows) => {
-                let shown = window(rows.len(), open.selected, SLASH_ROWS);
+                let shown = window(rows.len(), open.selected, SLASH_ROWS.min(max_rows - 1));
                 let widest = rows.iter().map(|row| text::width(&row.label)).max().unwrap_or(0);
                 let column = widest.clamp(NAME_COLUMN.0, NAME_COLUMN.1);
                 for (index, row) in rows.iter().enumerate().take(shown.end).skip(shown.start) {
@@ -251,7 +250,7 @@ impl Menu {
                 }
             }
             Rows::Paths(rows) => {
-                let shown = window(rows.len(), open.selected, FILE_ROWS);
+                let shown = window(rows.len(), open.selected, FILE_ROWS.min(max_rows - 1));
                 for (index, path) in rows.iter().enumerate().take(shown.end).skip(shown.start) {
                     let selected = index == open.selected;
                     let tone = if selected { Tone::Selected } else { Tone::Text };
@@ -265,6 +264,7 @@ impl Menu {
                 }
             }
         }
+        lines.truncate(max_rows);
         lines
     }
 }

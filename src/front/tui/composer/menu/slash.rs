@@ -33,7 +33,12 @@ pub struct Invocation {
     pub args: String,
     /// Whether the name is one of the commands given to the composer.
     pub known: bool,
+    /// For an unknown name: the command that was probably meant.
+    pub nearest: Option<String>,
 }
+
+/// A name with more characters is nobody's typing error.
+const LONGEST_NAME: usize = 40;
 
 /// The first word of a command line without its slash, and the rest. `None` when the text is a
 /// message: it does not begin with a slash, or its first word has another one, as a path has.
@@ -54,7 +59,45 @@ pub(in super::super) fn invocation(text: &str, commands: &[SlashCommand]) -> Opt
         name: known.map_or_else(|| name.to_owned(), |command| command.name.clone()),
         args: rest.trim().to_owned(),
         known: known.is_some(),
+        nearest: if known.is_none() { nearest(name, commands) } else { None },
     })
+}
+
+/// The command whose name or alias differs from `typed` by the fewest typing errors, if by few.
+fn nearest(typed: &str, commands: &[SlashCommand]) -> Option<String> {
+    let typed: Vec<char> = typed.chars().take(LONGEST_NAME + 1).collect();
+    if typed.len() > LONGEST_NAME {
+        return None;
+    }
+    let names = commands.iter().flat_map(|command| {
+        std::iter::once(&command.name).chain(&command.aliases).map(move |name| (name, command))
+    });
+    names
+        .map(|(name, command)| (distance(&typed, name), command))
+        .filter(|(distance, _)| *distance <= (typed.len() / 3).max(1) && *distance < typed.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, command)| command.name.clone())
+}
+
+/// The number of typing errors between two words: characters inserted, deleted, replaced, or two
+/// neighbours exchanged.
+fn distance(from: &[char], to: &str) -> usize {
+    let to: Vec<char> = to.chars().take(LONGEST_NAME).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=from.len()).collect();
+    for (y, c) in to.iter().enumerate() {
+        let mut row = vec![y + 1];
+        for (x, typed) in from.iter().enumerate() {
+            let replaced = above[x] + usize::from(typed != c);
+            let mut best = replaced.min(above[x + 1] + 1).min(row[x] + 1);
+            if x > 0 && y > 0 && *typed == to[y - 1] && from[x - 1] == *c {
+                best = best.min(before[x - 1] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above.last().copied().unwrap_or(to.len())
 }
 
 /// A row of the menu.
