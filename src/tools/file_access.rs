@@ -211,3 +211,7 @@ fn has_more_names(metadata: &Metadata) -> bool {
 fn has_more_names(_: &Metadata) -> bool {
     false
 }
+
+#[cfg(test)]
+#[path = "file_access_tests.rs"]
+mod tests;
