@@ -93,6 +93,40 @@ async fn a_change_made_while_the_person_decides_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_link_turned_while_the_person_decides_is_not_followed() {
+    let bench = Bench::new();
+    bench.put("dir/a", "old");
+    let (dir, out) = (bench.ws("dir"), bench.root.join("out"));
+    std::fs::write(out.join("a"), "old").unwrap();
+    let aside = bench.ws("aside");
+    *bench.desk.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        std::fs::rename(&dir, aside).unwrap();
+        symlink(out, dir).unwrap();
+    }));
+    let value = edit(&bench, "dir/a", json!({"old": "old", "new": "new"})).await;
+    assert!(value.message.contains("leads elsewhere"), "{}", value.message);
+    assert_eq!(std::fs::read(bench.root.join("out/a")).unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn edits_at_the_same_time_do_not_undo_each_other() {
+    let bench = Bench::new();
+    let path = bench.put("a", "0 1 2 3 4 5 6 7");
+    let tool = StrReplaceFile::new(Arc::default());
+    let edits = (0..8).map(|n| {
+        let arguments =
+            json!({"path": "a", "edit": {"old": format!("{n}"), "new": format!("<{n}>")}});
+        bench.run(&tool, arguments)
+    });
+    let results = futures_util::future::join_all(edits).await;
+    let text = std::fs::read_to_string(path).unwrap();
+    for (n, value) in results.iter().enumerate() {
+        assert_eq!(!value.is_error, text.contains(&format!("<{n}>")), "{text}");
+    }
+    assert!(results.iter().any(|value| !value.is_error));
+}
+
+#[tokio::test]
 async fn a_file_that_changed_since_it_was_read_is_not_replaced() {
     let bench = Bench::new();
     let path = bench.put("a", "one");
