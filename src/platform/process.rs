@@ -125,7 +125,7 @@ async fn end_group(
     let patience = Instant::now() + GRACE;
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let mut exited = false;
-    while !(exited && !group.is_alive()) {
+    while !exited || group.is_alive() {
         tokio::select! {
             () = sleep_until(patience) => break,
             _ = look.tick() => {}

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{CallContext, Effect, QuestionOutcome, Tool, ToolReturn, arguments, schema};
 use crate::protocol::{DisplayBlock, Question, ToolReturnValue};
 
+/// Asks the person.
 pub struct AskUserQuestion;
 
 #[derive(Deserialize)]

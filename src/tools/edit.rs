@@ -57,10 +57,12 @@ fn apply_edit(bytes: &[u8], edit: &Edit) -> Result<(Vec<u8>, usize), String> {
         }
     }
     let mut out = Vec::with_capacity(bytes.len() + edit.new.len());
+    let adapt = edit.new.contains('\n') && !edit.new.contains('\r') && !edit.old.contains('\r');
+    let mut line_ends = LineEnds::of(bytes);
     let mut done = 0;
     for &(start, end) in &spans {
         out.extend_from_slice(bytes.get(done..start).unwrap_or_default());
-        if !edit.new.contains('\r') && !edit.old.contains('\r') && uses_crlf(bytes, start, end) {
+        if adapt && line_ends.is_crlf_at(start, end) {
             out.extend_from_slice(edit.new.replace('\n', "\r\n").as_bytes());
         } else {
             out.extend_from_slice(edit.new.as_bytes());
@@ -113,21 +115,46 @@ fn without_returns(text: &str) -> (String, Vec<usize>) {
     (plain, breaks)
 }
 
-/// Which line ends rule at a place: those inside it, else the next after it, else the last before.
-fn uses_crlf(bytes: &[u8], start: usize, end: usize) -> bool {
-    let inside = bytes.get(start..end).unwrap_or_default();
-    if inside.contains(&b'\n') {
-        return inside.windows(2).any(|pair| pair == b"\r\n");
+/// Finds out which line ends rule at places that are asked for in ascending order; linear in all.
+struct LineEnds<'a> {
+    bytes: &'a [u8],
+    /// The first `\n` from the last place on, once it is known; the length when there is none.
+    next: Option<usize>,
+    /// The last `\n` of all, looked for once.
+    last: Option<Option<usize>>,
+}
+
+impl<'a> LineEnds<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, next: None, last: None }
     }
-    if let Some(next) = bytes.iter().skip(end).position(|&byte| byte == b'\n') {
-        let at = end + next;
-        return at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'\r');
+
+    fn is_crlf(&self, at: usize) -> bool {
+        at.checked_sub(1).and_then(|at| self.bytes.get(at)) == Some(&b'\r')
     }
-    let before = bytes.get(..start).unwrap_or_default();
-    before
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .is_some_and(|at| at.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'\r'))
+
+    /// The line ends inside the place rule, else the next after it, else the last before it.
+    fn is_crlf_at(&mut self, start: usize, end: usize) -> bool {
+        let inside = self.bytes.get(start..end).unwrap_or_default();
+        if inside.contains(&b'\n') {
+            return inside.windows(2).any(|pair| pair == b"\r\n");
+        }
+        let length = self.bytes.len();
+        let next = match self.next {
+            Some(next) if next >= end => next,
+            _ => {
+                let rest = self.bytes.get(end..).unwrap_or_default();
+                rest.iter().position(|&byte| byte == b'\n').map_or(length, |at| end + at)
+            }
+        };
+        self.next = Some(next);
+        if next < length {
+            return self.is_crlf(next);
+        }
+        let bytes = self.bytes;
+        let last = *self.last.get_or_insert_with(|| bytes.iter().rposition(|&byte| byte == b'\n'));
+        last.is_some_and(|at| self.is_crlf(at))
+    }
 }
 
 fn line_number(bytes: &[u8], at: usize) -> usize {
@@ -241,6 +268,14 @@ mod tests {
     fn empty_and_equal_texts_are_refused() {
         assert!(apply(b"abc", "", "x").unwrap_err().contains("empty"));
         assert!(apply(b"abc", "a", "a").unwrap_err().contains("same"));
+    }
+
+    #[test]
+    fn many_matches_on_one_giant_line_are_linear() {
+        let bytes = [b"a\r\n".to_vec(), b"xy".repeat(200_000)].concat();
+        let all = Edit { replace_all: true, ..edit("x", "\n") };
+        let (after, count) = apply_edits(&bytes, &[all]).unwrap();
+        assert_eq!((count, &after[..8]), (200_000, &b"a\r\n\r\ny\r\n"[..]));
     }
 
     proptest::proptest! {

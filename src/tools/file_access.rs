@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use super::path_guard::GuardedPath;
+use super::path_guard::{GuardedPath, real_path};
 use super::{ApprovalAsk, ApprovalVerdict, CallContext, ToolReturn, diff_blocks::diff_blocks};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 
@@ -89,8 +89,14 @@ impl FileAccess {
         let lock = self.lock_of(&target.real);
         let _held = lock.lock().await;
         let size = after.len();
-        let (real, inside) = (target.real.clone(), target.inside);
+        let GuardedPath { path, real, inside } = target.clone();
         let written = tokio::task::spawn_blocking(move || {
+            // A link that was turned while the person decided would lead elsewhere.
+            if real_path(&path).as_ref() != Some(&real) {
+                return Err(io::Error::other(
+                    "its path leads elsewhere than when it was approved, so nothing was written. Try again",
+                ));
+            }
             if read_if_exists(&real)? != before {
                 return Err(io::Error::other(
                     "the file was changed by someone else meanwhile, so nothing was written. Read it again and repeat the change",
@@ -211,3 +217,7 @@ fn has_more_names(metadata: &Metadata) -> bool {
 fn has_more_names(_: &Metadata) -> bool {
     false
 }
+
+#[cfg(test)]
+#[path = "file_access_tests.rs"]
+mod tests;

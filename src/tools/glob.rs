@@ -1,5 +1,6 @@
 //! `Glob`: finds files by their names.
 
+use std::collections::BinaryHeap;
 use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use crate::protocol::ToolReturnValue;
 /// Most paths of one call.
 const MAX_MATCHES: usize = 1000;
 
+/// Finds files by name.
 pub struct Glob;
 
 #[derive(Deserialize)]
@@ -128,8 +130,10 @@ fn compile(pattern: &str) -> Result<GlobMatcher, ToolReturnValue> {
 }
 
 struct Found {
-    /// Sorted.
+    /// Sorted, up to the limit.
     paths: Vec<String>,
+    /// How many there are.
+    total: usize,
     timed_out: bool,
 }
 
@@ -154,7 +158,9 @@ fn find(
     let inside = path_guard::real_path(&start)
         .zip(path_guard::real_path(base))
         .is_some_and(|(start, base)| start.starts_with(base));
-    let mut paths = Vec::new();
+    // The first ones by name, the last of them on top.
+    let mut first = BinaryHeap::with_capacity(MAX_MATCHES + 1);
+    let mut total = 0;
     let mut timed_out = false;
     for entry in builder.build().filter(|_| inside).flatten() {
         if stop.now() {
@@ -168,16 +174,18 @@ fn find(
         if let Ok(relative) = entry.path().strip_prefix(base)
             && matcher.is_match(relative)
         {
-            paths.push(relative.to_string_lossy().into_owned());
+            total += 1;
+            first.push(relative.to_string_lossy().into_owned());
+            if first.len() > MAX_MATCHES {
+                first.pop();
+            }
         }
     }
-    paths.sort();
-    Found { paths, timed_out }
+    Found { paths: first.into_sorted_vec(), total, timed_out }
 }
 
 fn result(pattern: &str, found: Found) -> ToolReturnValue {
-    let Found { mut paths, timed_out } = found;
-    let total = paths.len();
+    let Found { paths, total, timed_out } = found;
     if total == 0 && timed_out {
         return ToolReturnValue::error(
             "The search took too long and found nothing. Search a smaller directory.",
@@ -189,7 +197,6 @@ fn result(pattern: &str, found: Found) -> ToolReturnValue {
         _ => format!("Found {total} matches for pattern `{pattern}`."),
     };
     if total > MAX_MATCHES {
-        paths.truncate(MAX_MATCHES);
         message.push_str(&format!(
             " Only the first {MAX_MATCHES} are listed; use a narrower pattern."
         ));
@@ -301,7 +308,7 @@ mod tests {
     async fn a_cancelled_search_returns() {
         let bench = bench();
         bench.cx.cancel.cancel();
-        let (stop, guard) = Stop::after(std::time::Duration::from_secs(60));
+        let (stop, guard) = Stop::new();
         drop(guard);
         let matcher = compile("**").unwrap();
         assert!(find(&bench.ws(""), "**", &matcher, true, true, &stop).paths.is_empty());

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Ends a line that was cut.
@@ -53,6 +53,8 @@ pub struct Collected {
     pub cut: bool,
     /// Where the whole output is, when it was cut and could be written.
     pub file: Option<PathBuf>,
+    /// The file had to end too.
+    file_cut: bool,
 }
 
 impl Collected {
@@ -61,7 +63,8 @@ impl Collected {
         let note = match (&self.file, self.cut) {
             (_, false) => return message.to_owned(),
             (Some(file), true) => format!(
-                "Output is truncated to fit; the whole output is in `{}`, which ReadFile and Grep can read.",
+                "Output is truncated to fit; {} is in `{}`, which ReadFile and Grep can read.",
+                if self.file_cut { "the first 64 MiB of it" } else { "the whole output" },
                 file.display()
             ),
             (None, true) => "Output is truncated to fit.".to_owned(),
@@ -192,11 +195,11 @@ impl Collector {
             text.push_str(&format!("[... {} lines left out ...]\n", self.omitted_lines));
         }
         text.extend(self.tail.iter().map(|(line, _)| line.as_str()));
-        let file = match self.spill {
-            Spill::Open { path, .. } => Some(path),
-            Spill::Unused(_) | Spill::Failed => None,
+        let (file, file_cut) = match self.spill {
+            Spill::Open { path, left, .. } => (Some(path), left == 0),
+            Spill::Unused(_) | Spill::Failed => (None, false),
         };
-        Collected { text, cut: self.any_cut || self.omitted_lines > 0, file }
+        Collected { text, cut: self.any_cut || self.omitted_lines > 0, file, file_cut }
     }
 }
 
@@ -209,10 +212,22 @@ enum Spill {
 impl Spill {
     fn open(path: PathBuf) -> Self {
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        match made.and_then(|()| File::create(&path)) {
-            Ok(file) => Self::Open { path, file, left: MAX_SPILL },
-            Err(_) => Self::Failed,
+        if made.is_err() {
+            return Self::Failed;
         }
+        // Some providers count calls from 0 in every answer: an earlier file must stay.
+        let names = (1..1000).map(|n| match n {
+            1 => path.clone(),
+            _ => path.with_extension(format!("{n}.txt")),
+        });
+        for path in names {
+            match create_private(&path) {
+                Ok(file) => return Self::Open { path, file, left: MAX_SPILL },
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(_) => break,
+            }
+        }
+        Self::Failed
     }
 
     fn write(&mut self, text: &str) {
@@ -225,6 +240,15 @@ impl Spill {
             }
         }
     }
+}
+
+/// Creates a file that only the user can read: an output may hold anything.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Decodes UTF-8 that comes in pieces; what is invalid becomes U+FFFD.
@@ -343,6 +367,31 @@ mod tests {
         assert!(line.ends_with("é[...truncated]"));
         assert_eq!(line.chars().count(), 2000);
         assert_eq!(whole.unwrap(), format!("first\n{giant}"));
+    }
+
+    #[test]
+    fn a_second_call_of_the_same_id_gets_a_file_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = (0..3)
+            .map(|n| {
+                let mut collector = Collector::new(Limits { total: 4, line: 2 }, dir.path(), "c");
+                collector.push_str(&format!("{n} long line"));
+                collector.finish().file.unwrap()
+            })
+            .collect();
+        for (n, file) in files.iter().enumerate() {
+            assert_eq!(std::fs::read_to_string(file).unwrap(), format!("{n} long line"));
+        }
+    }
+
+    #[test]
+    fn a_spill_directory_that_cannot_be_made_is_survived() {
+        let mut collector =
+            Collector::new(Limits { total: 4, line: 2 }, Path::new("/dev/null/x"), "c");
+        collector.push_str("long line\n");
+        let collected = collector.finish();
+        assert_eq!((collected.cut, &collected.file), (true, &None));
+        assert_eq!(collected.message("Done."), "Done. Output is truncated to fit.");
     }
 
     #[test]

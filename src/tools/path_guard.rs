@@ -80,11 +80,17 @@ pub fn resolve_public(
     home: &Path,
     verb: &'static str,
 ) -> Result<GuardedPath, Refusal> {
-    let guarded = resolve(input, workspace, home)?;
-    if is_sensitive(&guarded.path) || is_sensitive(&guarded.real) {
-        return Err(Refusal::Sensitive(input.to_owned(), verb));
+    resolve(input, workspace, home)?.public(input, verb)
+}
+
+impl GuardedPath {
+    /// The same path, refused when it names a file with secrets. `input` is what the model wrote.
+    pub fn public(self, input: &str, verb: &'static str) -> Result<Self, Refusal> {
+        if is_sensitive(&self.path) || is_sensitive(&self.real) {
+            return Err(Refusal::Sensitive(input.to_owned(), verb));
+        }
+        Ok(self)
     }
-    Ok(guarded)
 }
 
 fn expand_home(input: &str, home: &Path) -> PathBuf {

@@ -27,6 +27,7 @@ const MAX_COUNTED: u64 = 256 << 20;
 /// Entries named when a directory is read.
 const MAX_ENTRIES: usize = 50;
 
+/// Reads a part of a text file.
 pub struct ReadFile {
     files: Arc<FileAccess>,
 }

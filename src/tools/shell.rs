@@ -22,6 +22,7 @@ const MAX_TIMEOUT: u64 = 300;
 /// Most bytes of one live piece; of a flood the end is shown.
 const MAX_LIVE: usize = 16 << 10;
 
+/// Runs a command in the foreground.
 pub struct Shell;
 
 #[derive(Deserialize)]

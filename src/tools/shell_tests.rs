@@ -1,1 +1,100 @@
+use super::*;
+use crate::tools::testing::{Bench, brief};
 
+async fn shell(bench: &Bench, command: &str) -> ToolReturnValue {
+    bench.run(&Shell, json!({"command": command})).await
+}
+
+#[tokio::test]
+async fn success_and_failure_are_told_as_kimi_tells_them() {
+    let bench = Bench::new();
+    let value = shell(&bench, "pwd; echo one").await;
+    assert_eq!(
+        value,
+        ToolReturnValue::ok(
+            format!("{}\none\n", bench.ws("").display().to_string().trim_end_matches('/')),
+            "Command executed successfully."
+        )
+    );
+    let value = shell(&bench, "echo before; ls /nonexistent 2>/dev/null; exit 3").await;
+    assert!(value.is_error);
+    assert_eq!(value.message, "Command failed with exit code: 3.");
+    assert_eq!(value.output.text(), "before\n");
+    assert_eq!(brief(&value), "Failed with exit code: 3\nbefore");
+    assert!(shell(&bench, "kill -9 $$").await.message.contains("137 (signal 9)"));
+    assert_eq!(brief(&shell(&bench, "  ").await), "Empty command");
+    assert_eq!(brief(&shell(&bench, "a\0b").await), "Invalid arguments");
+}
+
+#[tokio::test]
+async fn a_timeout_keeps_what_came() {
+    let bench = Bench::new();
+    let value = bench.run(&Shell, json!({"command": "echo begun; sleep 100", "timeout": 1})).await;
+    assert!(value.is_error);
+    assert_eq!(value.message, "Command killed by timeout (1s).");
+    assert_eq!(brief(&value), "Killed by timeout (1s)\nbegun");
+    assert_eq!(value.output.text(), "begun\n");
+}
+
+#[tokio::test]
+async fn it_asks_first_and_a_rejection_runs_nothing() {
+    let bench = Bench::new();
+    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: Some("no".into()) };
+    let arguments = json!({"command": "touch made", "timeout": 60});
+    let result = Shell.call(arguments, &bench.cx).await;
+    assert!(result.rejected.unwrap().with_feedback);
+    assert!(!bench.ws("made").exists());
+    let asks = bench.desk.asks.lock().unwrap();
+    assert_eq!(asks[0].action, "run command");
+    assert_eq!(asks[0].description, "Run command `touch made`");
+    assert_eq!(
+        asks[0].display,
+        [DisplayBlock::Shell { language: "bash".into(), command: "touch made".into() }]
+    );
+}
+
+#[tokio::test]
+async fn the_environment_is_the_session_s() {
+    let mut bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin"), ("MINE", "1")]);
+    bench.cx.child_env.push(("EXTRA".into(), "2".into()));
+    let line = "echo $MINE $EXTRA $GIT_TERMINAL_PROMPT $SHELL; [ -t 0 ] || echo no tty";
+    let shown = shell(&bench, line).await.output.text();
+    assert_eq!(shown, format!("1 2 0 {}\nno tty\n", shell::detect().display()));
+    let bench = Bench::with_vars(&[("GIT_TERMINAL_PROMPT", "1")]);
+    assert_eq!(shell(&bench, "echo $GIT_TERMINAL_PROMPT").await.output.text(), "1\n");
+}
+
+#[tokio::test]
+async fn output_is_live_and_whole() {
+    let bench = Bench::new();
+    let value = shell(&bench, "printf 'caf\\303'; printf '\\251\\n'; echo two").await;
+    assert_eq!(value.output.text(), "café\ntwo\n");
+    assert_eq!(*bench.live.lock().unwrap(), "café\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_flood_is_cut_at_both_ends_and_spilled() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let value = shell(&bench, "seq 1 200000").await;
+    let text = value.output.text();
+    assert!(text.starts_with("1\n2\n") && text.ends_with("\n200000\n"));
+    let file = bench.root.join("spill/call-1.txt");
+    assert!(value.message.contains(&file.display().to_string()), "{}", value.message);
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 200_000);
+}
+
+#[tokio::test]
+async fn a_cancel_stops_it() {
+    let bench = Bench::new();
+    let cancel = bench.cx.cancel.clone();
+    *bench.desk.meanwhile.lock().unwrap() = Some(Box::new(move || cancel.cancel()));
+    assert_eq!(brief(&shell(&bench, "sleep 100").await), "Cancelled");
+}
+
+#[test]
+fn a_timeout_has_bounds() {
+    for seconds in [0, 301] {
+        let arguments = json!({"command": "x", "timeout": seconds});
+        assert!(schema::check(&Shell.parameters(), arguments).is_err());
+    }
+}

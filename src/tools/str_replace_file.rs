@@ -11,6 +11,7 @@ use super::file_access::{Change, FileAccess, read_if_exists};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard, schema};
 use crate::protocol::ToolReturnValue;
 
+/// Replaces text in a file.
 pub struct StrReplaceFile {
     files: Arc<FileAccess>,
 }

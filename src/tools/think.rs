@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{CallContext, Effect, Tool, ToolReturn, schema};
 use crate::protocol::ToolReturnValue;
 
+/// Takes a thought and does nothing with it.
 pub struct Think;
 
 #[async_trait]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::{DisplayBlock, TodoItem, TodoStatus, ToolReturnValue};
 
+/// Sets or reads the todo list.
 pub struct SetTodoList;
 
 #[derive(Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use ignore::WalkBuilder;
 
@@ -15,55 +15,69 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// Directories of version control systems, which are never searched.
 const VCS: [&str; 6] = [".git", ".svn", ".hg", ".bzr", ".jj", ".sl"];
 
+const RUNNING: u8 = 0;
+const STOPPED: u8 = 1;
+const TIMED_OUT: u8 = 2;
+
 /// Tells a search on another thread to stop: on cancel, when the time is up, and when nobody waits
 /// for it any more.
-#[derive(Clone)]
-pub struct Stop {
-    flag: Arc<AtomicBool>,
-    deadline: Instant,
-}
+#[derive(Clone, Default)]
+pub struct Stop(Arc<AtomicU8>);
 
 /// Stops the search when dropped.
-pub struct StopGuard(Arc<AtomicBool>);
+pub struct StopGuard(Stop);
 
 impl Drop for StopGuard {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set(STOPPED);
     }
 }
 
 impl Stop {
-    /// A fresh signal that goes off after `limit`.
-    pub fn after(limit: Duration) -> (Self, StopGuard) {
-        let flag = Arc::new(AtomicBool::new(false));
-        // Not the session's clock: this bounds real work.
-        (Self { flag: Arc::clone(&flag), deadline: Instant::now() + limit }, StopGuard(flag))
+    /// A fresh signal, and what sets it off.
+    pub fn new() -> (Self, StopGuard) {
+        let stop = Self::default();
+        (stop.clone(), StopGuard(stop))
+    }
+
+    /// The first reason stays.
+    fn set(&self, reason: u8) {
+        let _ = self.0.compare_exchange(RUNNING, reason, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Whether to stop now.
     pub fn now(&self) -> bool {
-        self.flag.load(Ordering::Relaxed) || self.timed_out()
+        self.0.load(Ordering::Relaxed) != RUNNING
     }
 
     /// Whether the time is up.
     pub fn timed_out(&self) -> bool {
-        Instant::now() >= self.deadline
+        self.0.load(Ordering::Relaxed) == TIMED_OUT
     }
 }
 
-/// Runs a search on a blocking thread. `None` when it was cancelled or broke down.
+/// Runs a search on a blocking thread; what it found until the time was up counts. `None` when it
+/// was cancelled or broke down.
 pub async fn search<T: Send + 'static>(
     cx: &CallContext,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
 ) -> Option<T> {
-    let (stop, guard) = Stop::after(TIME_LIMIT);
-    let task = tokio::task::spawn_blocking(move || work(&stop));
-    let found = tokio::select! {
-        found = task => found.ok(),
-        () = cx.cancel.cancelled() => None,
-    };
-    drop(guard);
-    found
+    search_for(TIME_LIMIT, cx, work).await
+}
+
+async fn search_for<T: Send + 'static>(
+    limit: Duration,
+    cx: &CallContext,
+    work: impl FnOnce(&Stop) -> T + Send + 'static,
+) -> Option<T> {
+    let (stop, guard) = Stop::new();
+    let mut task = tokio::task::spawn_blocking(move || work(&stop));
+    tokio::select! {
+        found = &mut task => return found.ok(),
+        () = cx.cancel.cancelled() => return None,
+        () = tokio::time::sleep(limit) => guard.0.set(TIMED_OUT),
+    }
+    task.await.ok()
 }
 
 /// A walk over everything under `root`, hidden files too, without following links.
@@ -79,4 +93,32 @@ pub fn builder(root: &Path, include_ignored: bool) -> WalkBuilder {
                 || !entry.file_name().to_str().is_some_and(|name| VCS.contains(&name))
         });
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::testing::Bench;
+
+    /// A search that never ends by itself; what it returns tells why it ended.
+    fn endless(stop: &Stop) -> bool {
+        while !stop.now() {
+            std::thread::yield_now();
+        }
+        stop.timed_out()
+    }
+
+    #[tokio::test]
+    async fn time_and_cancel_stop_a_search() {
+        let bench = Bench::new();
+        assert_eq!(search_for(Duration::from_millis(20), &bench.cx, endless).await, Some(true));
+        let cancel = bench.cx.cancel.clone();
+        let (ended, end) = std::sync::mpsc::channel();
+        let found = search(&bench.cx, move |stop| {
+            cancel.cancel();
+            let _ = ended.send(endless(stop));
+        });
+        assert_eq!(found.await, None);
+        assert_eq!(end.recv(), Ok(false), "the thread ends too");
+    }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::protocol::ToolReturnValue;
 
+/// Creates, replaces or extends a file.
 pub struct WriteFile {
     files: Arc<FileAccess>,
 }

@@ -86,13 +86,19 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// Resolves names to public addresses only.
-pub struct PublicResolver;
+/// Resolves names to public addresses only, except those of the proxies.
+pub struct PublicResolver {
+    pub proxies: Vec<String>,
+}
 
 impl Resolve for PublicResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            if is_proxy {
+                return Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs);
+            }
             public_only(name.as_str(), found.collect())
                 .map(|addresses| Box::new(addresses.into_iter()) as Addrs)
                 .map_err(Into::into)

@@ -29,6 +29,7 @@ const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 /// Set to a true value to let pages of private networks be fetched.
 const ALLOW_PRIVATE: &str = "KIMI_FETCH_ALLOW_PRIVATE";
 
+/// Fetches a page of the web.
 pub struct FetchUrl;
 
 #[derive(Deserialize)]
@@ -191,30 +192,38 @@ fn client(env: &Env, allow_private: bool) -> reqwest::Result<Client> {
         .read_timeout(READ_TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
         .no_proxy();
-    let proxies = proxies(env)?;
-    if proxies.is_empty() && !allow_private {
+    let proxies = proxies(env);
+    if !allow_private {
         // Checked at the moment of connecting, so that a name cannot change its address in between.
-        builder = builder.dns_resolver(PublicResolver);
+        let hosts = proxies.iter().filter_map(|(_, url)| Some(url.host_str()?.to_owned()));
+        builder = builder.dns_resolver(PublicResolver { proxies: hosts.collect() });
     }
-    for proxy in proxies {
-        builder = builder.proxy(proxy);
+    let except = lower_or_upper(env, "no_proxy").and_then(reqwest::NoProxy::from_string);
+    for (scheme, url) in proxies {
+        let proxy = match scheme {
+            "https" => reqwest::Proxy::https(url)?,
+            _ => reqwest::Proxy::http(url)?,
+        };
+        builder = builder.proxy(proxy.no_proxy(except.clone()));
     }
     builder.build()
 }
 
-/// The proxies of the environment. Behind one, names are resolved by it.
-fn proxies(env: &Env) -> reqwest::Result<Vec<reqwest::Proxy>> {
-    let var = |name: &str| env.var(name).or_else(|| env.var(&name.to_uppercase()));
-    let except = var("no_proxy").and_then(reqwest::NoProxy::from_string);
-    let all = var("all_proxy");
-    let mut proxies = Vec::new();
-    if let Some(url) = var("https_proxy").or(all) {
-        proxies.push(reqwest::Proxy::https(url)?.no_proxy(except.clone()));
-    }
-    if let Some(url) = var("http_proxy").or(all) {
-        proxies.push(reqwest::Proxy::http(url)?.no_proxy(except));
-    }
-    Ok(proxies)
+/// The proxies of the environment, by the scheme they are for. Behind one, names are resolved by it.
+fn proxies(env: &Env) -> Vec<(&'static str, Url)> {
+    ["https", "http"]
+        .into_iter()
+        .filter_map(|scheme| {
+            let url = lower_or_upper(env, &format!("{scheme}_proxy"))
+                .or_else(|| lower_or_upper(env, "all_proxy"))?;
+            let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+            Some((scheme, Url::parse(&url).ok()?))
+        })
+        .collect()
+}
+
+fn lower_or_upper<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
+    env.var(name).or_else(|| env.var(&name.to_uppercase()))
 }
 
 fn refused(error: address::Refused) -> ToolReturnValue {

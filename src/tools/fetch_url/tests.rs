@@ -94,20 +94,53 @@ async fn private_addresses_are_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn a_redirect_is_checked_like_the_first_address() {
     let redirect = |to: &str| {
-        format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .into_bytes()
     };
-    let base = serve(vec![("/file", redirect("ftp://example.com/x"))]).await;
-    let value = open_bench().run(&FetchUrl, json!({"url": format!("{base}/file")})).await;
-    assert!(value.is_error, "{value:?}");
-    // With private addresses refused, the policy refuses them on a redirect as well.
-    let target = Url::parse("http://127.0.0.1/").unwrap();
-    assert!(address::check(&target, false).is_err());
+    let base = serve(vec![
+        ("/file", redirect("ftp://example.com/x")),
+        ("/private", redirect("/secret")),
+        ("/round", redirect("/round")),
+        ("/secret", answer("text/plain", b"secret")),
+    ])
+    .await;
+    let bench = open_bench();
+    let value = bench.run(&FetchUrl, json!({"url": format!("{base}/file")})).await;
+    assert_eq!(brief(&value), "Address refused");
+    let value = bench.run(&FetchUrl, json!({"url": format!("{base}/private")})).await;
+    assert!(value.output.text().contains("secret"), "{value:?}");
+    let value = bench.run(&FetchUrl, json!({"url": format!("{base}/round")})).await;
+    assert!(value.message.contains("too many redirects"), "{}", value.message);
+    // Past the check of the first address, as a public page would be.
+    let strict = client(&bench.cx.env, false).unwrap();
+    let url = Url::parse(&format!("{base}/private")).unwrap();
+    let error = strict.get(url.clone()).send().await.unwrap_err();
+    assert_eq!(brief(&network(&url, &error)), "Address refused");
 }
 
 #[tokio::test]
 async fn a_name_that_leads_to_a_private_address_is_refused() {
-    use reqwest::dns::Resolve;
-    use std::str::FromStr;
-    let name = reqwest::dns::Name::from_str("localhost").unwrap();
-    assert!(PublicResolver.resolve(name).await.is_err());
+    let base = serve(vec![("/", answer("text/plain", b"secret"))]).await;
+    let bench = Bench::new();
+    // The one name that leads to a private address without a name server.
+    let url = Url::parse(&base.replace("127.0.0.1", "localhost")).unwrap();
+    let strict = client(&bench.cx.env, false).unwrap();
+    let error = strict.get(url.clone()).send().await.unwrap_err();
+    assert_eq!(brief(&network(&url, &error)), "Address refused");
+    assert!(client(&bench.cx.env, true).unwrap().get(url).send().await.is_ok());
+}
+
+#[tokio::test]
+async fn proxies_of_the_environment_are_used() {
+    let base =
+        serve(vec![("http://example.com/", answer("text/plain", b"through the proxy"))]).await;
+    for variable in ["http_proxy", "ALL_PROXY"] {
+        let bench = Bench::with_vars(&[(variable, &base.replace("127.0.0.1", "localhost"))]);
+        let value = bench.run(&FetchUrl, json!({"url": "http://example.com/"})).await;
+        assert!(value.output.text().contains("through the proxy"), "{value:?}");
+        let value = bench.run(&FetchUrl, json!({"url": "http://10.0.0.1/"})).await;
+        assert_eq!(brief(&value), "Address refused");
+    }
 }

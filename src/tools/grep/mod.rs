@@ -16,6 +16,7 @@ use super::walk;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
 
+/// Searches file contents.
 pub struct Grep;
 
 #[derive(Deserialize, Clone)]
@@ -114,7 +115,10 @@ impl Tool for Grep {
             Err(error) => return error.into(),
         };
         let input = if arguments.path.is_empty() { "." } else { &arguments.path };
-        let guarded = path_guard::resolve_public(input, &cx.workspace, &cx.env.home, "search");
+        // A directory may be called `credentials`; its files are looked at one by one.
+        let guarded = path_guard::resolve(input, &cx.workspace, &cx.env.home).and_then(|target| {
+            if target.real.is_dir() { Ok(target) } else { target.public(input, "search") }
+        });
         let target = match guarded {
             Ok(target) => target,
             Err(refusal) => return ToolReturnValue::from(refusal).into(),

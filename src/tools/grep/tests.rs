@@ -1,1 +1,216 @@
+use super::*;
+use crate::tools::testing::{Bench, brief};
+use std::time::{Duration, SystemTime};
 
+async fn grep(bench: &Bench, arguments: Value) -> ToolReturnValue {
+    bench.run(&Grep, arguments).await
+}
+
+async fn text(bench: &Bench, arguments: Value) -> String {
+    let value = grep(bench, arguments).await;
+    assert!(!value.is_error, "{value:?}");
+    value.output.text()
+}
+
+/// Makes a file so many seconds old.
+fn age(bench: &Bench, name: &str, seconds: u64) {
+    let file = std::fs::File::options().append(true).open(bench.ws(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+}
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    bench.put("f0.txt", "line one\nother\nline two line\n");
+    bench.put("f5.txt", "line\n");
+    bench.put("src/a.rs", "fn main() {}\n");
+    bench.put(".hidden", "line hidden\n");
+    bench.put(".git/config", "line\n");
+    for (name, seconds) in [("f0.txt", 100), ("f5.txt", 50), (".hidden", 200)] {
+        age(&bench, name, seconds);
+    }
+    bench
+}
+
+#[tokio::test]
+async fn files_come_newest_first_behind_the_given_path() {
+    let bench = bench();
+    let value = grep(&bench, json!({"pattern": "line", "path": "."})).await;
+    assert_eq!(value, ToolReturnValue::ok("./f5.txt\n./f0.txt\n./.hidden", ""));
+    assert_eq!(text(&bench, json!({"pattern": "main", "path": "src"})).await, "src/a.rs");
+    assert_eq!(text(&bench, json!({"pattern": "main", "path": bench.ws("src")})).await, "a.rs");
+    assert_eq!(text(&bench, json!({"pattern": "LINE TWO", "-i": true})).await, "./f0.txt");
+    let none = grep(&bench, json!({"pattern": "nowhere"})).await;
+    assert_eq!((none.message.as_str(), none.is_error), ("No matches found.", false));
+}
+
+#[tokio::test]
+async fn content_with_numbers_and_context() {
+    let bench = bench();
+    let content = |more: Value| {
+        let mut arguments = json!({"pattern": "two", "path": "f0.txt", "output_mode": "content"});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    assert_eq!(text(&bench, content(json!({}))).await, "f0.txt:3:line two line");
+    assert_eq!(text(&bench, content(json!({"-n": false}))).await, "f0.txt:line two line");
+    assert_eq!(
+        text(&bench, content(json!({"-B": "1"}))).await,
+        "f0.txt-2-other\nf0.txt:3:line two line"
+    );
+    assert_eq!(
+        text(&bench, content(json!({"-C": 1, "pattern": "one"}))).await,
+        "f0.txt:1:line one\nf0.txt-2-other"
+    );
+    let both =
+        json!({"pattern": "line", "output_mode": "content", "glob": "*.txt", "-A": 1, "path": "."});
+    assert_eq!(
+        text(&bench, both).await,
+        "./f0.txt:1:line one\n./f0.txt-2-other\n./f0.txt:3:line two line\n--\n./f5.txt:1:line"
+    );
+}
+
+#[tokio::test]
+async fn counts_are_of_matches_also_in_one_file() {
+    let bench = bench();
+    let value =
+        grep(&bench, json!({"pattern": "line", "glob": "*.txt", "output_mode": "count_matches"}))
+            .await;
+    assert_eq!(value.output.text(), "./f0.txt:3\n./f5.txt:1");
+    assert_eq!(value.message, "Found 4 total occurrences across 2 files.");
+    let one = json!({"pattern": "line", "path": "f0.txt", "output_mode": "count_matches"});
+    assert_eq!(grep(&bench, one).await.message, "Found 3 total occurrences across 1 files.");
+}
+
+#[tokio::test]
+async fn secrets_leak_in_no_mode() {
+    let bench = bench();
+    bench.put(".env", "SECRET=1\n");
+    bench.put("deploy/server.pem", "SECRET\n");
+    std::os::unix::fs::symlink(".env", bench.ws("notes.txt")).unwrap();
+    for mode in ["files_with_matches", "content", "count_matches"] {
+        for numbers in [true, false] {
+            for path in [".", ".env", "notes.txt", "deploy", "deploy/server.pem"] {
+                let arguments = json!({
+                    "pattern": "SECRET", "path": path, "output_mode": mode, "-n": numbers,
+                    "include_ignored": true, "multiline": !numbers
+                });
+                let value = grep(&bench, arguments).await;
+                assert!(value.output.is_empty(), "{mode} {path}: {value:?}");
+            }
+        }
+    }
+    let value = grep(&bench, json!({"pattern": "SECRET"})).await;
+    assert_eq!(
+        value.message,
+        "No matches found. Not searched, as they may hold secrets: ./.env, ./deploy/server.pem."
+    );
+    assert_eq!(
+        brief(&grep(&bench, json!({"pattern": "S", "path": ".env"})).await),
+        "Sensitive file"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_may_be_called_like_a_secret() {
+    let bench = Bench::new();
+    bench.put("credentials/mod.rs", "fn login() {}\n");
+    let arguments = json!({"pattern": "login", "path": "credentials"});
+    assert_eq!(text(&bench, arguments).await, "credentials/mod.rs");
+}
+
+#[tokio::test]
+async fn odd_names_do_not_confuse_it() {
+    let bench = Bench::new();
+    bench.put("a-12-b:3:c.txt", "x needle\n--\n");
+    let arguments = json!({"pattern": "needle", "output_mode": "content", "-A": 1});
+    assert_eq!(text(&bench, arguments).await, "./a-12-b:3:c.txt:1:x needle\n./a-12-b:3:c.txt-2---");
+}
+
+#[tokio::test]
+async fn results_come_in_pages() {
+    let bench = Bench::new();
+    bench.put("f", "m1\nx\nx\nm2\nx\nx\nm3\n");
+    let page = |offset: usize| {
+        json!({"pattern": "m", "output_mode": "content", "-A": 1, "path": "f",
+               "head_limit": 2, "offset": offset})
+    };
+    let value = grep(&bench, page(0)).await;
+    assert_eq!(value.output.text(), "f:1:m1\nf-2-x");
+    assert_eq!(value.message, "Results truncated to 2 (total: 5). Use offset=2 to see more.");
+    assert_eq!(grep(&bench, page(2)).await.output.text(), "f:4:m2\nf-5-x");
+    let last = grep(&bench, page(4)).await;
+    assert_eq!((last.output.text().as_str(), last.message.as_str()), ("f:7:m3", ""));
+    assert!(grep(&bench, page(9)).await.message.contains("only 5 results"));
+    let all = json!({"pattern": "m", "output_mode": "content", "path": "f", "head_limit": 0});
+    assert_eq!(text(&bench, all).await.lines().count(), 3);
+    let null = json!({"pattern": "m", "output_mode": "content", "path": "f", "head_limit": null});
+    assert_eq!(text(&bench, null).await.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn ignore_rules_types_and_multiline() {
+    let bench = bench();
+    bench.put(".gitignore", "*.log\n");
+    bench.put("x.log", "needle\nhay\n");
+    assert_eq!(text(&bench, json!({"pattern": "needle"})).await, "");
+    let all = json!({"pattern": "needle", "include_ignored": true});
+    assert_eq!(text(&bench, all).await, "./x.log");
+    assert_eq!(text(&bench, json!({"pattern": "needle", "path": "x.log"})).await, "x.log");
+    assert_eq!(text(&bench, json!({"pattern": "main|line", "type": "rust"})).await, "./src/a.rs");
+    assert_eq!(
+        text(&bench, json!({"pattern": "main|line", "glob": "src/*.{rs,ts}"})).await,
+        "./src/a.rs"
+    );
+    let across = json!({"pattern": "needle.hay", "path": "x.log", "multiline": true, "output_mode": "content"});
+    assert_eq!(text(&bench, across).await, "x.log:1:needle\nx.log:2:hay");
+}
+
+#[tokio::test]
+async fn what_cannot_be_searched_is_explained() {
+    let bench = bench();
+    for arguments in [
+        json!({"pattern": "("}),
+        json!({"pattern": "a\\nb"}),
+        json!({"pattern": "x", "path": "nowhere"}),
+        json!({"pattern": "x", "type": "nonsense"}),
+        json!({"pattern": "x", "glob": "a["}),
+    ] {
+        let value = grep(&bench, arguments).await;
+        assert_eq!(brief(&value), "Failed to grep", "{value:?}");
+    }
+    bench.put("data.bin", b"line\0line\n");
+    assert_eq!(text(&bench, json!({"pattern": "line", "path": "data.bin"})).await, "");
+}
+
+#[tokio::test]
+async fn a_stopped_search_returns_at_once() {
+    let bench = bench();
+    let (stop, guard) = walk::Stop::new();
+    drop(guard);
+    let query = Query {
+        pattern: "line".into(),
+        root: bench.ws(""),
+        shown: PathBuf::from("."),
+        globs_from: bench.ws(""),
+        glob: None,
+        file_type: None,
+        before: 0,
+        after: 0,
+        ignore_case: false,
+        multiline: false,
+        include_ignored: false,
+        keep_lines: false,
+    };
+    assert!(search::search(&query, &stop).unwrap().files.is_empty());
+}
+
+#[tokio::test]
+async fn too_much_is_spilled() {
+    let bench = Bench::new();
+    bench.put("big", "needle and some more text on the line\n".repeat(20_000));
+    let arguments = json!({"pattern": "needle", "output_mode": "content", "head_limit": 0});
+    let value = grep(&bench, arguments).await;
+    assert!(value.output.text().len() < 60_000);
+    assert!(value.output.text().ends_with(":20000:needle and some more text on the line"));
+    assert!(value.message.contains("spill/call-1.txt"), "{}", value.message);
+}
