@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A request as it came in.
 #[derive(Debug, Clone)]
 pub struct Recorded {
+    /// The client's end of the connection; equal for requests over the same one.
+    pub peer: SocketAddr,
     pub method: String,
     /// Path and query.
     pub path: String,
@@ -396,12 +398,12 @@ impl Drop for ModelServer {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((socket, _)) = listener.accept().await {
+    while let Ok((socket, peer)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
             let _ = socket.set_nodelay(true);
             let mut socket = BufReader::new(socket);
-            while let Ok(Some(request)) = read_request(&mut socket).await {
+            while let Ok(Some(request)) = read_request(&mut socket, peer).await {
                 let reply = shared.take(request);
                 if !matches!(answer(&mut socket, &reply).await, Ok(true)) {
                     break;
@@ -435,7 +437,10 @@ impl Shared {
     }
 }
 
-async fn read_request(socket: &mut BufReader<TcpStream>) -> std::io::Result<Option<Recorded>> {
+async fn read_request(
+    socket: &mut BufReader<TcpStream>,
+    peer: SocketAddr,
+) -> std::io::Result<Option<Recorded>> {
     let mut line = String::new();
     if socket.read_line(&mut line).await? == 0 {
         return Ok(None);
@@ -457,7 +462,7 @@ async fn read_request(socket: &mut BufReader<TcpStream>) -> std::io::Result<Opti
     socket.read_exact(&mut body).await?;
     let raw = String::from_utf8_lossy(&body).into_owned();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Ok(Some(Recorded { method, path, headers, raw, body }))
+    Ok(Some(Recorded { peer, method, path, headers, raw, body }))
 }
 
 /// Plays a reply; true when the connection may serve another request.

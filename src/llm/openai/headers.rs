@@ -77,8 +77,7 @@ pub(super) fn with_device(headers: &HeaderMap, device_id: Option<&str>) -> Heade
 fn machine() -> (String, String, String) {
     let uname = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
-    let model =
-        [uname.sysname(), uname.release(), uname.machine()].map(|part| text(part)).join(" ");
+    let model = [uname.sysname(), uname.release(), uname.machine()].map(text).join(" ");
     (text(uname.nodename()), model, text(uname.version()))
 }
 

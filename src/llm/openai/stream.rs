@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::chunk::{ChunkReader, stream_error};
 use super::{Dialect, Settings};
-use crate::llm::http::{html_title, looks_like_html, place, seconds, transport_error};
+use crate::llm::http::{html_title, looks_like_html, place, request_id, seconds, transport_error};
 use crate::llm::oneline::one_line;
 use crate::llm::{Delta, DeltaStream, LlmError, sse};
 
@@ -25,6 +25,7 @@ const SNIFFED: usize = 512;
 pub(super) fn deltas(response: Response, settings: Arc<Settings>) -> DeltaStream {
     let answer = Answer {
         body: Body::new(&settings),
+        request_id: request_id(response.headers()),
         response: Some(response),
         settings,
         ready: VecDeque::new(),
@@ -41,6 +42,7 @@ struct Answer {
     /// None when nothing more is read.
     response: Option<Response>,
     body: Body,
+    request_id: Option<String>,
     ready: VecDeque<Delta>,
     /// Told after everything in `ready`.
     failed: Option<LlmError>,
@@ -73,13 +75,26 @@ impl Answer {
             };
             match more {
                 Ok(true) => {}
-                Ok(false) => self.response = None,
-                Err(error) => {
+                Ok(false) => self.release(),
+                Err(mut error) => {
+                    if let LlmError::Status { request_id, .. } = &mut error {
+                        request_id.clone_from(&self.request_id);
+                    }
                     self.response = None;
                     self.failed = Some(error);
                 }
             }
         }
+    }
+
+    /// Reads the body's last bytes beside the reader, so that the connection can be used again
+    /// without another handshake.
+    fn release(&mut self) {
+        let Some(mut response) = self.response.take() else { return };
+        let limit = self.settings.timeouts.trailer;
+        tokio::spawn(tokio::time::timeout(limit, async move {
+            while let Ok(Some(_)) = response.chunk().await {}
+        }));
     }
 }
 

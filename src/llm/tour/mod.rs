@@ -83,7 +83,7 @@ impl Tour {
             },
             Place::Read { readme, count } => {
                 let fill = |text: &str| {
-                    text.replace("{readme}", &readme).replace("{count}", &count.to_string())
+                    text.replace("{entries}", &entries(count)).replace("{readme}", &readme)
                 };
                 Answer {
                     think: fill(&script.read.think),
@@ -96,7 +96,7 @@ impl Tour {
                     (None, _) => script.plan.text_after_failure.clone(),
                     (Some(_), true) => script.plan.text_after_read.clone(),
                     (Some(count), false) => {
-                        script.plan.text_without_readme.replace("{count}", &count.to_string())
+                        script.plan.text_without_readme.replace("{entries}", &entries(count))
                     }
                 },
                 call: Some(("SetTodoList", script.todos(1))),
@@ -149,6 +149,14 @@ impl Tour {
     fn file(&self, script: &Script) -> String {
         let scratch = self.scratch.clone().unwrap_or_default();
         scratch.join(&script.write.file).to_string_lossy().into_owned()
+    }
+}
+
+fn entries(count: usize) -> String {
+    match count {
+        0 => "No entries".to_owned(),
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
     }
 }
 

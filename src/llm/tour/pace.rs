@@ -28,7 +28,7 @@ pub(super) fn stream(answer: Answer, id: String, input: u64, token: Duration) ->
     }))
 }
 
-fn deltas(answer: Answer, id: String, input: u64) -> VecDeque<(Delta, u32)> {
+pub(super) fn deltas(answer: Answer, id: String, input: u64) -> VecDeque<(Delta, u32)> {
     let mut deltas = VecDeque::new();
     for (text, delta) in [
         (answer.think.trim(), Delta::Think as fn(String) -> Delta),

@@ -8,7 +8,7 @@ use crate::protocol::{ContentPart, ToolCall};
 /// The word that runs the tour again.
 const AGAIN: &str = "tour";
 /// The choice that leaves the files out; the label in the script.
-const ANSWERS_ONLY: &str = "Answers";
+pub(super) const ANSWERS_ONLY: &str = "Answers";
 
 /// What is said next.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +71,7 @@ impl<'a> Progress<'a> {
         let mut spoken =
             messages.iter().enumerate().filter_map(|(at, message)| Some((at, said(message)?)));
         let first = spoken.next();
-        let Some((at, text)) = spoken.last().or_else(|| first.clone()) else {
+        let Some((at, text)) = spoken.next_back().or_else(|| first.clone()) else {
             return Self { in_tour: true, calls: Vec::new() };
         };
         let asked =

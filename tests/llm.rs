@@ -1,1 +1,0 @@
-//! The model client against a real server.
