@@ -1,5 +1,6 @@
 //! The terminal screen.
 
+pub mod diff;
 pub mod highlight;
 pub mod markdown;
 pub mod text;
