@@ -11,7 +11,7 @@ use crate::front::tui::text::clean_line;
 const CONTEXT: usize = 3;
 
 /// Larger texts, in lines of both sides, are not compared: all of the old goes, all of the new comes.
-const MAX_COMPARED: usize = 8_000;
+const MAX_COMPARED: usize = 4_000;
 
 /// Pairs of lines in one hunk that are compared word by word.
 const MAX_PAIRS: usize = 200;

@@ -99,6 +99,8 @@ struct Writer<'a> {
     /// Target and title of the open links and images, and where their text begins in `spans`.
     links: Vec<(String, String, usize)>,
     code: Option<(Highlighter, String)>,
+    /// The source has a line break after the last span.
+    soft_break: bool,
     /// The end of a table that was laid out from its source.
     skip_to: usize,
 }
@@ -116,6 +118,7 @@ impl<'a> Writer<'a> {
             styles: Vec::new(),
             links: Vec::new(),
             code: None,
+            soft_break: false,
             skip_to: 0,
         }
     }
@@ -160,7 +163,7 @@ impl<'a> Writer<'a> {
                     self.text(line, style);
                 }
             }
-            Event::SoftBreak => self.spans.push(Span::styled(" ", self.style())),
+            Event::SoftBreak => self.soft_break = true,
             Event::HardBreak => self.flush(),
             Event::Rule => {
                 self.flush();
@@ -290,7 +293,8 @@ impl<'a> Writer<'a> {
             .map(|span| span.content.as_ref())
             .collect();
         let (url, title) = (clean_line(&url), clean_line(&title));
-        let same = shown == url || url.strip_prefix("mailto:") == Some(shown.as_str());
+        let shown = shown.trim();
+        let same = shown == url || url.strip_prefix("mailto:") == Some(shown);
         let mut note = if same { String::new() } else { url };
         if !title.is_empty() {
             if !note.is_empty() {
@@ -351,12 +355,19 @@ impl<'a> Writer<'a> {
 
     fn text(&mut self, text: &str, style: Style) {
         let text = clean_line(text);
-        if !text.is_empty() {
-            self.spans.push(Span::styled(text, style));
+        let Some(first) = text.chars().next() else { return };
+        if std::mem::take(&mut self.soft_break) {
+            // East Asian text has no blanks between words, and none where its lines meet.
+            let last = self.spans.last().and_then(|span| span.content.chars().last());
+            if !(last.is_some_and(is_ideograph) && is_ideograph(first)) {
+                self.spans.push(Span::raw(" "));
+            }
         }
+        self.spans.push(Span::styled(text, style));
     }
 
     fn flush(&mut self) {
+        self.soft_break = false;
         if !self.spans.is_empty() {
             let line = Line::from(std::mem::take(&mut self.spans));
             self.row(line);
@@ -394,6 +405,11 @@ impl<'a> Writer<'a> {
             self.rows.push(defuse_line(trim_end(row)));
         }
     }
+}
+
+/// Chinese and Japanese characters and their punctuation; not Korean, which has blanks.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3fffd}')
 }
 
 /// Whether the text before a block ends in a blank line, marks of containers aside.
