@@ -10,7 +10,7 @@ use super::line::{Fence, marker};
 use super::stream::Kind;
 use super::table;
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{clean, clean_line, defuse_line, width, wrap_line};
+use crate::front::tui::text::{clean, clean_line, defuse_line, trim_end, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Makes a paragraph of what might be another block: no mark can stand behind it.
@@ -92,11 +92,15 @@ struct Writer<'a> {
     rows: Vec<Line<'static>>,
     spans: Vec<Span<'static>>,
     prefixes: Vec<Prefix>,
+    /// Columns of all prefixes.
+    indent: usize,
     frames: Vec<Frame>,
     styles: Vec<Style>,
     /// Target and title of the open links and images, and where their text begins in `spans`.
     links: Vec<(String, String, usize)>,
     code: Option<(Highlighter, String)>,
+    /// The source has a line break after the last span.
+    soft_break: bool,
     /// The end of a table that was laid out from its source.
     skip_to: usize,
 }
@@ -109,10 +113,12 @@ impl<'a> Writer<'a> {
             rows: Vec::new(),
             spans: Vec::new(),
             prefixes: Vec::new(),
+            indent: 0,
             frames: vec![Frame { children: 0, number: None }],
             styles: Vec::new(),
             links: Vec::new(),
             code: None,
+            soft_break: false,
             skip_to: 0,
         }
     }
@@ -157,7 +163,7 @@ impl<'a> Writer<'a> {
                     self.text(line, style);
                 }
             }
-            Event::SoftBreak => self.spans.push(Span::styled(" ", self.style())),
+            Event::SoftBreak => self.soft_break = true,
             Event::HardBreak => self.flush(),
             Event::Rule => {
                 self.flush();
@@ -242,7 +248,7 @@ impl<'a> Writer<'a> {
             TagEnd::BlockQuote(_) => {
                 self.flush();
                 self.styles.pop();
-                self.prefixes.pop();
+                self.pop_prefix();
                 self.frames.pop();
             }
             TagEnd::CodeBlock => {
@@ -262,7 +268,7 @@ impl<'a> Writer<'a> {
                 if self.prefixes.last().is_some_and(|prefix| prefix.first.is_some()) {
                     self.row(Line::default());
                 }
-                self.prefixes.pop();
+                self.pop_prefix();
                 self.frames.pop();
             }
             TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
@@ -287,7 +293,8 @@ impl<'a> Writer<'a> {
             .map(|span| span.content.as_ref())
             .collect();
         let (url, title) = (clean_line(&url), clean_line(&title));
-        let same = shown == url || url.strip_prefix("mailto:") == Some(shown.as_str());
+        let shown = shown.trim();
+        let same = shown == url || url.strip_prefix("mailto:") == Some(shown);
         let mut note = if same { String::new() } else { url };
         if !title.is_empty() {
             if !note.is_empty() {
@@ -330,24 +337,37 @@ impl<'a> Writer<'a> {
     /// Adds a prefix, unless little room would be left.
     fn prefix(&mut self, first: Option<Span<'static>>, rest: Span<'static>) {
         let columns = width(&rest.content);
-        let used: usize = self.prefixes.iter().map(|prefix| prefix.columns).sum();
-        if used + columns > self.columns / 2 {
+        if self.indent + columns > self.columns / 2 {
             // A marker stays with the text even where the indent does not fit.
             self.spans.extend(first);
             self.prefixes.push(Prefix { first: None, rest: Span::raw(""), columns: 0 });
         } else {
             self.prefixes.push(Prefix { first, rest, columns });
+            self.indent += columns;
+        }
+    }
+
+    fn pop_prefix(&mut self) {
+        if let Some(prefix) = self.prefixes.pop() {
+            self.indent -= prefix.columns;
         }
     }
 
     fn text(&mut self, text: &str, style: Style) {
         let text = clean_line(text);
-        if !text.is_empty() {
-            self.spans.push(Span::styled(text, style));
+        let Some(first) = text.chars().next() else { return };
+        if std::mem::take(&mut self.soft_break) {
+            // East Asian text has no blanks between words, and none where its lines meet.
+            let last = self.spans.last().and_then(|span| span.content.chars().last());
+            if !(last.is_some_and(is_ideograph) && is_ideograph(first)) {
+                self.spans.push(Span::raw(" "));
+            }
         }
+        self.spans.push(Span::styled(text, style));
     }
 
     fn flush(&mut self) {
+        self.soft_break = false;
         if !self.spans.is_empty() {
             let line = Line::from(std::mem::take(&mut self.spans));
             self.row(line);
@@ -368,8 +388,7 @@ impl<'a> Writer<'a> {
 
     /// Columns that the prefixes leave.
     fn room(&self) -> usize {
-        let used: usize = self.prefixes.iter().map(|prefix| prefix.columns).sum();
-        self.columns.saturating_sub(used).max(1)
+        self.columns.saturating_sub(self.indent).max(1)
     }
 
     /// A line of content as rows behind the prefixes.
@@ -388,27 +407,16 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Chinese and Japanese characters and their punctuation; not Korean, which has blanks.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3fffd}')
+}
+
 /// Whether the text before a block ends in a blank line, marks of containers aside.
 fn blank_before(text: &str) -> bool {
     text.trim_end_matches([' ', '>'])
         .strip_suffix('\n')
         .is_some_and(|text| text.trim_end_matches([' ', '>']).ends_with('\n'))
-}
-
-/// A row without blanks at its end: what is copied from the screen has none either.
-fn trim_end(mut row: Line<'static>) -> Line<'static> {
-    while let Some(last) = row.spans.last_mut() {
-        let kept = last.content.trim_end_matches(' ').len();
-        if kept == last.content.len() {
-            break;
-        }
-        if kept > 0 {
-            last.content.to_mut().truncate(kept);
-            break;
-        }
-        row.spans.pop();
-    }
-    row
 }
 
 /// Text whose link reference definitions are plain text: the parser would swallow them, and the

@@ -18,7 +18,7 @@ const MAX_LINE: usize = 4 * 1024;
 const MAX_PARAGRAPH: usize = 3 * 1024;
 
 /// A longer list item, quotation or block of indented code is cut between two lines.
-const MAX_BLOCK: usize = 16 * 1024;
+const MAX_BLOCK: usize = 8 * 1024;
 
 /// Rows of a table that are laid out together; the next one repeats the header.
 const MAX_TABLE_ROWS: usize = 200;
@@ -273,7 +273,7 @@ impl MarkdownStream {
         let Some(open) = &self.open else { return };
         let large = match open.kind {
             Kind::Paragraph => open.text.len() >= MAX_PARAGRAPH,
-            Kind::Table => open.lines >= MAX_TABLE_ROWS + 2 || open.text.len() >= 4 * MAX_BLOCK,
+            Kind::Table => open.lines >= MAX_TABLE_ROWS + 2 || open.text.len() >= 8 * MAX_BLOCK,
             _ => open.text.len() >= MAX_BLOCK,
         };
         if !large {

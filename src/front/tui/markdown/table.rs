@@ -172,7 +172,9 @@ fn as_blocks(
         if index > 0 {
             rows.push(Line::default());
         }
-        for at in 0..row.len().max(header.len()) {
+        // Every name is said at least once; a short row does not repeat the rest of them.
+        let cells = if index == 0 { row.len().max(header.len()) } else { row.len() };
+        for at in 0..cells {
             let mut spans = Vec::new();
             if let Some(name) = header.get(at).filter(|name| !name.spans.is_empty()) {
                 spans.extend(name.spans.iter().cloned());

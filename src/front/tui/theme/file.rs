@@ -33,8 +33,7 @@ pub(super) struct ThemeFile {
 /// # Errors
 /// A sentence for the user when there is no such theme or its file cannot be read.
 pub(super) fn source(name: &str, user_dir: Option<&Path>) -> Result<String, String> {
-    let harmless = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
-    if name.is_empty() || !name.chars().all(harmless) {
+    if !is_plain(name) {
         return Err(format!("theme name {name:?} is no plain name; letters, digits, - and _"));
     }
     if let Some(path) = user_dir.map(|dir| dir.join(format!("{name}.toml")))
@@ -56,6 +55,12 @@ pub(super) fn source(name: &str, user_dir: Option<&Path>) -> Result<String, Stri
         let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
         format!("there is no theme {name:?}; built in are {}", names.join(", "))
     })
+}
+
+/// Whether a name can be that of a theme file: it leads out of no directory.
+pub(super) fn is_plain(name: &str) -> bool {
+    let harmless = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    !name.is_empty() && name.chars().all(harmless)
 }
 
 pub(super) fn builtin(name: &str) -> Option<&'static str> {

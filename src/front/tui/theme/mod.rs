@@ -14,9 +14,10 @@ use std::path::Path;
 
 use ratatui::style::{Color, Modifier, Style};
 
-pub use color::ColorSupport;
+pub use color::{ColorSupport, indexed, rgb};
 pub use tone::Tone;
 
+use crate::platform::env::Env;
 use file::ThemeFile;
 
 /// How far a theme may extend one that extends another.
@@ -87,6 +88,37 @@ impl Theme {
     /// The names of the built-in themes, the default first.
     pub fn builtin_names() -> Vec<&'static str> {
         file::BUILTIN.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The names that [`Theme::load`] knows: those built in, then the user's files. Reads a directory.
+    pub fn names(user_dir: Option<&Path>) -> Vec<String> {
+        let mut names: Vec<String> = Self::builtin_names().into_iter().map(str::to_owned).collect();
+        let mut own: Vec<String> = user_dir
+            .and_then(|dir| std::fs::read_dir(dir).ok())
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.ok()?.file_name().into_string().ok()?;
+                name.strip_suffix(".toml").map(str::to_owned)
+            })
+            .filter(|name| file::is_plain(name) && !names.contains(name))
+            .collect();
+        own.sort();
+        names.append(&mut own);
+        names
+    }
+
+    /// The theme for a user who chose none: `ansi` where the terminal has sixteen colours, `light`
+    /// where `COLORFGBG` tells of a light background, else `dark`.
+    pub fn default_name(env: &Env) -> &'static str {
+        let background = env.var("COLORFGBG").and_then(|value| value.rsplit(';').next());
+        if ColorSupport::detect(env) == ColorSupport::Ansi16 {
+            "ansi"
+        } else if matches!(background, Some("7" | "15")) {
+            "light"
+        } else {
+            "dark"
+        }
     }
 
     /// The same theme on a terminal with that many colours.

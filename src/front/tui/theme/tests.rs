@@ -76,6 +76,8 @@ fn hostile_names_files_and_circles_end_in_the_dark_theme() {
         assert!(!warnings.is_empty(), "{name}");
         assert_eq!(theme.style(Tone::Warning), Theme::dark().style(Tone::Warning));
     }
+    let names = Theme::names(Some(dir.path()));
+    assert_eq!(names[5..], ["a", "b", "bad", "huge", "torn"]);
     let (theme, warnings) = Theme::load("dark", Some(dir.path()));
     assert!(warnings.is_empty());
     assert_eq!(theme.style(Tone::Error).fg, Some(Color::Indexed(1)));
@@ -95,6 +97,14 @@ fn colours_are_detected_from_the_surroundings() {
     assert_eq!(support(&[("TERM", "dumb"), ("FORCE_COLOR", "true")]), Ansi16);
     assert_eq!(support(&[("FORCE_COLOR", "3"), ("CLICOLOR", "0")]), TrueColor);
     assert_eq!(support(&[truecolor, ("CLICOLOR", "0")]), None);
+}
+
+#[test]
+fn the_default_theme_follows_the_terminal() {
+    let name = |vars: &[(&str, &str)]| Theme::default_name(&fixed::env("/home/u", vars));
+    assert_eq!(name(&[("TERM", "xterm-256color")]), "dark");
+    assert_eq!(name(&[("TERM", "xterm-256color"), ("COLORFGBG", "0;15")]), "light");
+    assert_eq!(name(&[("TERM", "xterm"), ("COLORFGBG", "0;15")]), "ansi");
 }
 
 #[test]
