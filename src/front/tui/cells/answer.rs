@@ -4,17 +4,18 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::seam::{MarkdownStream, MarkdownStyle};
+use crate::front::tui::text::defuse_line;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Columns that the bullet and the indent take.
-const INDENT: u16 = 2;
+const INDENT: usize = 2;
 
 /// An answer while it streams and after.
 ///
 /// Complete rows are handed out once by [`AnswerCell::commit`] and belong to the transcript; what
 /// is not complete yet is drawn by [`AnswerCell::tail`]. After a change of width
 /// [`AnswerCell::rows`] draws the whole again.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AnswerCell {
     style: MarkdownStyle,
     stream: MarkdownStream,
@@ -45,13 +46,17 @@ impl AnswerCell {
     /// The rows that became final since the last call, for the transcript.
     pub fn commit(&mut self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let rows = self.stream.commit(inner(columns), theme);
+        self.hand_out(rows, theme)
+    }
+
+    fn hand_out(&mut self, rows: Vec<Line<'static>>, theme: &Theme) -> Vec<Line<'static>> {
         let rows = self.indent(rows, self.committed == 0, theme);
         self.committed += rows.len();
         rows
     }
 
     /// The rows that are not final yet, at most the last `max_rows`, for the live region.
-    pub fn tail(&self, columns: u16, theme: &Theme, max_rows: usize) -> Vec<Line<'static>> {
+    pub fn tail(&mut self, columns: u16, theme: &Theme, max_rows: usize) -> Vec<Line<'static>> {
         let rows = self.stream.tail(inner(columns), theme, max_rows);
         let whole = rows.len() < max_rows;
         self.indent(rows, self.committed == 0 && whole, theme)
@@ -59,8 +64,8 @@ impl AnswerCell {
 
     /// Ends the answer and returns its last rows.
     pub fn finish(&mut self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        self.stream.finish();
-        self.commit(columns, theme)
+        let rows = self.stream.finish(inner(columns), theme);
+        self.hand_out(rows, theme)
     }
 
     /// The whole answer, from its source.
@@ -103,15 +108,16 @@ impl AnswerCell {
                 Some(bullet) => vec![bullet, Span::raw(" ")],
                 None => vec![Span::raw("  ")],
             };
-            let spans = line.spans.into_iter().map(|span| patched(span, style));
+            // Wrapping may have brought a mark of ours to the beginning of a row.
+            let spans = defuse_line(line).spans.into_iter().map(|span| patched(span, style));
             out.push(lead.into_iter().chain(spans).collect::<Vec<_>>().into());
         }
         out
     }
 }
 
-fn inner(columns: u16) -> u16 {
-    columns.saturating_sub(INDENT).max(1)
+fn inner(columns: u16) -> usize {
+    usize::from(columns).saturating_sub(INDENT).max(1)
 }
 
 /// The style of a whole line moves into its spans, so that it does not reach the indent.

@@ -4,7 +4,6 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::row;
-use crate::front::tui::text::clean;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::DisplayBlock;
 
@@ -16,15 +15,15 @@ pub enum MarkdownStyle {
 }
 
 /// An answer on its way from text to rows.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MarkdownStream {
     pending: String,
-    ended: bool,
 }
 
 impl MarkdownStream {
+    /// An empty stream.
     pub fn new(_style: MarkdownStyle) -> Self {
-        Self { pending: String::new(), ended: false }
+        Self { pending: String::new() }
     }
 
     /// Takes the next piece of text.
@@ -33,34 +32,37 @@ impl MarkdownStream {
     }
 
     /// The rows that became final since the last call.
-    pub fn commit(&mut self, columns: u16, _theme: &Theme) -> Vec<Line<'static>> {
-        let end = if self.ended {
-            self.pending.len()
-        } else {
-            self.pending.rfind('\n').map_or(0, |at| at + 1)
-        };
-        let text: String = self.pending.drain(..end).collect();
-        if text.is_empty() {
-            return Vec::new();
-        }
-        row::wrap_text(&clean(&text), Style::new(), columns.into())
+    pub fn commit(&mut self, columns: usize, _theme: &Theme) -> Vec<Line<'static>> {
+        let end = self.pending.rfind('\n').map_or(0, |at| at + 1);
+        rows(&self.pending.drain(..end).collect::<String>(), columns)
     }
 
     /// The rows that are not final yet, at most the last `max_rows`.
-    pub fn tail(&self, columns: u16, _theme: &Theme, max_rows: usize) -> Vec<Line<'static>> {
-        row::tail_rows(&clean(&self.pending), Style::new(), columns.into(), max_rows).0
+    pub fn tail(&mut self, columns: usize, _theme: &Theme, max_rows: usize) -> Vec<Line<'static>> {
+        let mut rows = rows(&self.pending, columns);
+        rows.drain(..rows.len().saturating_sub(max_rows));
+        rows
     }
 
-    /// No more text comes: the next commit returns everything left.
-    pub fn finish(&mut self) {
-        self.ended = true;
+    /// The rest of the rows.
+    pub fn finish(&mut self, columns: usize, _theme: &Theme) -> Vec<Line<'static>> {
+        rows(&std::mem::take(&mut self.pending), columns)
     }
+}
+
+fn rows(text: &str, columns: usize) -> Vec<Line<'static>> {
+    text.split_inclusive('\n')
+        .flat_map(|line| match row::foreign(line).trim_end_matches('\n') {
+            "" => vec![Line::default()],
+            line => row::wrap_text(line, Style::new(), columns),
+        })
+        .collect()
 }
 
 /// The diff blocks among `blocks` as rows, at most `max_rows` of them.
 pub fn render_hunks(
     blocks: &[DisplayBlock],
-    columns: u16,
+    columns: usize,
     max_rows: Option<usize>,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
@@ -70,12 +72,9 @@ pub fn render_hunks(
         for (mark, text, tone) in
             [("-", old_text, Tone::DiffRemoved), ("+", new_text, Tone::DiffAdded)]
         {
-            for line in clean(text).lines() {
-                rows.extend(row::wrap_text(
-                    &format!("{mark} {line}"),
-                    theme.style(tone),
-                    columns.into(),
-                ));
+            for line in row::foreign(text).lines() {
+                let line = format!("{mark} {line}");
+                rows.extend(row::wrap_text(&line, theme.style(tone), columns));
             }
         }
     }

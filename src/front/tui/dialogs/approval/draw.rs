@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, command};
-use crate::front::tui::cells::row::{self, lines_word};
+use crate::front::tui::cells::row;
 use crate::front::tui::cells::seam;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
@@ -31,14 +31,14 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
     };
     let title = claim(title(dialog, columns, theme));
     let banner = claim(banner(dialog, columns, theme));
-    let first = claim(preview(&dialog.request, columns, 1, theme));
+    let first = claim(preview(dialog, columns, 1, theme));
     let hint = claim(vec![hint(dialog, columns, theme)]);
     let cwd = claim(cwd(dialog, columns, theme));
     let description = claim(description(dialog, columns, theme));
     let preview = if first.is_empty() {
         Vec::new()
     } else {
-        preview(&dialog.request, columns, (first.len() + left).min(PREVIEW_ROWS), theme)
+        preview(dialog, columns, (first.len() + left).min(PREVIEW_ROWS), theme)
     };
 
     let mut rows: Vec<_> =
@@ -67,7 +67,7 @@ pub fn full(dialog: &ApprovalDialog, columns: u16, theme: &Theme) -> Vec<Line<'s
     rows.extend(cwd(dialog, width, theme));
     rows.extend(description(dialog, width, theme));
     rows.push(Line::default());
-    rows.extend(preview(&dialog.request, width, usize::MAX, theme));
+    rows.extend(preview(dialog, width, usize::MAX, theme));
     rows
 }
 
@@ -149,34 +149,24 @@ fn has_preview(request: &ApprovalRequest) -> bool {
 
 /// What is asked about, in at most `max_rows` rows, the last of which says what is missing.
 fn preview(
-    request: &ApprovalRequest,
+    dialog: &ApprovalDialog,
     columns: usize,
     max_rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(3).max(1);
-    let plain = theme.style(Tone::Text);
-    let diffs = request.display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }));
-    let (rows, hidden) = if let Some(command) = command(request) {
-        let command = format!("$ {}", row::foreign(command).trim_end());
-        fitting(&command, plain, room, max_rows)
-    } else if diffs {
-        let narrow = u16::try_from(room).unwrap_or(u16::MAX);
+    let display = &dialog.request.display;
+    let diffs = display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }));
+    let (rows, hidden) = if diffs {
         let limit = (max_rows != usize::MAX).then_some(max_rows);
-        let rows = seam::render_hunks(&request.display, narrow, limit, theme);
-        (rows, 0)
+        (seam::render_hunks(display, room, limit, theme), 0)
     } else {
-        let brief = request.display.iter().find_map(|block| match block {
-            DisplayBlock::Brief { text } => Some(text),
-            _ => None,
-        });
-        let text = row::foreign(brief.unwrap_or(&request.description));
-        fitting(text.trim_end(), plain, room, max_rows)
+        fitting(&dialog.text, theme.style(Tone::Text), room, max_rows)
     };
     let mut rows: Vec<_> = rows.into_iter().map(indented).collect();
     rows.truncate(max_rows);
     if hidden > 0 {
-        let more = format!("… {} more, ctrl-e to expand", lines_word(hidden));
+        let more = format!("{}, ctrl-e to expand", row::more_lines(hidden));
         let more = Span::styled(truncate(&more, room), theme.style(Tone::Dim));
         rows.push(indented(more.into()));
     }

@@ -11,6 +11,7 @@ use ratatui::text::Line;
 
 use super::danger::dangers;
 use super::{Dialog, DialogFrame, DialogReply, Field, Guard, Key};
+use crate::front::tui::cells::row;
 use crate::front::tui::theme::Theme;
 use crate::protocol::{ApprovalRequest, ApprovalResponse, DisplayBlock, Response, Verdict};
 
@@ -41,6 +42,8 @@ impl Choice {
 #[derive(Debug, Clone)]
 pub struct ApprovalDialog {
     request: ApprovalRequest,
+    /// What is asked about in words, cleaned once: a dialog is drawn many times a second.
+    text: String,
     cwd: String,
     position: Option<(usize, usize)>,
     dangers: Vec<&'static str>,
@@ -58,6 +61,7 @@ impl ApprovalDialog {
             None => Vec::new(),
         };
         Self {
+            text: text(&request),
             request,
             cwd: cwd.to_owned(),
             position: None,
@@ -164,6 +168,18 @@ impl ApprovalDialog {
             DialogReply::Ignored
         }
     }
+}
+
+/// What is asked about, in words: the command, what the tool says, or the description.
+fn text(request: &ApprovalRequest) -> String {
+    if let Some(command) = command(request) {
+        return format!("$ {}", row::foreign(command).trim_end());
+    }
+    let brief = request.display.iter().find_map(|block| match block {
+        DisplayBlock::Brief { text } => Some(text),
+        _ => None,
+    });
+    row::foreign(brief.unwrap_or(&request.description)).trim_end().to_owned()
 }
 
 /// The command that would run, when the request is about one.
