@@ -2,6 +2,8 @@
 
 pub mod cells;
 pub mod dialogs;
+pub mod highlight;
+pub mod markdown;
 pub mod overlays;
 pub mod text;
 pub mod theme;

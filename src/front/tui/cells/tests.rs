@@ -31,7 +31,7 @@ fn welcome() -> Welcome {
 
 #[test]
 fn welcome_at_three_widths() {
-    insta::assert_snapshot!(text(&welcome().rows(40, &dark())), @r###"
+    insta::assert_snapshot!(text(&welcome().rows(40, &dark())), @r"
     Welcome to Kimi Code CLI!
     Directory: /home/someone…th-a-long-name
     Model: scripted tour (no model)
@@ -42,8 +42,8 @@ fn welcome_at_three_widths() {
     /login to connect a real model.
     Tip: ctrl-j makes a new line, @
          mentions a file
-    "###);
-    insta::assert_snapshot!(text(&welcome().rows(80, &dark())), @r###"
+    ");
+    insta::assert_snapshot!(text(&welcome().rows(80, &dark())), @r"
     Welcome to Kimi Code CLI!
     Directory: /home/someone/work/a-project-with-a-long-name
     Model: scripted tour (no model)
@@ -51,14 +51,14 @@ fn welcome_at_three_widths() {
     No model is configured, so a built-in scripted tour answers: it is not an AI
     and nothing leaves this machine. Send /login to connect a real model.
     Tip: ctrl-j makes a new line, @ mentions a file
-    "###);
+    ");
     let real = Welcome { model: Some("kimi-k2".into()), tour: false, tip: None, ..welcome() };
-    insta::assert_snapshot!(text(&real.rows(120, &dark())), @r###"
+    insta::assert_snapshot!(text(&real.rows(120, &dark())), @r"
     Welcome to Kimi Code CLI!
     Directory: /home/someone/work/a-project-with-a-long-name
     Model: kimi-k2
     Session: 316bd634-6fd0-4254-940c-378c265bf8e9
-    "###);
+    ");
 }
 
 #[test]
@@ -80,18 +80,18 @@ fn nothing_in_the_welcome_reads_as_a_turn() {
 #[test]
 fn user_echo_at_three_widths() {
     let cell = user("create a function\nthat greets 世界 🚀");
-    insta::assert_snapshot!(text(&cell.rows(40, &dark())), @r###"
+    insta::assert_snapshot!(text(&cell.rows(40, &dark())), @r"
     ╭─ you ───────────────────────────────╮
     │ root@proj💫 create a function       │
     │ that greets 世界 🚀                 │
     ╰─ 12:01 ─────────────────────────────╯
-    "###);
-    insta::assert_snapshot!(text(&cell.rows(80, &dark())), @r###"
+    ");
+    insta::assert_snapshot!(text(&cell.rows(80, &dark())), @r"
     ╭─ you ───────────────────────────────────────────────────────────────────────╮
     │ root@proj💫 create a function                                               │
     │ that greets 世界 🚀                                                         │
     ╰─ 12:01 ─────────────────────────────────────────────────────────────────────╯
-    "###);
+    ");
     assert_eq!(cell.rows(120, &dark()), cell.rows(100, &dark()));
     assert_eq!(cell.plain(), "create a function\nthat greets 世界 🚀");
 }
@@ -154,12 +154,12 @@ fn answer(source: &str, after_tools: bool, columns: u16) -> Vec<ratatui::text::L
 #[test]
 fn answers_have_one_bullet_and_an_indent() {
     let rows = answer("\n\nHere it is:\n\ndef greet():\n    return 1\n", false, 40);
-    insta::assert_snapshot!(text(&rows), @r###"
+    insta::assert_snapshot!(text(&rows), @r"
     • Here it is:
 
       def greet():
           return 1
-    "###);
+    ");
     assert_eq!(rows[0].spans[0].style, Style::new());
     let rows = answer("Here", true, 40);
     assert_eq!(rows[0].spans[0].style.fg, Some(Color::Indexed(253)));
@@ -217,10 +217,10 @@ fn thinking_is_grey_italic_live_and_one_row_after() {
     cell.push("First I look at the 文件.\nThen ");
     cell.push("I decide.");
     let rows = cell.live_rows(40, 6, &dark());
-    insta::assert_snapshot!(text(&rows), @r###"
+    insta::assert_snapshot!(text(&rows), @r"
     First I look at the 文件.
     Then I decide.
-    "###);
+    ");
     let style = rows[0].spans[1].style;
     assert_eq!(style.fg, Some(Color::Indexed(244)));
     assert!(style.add_modifier.contains(Modifier::ITALIC));
@@ -251,10 +251,10 @@ fn closing_rows() {
         reason: "the model server did not answer within 60 seconds".into(),
         hint: Some("Send the message again.".into()),
     };
-    insta::assert_snapshot!(rows(failed, 61_000), @r###"
+    insta::assert_snapshot!(rows(failed, 61_000), @r"
     • Failed after 1m 01s: the model server did not answer
       within 60 seconds Send the message again.
-    "###);
+    ");
     let row = &closing_row(&Closing::Done, Duration::ZERO, 60, &dark())[0];
     assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(244)));
 }
@@ -277,7 +277,7 @@ fn notices_have_no_bullet() {
     ];
     let rows = rows.concat();
     lawful(&rows, 80);
-    insta::assert_snapshot!(text(&rows), @r###"
+    insta::assert_snapshot!(text(&rows), @r"
     › MCP servers are ready
     ✗ Problem · Error: boom
       one
@@ -294,7 +294,7 @@ fn notices_have_no_bullet() {
       and docs
     ↺ Resumed session 316bd634 · 1 turn above · Fix it
     • The whole answer is in /tmp/last_message.md
-    "###);
+    ");
     assert!(rows.iter().rev().skip(1).all(|row| !line(row).contains('•')));
 }
 

@@ -32,7 +32,7 @@ fn press(list: &mut ListPicker, pressed: &str) -> OverlayReply {
 
 #[test]
 fn a_list() {
-    insta::assert_snapshot!(text(&fruit().draw(SIZE, None, &Theme::dark())), @r###"
+    insta::assert_snapshot!(text(&fruit().draw(SIZE, None, &Theme::dark())), @r"
     Fruit
     / █
       apple  red
@@ -42,7 +42,7 @@ fn a_list() {
 
 
     2/3 · type to filter · ↵ choose · ctrl-x eat · esc close
-    "###);
+    ");
 }
 
 #[test]

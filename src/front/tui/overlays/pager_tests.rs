@@ -25,7 +25,7 @@ fn top(pager: &Pager) -> String {
 
 #[test]
 fn a_page() {
-    insta::assert_snapshot!(text(&numbered(3).rows(SMALL, &Theme::dark())), @r###"
+    insta::assert_snapshot!(text(&numbered(3).rows(SMALL, &Theme::dark())), @r"
     A title
     line 1
     line 2
@@ -33,8 +33,8 @@ fn a_page() {
 
 
     3/3 · / search · q close · ↑↓ space b …
-    "###);
-    insta::assert_snapshot!(text(&numbered(300).rows(SMALL, &Theme::dark())), @r###"
+    ");
+    insta::assert_snapshot!(text(&numbered(300).rows(SMALL, &Theme::dark())), @r"
     A title
     line 1
     line 2
@@ -42,7 +42,7 @@ fn a_page() {
     line 4
     line 5
     5/300 · / search · q close · ↑↓ space …
-    "###);
+    ");
 }
 
 #[test]

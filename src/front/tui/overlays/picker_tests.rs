@@ -35,7 +35,7 @@ fn sessions() -> SessionPicker {
 
 #[test]
 fn sessions_are_chosen_by_title_or_id() {
-    insta::assert_snapshot!(shown(&sessions()), @r###"
+    insta::assert_snapshot!(shown(&sessions()), @r"
     Sessions of this directory
     / █
     ▶ 5m ago · 316bd634 · Fix the 解析 bug
@@ -50,7 +50,7 @@ fn sessions_are_chosen_by_title_or_id() {
 
 
     1/2 · type to filter · ↵ choose · ctrl-a all directories · ctrl-d de…
-    "###);
+    ");
     assert_eq!(press(&mut sessions(), "there⏎"), OverlayReply::Session("58907a30-1111".into()));
     assert_eq!(press(&mut sessions(), "316⏎"), OverlayReply::Session("316bd634-6fd0".into()));
 }
@@ -94,7 +94,7 @@ fn models() -> ModelPicker {
 
 #[test]
 fn models_and_their_thinking() {
-    insta::assert_snapshot!(shown(&models()), @r###"
+    insta::assert_snapshot!(shown(&models()), @r"
     Models
     / █
     ▶ kimi-k2 ← current  kimi · 262k
@@ -109,7 +109,7 @@ fn models_and_their_thinking() {
 
 
     thinking: ‹ on › · ←/→ change · type to filter · ↵ choose · esc close
-    "###);
+    ");
     let picked = |name: &str, thinking| OverlayReply::Model { name: name.into(), thinking };
     assert_eq!(press(&mut models(), "⏎"), picked("kimi-k2", true));
     assert_eq!(press(&mut models(), "→⏎"), picked("kimi-k2", false));

@@ -12,7 +12,7 @@ mod tests;
 
 use std::path::Path;
 
-use ratatui::style::{Color, Style};
+use ratatui::style::{Color, Modifier, Style};
 
 pub use color::ColorSupport;
 pub use tone::Tone;
@@ -98,7 +98,8 @@ impl Theme {
     /// The same theme with the foreground indices that programs which read the screen through a
     /// multiplexer tell things apart by: thinking 244, user 222, answer after tools 253, spinner 111,
     /// attention 215, selected 116, status 242; none with a background, which would change what is
-    /// captured in front of a row. For runs inside tmux or under an orchestrator, whatever the theme:
+    /// captured in front of a row. Emphasis is underlined and dim text is 245, because italic and 244
+    /// inside an answer would be taken for thinking. For runs inside tmux or under an orchestrator, whatever the theme:
     /// there a program reads first, and a person on a light background second.
     #[must_use]
     pub fn for_multiplexer(mut self) -> Self {
@@ -114,18 +115,25 @@ impl Theme {
         for (tone, index) in contract {
             self.set(tone, Style::new().fg(Color::Indexed(index)));
         }
+        self.set(Tone::Dim, Style::new().fg(Color::Indexed(245)));
+        self.set(Tone::Emphasis, Style::new().add_modifier(Modifier::UNDERLINED));
         self
     }
 
     /// The style of a tone, in colours that the terminal has.
     pub fn style(&self, tone: Tone) -> Style {
-        self.adapt(self.styles.get(tone as usize).copied().unwrap_or_default())
+        self.support.adapt(self.styles.get(tone as usize).copied().unwrap_or_default())
     }
 
     /// A style that comes from elsewhere (a tool's output, a syntax theme), in colours that the
-    /// terminal has.
+    /// terminal has, and never in one of the indices that tell thinking, user and answer apart.
     pub fn adapt(&self, style: Style) -> Style {
-        self.support.adapt(style)
+        let mut style = self.support.adapt(style);
+        style.fg = style.fg.map(|colour| match colour {
+            Color::Indexed(index @ (222 | 244 | 253)) => Color::Indexed(index + 1),
+            other => other,
+        });
+        style
     }
 
     /// How many colours the terminal has.

@@ -1,5 +1,3 @@
-use ratatui::style::{Color, Modifier, Style};
-
 use super::*;
 use crate::platform::env::fixed;
 
@@ -106,6 +104,8 @@ fn styles_are_rounded_to_what_the_terminal_has() {
     let on = |support: ColorSupport| Theme::dark().with_support(support).adapt(bold);
     assert_eq!(on(ColorSupport::TrueColor), bold);
     assert_eq!(on(ColorSupport::Indexed).fg, Some(Color::Indexed(196)));
+    let foreign = Style::new().fg(Color::Indexed(244));
+    assert_eq!(Theme::dark().adapt(foreign).fg, Some(Color::Indexed(245)));
     assert_eq!(on(ColorSupport::Indexed).bg, Some(Color::Indexed(244)));
     assert_eq!(on(ColorSupport::Ansi16).fg, Some(Color::LightRed));
     assert_eq!(on(ColorSupport::Ansi16).bg, Some(Color::DarkGray));

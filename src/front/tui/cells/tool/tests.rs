@@ -37,7 +37,7 @@ fn diff(old: &str, new: &str) -> DisplayBlock {
 #[test]
 fn a_command_shows_the_end_of_its_output() {
     let card = done("Shell", "seq 1 12", ToolReturnValue::ok(numbered(12), "ok"));
-    insta::assert_snapshot!(shown(&card, 40), @r###"
+    insta::assert_snapshot!(shown(&card, 40), @r"
     • Used Shell (seq 1 12) · 12 lines
     │ … 4 earlier lines
     │ line 5
@@ -49,10 +49,9 @@ fn a_command_shows_the_end_of_its_output() {
     │ line 11
     │ line 12
     ╰─ done
-    "###);
-    insta::assert_snapshot!(shown(&done("Shell", "true", ToolReturnValue::ok("", "ok")), 80), @r###"
-     • Used Shell (true) · no output
-    "###);
+    ");
+    let quiet = done("Shell", "true", ToolReturnValue::ok("", "ok"));
+    assert_eq!(shown(&quiet, 80), " • Used Shell (true) · no output");
 }
 
 #[test]
@@ -65,21 +64,21 @@ fn a_failed_command_says_so_in_words_and_colour() {
     let mut card =
         ToolCard::new("Shell", Some("cat 文件.txt && echo a-very-long-command-line here"));
     card.finish(value, false, Some(Duration::from_millis(2_300)));
-    insta::assert_snapshot!(shown(&card, 40), @r###"
+    insta::assert_snapshot!(shown(&card, 40), @r"
     • Used Shell (cat…here) · failed · 2.3s
     │ no such file
     ╰─ failed: exit code 3
-    "###);
-    insta::assert_snapshot!(shown(&card, 80), @r###"
+    ");
+    insta::assert_snapshot!(shown(&card, 80), @r"
     • Used Shell (cat 文件.txt && echo a-…y-long-command-line here) · failed · 2.3s
     │ no such file
     ╰─ failed: exit code 3
-    "###);
-    insta::assert_snapshot!(shown(&card, 120), @r###"
+    ");
+    insta::assert_snapshot!(shown(&card, 120), @r"
     • Used Shell (cat 文件.txt && echo a-very-long-command-line here) · failed · 2.3s
     │ no such file
     ╰─ failed: exit code 3
-    "###);
+    ");
     let rows = card.rows(80, &Theme::dark());
     assert_eq!(rows[0].spans[1].style, Style::new().fg(Color::Indexed(244)));
     let chip = rows[0].spans.last().unwrap();
@@ -97,14 +96,14 @@ fn reading_is_one_row() {
 #[test]
 fn searches_count_and_preview() {
     let card = done("Grep", "fn main", ToolReturnValue::ok("a.rs:1\nb.rs:2\nc.rs\nd.rs\ne.rs", ""));
-    insta::assert_snapshot!(shown(&card, 80), @r###"
+    insta::assert_snapshot!(shown(&card, 80), @r"
     • Used Grep (fn main) · 5 matches
     │ a.rs:1
     │ b.rs:2
     │ c.rs
     │ … 2 more lines
     ╰─ done
-    "###);
+    ");
     let card = done("Glob", "*.zig", ToolReturnValue::ok("", "No matches"));
     assert_eq!(shown(&card, 80), " • Used Glob (*.zig) · 0 files");
 }
@@ -125,10 +124,10 @@ fn edits_show_the_change() {
 fn rejected_and_interrupted_say_so() {
     let mut card = ToolCard::new("WriteFile", Some("hello.txt"));
     card.finish(ToolReturnValue::error("refused", "Rejected by user"), true, None);
-    insta::assert_snapshot!(shown(&card, 80), @r###"
+    insta::assert_snapshot!(shown(&card, 80), @r"
     • Used WriteFile (hello.txt) · rejected
     ╰─ rejected
-    "###);
+    ");
 
     let mut card = ToolCard::new("Shell", Some("make"));
     card.push_output(&numbered(100));
@@ -162,6 +161,43 @@ fn a_running_call_shows_the_latest_output() {
     assert_eq!(text(&rows), " │ two red\n │ three\n │ four");
     assert!(card.rows(80, &Theme::dark()).is_empty());
     assert_eq!(card.plain(), "Shell (cargo test)\none\ntwo red\nthree\nfour");
+}
+
+#[test]
+fn a_subagent_shows_its_calls() {
+    let mut card = ToolCard::new("Agent", Some("look around"));
+    card.set_agent("explore", "a3c9bb362");
+    for n in 0..6 {
+        card.child_began(&n.to_string(), "ReadFile", None);
+        card.set_child_key(&n.to_string(), Some(&format!("src/文{n}.rs")));
+        card.child_ended(&n.to_string(), n == 4);
+    }
+    card.child_began("9", "Shell", Some("ls"));
+    card.child_ended("unknown", true);
+    let live = text(&card.live_rows(60, 9, &Theme::dark()));
+    insta::assert_snapshot!(live, @r"
+    │ subagent explore (a3c9bb362)
+    │ … 2 more tool calls
+    │ • Used ReadFile (src/文2.rs)
+    │ • Used ReadFile (src/文3.rs)
+    │ • Used ReadFile (src/文4.rs) · failed
+    │ • Used ReadFile (src/文5.rs)
+    │ › Using Shell (ls)
+    ");
+    assert_eq!(text(&card.live_rows(60, 1, &Theme::dark())), " │ › Using Shell (ls)");
+    card.finish(ToolReturnValue::ok("Found it.", ""), false, None);
+    insta::assert_snapshot!(shown(&card, 40), @r"
+    • Used Agent (look around) · 1 line
+    │ subagent explore (a3c9bb362)
+    │ … 2 more tool calls
+    │ • Used ReadFile (src/文2.rs)
+    │ • Used ReadFile (src/文3.rs)
+    │ • Used ReadFile (src/…4.rs) · failed
+    │ • Used ReadFile (src/文5.rs)
+    │ Found it.
+    ╰─ done
+    ");
+    assert!(shown(&card, 12).ends_with("╰─ done"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
@@ -50,6 +51,17 @@ pub struct ApprovalDialog {
     choice: Choice,
     feedback: Field,
     guard: Guard,
+    /// The change as it was last drawn.
+    drawn: RefCell<Option<Drawn>>,
+}
+
+/// Rows of a change and what they were drawn for.
+#[derive(Debug, Clone)]
+struct Drawn {
+    columns: usize,
+    max_rows: usize,
+    theme: Theme,
+    rows: Vec<Line<'static>>,
 }
 
 impl ApprovalDialog {
@@ -69,6 +81,7 @@ impl ApprovalDialog {
             choice: Choice::Once,
             feedback: Field::default(),
             guard: Guard::new(appeared, was_typing),
+            drawn: RefCell::new(None),
         }
     }
 

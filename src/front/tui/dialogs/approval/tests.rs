@@ -52,56 +52,56 @@ fn answer(response: Verdict, feedback: &str) -> DialogReply {
 fn a_command_at_three_widths() {
     let dialog =
         shell("cargo test --workspace && echo 完了 🚀 with a rather long tail of words here");
-    insta::assert_snapshot!(drawn(&dialog, 40, 20).1, @r###"
+    insta::assert_snapshot!(drawn(&dialog, 40, 20).1, @r"
     ▶ Run this command?
       $ cargo test --workspace && echo 完了
       🚀 with a rather long tail of words
       here
       in /tmp/proj
     ▶ 1. Approve once
-      2. Approve for this session: every “…
+      2. Approve for this session (run com…
       3. Reject
       4. Reject, tell the model what to do…
     ↑/↓ · 1-4 · ↵ · esc reject
-    "###);
-    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r###"
+    ");
+    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r"
     ▶ Run this command?
       $ cargo test --workspace && echo 完了 🚀 with a rather long tail of words
       here
       in /tmp/proj
     ▶ 1. Approve once
-      2. Approve for this session: every “run command”
+      2. Approve for this session (run command)
       3. Reject
       4. Reject, tell the model what to do instead
     ↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject
-    "###);
-    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r###"
+    ");
+    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r"
     ▶ Run this command?
       $ cargo test --workspace && echo 完了 🚀 with a rather long tail of words here
       in /tmp/proj
     ▶ 1. Approve once
-      2. Approve for this session: every “run command”
+      2. Approve for this session (run command)
       3. Reject
       4. Reject, tell the model what to do instead
     ↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject
-    "###);
+    ");
 }
 
 #[test]
 fn a_dangerous_command_has_a_banner() {
     let mut dialog = shell("sudo rm -rf build");
     dialog.set_position(1, 3);
-    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r###"
+    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r"
     ▶ Run this command? (1 of 3)
       ! Careful: runs with the rights of another user (sudo); deletes recursively
       $ sudo rm -rf build
       in /tmp/proj
     ▶ 1. Approve once
-      2. Approve for this session: every “run command”
+      2. Approve for this session (run command)
       3. Reject
       4. Reject, tell the model what to do instead
     ↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject
-    "###);
+    ");
     dialog.set_position(1, 1);
     assert!(!drawn(&dialog, 120, 20).1.contains("1 of 1"));
 }
@@ -140,7 +140,7 @@ fn the_options_stay_whatever_the_height() {
         }
     }
     let shown = drawn(&shell(&command), 80, 12).1;
-    insta::assert_snapshot!(shown, @r###"
+    insta::assert_snapshot!(shown, @r"
     ▶ Run this command?
       $ echo 0
       echo 1
@@ -149,11 +149,11 @@ fn the_options_stay_whatever_the_height() {
       … 4996 more lines, ctrl-e to expand
       in /tmp/proj
     ▶ 1. Approve once
-      2. Approve for this session: every “run command”
+      2. Approve for this session (run command)
       3. Reject
       4. Reject, tell the model what to do instead
     ↑/↓ select · 1/2/3/4 choose · ↵ confirm · ctrl-e whole content · esc reject
-    "###);
+    ");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn answers(questions: Vec<Question>, pressed: &str) -> Option<Value> {
 #[test]
 fn one_question_at_three_widths() {
     let dialog = dialog(vec![database()]);
-    insta::assert_snapshot!(drawn(&dialog, 40, 20).1, @r###"
+    insta::assert_snapshot!(drawn(&dialog, 40, 20).1, @r"
     ▶ Which database?
     ▶ 1. SQLite (Recommended)
          One file, nothing to run.
@@ -64,8 +64,8 @@ fn one_question_at_three_widths() {
          Scales 世界 🚀.
       3. Other
     ↑/↓ · ↵ · esc skip
-    "###);
-    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r###"
+    ");
+    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r"
     ▶ Which database?
     ▶ 1. SQLite (Recommended)
          One file, nothing to run.
@@ -73,8 +73,8 @@ fn one_question_at_three_widths() {
          Scales 世界 🚀.
       3. Other
     ↑/↓ select · 1-9 choose · ↵ confirm · esc skip
-    "###);
-    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r###"
+    ");
+    insta::assert_snapshot!(drawn(&dialog, 120, 20).1, @r"
     ▶ Which database?
     ▶ 1. SQLite (Recommended)
          One file, nothing to run.
@@ -82,7 +82,7 @@ fn one_question_at_three_widths() {
          Scales 世界 🚀.
       3. Other
     ↑/↓ select · 1-9 choose · ↵ confirm · esc skip
-    "###);
+    ");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn two_questions_have_tabs_and_a_review() {
     let mut dialog = dialog(vec![database(), features()]);
     press(&mut dialog, "2", Instant::now());
     press(&mut dialog, "↓ 3", Instant::now());
-    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r###"
+    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r"
     (✓) Database  (●) Features  Send
     ▶ Which features do you want?
       [ ] 1. Search
@@ -100,17 +100,16 @@ fn two_questions_have_tabs_and_a_review() {
     ▶ [✓] 3. Sync
       [ ] 4. Other
     space toggles · ↵ confirm · ←/→ switch question · esc skip all
-    "###);
+    ");
     press(&mut dialog, "⇥", Instant::now());
-    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r###"
+    insta::assert_snapshot!(drawn(&dialog, 80, 20).1, @r"
     (✓) Database  (○) Features  Send
       Which database?
         → PostgreSQL
       Which features do you want?
-        → not answered
-    ! 1 question is still open
-    ↵ send anyway · ←/→ go back · esc skip all
-    "###);
+        → Export, Sync
+    ↵ send · ←/→ go back · esc skip all
+    ");
     press(&mut dialog, "⇥", Instant::now());
     assert!(drawn(&dialog, 80, 20).1.contains("▶ 2. PostgreSQL ✓"), "going back keeps the choice");
 }
@@ -139,6 +138,12 @@ fn keys_answer() {
     assert_eq!(answers(one(), "^d"), Some(json!({})));
 }
 
+fn open_review() -> QuestionDialog {
+    let mut dialog = dialog(vec![database(), features()]);
+    press(&mut dialog, "2⇥", Instant::now());
+    dialog
+}
+
 #[test]
 fn several_questions_are_answered_in_any_order() {
     let both = || vec![database(), features()];
@@ -146,6 +151,11 @@ fn several_questions_are_answered_in_any_order() {
     assert_eq!(answers(both(), "23⏎"), Some(all.clone()));
     assert_eq!(answers(both(), "→3⏎2"), Some(all));
     // From the review, what is open stays out.
+    let text = drawn(&open_review(), 40, 20).1;
+    assert!(
+        text.contains("→ not answered") && text.contains("! 1 question is still open"),
+        "{text}"
+    );
     let part = json!({"Which database?": "PostgreSQL"});
     assert_eq!(answers(both(), "2⇥⏎"), Some(part));
     // A changed choice counts.
