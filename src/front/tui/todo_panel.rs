@@ -108,13 +108,26 @@ mod tests {
 
     #[test]
     fn short_lists_are_whole() {
-        insta::assert_snapshot!(shown("x read\n> write 文档 🚀\n- ship", false, 40), @"");
+        insta::assert_snapshot!(shown("x read\n> write 文档 🚀\n- ship", false, 40), @r"
+        Todo · 1/3 done
+        ✓ read
+        ● write 文档 🚀
+        ○ ship
+        ");
     }
 
     #[test]
     fn long_lists_show_what_matters() {
         let list = "x a\nx b\nx c\n> d\n- e\n- f\n- g\n- h";
-        insta::assert_snapshot!(shown(list, false, 80), @"");
+        insta::assert_snapshot!(shown(list, false, 80), @r"
+        Todo · 3/8 done
+        ✓ c
+        ● d
+        ○ e
+        ○ f
+        ○ g
+        … +3 more (2 done · 1 pending) · ctrl-t to expand
+        ");
         assert_eq!(shown(list, true, 80).lines().count(), 9);
     }
 

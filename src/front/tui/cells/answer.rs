@@ -3,7 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
+use super::seam::{MarkdownStream, MarkdownStyle};
+use crate::front::tui::text::defuse_line;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Columns that the bullet and the indent take.
@@ -14,6 +15,7 @@ const INDENT: usize = 2;
 /// Complete rows are handed out once by [`AnswerCell::commit`] and belong to the transcript; what
 /// is not complete yet is drawn by [`AnswerCell::tail`]. After a change of width
 /// [`AnswerCell::rows`] draws the whole again.
+#[derive(Clone)]
 pub struct AnswerCell {
     style: MarkdownStyle,
     stream: MarkdownStream,
@@ -44,6 +46,10 @@ impl AnswerCell {
     /// The rows that became final since the last call, for the transcript.
     pub fn commit(&mut self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let rows = self.stream.commit(inner(columns), theme);
+        self.hand_out(rows, theme)
+    }
+
+    fn hand_out(&mut self, rows: Vec<Line<'static>>, theme: &Theme) -> Vec<Line<'static>> {
         let rows = self.indent(rows, self.committed == 0, theme);
         self.committed += rows.len();
         rows
@@ -59,9 +65,7 @@ impl AnswerCell {
     /// Ends the answer and returns its last rows.
     pub fn finish(&mut self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let rows = self.stream.finish(inner(columns), theme);
-        let rows = self.indent(rows, self.committed == 0, theme);
-        self.committed += rows.len();
-        rows
+        self.hand_out(rows, theme)
     }
 
     /// The whole answer, from its source.
@@ -104,7 +108,8 @@ impl AnswerCell {
                 Some(bullet) => vec![bullet, Span::raw(" ")],
                 None => vec![Span::raw("  ")],
             };
-            let spans = line.spans.into_iter().map(|span| patched(span, style));
+            // Wrapping may have brought a mark of ours to the beginning of a row.
+            let spans = defuse_line(line).spans.into_iter().map(|span| patched(span, style));
             out.push(lead.into_iter().chain(spans).collect::<Vec<_>>().into());
         }
         out

@@ -22,6 +22,8 @@ mod welcome;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use answer::AnswerCell;
 pub use closing::{Closing, closing_row, pointer_row};

@@ -154,8 +154,8 @@ pub fn steer_echo(text: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>>
         })
         .collect();
     if hidden > 0 {
-        let more = format!("  … {} more", row::lines_word(hidden));
-        rows.push(row::row([Span::styled(more, style)]));
+        let more = truncate(&row::more_lines(hidden), room);
+        rows.push(row::row([Span::styled(format!("  {more}"), style)]));
     }
     rows
 }

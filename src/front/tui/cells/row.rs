@@ -117,6 +117,11 @@ pub fn lines_word(n: usize) -> String {
     if n == 1 { "1 line".to_owned() } else { format!("{n} lines") }
 }
 
+/// `… 1 more line`, `… 12 more lines`.
+pub fn more_lines(n: usize) -> String {
+    if n == 1 { "… 1 more line".to_owned() } else { format!("… {n} more lines") }
+}
+
 /// Lines of a text, of which a final newline ends the last one.
 pub fn logical_lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     let text = text.strip_suffix('\n').unwrap_or(text);

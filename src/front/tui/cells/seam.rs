@@ -3,14 +3,15 @@
 use ratatui::text::Line;
 
 use super::row;
-use crate::front::tui::text::clean;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::DisplayBlock;
+
+pub use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
 
 /// The diff blocks among `blocks` as rows, at most `max_rows` of them.
 pub fn render_hunks(
     blocks: &[DisplayBlock],
-    columns: u16,
+    columns: usize,
     max_rows: Option<usize>,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
@@ -20,12 +21,9 @@ pub fn render_hunks(
         for (mark, text, tone) in
             [("-", old_text, Tone::DiffRemoved), ("+", new_text, Tone::DiffAdded)]
         {
-            for line in clean(text).lines() {
-                rows.extend(row::wrap_text(
-                    &format!("{mark} {line}"),
-                    theme.style(tone),
-                    columns.into(),
-                ));
+            for line in row::foreign(text).lines() {
+                let line = format!("{mark} {line}");
+                rows.extend(row::wrap_text(&line, theme.style(tone), columns));
             }
         }
     }

@@ -36,7 +36,7 @@ impl UserCell {
         let hidden = body.len().saturating_sub(MAX_ROWS);
         body.truncate(MAX_ROWS);
         if hidden > 0 {
-            let more = format!("… {} more", row::lines_word(hidden));
+            let more = row::more_lines(hidden);
             body.push(Line::from(Span::styled(truncate(&more, inner), style)));
         }
 
@@ -57,7 +57,7 @@ impl UserCell {
 
     fn body(&self, inner: usize, style: Style) -> Vec<Line<'static>> {
         let text = row::foreign(&self.text);
-        let prompt = last_columns(&clean_line(&self.prompt), inner.saturating_sub(2));
+        let prompt = last_columns(&clean_line(&self.prompt), inner.saturating_sub(3));
         let mut rows = Vec::new();
         for (n, line) in text.trim_end_matches('\n').split('\n').enumerate() {
             let mut rest = line.to_owned();

@@ -76,7 +76,10 @@ fn parts(command: &str) -> Vec<Part<'_>> {
     let mut piped = false;
     let mut previous = ' ';
     for (at, c) in command.char_indices() {
-        if !matches!(c, ';' | '\n' | '|' | '&' | '(' | ')' | '`' | '{' | '}') {
+        // A newline after a backslash or a pipe goes on with the same command.
+        if c == '\n' && previous == '\\'
+            || !matches!(c, ';' | '\n' | '|' | '&' | '(' | ')' | '`' | '{' | '}')
+        {
             previous = c;
             continue;
         }
@@ -90,6 +93,7 @@ fn parts(command: &str) -> Vec<Part<'_>> {
         piped = match c {
             '|' => !(blank && previous == '|'),
             '&' => piped && blank && previous == '|',
+            '\n' => piped && blank,
             _ => false,
         };
         start = at + c.len_utf8();
@@ -111,7 +115,8 @@ fn fetched_inside(command: &str, at: usize) -> bool {
 /// Words without quotes; `\` is dropped, so that `r\m` is `rm`.
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace()
-        .map(|word| word.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect())
+        .map(|word| word.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect::<String>())
+        .filter(|word| !word.is_empty())
         .collect()
 }
 
@@ -181,6 +186,7 @@ mod tests {
             ("curl -fsSL https://x.sh | sh", "network"),
             ("curl x |\\\n bash -s", "network"),
             ("wget -qO- x | sudo bash", "network"),
+            ("curl x |\nsh", "network"),
             ("bash <(curl -s x)", "network"),
             ("sh -c \"$(curl -s x)\"", "network"),
             ("dd if=a of=/dev/sda bs=1M", "raw device"),

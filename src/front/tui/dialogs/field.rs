@@ -43,6 +43,16 @@ impl Field {
         self.caret += text.len();
     }
 
+    /// Emoji may come character by character, so a joiner alone is not thrown away.
+    fn type_char(&mut self, c: char) {
+        if c == '\u{200d}' && self.text.len() < MAX_BYTES {
+            self.text.insert(self.caret, c);
+            self.caret += c.len_utf8();
+        } else {
+            self.insert(c.encode_utf8(&mut [0; 4]));
+        }
+    }
+
     /// Takes an editing key; `false` when it is none.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         if key.kind == KeyEventKind::Release {
@@ -68,7 +78,7 @@ impl Field {
             (KeyCode::Char('w'), true, _) | (KeyCode::Backspace, ..) => {
                 self.cut(self.word_start(), self.caret);
             }
-            (KeyCode::Char(c), false, false) => self.insert(c.encode_utf8(&mut [0; 4])),
+            (KeyCode::Char(c), false, false) => self.type_char(c),
             _ => return false,
         }
         true

@@ -7,6 +7,8 @@ mod approval;
 mod danger;
 mod field;
 mod question;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::time::{Duration, Instant};
 

@@ -188,7 +188,7 @@ impl ListPicker {
         }
         if self.matches.is_empty() {
             let text = if self.items.is_empty() { "nothing here" } else { "nothing matches" };
-            rows.push(row::row([Span::styled(text, theme.style(Tone::Dim))]));
+            rows.push(row::row([Span::styled(truncate(text, room), theme.style(Tone::Dim))]));
         }
         rows.resize(2 + page, Line::default());
         rows.push(footer.unwrap_or_else(|| self.footer(room, theme)));

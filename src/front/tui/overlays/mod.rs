@@ -6,6 +6,9 @@ mod pager;
 mod sessions;
 mod themes;
 
+#[cfg(test)]
+mod picker_tests;
+
 use crossterm::event::KeyEvent;
 use ratatui::layout::Size;
 use ratatui::text::Line;

@@ -181,11 +181,11 @@ impl Pager {
         if let Some(message) = self.message {
             text.push_str(&format!(" · {message}: {}", row::foreign_line(&self.pattern)));
         }
-        text.push_str(" · ↑↓ space b g G · / search");
+        text.push_str(" · / search");
         if !self.pattern.is_empty() {
             text.push_str(" · n N next");
         }
-        text.push_str(" · q close");
+        text.push_str(" · q close · ↑↓ space b g G");
         row::row([Span::styled(truncate(&text, room), theme.style(Tone::Status))])
     }
 }

@@ -68,9 +68,7 @@ impl Overlay for SessionPicker {
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         if let Some(id) = self.doomed.take() {
-            let sure = key.code == KeyCode::Char('y')
-                || control && key.code == KeyCode::Char('d')
-                || key.code == KeyCode::Enter;
+            let sure = key.code == KeyCode::Char('y') || control && key.code == KeyCode::Char('d');
             return if sure { OverlayReply::DeleteSession(id) } else { OverlayReply::Redraw };
         }
         match key.code {
@@ -109,7 +107,3 @@ impl Overlay for SessionPicker {
         self.list.draw(size, footer, theme)
     }
 }
-
-#[cfg(test)]
-#[path = "picker_tests.rs"]
-mod tests;

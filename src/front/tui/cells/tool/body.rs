@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::Ending;
 use super::chip::Kind;
 use super::live::LiveOutput;
-use crate::front::tui::cells::row::{self, lines_word};
+use crate::front::tui::cells::row;
 use crate::front::tui::cells::seam;
 use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Theme;
@@ -34,7 +34,7 @@ pub fn body_rows(
         Ending::Rejected => Vec::new(),
         Ending::Interrupted => {
             let (rows, hidden) = live.tail_rows(style, room, SHELL_ROWS);
-            with_earlier(rows, hidden, style)
+            with_earlier(rows, hidden, style, room)
         }
         Ending::Failed if kind != Kind::Shell => {
             let output = value.output.text();
@@ -42,14 +42,13 @@ pub fn body_rows(
             head(text, style, room)
         }
         Ending::Done if has_diff(&value.display) => {
-            let columns = u16::try_from(room).unwrap_or(u16::MAX);
-            seam::render_hunks(&value.display, columns, Some(DIFF_ROWS), theme)
+            seam::render_hunks(&value.display, room, Some(DIFF_ROWS), theme)
         }
         Ending::Done | Ending::Failed => match kind {
             Kind::Shell => {
                 let text = row::foreign(&value.output.text());
                 let (rows, hidden) = row::tail_rows(&text, style, room, SHELL_ROWS);
-                with_earlier(rows, hidden, style)
+                with_earlier(rows, hidden, style, room)
             }
             Kind::Read | Kind::Todo => Vec::new(),
             Kind::Search(_) | Kind::Edit | Kind::Write | Kind::Other => {
@@ -72,7 +71,7 @@ fn head(text: &str, style: Style, room: usize) -> Vec<Line<'static>> {
     let text = row::foreign(text);
     let (mut rows, hidden) = row::head_rows(&text, style, room, OTHER_ROWS);
     if hidden > 0 {
-        let more = format!("… {} more", lines_word(hidden));
+        let more = row::more_lines(hidden);
         rows.push(Span::styled(truncate(&more, room), style).into());
     }
     rows
@@ -95,11 +94,17 @@ fn facts(blocks: &[DisplayBlock], style: Style, room: usize) -> Vec<Line<'static
     head(&said.join("\n"), style, room)
 }
 
-fn with_earlier(rows: Vec<Line<'static>>, hidden: usize, style: Style) -> Vec<Line<'static>> {
+fn with_earlier(
+    rows: Vec<Line<'static>>,
+    hidden: usize,
+    style: Style,
+    room: usize,
+) -> Vec<Line<'static>> {
     if hidden == 0 {
         return rows;
     }
     let plural = if hidden == 1 { "" } else { "s" };
-    let earlier = Span::styled(format!("… {hidden} earlier line{plural}"), style);
+    let earlier = truncate(&format!("… {hidden} earlier line{plural}"), room);
+    let earlier = Span::styled(earlier, style);
     std::iter::once(earlier.into()).chain(rows).collect()
 }

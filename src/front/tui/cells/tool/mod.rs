@@ -1,6 +1,7 @@
 //! A tool call: a headline that runs, then a headline, a preview of the result and a closing edge.
 
 mod body;
+mod children;
 mod chip;
 mod live;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 use ratatui::text::{Line, Span};
 
 use self::body::body_rows;
+use self::children::Children;
 use self::chip::{Kind, chip, failure_reason};
 use self::live::LiveOutput;
 use super::format::elapsed;
@@ -36,6 +38,7 @@ pub struct ToolCard {
     key: Option<String>,
     kind: Kind,
     live: LiveOutput,
+    children: Children,
     finished: Option<Finished>,
 }
 
@@ -55,6 +58,7 @@ impl ToolCard {
             key: key.map(row::foreign_line),
             kind: Kind::of(name),
             live: LiveOutput::default(),
+            children: Children::default(),
             finished: None,
         }
     }
@@ -67,6 +71,26 @@ impl ToolCard {
     /// What the running tool has printed, piece by piece.
     pub fn push_output(&mut self, text: &str) {
         self.live.push(text);
+    }
+
+    /// Which subagent works for this call.
+    pub fn set_agent(&mut self, kind: &str, id: &str) {
+        self.children.set_agent(kind, id);
+    }
+
+    /// The subagent began a call.
+    pub fn child_began(&mut self, id: &str, name: &str, key: Option<&str>) {
+        self.children.begin(id, name, key);
+    }
+
+    /// The key argument of a call of the subagent, as far as it has streamed.
+    pub fn set_child_key(&mut self, id: &str, key: Option<&str>) {
+        self.children.set_key(id, key);
+    }
+
+    /// A call of the subagent ended.
+    pub fn child_ended(&mut self, id: &str, failed: bool) {
+        self.children.end(id, failed);
     }
 
     /// The result. `rejected` when a person refused the call; `took` when it is known.
@@ -103,11 +127,14 @@ impl ToolCard {
         self.headline("Using ", columns.into(), theme).into()
     }
 
-    /// The last rows that the running tool printed, for the live region.
+    /// What the subagent does and the last rows that the running tool printed, for the live region.
     pub fn live_rows(&self, columns: u16, max_rows: usize, theme: &Theme) -> Vec<Line<'static>> {
         let room = usize::from(columns).saturating_sub(3).max(1);
         let style = row::trace(theme);
-        let (rows, _) = self.live.tail_rows(style, room, max_rows);
+        let (output, _) = self.live.tail_rows(style, room, max_rows);
+        let mut rows = self.children.rows(room, true, theme);
+        rows.extend(output);
+        rows.drain(..rows.len().saturating_sub(max_rows));
         rows.into_iter().map(|line| barred(line, theme)).collect()
     }
 
@@ -125,8 +152,15 @@ impl ToolCard {
         spans.push(Span::styled(chip, theme.style(tone)));
         let mut rows = vec![row::row(spans)];
 
-        let body =
-            body_rows(self.kind, finished.ending, &finished.value, &self.live, columns, theme);
+        let mut body = self.children.rows(columns.saturating_sub(3), false, theme);
+        body.extend(body_rows(
+            self.kind,
+            finished.ending,
+            &finished.value,
+            &self.live,
+            columns,
+            theme,
+        ));
         let edge = self.closing_edge(finished);
         if body.is_empty() && finished.ending == Ending::Done {
             return rows;

@@ -4,8 +4,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::super::DialogFrame;
-use super::{ApprovalDialog, Choice, command};
-use crate::front::tui::cells::row::{self, lines_word};
+use super::{ApprovalDialog, Choice, Drawn, command};
+use crate::front::tui::cells::row;
 use crate::front::tui::cells::seam;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
@@ -31,14 +31,14 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
     };
     let title = claim(title(dialog, columns, theme));
     let banner = claim(banner(dialog, columns, theme));
-    let first = claim(preview(&dialog.request, columns, 1, theme));
+    let has_preview = has_diff(dialog) || !dialog.text.is_empty();
+    let first = claim(vec![Line::default(); usize::from(has_preview)]).len();
     let hint = claim(vec![hint(dialog, columns, theme)]);
     let cwd = claim(cwd(dialog, columns, theme));
     let description = claim(description(dialog, columns, theme));
-    let preview = if first.is_empty() {
-        Vec::new()
-    } else {
-        preview(&dialog.request, columns, (first.len() + left).min(PREVIEW_ROWS), theme)
+    let preview = match first {
+        0 => Vec::new(),
+        first => preview(dialog, columns, (first + left).min(PREVIEW_ROWS), theme),
     };
 
     let mut rows: Vec<_> =
@@ -67,7 +67,7 @@ pub fn full(dialog: &ApprovalDialog, columns: u16, theme: &Theme) -> Vec<Line<'s
     rows.extend(cwd(dialog, width, theme));
     rows.extend(description(dialog, width, theme));
     rows.push(Line::default());
-    rows.extend(preview(&dialog.request, width, usize::MAX, theme));
+    rows.extend(preview(dialog, width, usize::MAX, theme));
     rows
 }
 
@@ -109,8 +109,9 @@ fn banner(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'s
         return Vec::new();
     }
     let text = format!("! Careful: {}", dialog.dangers.join("; "));
-    let text = truncate(&text, columns.saturating_sub(3));
-    vec![indented(Span::styled(text, theme.style(Tone::Error)).into())]
+    let room = columns.saturating_sub(3).max(1);
+    let (rows, _) = row::head_rows(&text, theme.style(Tone::Error), room, 2);
+    rows.into_iter().map(indented).collect()
 }
 
 fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -149,36 +150,51 @@ fn has_preview(request: &ApprovalRequest) -> bool {
 
 /// What is asked about, in at most `max_rows` rows, the last of which says what is missing.
 fn preview(
-    request: &ApprovalRequest,
+    dialog: &ApprovalDialog,
     columns: usize,
     max_rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(3).max(1);
-    let plain = theme.style(Tone::Text);
-    let diffs = request.display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }));
-    let (rows, hidden) = if let Some(command) = command(request) {
-        let command = format!("$ {}", row::foreign(command).trim_end());
-        fitting(&command, plain, room, max_rows)
-    } else if diffs {
-        let narrow = u16::try_from(room).unwrap_or(u16::MAX);
-        let limit = (max_rows != usize::MAX).then_some(max_rows);
-        let rows = seam::render_hunks(&request.display, narrow, limit, theme);
-        (rows, 0)
+    let (rows, hidden) = if has_diff(dialog) {
+        (change(dialog, room, max_rows, theme), 0)
     } else {
-        let brief = request.display.iter().find_map(|block| match block {
-            DisplayBlock::Brief { text } => Some(text),
-            _ => None,
-        });
-        let text = row::foreign(brief.unwrap_or(&request.description));
-        fitting(text.trim_end(), plain, room, max_rows)
+        fitting(&dialog.text, theme.style(Tone::Text), room, max_rows)
     };
     let mut rows: Vec<_> = rows.into_iter().map(indented).collect();
     rows.truncate(max_rows);
     if hidden > 0 {
-        let more = format!("… {} more, ctrl-e to expand", lines_word(hidden));
+        let more = format!("{}, ctrl-e to expand", row::more_lines(hidden));
         let more = Span::styled(truncate(&more, room), theme.style(Tone::Dim));
         rows.push(indented(more.into()));
+    }
+    rows
+}
+
+fn has_diff(dialog: &ApprovalDialog) -> bool {
+    dialog.request.display.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }))
+}
+
+/// The rows of the change. Comparing two texts is dear and the spinner turns often: an unchanged
+/// picture is not worked out again.
+fn change(
+    dialog: &ApprovalDialog,
+    columns: usize,
+    max_rows: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    if let Some(drawn) = &*dialog.drawn.borrow()
+        && (drawn.columns, drawn.max_rows) == (columns, max_rows)
+        && drawn.theme == *theme
+    {
+        return drawn.rows.clone();
+    }
+    let limit = (max_rows != usize::MAX).then_some(max_rows);
+    let rows = seam::render_hunks(&dialog.request.display, columns, limit, theme);
+    if limit.is_some() {
+        let theme = theme.clone();
+        let drawn = Drawn { columns, max_rows, theme, rows: rows.clone() };
+        dialog.drawn.replace(Some(drawn));
     }
     rows
 }
@@ -209,7 +225,7 @@ fn options(
     let action = row::foreign_line(&dialog.request.action);
     let labels = [
         "1. Approve once".to_owned(),
-        format!("2. Approve for this session: every “{action}”"),
+        format!("2. Approve for this session ({action})"),
         "3. Reject".to_owned(),
         "4. Reject, tell the model what to do instead".to_owned(),
     ];

@@ -4,6 +4,7 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
@@ -11,6 +12,7 @@ use ratatui::text::Line;
 
 use super::danger::dangers;
 use super::{Dialog, DialogFrame, DialogReply, Field, Guard, Key};
+use crate::front::tui::cells::row;
 use crate::front::tui::theme::Theme;
 use crate::protocol::{ApprovalRequest, ApprovalResponse, DisplayBlock, Response, Verdict};
 
@@ -41,12 +43,25 @@ impl Choice {
 #[derive(Debug, Clone)]
 pub struct ApprovalDialog {
     request: ApprovalRequest,
+    /// What is asked about in words, cleaned once: a dialog is drawn many times a second.
+    text: String,
     cwd: String,
     position: Option<(usize, usize)>,
     dangers: Vec<&'static str>,
     choice: Choice,
     feedback: Field,
     guard: Guard,
+    /// The change as it was last drawn.
+    drawn: RefCell<Option<Drawn>>,
+}
+
+/// Rows of a change and what they were drawn for.
+#[derive(Debug, Clone)]
+struct Drawn {
+    columns: usize,
+    max_rows: usize,
+    theme: Theme,
+    rows: Vec<Line<'static>>,
 }
 
 impl ApprovalDialog {
@@ -58,6 +73,7 @@ impl ApprovalDialog {
             None => Vec::new(),
         };
         Self {
+            text: text(&request),
             request,
             cwd: cwd.to_owned(),
             position: None,
@@ -65,6 +81,7 @@ impl ApprovalDialog {
             choice: Choice::Once,
             feedback: Field::default(),
             guard: Guard::new(appeared, was_typing),
+            drawn: RefCell::new(None),
         }
     }
 
@@ -164,6 +181,18 @@ impl ApprovalDialog {
             DialogReply::Ignored
         }
     }
+}
+
+/// What is asked about, in words: the command, what the tool says, or the description.
+fn text(request: &ApprovalRequest) -> String {
+    if let Some(command) = command(request) {
+        return format!("$ {}", row::foreign(command).trim_end());
+    }
+    let brief = request.display.iter().find_map(|block| match block {
+        DisplayBlock::Brief { text } => Some(text),
+        _ => None,
+    });
+    row::foreign(brief.unwrap_or(&request.description)).trim_end().to_owned()
 }
 
 /// The command that would run, when the request is about one.

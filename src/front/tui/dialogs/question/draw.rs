@@ -204,7 +204,7 @@ fn review(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'s
     for (question, sheet) in dialog.request.questions.iter().zip(&dialog.sheets) {
         let asked = truncate(&row::foreign_line(question.question.trim()), room.saturating_sub(2));
         rows.push(row::row([Span::raw("  "), Span::raw(asked)]));
-        let (text, tone) = if sheet.answered {
+        let (text, tone) = if sheet.has_answer() {
             (format!("→ {}", row::foreign_line(&sheet.answer(question))), Tone::Success)
         } else {
             open += 1;

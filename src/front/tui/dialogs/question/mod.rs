@@ -64,7 +64,7 @@ impl QuestionDialog {
     fn send(&self) -> DialogReply {
         let mut answers = Map::new();
         for (question, sheet) in self.request.questions.iter().zip(&self.sheets) {
-            if sheet.answered {
+            if sheet.has_answer() {
                 answers.insert(question.question.clone(), Value::String(sheet.answer(question)));
             }
         }

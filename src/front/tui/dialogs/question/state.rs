@@ -106,6 +106,11 @@ impl Sheet {
         self.answered
     }
 
+    /// Whether there is something to send, confirmed or only ticked.
+    pub fn has_answer(&self) -> bool {
+        self.answered || self.multi && (self.other_ticked || self.ticked.contains(&true))
+    }
+
     /// Labels joined by `, `, the free text last.
     pub fn answer(&self, question: &Question) -> String {
         let labels = question
