@@ -1,6 +1,8 @@
 //! The integration tests, all in one binary so that linking is paid once.
 
 mod cli;
+mod docked;
 mod laws;
 mod llm;
 mod support;
+mod terminal_session;

@@ -1,3 +1,6 @@
-//! What several test modules need.
+//! What several integration tests need.
 
 pub mod model_server;
+pub mod pty;
+pub mod screen;
+pub mod tmux;

@@ -34,6 +34,8 @@ struct Moved {
     columns: u16,
     /// Rows that are now below the cursor's.
     below: u16,
+    /// Rows that were below it when the last frame was painted.
+    deletable: u16,
     /// Rows between the transcript and the live region.
     free: u16,
 }
@@ -102,7 +104,7 @@ impl Geometry {
         let free = self.region().saturating_sub(self.filled);
         let below = self.live.saturating_sub(1).saturating_sub(cursor.row);
         let columns = self.size.columns;
-        let moved = self.moved.get_or_insert(Moved { columns, below, free });
+        let moved = self.moved.get_or_insert(Moved { columns, below, deletable: below, free });
         if new.rows < self.size.rows {
             let fewer = self.size.rows - new.rows;
             let deleted = fewer.min(moved.below);
@@ -112,11 +114,8 @@ impl Geometry {
             self.scrolled = self.scrolled.saturating_add(u32::from(pushed));
         } else {
             let more = new.rows - self.size.rows;
-            let have = u16::try_from(self.scrolled).unwrap_or(u16::MAX);
-            let pulled = more.min(have);
-            // A lower size may have passed unseen and cost the rows below the cursor.
-            let at_most = more.saturating_add(moved.below).min(have);
-            self.filled = self.filled.saturating_add(at_most);
+            let pulled = more.min(u16::try_from(self.scrolled).unwrap_or(u16::MAX));
+            self.filled = self.filled.saturating_add(pulled);
             if self.scrolled != u32::MAX {
                 self.scrolled -= u32::from(pulled);
             }
@@ -149,12 +148,18 @@ impl Geometry {
                     .get(from..to.min(total))
                     .map_or(0, |rows| rows.iter().map(lines).fold(0, u16::saturating_add))
             };
-            let mut above = sum(free, on_cursor);
-            if narrower {
-                above = above.saturating_add(cursor.column / columns);
-            }
-            let wrapped = sum(free, total).saturating_sub(self.live.saturating_add(moved.free));
-            self.filled = self.filled.saturating_sub(wrapped);
+            let rows = sum(free, on_cursor);
+            let within = if narrower { cursor.column / columns } else { 0 };
+            let above = rows.saturating_add(within);
+            // Each further line that the rows down to the cursor now take has sent one into the
+            // history. Rows below it may have been deleted before they could wrap.
+            let unwrapped = u16::try_from(on_cursor - free).unwrap_or(u16::MAX);
+            self.filled = self.filled.saturating_sub(above.saturating_sub(unwrapped));
+            // A lower size may have passed unseen: it cost rows below the cursor, and the way back
+            // has brought as many from the history.
+            let unseen = moved.below.min(moved.deletable);
+            let have = u16::try_from(self.scrolled).unwrap_or(u16::MAX);
+            self.filled = self.filled.saturating_add(unseen.min(have));
             out.extend_from_slice(b"\r\x1b[K\x1b7");
             for _ in 1..self.size.rows {
                 out.extend_from_slice(b"\x1b[B\x1b[K");

@@ -2,17 +2,23 @@
 //!
 //! Two writers share one law, *whole rows only*: [`Docked`] on the main screen, where rows that leave
 //! at the top enter the terminal's own scrollback, and [`Alternate`] for overlays. Both are pure
-//! state machines over a byte sink.
+//! state machines over a byte sink; [`Session`] holds the modes of the real terminal, [`input`] turns
+//! its bytes into events.
 
 mod alternate;
 mod capability;
 mod docked;
 pub mod encode;
 mod geometry;
+pub mod input;
+mod session;
+mod tty;
 
 pub use alternate::Alternate;
 pub use capability::Capability;
 pub use docked::{Docked, Flip, Return};
+pub use session::{Session, SessionError, restore};
+pub use tty::Tty;
 
 /// The size of the terminal in cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
