@@ -16,6 +16,7 @@ pub mod retry;
 pub mod scripted;
 pub mod spec;
 pub mod sse;
+mod status;
 pub mod tour;
 
 pub use assemble::Assembler;

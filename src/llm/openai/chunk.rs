@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::llm::http::error_message;
 use crate::llm::oneline::{EXCERPT, one_line};
+use crate::llm::status::error_message;
 use crate::llm::{Delta, FinishReason, LlmError};
 use crate::protocol::TokenUsage;
 

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::chunk::{ChunkReader, stream_error};
 use super::{Dialect, Settings};
-use crate::llm::http::{html_title, looks_like_html, place, request_id, seconds, transport_error};
+use crate::llm::http::{place, seconds, transport_error};
 use crate::llm::oneline::one_line;
+use crate::llm::status::{html_title, looks_like_html, request_id};
 use crate::llm::{Delta, DeltaStream, LlmError, sse};
 
 /// Bytes of one answer; beyond it the model talks without end.

@@ -140,6 +140,34 @@ fn finish_reasons() {
     }
 }
 
+/// Whatever stands where something else belongs is passed over.
+#[test]
+fn odd_values_do_no_harm() {
+    let delta = ["", "/content", "/reasoning_content"].map(|at| format!("/choices/0/delta{at}"));
+    let calls = ["", "/0", "/0/index", "/0/id", "/0/function", "/0/function/name"]
+        .map(|at| format!("/choices/0/delta/tool_calls{at}"));
+    let others = ["/id", "/choices/0/delta/refusal", "/choices/0/finish_reason", "/usage"]
+        .map(str::to_owned);
+    let odd = json!([null, true, -1, 1e300, u64::MAX, "", "x", [], [null], [[]], {}, {"0": 1}]);
+    for place in delta.iter().chain(&calls).chain(&others) {
+        for value in odd.as_array().unwrap() {
+            let mut chunk = json!({"id": "m", "choices": [{"delta": {
+                "content": "a", "reasoning_content": "b", "refusal": null,
+                "tool_calls": [{"index": 0, "id": "c", "function": {"name": "A", "arguments": ""}}],
+            }, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}});
+            *chunk.pointer_mut(place).unwrap() = value.clone();
+            let message = message(&[chunk]);
+            if !delta.contains(place) {
+                assert!(message.text().starts_with('a'), "{place} {value}");
+                assert_eq!(message.content[0], ContentPart::think("b"), "{place} {value}");
+            }
+            if !calls.contains(place) && !delta[0].eq(place) {
+                assert_eq!(message.tool_calls, [ToolCall::new("c", "A", "")], "{place} {value}");
+            }
+        }
+    }
+}
+
 #[test]
 fn error_objects() {
     for (error, code) in [
