@@ -105,7 +105,7 @@ async fn screen(
     };
     match ended.signal {
         Some(Signal::Terminate) => return Ok(ExitCode::Terminated),
-        Some(Signal::Hangup | Signal::Continue) => return Ok(ExitCode::Failure),
+        Some(Signal::Hangup) => return Ok(ExitCode::Failure),
         None => {}
     }
     println!("Bye!");

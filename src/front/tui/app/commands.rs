@@ -115,7 +115,7 @@ impl App {
 
     fn copy_last_answer(&mut self) {
         match self.transcript.past().last_answer() {
-            Some(text) => self.jobs.copy(text.to_owned(), self.env.clone()),
+            Some(text) => self.jobs.copy(text.to_owned()),
             None => self.say(Severity::Info, "There is no answer to copy yet.", ""),
         }
     }

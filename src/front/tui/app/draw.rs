@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 use ratatui::text::{Line, Span};
 
 use super::{App, TuiError};
-use crate::front::tui::status::{Bar, Header, header_row, spinner_row, status_row};
-use crate::front::tui::terminal::{Flip, Position, TitleState};
+use crate::front::tui::status::bar::{self, Context, Status};
+use crate::front::tui::status::prompt::{self, Prompt};
+use crate::front::tui::status::spinner::{self, Motion};
+use crate::front::tui::status::title::State;
+use crate::front::tui::status::toast::Lane;
+use crate::front::tui::terminal::{Flip, Position};
 use crate::front::tui::text::{clean_line, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
@@ -51,7 +55,7 @@ impl App {
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + FRAME));
         let spinner = self.busy().then(|| now + SPINNER);
         let stir = self.stir_until.map(|_| now + SPINNER);
-        let toast = self.toasts.next_expiry();
+        let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
     }
 
@@ -69,7 +73,10 @@ impl App {
         let docked = self.screen.docked();
         docked.set_open(open);
         docked.frame(&live.rows, live.caret, flip)?;
-        self.screen.set_title(self.title_state(), &self.title_text())?;
+        let title = self.info.title.clone().unwrap_or_default();
+        let directory =
+            self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
+        self.screen.set_title(self.title_state(), &title, &directory)?;
         self.dirty = false;
         self.last_frame = Some(self.now());
         Ok(())
@@ -88,7 +95,7 @@ impl App {
         } else {
             let left = room.saturating_sub(live.rows.len());
             self.dialog_rows(&mut live, columns, left);
-            live.rows.push(self.header(Header::Dialog, columns));
+            live.rows.push(prompt::line(&Prompt::Dialog, columns, &self.theme));
         }
         if bar > 0 {
             live.rows.push(self.status(columns));
@@ -103,13 +110,13 @@ impl App {
         let phase_rows = if self.dialogs.is_empty() { PHASE_ROWS.min(room / 3) } else { 0 };
         let phase = self.transcript.phase(now, columns, phase_rows, &self.theme);
         let words = match self.dialogs.front() {
-            Some(dialog) => Line::from(format!("{}…", dialog.title())),
-            None if turn.cancelled => Line::from("Stopping…"),
+            Some(dialog) => format!("{}…", dialog.title()),
+            None if turn.cancelled => "Stopping…".to_owned(),
             None => phase.words,
         };
         let elapsed = now.duration_since(turn.since);
-        let motion = !self.host.config().tui.reduced_motion;
-        live.rows.push(spinner_row(words, elapsed, motion, columns, &self.theme));
+        let hint = if turn.cancelled { "" } else { "esc to interrupt" };
+        live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
     }
 
@@ -171,11 +178,11 @@ impl App {
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
         let header = match (self.busy(), self.composer.is_empty()) {
-            (true, _) => Header::Busy { queued: self.queue.len() },
-            (false, true) => Header::Idle,
-            (false, false) => Header::Writing,
+            (true, _) => Prompt::Busy,
+            (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
+            (false, false) => Prompt::Writing,
         };
-        let row = self.header(header, columns);
+        let row = prompt::line(&header, columns, &self.theme);
         let header_width = row.width();
         live.rows.push(row);
         let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
@@ -190,46 +197,41 @@ impl App {
             }
         }
         live.rows.extend(view.lines);
-        live.rows.extend(self.composer.menu_rows(columns.into(), &self.theme));
+        let room = height.saturating_sub(live.rows.len() + 2);
+        live.rows.extend(self.composer.menu_rows(columns.into(), room, &self.theme));
     }
 
-    fn header(&self, header: Header, columns: u16) -> Line<'static> {
-        header_row(header, &self.transcript.prompt_mark, columns, &self.theme)
+    fn motion(&self) -> Motion {
+        if self.host.config().tui.reduced_motion { Motion::Reduced } else { Motion::Full }
     }
 
     fn status(&self, columns: u16) -> Line<'static> {
         let work_dir = self.tilde(&self.info.work_dir);
         let (tokens, max) = self.context;
-        let bar = Bar {
-            time: &self.clock_text,
+        let status = Status {
+            clock: self.clock_text.clone(),
             yolo: self.info.yolo,
             afk: self.info.afk,
             plan: self.info.plan_mode,
-            model: self.info.model_display.as_deref().unwrap_or("no model"),
+            mode: "agent".to_owned(),
+            model: self.info.model_display.clone().unwrap_or_else(|| "no model".to_owned()),
             thinking: self.info.thinking,
-            directory: &work_dir,
-            branch: self.branch.as_deref(),
-            toast: self.toasts.current(),
-            context_tokens: tokens,
-            context_max: max,
+            directory: work_dir,
+            branch: self.branch.clone(),
+            context: Context { used: tokens, limit: max },
+            toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
+            toast_right: self.toasts.text(Lane::Right).map(str::to_owned),
+            ..Status::default()
         };
-        status_row(&bar, columns, &self.theme)
+        bar::line(&status, columns, &self.theme)
     }
 
-    fn title_state(&self) -> TitleState {
+    fn title_state(&self) -> State {
         match (self.busy(), self.dialogs.front()) {
-            (_, Some(dialog)) if dialog.title().contains("approval") => TitleState::NeedsApproval,
-            (_, Some(_)) => TitleState::NeedsAnswer,
-            (true, None) => TitleState::Working,
-            (false, None) => TitleState::Idle,
-        }
-    }
-
-    fn title_text(&self) -> String {
-        let dir = self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
-        match &self.info.title {
-            Some(title) => format!("{} — {dir}", clean_line(title)),
-            None => dir.into_owned(),
+            (_, Some(dialog)) if dialog.title().contains("approval") => State::NeedsApproval,
+            (_, Some(_)) => State::NeedsAnswer,
+            (true, None) => State::Working,
+            (false, None) => State::Idle,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Slow work on other threads, and what comes back from it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -8,7 +9,8 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
-use crate::platform::{Env, clipboard, git};
+use crate::platform::clipboard::{Clipboard, ClipboardError, Copied};
+use crate::platform::{Env, git};
 use crate::store;
 
 /// What a job has found.
@@ -17,9 +19,9 @@ pub(super) enum Done {
     FilesFound,
     History(Vec<String>),
     Branch(Option<String>),
-    /// The text is on the clipboard; the bytes, if any, are for the terminal.
-    Copied(Result<Vec<u8>, String>),
-    Pasted(Result<String, String>),
+    /// The text is on the clipboard.
+    Copied(Result<Copied, ClipboardError>),
+    Pasted(Result<String, ClipboardError>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -28,12 +30,15 @@ pub(super) enum Done {
 #[derive(Clone)]
 pub(super) struct Jobs {
     done: UnboundedSender<Done>,
+    /// Kept: the window system asks us for the text that was copied.
+    clipboard: Arc<Mutex<Clipboard>>,
 }
 
 impl Jobs {
-    pub fn new() -> (Self, UnboundedReceiver<Done>) {
+    pub fn new(env: Env) -> (Self, UnboundedReceiver<Done>) {
         let (done, receiver) = unbounded_channel();
-        (Self { done }, receiver)
+        let clipboard = Arc::new(Mutex::new(Clipboard::new(env)));
+        (Self { done, clipboard }, receiver)
     }
 
     /// Reports something as done. After the end of the app nobody listens, which is fine.
@@ -68,14 +73,14 @@ impl Jobs {
         self.start(move || Done::Branch(git::branch(&work_dir)));
     }
 
-    pub fn copy(&self, text: String, env: Env) {
-        self.start(move || {
-            Done::Copied(clipboard::copy(&text, &env).map_err(|error| error.to_string()))
-        });
+    pub fn copy(&self, text: String) {
+        let clipboard = Arc::clone(&self.clipboard);
+        self.start(move || Done::Copied(lock(&clipboard).copy(&text)));
     }
 
-    pub fn paste(&self, env: Env) {
-        self.start(move || Done::Pasted(clipboard::paste(&env).map_err(|error| error.to_string())));
+    pub fn paste(&self) {
+        let clipboard = Arc::clone(&self.clipboard);
+        self.start(move || Done::Pasted(lock(&clipboard).read()));
     }
 
     pub fn switch(&self, which: Which) {
@@ -92,15 +97,21 @@ impl App {
                 self.dirty |= branch != self.branch;
                 self.branch = branch;
             }
-            Done::Copied(Ok(bytes)) => {
-                self.screen.write_control(&bytes)?;
+            Done::Copied(Ok(copied)) => {
+                if let Some(bytes) = copied.terminal {
+                    self.screen.write_control(&bytes)?;
+                }
                 self.toast("copy", "copied the last answer");
             }
-            Done::Copied(Err(error)) => self.say(Severity::Warning, &error, ""),
+            Done::Copied(Err(error)) => self.say(Severity::Warning, &error.to_string(), ""),
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
-            Done::Pasted(Err(error)) => self.toast("paste", &error),
+            Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())
     }
+}
+
+fn lock(clipboard: &Mutex<Clipboard>) -> MutexGuard<'_, Clipboard> {
+    clipboard.lock().unwrap_or_else(PoisonError::into_inner)
 }

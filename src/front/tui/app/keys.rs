@@ -12,8 +12,9 @@ use crate::front::tui::composer::{ComposerContext, ComposerEvent, Invocation};
 use crate::front::tui::dialogs::DialogReply;
 use crate::front::tui::keymap::Action;
 use crate::front::tui::overlays::Pager;
+use crate::front::tui::status::toast::Toast;
 use crate::front::tui::text::clean_line;
-use crate::platform::editor;
+use crate::platform::editor::Editor;
 use crate::protocol::Op;
 
 /// How long a second Ctrl-C counts as the second.
@@ -130,13 +131,13 @@ impl App {
                 }
             }
             Action::OpenEditor => return self.edit_outside(),
-            Action::PasteClipboard => self.jobs.paste(self.env.clone()),
+            Action::PasteClipboard => self.jobs.paste(),
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),
             Action::Redraw => self.screen.docked().repaint(),
             Action::Suspend => {
-                self.screen.suspend_process()?;
+                self.screen.stop()?;
                 self.dirty = true;
             }
             Action::TogglePlan => {
@@ -175,14 +176,18 @@ impl App {
 
     /// Hands the draft to an editor. Nothing is lost when there is none or it fails.
     fn edit_outside(&mut self) -> Result<(), TuiError> {
-        let configured = self.host.config().default_editor.clone();
-        let Some(command) = editor::choose(&configured, &self.env) else {
-            self.toast("editor", "no editor found: set $EDITOR");
-            return Ok(());
+        let configured = self.host.config().default_editor.as_str();
+        let configured = Some(configured).filter(|command| !command.is_empty());
+        let editor = match Editor::choose(configured, &self.env) {
+            Ok(editor) => editor,
+            Err(error) => {
+                self.say(Severity::Warning, &error.to_string(), "");
+                return Ok(());
+            }
         };
         let text = self.composer.text();
         self.screen.give_away()?;
-        let edited = command.edit(&text);
+        let edited = editor.edit(&text, &self.env);
         self.screen.take_back()?;
         match edited {
             Ok(Some(edited)) => self.composer.set_edited(&edited),
@@ -196,7 +201,7 @@ impl App {
     /// A short remark in the status bar.
     pub(super) fn toast(&mut self, topic: &'static str, text: &str) {
         let now = self.now();
-        self.toasts.show(topic, text, now);
+        self.toasts.push(Toast::new(topic, text), now);
         self.dirty = true;
     }
 }

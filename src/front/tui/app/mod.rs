@@ -29,8 +29,9 @@ use super::cells::{Severity, Welcome, resume_separator};
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
 use super::dialogs::Dialog;
 use super::markdown::MarkdownStyle;
-use super::status::{Toasts, prompt_mark};
-use super::terminal::{Flip, Input, Screen, Signal};
+use super::status::prompt;
+use super::status::toast::Toasts;
+use super::terminal::{Flip, Happening, Input, Screen, Signal};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
@@ -141,7 +142,7 @@ impl App {
         let Opened { handle, tour, .. } = opened;
         let info = handle.info();
         let messages = handle.subscribe();
-        let (jobs, finished_jobs) = Jobs::new();
+        let (jobs, finished_jobs) = Jobs::new(env.clone());
         let files = {
             let jobs = jobs.clone();
             FileIndex::new(
@@ -283,11 +284,13 @@ impl App {
             let wake = self.next_wake();
             tokio::select! {
                 biased;
-                signal = self.screen.signal() => self.on_signal(signal)?,
-                input = self.screen.input() => match input {
-                    Some(input) => self.on_input(input)?,
-                    // The terminal is gone.
-                    None => self.leaving = true,
+                happening = self.screen.next() => match happening {
+                    Happening::Input(input) => self.on_input(input)?,
+                    Happening::Signal(signal) => {
+                        self.signal = Some(signal);
+                        self.leaving = true;
+                    }
+                    Happening::Gone => self.leaving = true,
                 },
                 done = self.finished_jobs.recv() => {
                     if let Some(done) = done {
@@ -314,20 +317,6 @@ impl App {
             match self.messages.try_recv() {
                 Ok(message) => self.on_message(&message)?,
                 Err(_) => break,
-            }
-        }
-        Ok(())
-    }
-
-    fn on_signal(&mut self, signal: Signal) -> Result<(), TuiError> {
-        match signal {
-            Signal::Continue => {
-                self.screen.resume()?;
-                self.dirty = true;
-            }
-            Signal::Terminate | Signal::Hangup => {
-                self.signal = Some(signal);
-                self.leaving = true;
             }
         }
         Ok(())
@@ -500,6 +489,12 @@ fn new_transcript(env: &Env, work_dir: &std::path::Path, info: &SessionInfo) -> 
         MarkdownStyle::Rendered
     };
     Transcript::new(style, work_dir.to_path_buf(), prompt_mark(env, work_dir, info.thinking))
+}
+
+/// The idle mark of this user in this directory.
+fn prompt_mark(env: &Env, work_dir: &std::path::Path, thinking: bool) -> String {
+    let user = env.var("USER").or_else(|| env.var("LOGNAME")).unwrap_or("user");
+    prompt::mark(user, work_dir, thinking)
 }
 
 /// `12:01` for a Unix time in seconds, in the local time zone.

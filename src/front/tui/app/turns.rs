@@ -7,8 +7,8 @@ use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{self, Resolved};
 use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
-use crate::front::tui::status::prompt_mark;
-use crate::front::tui::terminal::{Attention, Flip};
+use super::prompt_mark;
+use crate::front::tui::terminal::Flip;
 use crate::protocol::{
     ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput,
 };
@@ -191,7 +191,9 @@ impl App {
                 Box::new(QuestionDialog::new(request, now, typing))
             }
         };
-        self.screen.attract(Attention::Asked, dialog.title());
+        if self.host.config().tui.notifications {
+            self.screen.attract(dialog.title());
+        }
         self.dialogs.push_back(dialog);
     }
 
@@ -212,13 +214,13 @@ impl App {
         self.tick_clock();
         self.flip = Flip::TurnEnd;
         self.jobs.find_branch(self.host.options.work_dir.clone());
-        if now.duration_since(turn.since) >= LONG_TURN {
+        if self.host.config().tui.notifications && now.duration_since(turn.since) >= LONG_TURN {
             let words = match outcome {
                 Outcome::Finished { .. } => "Done",
                 Outcome::Cancelled => "Interrupted",
                 Outcome::MaxStepsReached { .. } | Outcome::Failed(_) => "Failed",
             };
-            self.screen.attract(Attention::Ended, words);
+            self.screen.attract(words);
         }
         match outcome {
             Outcome::Finished { .. } => {

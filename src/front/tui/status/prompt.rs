@@ -16,6 +16,8 @@ const DIRECTORY: usize = 24;
 pub enum Prompt {
     /// Ready; the text of [`mark`].
     Idle(String),
+    /// Ready, and a message is being written below: the mark is only there while there is none.
+    Writing,
     /// A turn runs, typed text is queued.
     Busy,
     /// A dialog waits for an answer.
@@ -54,6 +56,7 @@ pub fn line(prompt: &Prompt, columns: u16, theme: &Theme) -> Line<'static> {
     let rule = "── input ──";
     let (text, tone) = match prompt {
         Prompt::Idle(mark) => (mark.as_str(), Tone::Text),
+        Prompt::Writing => ("", Tone::Dim),
         Prompt::Busy => ("(next message)", Tone::Dim),
         Prompt::Dialog => ("(answer the question above)", Tone::Dim),
     };

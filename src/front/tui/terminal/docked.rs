@@ -105,6 +105,11 @@ impl<W: Write> Docked<W> {
         self.later.unwrap_or(self.geometry.size)
     }
 
+    /// Paints every live row anew with the next frame.
+    pub fn repaint(&mut self) {
+        self.shown.fill(None);
+    }
+
     /// The sink.
     pub fn sink(&mut self) -> &mut W {
         &mut self.out

@@ -11,12 +11,15 @@ mod docked;
 pub mod encode;
 mod geometry;
 pub mod input;
+mod screen;
 mod session;
 mod tty;
 
 pub use alternate::Alternate;
 pub use capability::Capability;
 pub use docked::{Docked, Flip, Return};
+pub use input::Input;
+pub use screen::{Happening, Screen, Signal};
 pub use session::{Session, SessionError, restore};
 pub use tty::Tty;
 

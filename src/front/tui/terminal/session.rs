@@ -2,7 +2,7 @@
 //! the program.
 //!
 //! There is one terminal, so the way back is kept in one place: [`restore`] can be called from the
-//! guard, the panic hook and the signal thread, and only the first call does anything.
+//! guard and the panic hook, and only the first call does anything.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, Once, PoisonError};
@@ -40,7 +40,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes the terminal and installs the panic hook and the handler for SIGTERM, SIGHUP, SIGINT.
+    /// Takes the terminal and installs the panic hook. Signals are the event loop's.
     ///
     /// Bracketed paste belongs to [`Docked`](super::Docked), which switches it on with its first
     /// bytes.
@@ -181,19 +181,6 @@ fn install_hooks() {
             emergency();
             before(info);
         }));
-        #[cfg(unix)]
-        if let Ok(mut signals) = signal_hook::iterator::Signals::new([
-            signal_hook::consts::SIGTERM,
-            signal_hook::consts::SIGHUP,
-            signal_hook::consts::SIGINT,
-        ]) {
-            std::thread::spawn(move || {
-                for signal in signals.forever() {
-                    emergency();
-                    let _ = signal_hook::low_level::emulate_default_handler(signal);
-                }
-            });
-        }
     });
 }
 

@@ -85,6 +85,17 @@ impl Theme {
         (theme, warnings)
     }
 
+    /// The names of the user's own themes, in order.
+    pub fn user_names(user_dir: &Path) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(user_dir) else { return Vec::new() };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+
     /// The names of the built-in themes, the default first.
     pub fn builtin_names() -> Vec<&'static str> {
         file::BUILTIN.iter().map(|(name, _)| *name).collect()

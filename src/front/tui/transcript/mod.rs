@@ -390,16 +390,16 @@ impl Transcript {
         if let Some(retry) = &self.retry {
             let left = retry.until.saturating_duration_since(now);
             return Phase {
-                words: format!("Retrying in {}s…", left.as_secs_f64().ceil()).into(),
+                words: format!("Retrying in {}s…", left.as_secs_f64().ceil()),
                 rows: retry.rows.clone(),
             };
         }
         if self.compacting.is_some() {
-            return Phase { words: "Compacting…".into(), rows: Vec::new() };
+            return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
         }
         if let Some(thinking) = &self.thinking {
             return Phase {
-                words: "Thinking…".into(),
+                words: "Thinking…".to_owned(),
                 rows: thinking.cell.live_rows(columns, max_rows, theme),
             };
         }
@@ -407,14 +407,14 @@ impl Transcript {
             return self.calls_phase(columns, max_rows, theme);
         }
         let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
-        Phase { words: words.into(), rows: Vec::new() }
+        Phase { words: words.to_owned(), rows: Vec::new() }
     }
 
     fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
         let headline_columns = columns.saturating_sub(34).max(20);
         if let [call] = self.calls.as_slice() {
             return Phase {
-                words: call.card.running_headline(headline_columns, theme),
+                words: plain(&call.card.running_headline(headline_columns, theme)),
                 rows: call.card.live_rows(columns, max_rows, theme),
             };
         }
@@ -428,7 +428,7 @@ impl Transcript {
                 Line::from(spans)
             })
             .collect();
-        Phase { words: format!("Using {} tools…", self.calls.len()).into(), rows }
+        Phase { words: format!("Using {} tools…", self.calls.len()), rows }
     }
 }
 
@@ -457,3 +457,7 @@ fn shown_input(input: &UserInput) -> String {
     }
 }
 
+
+fn plain(line: &Line<'_>) -> String {
+    line.spans.iter().map(|span| span.content.as_ref()).collect()
+}

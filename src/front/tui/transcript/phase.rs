@@ -5,6 +5,6 @@ use ratatui::text::Line;
 /// What the spinner row says, and the rows below it: the current thought, a tool's last output.
 #[derive(Debug, Clone, Default)]
 pub struct Phase {
-    pub words: Line<'static>,
+    pub words: String,
     pub rows: Vec<Line<'static>>,
 }
