@@ -147,17 +147,17 @@ mod tests {
     use super::*;
 
     fn key(tool: &str, json: &str) -> Option<String> {
-        key_argument(tool, json, Path::new("/work/dir"))
+        key_argument(tool, json, Path::new("/home/dir"))
     }
 
     #[test]
     fn each_tool_has_its_key() {
         assert_eq!(key("Shell", r#"{"timeout": 3, "command": "ls -la"}"#).unwrap(), "ls -la");
         assert_eq!(
-            key("WriteFile", r#"{"content":"{\"path\":\"no\"}","path":"/work/dir/a.rs"}"#).unwrap(),
+            key("WriteFile", r#"{"content":"{\"path\":\"no\"}","path":"/home/dir/a.rs"}"#).unwrap(),
             "a.rs"
         );
-        assert_eq!(key("ReadFile", r#"{"path":"/work/dirt/a"}"#).unwrap(), "/work/dirt/a");
+        assert_eq!(key("ReadFile", r#"{"path":"/home/dirt/a"}"#).unwrap(), "/home/dirt/a");
         assert_eq!(
             key("Grep", r#"{"path":"src","pattern":"fn \u00e9\ud83d\ude00"}"#).unwrap(),
             "fn é😀"
