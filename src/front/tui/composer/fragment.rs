@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use unicode_segmentation::GraphemeCursor;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::protocol::ContentPart;
 
@@ -177,36 +177,41 @@ impl Fragment {
 
     /// The start of the word before `at`. A word is a run of units for which `inside` holds; a
     /// placeholder is a word of its own.
-    pub fn word_before(&self, mut at: usize, inside: fn(char) -> bool) -> usize {
-        while at > 0 && self.atom_before(at).is_none() && !self.unit_is(self.previous(at), inside) {
-            at = self.previous(at);
+    pub fn word_before(&self, at: usize, inside: fn(char) -> bool) -> usize {
+        let start = self.run(at).start;
+        let mut place = at;
+        let mut found = false;
+        for cluster in self.text[start..at].graphemes(true).rev() {
+            let is_inside = cluster.starts_with(inside);
+            if found && !is_inside {
+                return place;
+            }
+            found |= is_inside;
+            place -= cluster.len();
         }
-        if let Some(atom) = self.atom_before(at) {
-            return atom.range.start;
+        match self.atom_before(start).filter(|_| !found) {
+            Some(atom) => atom.range.start,
+            None => place,
         }
-        while at > 0 && self.atom_before(at).is_none() && self.unit_is(self.previous(at), inside) {
-            at = self.previous(at);
-        }
-        at
     }
 
     /// The end of the word after `at`; see [`Self::word_before`].
-    pub fn word_after(&self, mut at: usize, inside: fn(char) -> bool) -> usize {
-        let len = self.len();
-        while at < len && self.atom_at(at).is_none() && !self.unit_is(at, inside) {
-            at = self.next(at);
+    pub fn word_after(&self, at: usize, inside: fn(char) -> bool) -> usize {
+        let end = self.run(at).end;
+        let mut place = at;
+        let mut found = false;
+        for cluster in self.text[at..end].graphemes(true) {
+            let is_inside = cluster.starts_with(inside);
+            if found && !is_inside {
+                return place;
+            }
+            found |= is_inside;
+            place += cluster.len();
         }
-        if let Some(atom) = self.atom_at(at) {
-            return atom.range.end;
+        match self.atom_at(end).filter(|_| !found) {
+            Some(atom) => atom.range.end,
+            None => place,
         }
-        while at < len && self.atom_at(at).is_none() && self.unit_is(at, inside) {
-            at = self.next(at);
-        }
-        at
-    }
-
-    fn unit_is(&self, at: usize, inside: fn(char) -> bool) -> bool {
-        self.text[at..].chars().next().is_some_and(inside)
     }
 
     /// The stretch without placeholders around `at`.

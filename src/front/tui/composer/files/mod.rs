@@ -21,6 +21,9 @@ use walk::{top_level, walk};
 /// Age at which the index is built anew when a menu opens.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// The most entries that are kept: a bound on memory for who starts in the root of a disk.
+const LIMIT: usize = 1_000_000;
+
 /// A file or directory under the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -217,7 +220,7 @@ impl Searcher {
     fn begin_walk(&mut self) {
         let (root, orders) = (self.root.clone(), self.orders.clone());
         let started = thread::Builder::new().name("file-walk".to_owned()).spawn(move || {
-            let whole = walk(&root, |part| orders.send(Order::Part(part)).is_ok());
+            let whole = walk(&root, LIMIT, |part| orders.send(Order::Part(part)).is_ok());
             if whole {
                 // A searcher that is gone needs no index.
                 let _ = orders.send(Order::Built);

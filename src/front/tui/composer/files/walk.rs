@@ -74,13 +74,18 @@ pub(super) fn top_level(root: &Path) -> Vec<Entry> {
     builder(root).max_depth(Some(1)).build().filter_map(|found| entry(root, &found.ok()?)).collect()
 }
 
-/// Walks the whole tree and hands its entries to `deliver` in parts. Stops when `deliver` answers
-/// `false`; answers whether it came to the end.
-pub(super) fn walk(root: &Path, mut deliver: impl FnMut(Vec<Entry>) -> bool) -> bool {
+/// Walks the tree, up to `limit` entries of it, and hands the entries to `deliver` in parts. Stops
+/// when `deliver` answers `false`; answers whether it came to the end.
+pub(super) fn walk(root: &Path, limit: usize, mut deliver: impl FnMut(Vec<Entry>) -> bool) -> bool {
     let mut part = Vec::new();
+    let mut left = limit;
     for found in builder(root).build() {
         // What cannot be read is not offered.
         let Some(entry) = found.ok().and_then(|found| entry(root, &found)) else { continue };
+        if left == 0 {
+            break;
+        }
+        left -= 1;
         part.push(entry);
         if part.len() >= PART && !deliver(std::mem::take(&mut part)) {
             return false;
@@ -153,7 +158,7 @@ mod tests {
 
     fn paths(root: &Path) -> Vec<String> {
         let mut paths = Vec::new();
-        assert!(walk(root, |part| {
+        assert!(walk(root, usize::MAX, |part| {
             paths.extend(part.into_iter().map(|entry| entry.path));
             true
         }));
@@ -205,8 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn a_walk_ends_at_its_limit() {
+        let root = tree(&["a", "b", "c"]);
+        let mut count = 0;
+        assert!(walk(root.path(), 2, |part| {
+            count += part.len();
+            true
+        }));
+        assert_eq!(count, 2);
+    }
+
+    #[test]
     fn a_walk_stops_when_nobody_listens() {
         let root = tree(&["a"]);
-        assert!(!walk(root.path(), |_| false));
+        assert!(!walk(root.path(), usize::MAX, |_| false));
     }
 }
