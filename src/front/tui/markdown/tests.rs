@@ -223,6 +223,15 @@ fn lines_of_a_paragraph_are_joined() {
 }
 
 #[test]
+fn items_are_numbered_from_the_first() {
+    assert_eq!(
+        rendered("3. a\n   1. x\n1. b\n1. c\n\ntext\n\n1. d\n2) e", 80),
+        "3. a\n   1. x\n4. b\n5. c\n\ntext\n\n1. d\n2. e\n"
+    );
+    assert_eq!(rendered("- 7. a\n- 1. b", 80), "- 7. a\n- 1. b\n");
+}
+
+#[test]
 fn a_wide_table_does_not_grow_by_its_rows() {
     let table = format!("{}\n{}\n{}", "|a".repeat(2_000), "|-".repeat(2_000), "|x|\n".repeat(150));
     assert!(render(&table, MarkdownStyle::Rendered, 80, &Theme::dark()).len() < 3_000);
