@@ -1,8 +1,11 @@
 use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+use ratatui::widgets::Widget;
 
 use super::*;
-use crate::front::tui::text::line_width;
+use crate::front::tui::text::{line_width, width};
 use crate::front::tui::theme::Tone;
 
 /// The rows as text, one per line, `|` at the right edge to show that nothing is padded.
@@ -193,6 +196,45 @@ fn nested_blocks_keep_their_frame() {
       y = 2
     - - both
     "#);
+}
+
+/// What the cells of the screen hold after drawing, row by row.
+fn drawn(rows: &[Line<'_>], columns: u16) -> Vec<String> {
+    let height = u16::try_from(rows.len()).unwrap();
+    let area = Rect::new(0, 0, columns, height);
+    let mut buffer = Buffer::empty(area);
+    for (row, y) in rows.iter().zip(0..) {
+        row.render(Rect::new(0, y, columns, 1), &mut buffer);
+    }
+    (0..height)
+        .map(|y| {
+            let mut text = String::new();
+            let mut x = 0;
+            while x < columns {
+                let symbol = buffer[(x, y)].symbol();
+                text.push_str(symbol);
+                x += u16::try_from(width(symbol).max(1)).unwrap();
+            }
+            text.trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_row_fits_into_the_cells_of_the_screen() {
+    let text =
+        format!("{DOCUMENT}\n❤\u{fe0f} 🇩🇪 한국어 e\u{301}e\u{301} ⠙ ✨ {}", "👍🏽你✨ ".repeat(60));
+    for columns in [40, 80, 120] {
+        for style in [MarkdownStyle::Rendered, MarkdownStyle::Source] {
+            let rows = render(&text, style, columns.into(), &Theme::dark());
+            let text: Vec<String> =
+                rows.iter().map(|row| row.to_string().trim_end().to_owned()).collect();
+            // Joiners take no cell; those behind a wide character have none to be in.
+            let bare = |text: String| text.replace('\u{2060}', "");
+            let cells: Vec<String> = drawn(&rows, columns).into_iter().map(bare).collect();
+            assert_eq!(cells, text.into_iter().map(bare).collect::<Vec<_>>());
+        }
+    }
 }
 
 #[test]
