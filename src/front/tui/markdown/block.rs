@@ -39,13 +39,17 @@ pub(super) fn render(
         }
         Kind::Rule => writer.rule(),
         Kind::Table => writer.table(text),
-        Kind::Item(offset) if continued => {
+        Kind::Item { offset, .. } if continued => {
             writer.prefix(None, Span::raw(" ".repeat(offset)));
             let dedented: Vec<&str> = text
                 .split('\n')
                 .map(|line| line.get(offset.min(super::line::indent(line))..).unwrap_or_default())
                 .collect();
             writer.parse(&dedented.join("\n"));
+        }
+        Kind::Item { number, .. } => {
+            writer.number = number;
+            writer.parse(text);
         }
         Kind::Paragraph if continued => writer.parse(&format!("{JOINER}{text}")),
         _ => writer.parse(text),
@@ -99,6 +103,8 @@ struct Writer<'a> {
     /// Target and title of the open links and images, and where their text begins in `spans`.
     links: Vec<(String, String, usize)>,
     code: Option<(Highlighter, String)>,
+    /// The number of the first item, where its list began earlier.
+    number: Option<u64>,
     /// The source has a line break after the last span.
     soft_break: bool,
     /// The end of a table that was laid out from its source.
@@ -118,6 +124,7 @@ impl<'a> Writer<'a> {
             styles: Vec::new(),
             links: Vec::new(),
             code: None,
+            number: None,
             soft_break: false,
             skip_to: 0,
         }
@@ -207,6 +214,7 @@ impl<'a> Writer<'a> {
             }
             Tag::List(number) => {
                 self.block(source, range.start);
+                let number = number.map(|own| self.number.take().unwrap_or(own));
                 self.frames.push(Frame { children: 0, number });
             }
             Tag::Item => {

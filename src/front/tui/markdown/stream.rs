@@ -40,6 +40,8 @@ pub struct MarkdownStream {
     fence: Option<(Fence, Highlighter)>,
     /// A blank line came after the last block.
     blank: bool,
+    /// Delimiter and number of the last item, while nothing but items came after it.
+    list: Option<(char, u64)>,
     /// The kind of the last block that gave rows.
     last: Option<Kind>,
     rows: Vec<Line<'static>>,
@@ -73,8 +75,11 @@ struct Block {
 pub(super) enum Kind {
     Paragraph,
     Table,
-    /// One item of a list; its text begins at this column.
-    Item(usize),
+    /// One item of a list: the column where its text begins, and its number in an ordered one.
+    Item {
+        offset: usize,
+        number: Option<u64>,
+    },
     Quote,
     Indented,
     Heading,
@@ -92,6 +97,7 @@ impl MarkdownStream {
             open: None,
             fence: None,
             blank: false,
+            list: None,
             last: None,
             rows: Vec::new(),
             cache: None,
@@ -203,7 +209,9 @@ impl MarkdownStream {
         }
         if text.trim().is_empty() {
             match &mut self.open {
-                Some(Block { kind: Kind::Item(_) | Kind::Indented, blanks, .. }) => *blanks += 1,
+                Some(Block { kind: Kind::Item { .. } | Kind::Indented, blanks, .. }) => {
+                    *blanks += 1
+                }
                 _ => {
                     self.close(columns, theme);
                     self.blank = true;
@@ -236,6 +244,9 @@ impl MarkdownStream {
     fn begin(&mut self, text: &str, columns: usize, theme: &Theme) {
         let indent = indent(text);
         let content = text.trim_start_matches(' ');
+        if indent >= 4 || is_rule(content) || marker(content).is_none() {
+            self.list = None;
+        }
         if indent >= 4 {
             self.open = Some(Block::new(Kind::Indented, text, false));
         } else if let Some(fence) = Fence::open(text) {
@@ -251,13 +262,29 @@ impl MarkdownStream {
         } else if content.starts_with('>') {
             self.open = Some(Block::new(Kind::Quote, text, false));
         } else if let Some(offset) = marker(content) {
-            let mut item = Block::new(Kind::Item(indent + offset), text, false);
+            let number = self.number(content);
+            let kind = Kind::Item { offset: indent + offset, number };
+            let mut item = Block::new(kind, text, false);
             item.fence = content.get(offset..).and_then(Fence::open);
             self.open = Some(item);
         } else {
             self.open = Some(Block::new(Kind::Paragraph, text, false));
         }
         self.cut_large(columns, theme);
+    }
+
+    /// The number of an item that begins: in a list only the first number counts, the others go on
+    /// from it, whatever they say.
+    fn number(&mut self, content: &str) -> Option<u64> {
+        let rest = content.trim_start_matches(|c: char| c.is_ascii_digit());
+        let own = content.get(..content.len() - rest.len())?.parse::<u64>().ok();
+        let delimiter = rest.chars().next()?;
+        let number = match self.list.take() {
+            Some((of, last)) if of == delimiter => own.map(|_| last.saturating_add(1)),
+            _ => own,
+        };
+        self.list = number.map(|number| (delimiter, number));
+        number
     }
 
     fn code_line(&mut self, text: &str, columns: usize) {
@@ -332,14 +359,14 @@ impl Block {
             Kind::Paragraph if is_underline(content) && indent < 4 && !self.continued => {
                 self.kind = Kind::Heading;
             }
-            Kind::Item(offset) if indent >= offset => match &self.fence {
+            Kind::Item { offset, .. } if indent >= offset => match &self.fence {
                 Some(fence) if fence.is_closed_by(line) => self.fence = None,
                 Some(_) => {}
                 None => self.fence = Fence::open(line),
             },
             Kind::Quote if content.starts_with('>') && indent < 4 => {}
             Kind::Indented if indent >= 4 => {}
-            Kind::Paragraph | Kind::Table | Kind::Item(_) | Kind::Quote if lazy => {}
+            Kind::Paragraph | Kind::Table | Kind::Item { .. } | Kind::Quote if lazy => {}
             _ => return false,
         }
         for _ in 0..std::mem::take(&mut self.blanks) {
@@ -362,7 +389,7 @@ impl Block {
                 next.text = [head.next()?, head.next()?].join("\n");
                 next.lines = 2;
             }
-            Kind::Item(_) => {
+            Kind::Item { .. } => {
                 next.fence.clone_from(&self.fence);
                 if let Some(fence) = &self.fence {
                     next.text = fence.opener();

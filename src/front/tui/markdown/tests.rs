@@ -1,8 +1,11 @@
 use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
+use ratatui::widgets::Widget;
 
 use super::*;
-use crate::front::tui::text::line_width;
+use crate::front::tui::text::{line_width, width};
 use crate::front::tui::theme::Tone;
 
 /// The rows as text, one per line, `|` at the right edge to show that nothing is padded.
@@ -195,6 +198,45 @@ fn nested_blocks_keep_their_frame() {
     "#);
 }
 
+/// What the cells of the screen hold after drawing, row by row.
+fn drawn(rows: &[Line<'_>], columns: u16) -> Vec<String> {
+    let height = u16::try_from(rows.len()).unwrap();
+    let area = Rect::new(0, 0, columns, height);
+    let mut buffer = Buffer::empty(area);
+    for (row, y) in rows.iter().zip(0..) {
+        row.render(Rect::new(0, y, columns, 1), &mut buffer);
+    }
+    (0..height)
+        .map(|y| {
+            let mut text = String::new();
+            let mut x = 0;
+            while x < columns {
+                let symbol = buffer[(x, y)].symbol();
+                text.push_str(symbol);
+                x += u16::try_from(width(symbol).max(1)).unwrap();
+            }
+            text.trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn every_row_fits_into_the_cells_of_the_screen() {
+    let text =
+        format!("{DOCUMENT}\n❤\u{fe0f} 🇩🇪 한국어 e\u{301}e\u{301} ⠙ ✨ {}", "👍🏽你✨ ".repeat(60));
+    for columns in [40, 80, 120] {
+        for style in [MarkdownStyle::Rendered, MarkdownStyle::Source] {
+            let rows = render(&text, style, columns.into(), &Theme::dark());
+            let text: Vec<String> =
+                rows.iter().map(|row| row.to_string().trim_end().to_owned()).collect();
+            // Joiners take no cell; those behind a wide character have none to be in.
+            let bare = |text: String| text.replace('\u{2060}', "");
+            let cells: Vec<String> = drawn(&rows, columns).into_iter().map(bare).collect();
+            assert_eq!(cells, text.into_iter().map(bare).collect::<Vec<_>>());
+        }
+    }
+}
+
 #[test]
 fn marks_become_styles() {
     let theme = Theme::dark();
@@ -220,6 +262,15 @@ fn lines_of_a_paragraph_are_joined() {
         "one two 中文文字。 한국 어 l m (u)\n"
     );
     assert_eq!(rendered("a  \nb\\\nc", 80), "a\nb\nc\n");
+}
+
+#[test]
+fn items_are_numbered_from_the_first() {
+    assert_eq!(
+        rendered("3. a\n   1. x\n1. b\n1. c\n\ntext\n\n1. d\n2) e", 80),
+        "3. a\n   1. x\n4. b\n5. c\n\ntext\n\n1. d\n2. e\n"
+    );
+    assert_eq!(rendered("- 7. a\n- 1. b", 80), "- 7. a\n- 1. b\n");
 }
 
 #[test]

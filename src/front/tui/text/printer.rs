@@ -13,6 +13,10 @@ const TAB: usize = 4;
 /// row under combining marks.
 const MAX_ZERO_WIDTH: usize = 8;
 
+/// Columns of a line that can be overwritten; what comes after them is only added. A cell costs many
+/// times the byte it shows.
+const MAX_GRID: usize = 16 * 1024;
+
 /// What happens on a line that is overwritten.
 enum Step<S> {
     Put(String, S),
@@ -100,7 +104,7 @@ impl<S: Copy + PartialEq> Printer<S> {
                 })
                 .collect();
         }
-        let mut grid = Grid { cells: Vec::new(), cursor: 0, blank: style };
+        let mut grid = Grid { cells: Vec::new(), rest: String::new(), cursor: 0, blank: style };
         for step in steps {
             grid.apply(step);
         }
@@ -130,6 +134,8 @@ fn expand_tabs(text: String, column: &mut usize) -> String {
 /// The cells of a line that is overwritten. The second cell of a wide cluster is empty text.
 struct Grid<S> {
     cells: Vec<(String, S)>,
+    /// What stands behind [`MAX_GRID`] columns.
+    rest: String,
     cursor: usize,
     blank: S,
 }
@@ -143,6 +149,7 @@ impl<S: Copy + PartialEq> Grid<S> {
                 let from = self.cursor;
                 self.clear_wide(from);
                 self.cells.truncate(from);
+                self.rest.clear();
             }
             Step::Erase(1) => {
                 let blank = self.blank;
@@ -150,10 +157,15 @@ impl<S: Copy + PartialEq> Grid<S> {
                     *cell = (" ".to_owned(), blank);
                 }
             }
-            Step::Erase(_) => self.cells.clear(),
+            Step::Erase(_) => {
+                self.cells.clear();
+                self.rest.clear();
+            }
             Step::Put(text, style) => {
                 for cluster in text.graphemes(true) {
-                    if cluster == "\t" {
+                    if self.cursor >= MAX_GRID {
+                        self.rest.push_str(if cluster == "\t" { " " } else { cluster });
+                    } else if cluster == "\t" {
                         self.cursor += TAB - self.cursor % TAB;
                     } else {
                         self.put(cluster, style);
@@ -207,6 +219,9 @@ impl<S: Copy + PartialEq> Grid<S> {
                 Some((run, of)) if *of == style => run.push_str(&text),
                 _ => runs.push((text, style)),
             }
+        }
+        if !self.rest.is_empty() {
+            runs.push((self.rest, self.blank));
         }
         runs
     }

@@ -94,6 +94,15 @@ fn carriage_returns_overwrite() {
 }
 
 #[test]
+fn overwriting_a_huge_line_costs_little_and_loses_nothing() {
+    let text = format!("{}你\r{}", "ab\t".repeat(200_000), "c");
+    let cleaned = clean(&text);
+    assert_eq!(cleaned.matches('a').count(), 199_999);
+    assert!(cleaned.starts_with("cb ") && cleaned.ends_with('你'));
+    assert_eq!(clean(&format!("{}\r\u{1b}[Kx", "a".repeat(100_000))), "x");
+}
+
+#[test]
 fn hidden_characters_are_shown_or_dropped() {
     assert_eq!(clean("a\u{202e}b\u{2066}"), "a<U+202E>b<U+2066>");
     assert_eq!(clean("r\u{200b}m \u{feff}x\u{e0041}"), "rm x");

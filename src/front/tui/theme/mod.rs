@@ -158,6 +158,8 @@ impl Theme {
         for (tone, index) in contract {
             self.set(tone, Style::new().fg(Color::Indexed(index)));
         }
+        // A multiplexer rounds 24-bit colours on its own terms, or hands them on as they are.
+        self.support = self.support.min(ColorSupport::Indexed);
         self.set(Tone::Dim, Style::new().fg(Color::Indexed(245)));
         self.set(Tone::Emphasis, Style::new().add_modifier(Modifier::UNDERLINED));
         self
