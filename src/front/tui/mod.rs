@@ -2,6 +2,7 @@
 
 pub mod cells;
 pub mod dialogs;
+pub mod diff;
 pub mod highlight;
 pub mod markdown;
 pub mod overlays;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::seam::MarkdownStyle;
 use super::testing::{HOSTILE, fits, items, lawful, line, text};
 use super::*;
+use crate::front::tui::markdown::MarkdownStyle;
 use crate::front::tui::theme::Theme;
 
 const WIDTHS: [u16; 6] = [1, 12, 20, 40, 80, 120];
@@ -323,6 +323,44 @@ fn every_cell_keeps_the_law_with_hostile_text() {
             for rows in cells {
                 lawful(&rows, columns);
             }
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn any_message_is_boxed(said in r"[a-z 世🚀\n\t\x1b\[╰─•💫\u{301}\u{200d}]{0,200}", columns in 12_u16..130) {
+        let rows = user(&said).rows(columns, &dark());
+        lawful(&rows, columns);
+        let first = line(&rows[1]);
+        proptest::prop_assert!(first.contains('💫'), "{first}");
+        let edges = rows.iter().filter(|row| line(row).starts_with(" ╰─")).count();
+        proptest::prop_assert_eq!(edges, 1);
+    }
+
+    #[test]
+    fn previews_count_every_line(
+        lines in proptest::collection::vec("[a-z 世]{0,30}", 0..30),
+        columns in 1_usize..20,
+        max_rows in 0_usize..12,
+    ) {
+        let source = lines.join("\n");
+        let total = row::logical_lines(&source).count();
+        for (rows, hidden) in [
+            row::head_rows(&source, Style::new(), columns, max_rows),
+            row::tail_rows(&source, Style::new(), columns, max_rows),
+        ] {
+            proptest::prop_assert!(rows.len() <= max_rows && hidden <= total);
+            proptest::prop_assert!(rows.len() + hidden >= total);
+            let all = row::wrap_text(&source, Style::new(), columns);
+            proptest::prop_assert_eq!(hidden == 0, all.len() <= max_rows);
+        }
+        let all = row::wrap_text(&source, Style::new(), columns);
+        if all.len() <= max_rows {
+            let (tail, _) = row::tail_rows(&source, Style::new(), columns, max_rows);
+            proptest::prop_assert_eq!(tail, all);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::Span;
 use syntect::highlighting::{
     FontStyle, HighlightIterator, HighlightState, Highlighter as SyntaxColors, Theme as SyntaxTheme,
@@ -13,7 +13,7 @@ use syntect::highlighting::{
 use syntect::parsing::{ParseState, ScopeStack, SyntaxReference, SyntaxSet};
 use two_face::theme::{EmbeddedLazyThemeSet, EmbeddedThemeName};
 
-use super::theme::{ColorSupport, Theme, Tone};
+use super::theme::{ColorSupport, Theme, Tone, indexed, rgb};
 
 /// A longer line, in bytes, is data rather than code.
 const MAX_LINE: usize = 4_000;
@@ -108,9 +108,9 @@ fn of_syntect(style: syntect::highlighting::Style) -> Style {
     let color = style.foreground;
     // Themes for terminals carry palette numbers: alpha 0 means the number in red, 1 the default.
     let fg = match color.a {
-        0 => Some(Color::Indexed(color.r)),
+        0 => Some(indexed(color.r)),
         1 => None,
-        _ => Some(Color::Rgb(color.r, color.g, color.b)),
+        _ => Some(rgb(color.r, color.g, color.b)),
     };
     let mut out = Style { fg, ..Style::new() };
     if style.font_style.contains(FontStyle::BOLD) {
@@ -159,6 +159,7 @@ fn syntax_theme(name: &str) -> Option<&'static SyntaxTheme> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ratatui::style::Color;
 
     fn text(spans: &[Span<'_>]) -> String {
         spans.iter().map(|span| span.content.as_ref()).collect()

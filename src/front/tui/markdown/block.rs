@@ -10,7 +10,7 @@ use super::line::{Fence, marker};
 use super::stream::Kind;
 use super::table;
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{clean, clean_line, defuse_line, width, wrap_line};
+use crate::front::tui::text::{clean, clean_line, defuse_line, trim_end, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Makes a paragraph of what might be another block: no mark can stand behind it.
@@ -92,6 +92,8 @@ struct Writer<'a> {
     rows: Vec<Line<'static>>,
     spans: Vec<Span<'static>>,
     prefixes: Vec<Prefix>,
+    /// Columns of all prefixes.
+    indent: usize,
     frames: Vec<Frame>,
     styles: Vec<Style>,
     /// Target and title of the open links and images, and where their text begins in `spans`.
@@ -109,6 +111,7 @@ impl<'a> Writer<'a> {
             rows: Vec::new(),
             spans: Vec::new(),
             prefixes: Vec::new(),
+            indent: 0,
             frames: vec![Frame { children: 0, number: None }],
             styles: Vec::new(),
             links: Vec::new(),
@@ -242,7 +245,7 @@ impl<'a> Writer<'a> {
             TagEnd::BlockQuote(_) => {
                 self.flush();
                 self.styles.pop();
-                self.prefixes.pop();
+                self.pop_prefix();
                 self.frames.pop();
             }
             TagEnd::CodeBlock => {
@@ -262,7 +265,7 @@ impl<'a> Writer<'a> {
                 if self.prefixes.last().is_some_and(|prefix| prefix.first.is_some()) {
                     self.row(Line::default());
                 }
-                self.prefixes.pop();
+                self.pop_prefix();
                 self.frames.pop();
             }
             TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
@@ -330,13 +333,19 @@ impl<'a> Writer<'a> {
     /// Adds a prefix, unless little room would be left.
     fn prefix(&mut self, first: Option<Span<'static>>, rest: Span<'static>) {
         let columns = width(&rest.content);
-        let used: usize = self.prefixes.iter().map(|prefix| prefix.columns).sum();
-        if used + columns > self.columns / 2 {
+        if self.indent + columns > self.columns / 2 {
             // A marker stays with the text even where the indent does not fit.
             self.spans.extend(first);
             self.prefixes.push(Prefix { first: None, rest: Span::raw(""), columns: 0 });
         } else {
             self.prefixes.push(Prefix { first, rest, columns });
+            self.indent += columns;
+        }
+    }
+
+    fn pop_prefix(&mut self) {
+        if let Some(prefix) = self.prefixes.pop() {
+            self.indent -= prefix.columns;
         }
     }
 
@@ -368,8 +377,7 @@ impl<'a> Writer<'a> {
 
     /// Columns that the prefixes leave.
     fn room(&self) -> usize {
-        let used: usize = self.prefixes.iter().map(|prefix| prefix.columns).sum();
-        self.columns.saturating_sub(used).max(1)
+        self.columns.saturating_sub(self.indent).max(1)
     }
 
     /// A line of content as rows behind the prefixes.
@@ -393,22 +401,6 @@ fn blank_before(text: &str) -> bool {
     text.trim_end_matches([' ', '>'])
         .strip_suffix('\n')
         .is_some_and(|text| text.trim_end_matches([' ', '>']).ends_with('\n'))
-}
-
-/// A row without blanks at its end: what is copied from the screen has none either.
-fn trim_end(mut row: Line<'static>) -> Line<'static> {
-    while let Some(last) = row.spans.last_mut() {
-        let kept = last.content.trim_end_matches(' ').len();
-        if kept == last.content.len() {
-            break;
-        }
-        if kept > 0 {
-            last.content.to_mut().truncate(kept);
-            break;
-        }
-        row.spans.pop();
-    }
-    row
 }
 
 /// Text whose link reference definitions are plain text: the parser would swallow them, and the

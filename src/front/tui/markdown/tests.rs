@@ -295,18 +295,18 @@ fn long_tables_come_in_parts() {
 #[test]
 fn large_hostile_texts_cost_linear_time() {
     let cases = [
-        "word ".repeat(60_000),
-        "x".repeat(300_000),
-        format!("- {}", "item text\n  ".repeat(25_000)),
-        ">".repeat(100_000),
-        "- ".repeat(100_000),
-        "[".repeat(100_000),
-        "`*".repeat(100_000),
-        "> a\n".repeat(50_000),
-        "|a".repeat(50_000) + "\n" + &"|-".repeat(50_000) + "\n",
+        "word ".repeat(20_000),
+        "x".repeat(40_000),
+        format!("- {}", "item text\n  ".repeat(8_000)),
+        ">".repeat(40_000),
+        "- ".repeat(40_000),
+        "[".repeat(40_000),
+        "`*".repeat(40_000),
+        "> a\n".repeat(10_000),
+        "|a".repeat(20_000) + "\n" + &"|-".repeat(20_000) + "\n",
         format!("```rust\n{}", "let x = 1; ".repeat(20_000)),
-        "\n".repeat(300_000),
-        "    x\n\n".repeat(30_000),
+        "\n".repeat(50_000),
+        "    x\n\n".repeat(10_000),
     ];
     for case in &cases {
         for style in [MarkdownStyle::Rendered, MarkdownStyle::Source] {

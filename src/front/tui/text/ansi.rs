@@ -4,6 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::printer::print;
+use crate::front::tui::theme::{indexed, rgb};
 
 /// What is taken of one output; a preview never shows more.
 pub const MAX_ANSI_BYTES: usize = 256 * 1024;
@@ -77,15 +78,15 @@ fn sgr(mut style: Style, base: Style, params: &str) -> Style {
 
 /// One of the sixteen colours, 0 to 15.
 fn basic(index: u16) -> Color {
-    Color::Indexed(u8::try_from(index).unwrap_or(7))
+    indexed(u8::try_from(index).unwrap_or(7))
 }
 
 /// The colour after `38` or `48`: `5;n` or `2;r;g;b`.
 fn extended(codes: &mut impl Iterator<Item = u16>) -> Option<Color> {
     let mut byte = || codes.next().map(|code| u8::try_from(code).unwrap_or(u8::MAX));
     match byte()? {
-        5 => byte().map(Color::Indexed),
-        2 => Some(Color::Rgb(byte()?, byte()?, byte()?)),
+        5 => byte().map(indexed),
+        2 => Some(rgb(byte()?, byte()?, byte()?)),
         _ => None,
     }
 }

@@ -17,4 +17,4 @@ pub use ansi::{MAX_ANSI_BYTES, ansi_lines};
 pub use clean::{clean, clean_line};
 pub use defuse::{defuse, defuse_line};
 pub use width::{line_width, truncate, truncate_middle, width};
-pub use wrap::wrap_line;
+pub use wrap::{trim_end, wrap_line};

@@ -1,9 +1,10 @@
 use proptest::prelude::*;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::*;
+use crate::front::tui::theme::{indexed, rgb};
 
 fn rows(text: &str, columns: usize, indent: usize) -> Vec<String> {
     wrap_line(&Line::from(text), columns, indent).iter().map(ToString::to_string).collect()
@@ -142,17 +143,17 @@ fn coloured_output_becomes_styles() {
     let spans = &lines[0].spans;
     assert_eq!(
         spans[0],
-        Span::styled("red", Style::new().fg(Color::Indexed(1)).add_modifier(Modifier::BOLD))
+        Span::styled("red", Style::new().fg(indexed(1)).add_modifier(Modifier::BOLD))
     );
     assert_eq!(spans[1], Span::raw(" no"));
-    assert_eq!(spans[2], Span::styled("x", Style::new().fg(Color::Indexed(200))));
-    assert_eq!(spans[3], Span::styled("yz", Style::new().fg(Color::Rgb(1, 2, 3))));
+    assert_eq!(spans[2], Span::styled("x", Style::new().fg(indexed(200))));
+    assert_eq!(spans[3], Span::styled("yz", Style::new().fg(rgb(1, 2, 3))));
 }
 
 #[test]
 fn coloured_output_resolves_carriage_returns_and_is_capped() {
     let lines = ansi_lines("old text\r\x1b[32mnew\x1b[K\x1b[0m\nb", Style::new());
-    assert_eq!(lines[0].spans, [Span::styled("new", Style::new().fg(Color::Indexed(2)))]);
+    assert_eq!(lines[0].spans, [Span::styled("new", Style::new().fg(indexed(2)))]);
     assert_eq!(lines[1].to_string(), "b");
     let huge = "é".repeat(MAX_ANSI_BYTES);
     assert_eq!(ansi_lines(&huge, Style::new())[0].to_string().len(), MAX_ANSI_BYTES);

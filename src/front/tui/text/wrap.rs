@@ -60,7 +60,7 @@ pub fn wrap_line(line: &Line<'_>, columns: usize, indent: usize) -> Vec<Line<'st
         let used: usize = row.iter().map(|cluster| cluster.columns).sum();
         let blanks = if rows.is_empty() { 0 } else { indent.min(columns.saturating_sub(used)) };
         let leading_only = row.is_empty() && next > start && next < clusters.len();
-        if !leading_only || !rows.is_empty() {
+        if !leading_only {
             rows.push(build(row, blanks, line));
         }
         if next >= clusters.len() {
@@ -166,4 +166,20 @@ fn build(clusters: &[Cluster<'_>], blanks: usize, line: &Line<'_>) -> Line<'stat
         spans.push(Span::styled(text, style));
     }
     Line { spans, style: line.style, alignment: line.alignment }
+}
+
+/// A row without blanks at its end: what is copied from the screen has none either.
+pub fn trim_end(mut row: Line<'static>) -> Line<'static> {
+    while let Some(last) = row.spans.last_mut() {
+        let kept = last.content.trim_end_matches(' ').len();
+        if kept == last.content.len() {
+            break;
+        }
+        if kept > 0 {
+            last.content.to_mut().truncate(kept);
+            break;
+        }
+        row.spans.pop();
+    }
+    row
 }

@@ -86,6 +86,16 @@ impl ColorSupport {
     }
 }
 
+/// A colour of the 256 that comes from elsewhere.
+pub fn indexed(index: u8) -> Color {
+    Color::Indexed(index)
+}
+
+/// A 24-bit colour that comes from elsewhere.
+pub fn rgb(red: u8, green: u8, blue: u8) -> Color {
+    Color::Rgb(red, green, blue)
+}
+
 /// The sixteen colours in the order of their indices, as xterm shows them.
 const BASIC: [(Color, [u8; 3]); 16] = [
     (Color::Black, [0, 0, 0]),

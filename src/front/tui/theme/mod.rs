@@ -14,7 +14,7 @@ use std::path::Path;
 
 use ratatui::style::{Color, Modifier, Style};
 
-pub use color::ColorSupport;
+pub use color::{ColorSupport, indexed, rgb};
 pub use tone::Tone;
 
 use file::ThemeFile;
