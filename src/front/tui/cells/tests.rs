@@ -167,14 +167,19 @@ fn answers_have_one_bullet_and_an_indent() {
 
 #[test]
 fn answers_never_reach_column_zero() {
-    for columns in WIDTHS {
-        let rows = answer(&format!("a\n{HOSTILE}\n{}", "世x ".repeat(300)), false, columns);
-        for (n, row) in rows.iter().enumerate() {
-            let text = line(row);
-            let lead = if n == 0 { "• " } else { "  " };
-            assert!(text.is_empty() || text.starts_with(lead), "{text:?}");
-            if columns >= 12 {
-                fits(row, columns);
+    let table = "| a | b |\n|---|---|\n| 世界世界世界 | `x` |\n\n> quote\n\n- [ ] item\n  1. inner";
+    let source = format!("a\n{HOSTILE}\n\n{table}\n\n{}", "世x ".repeat(300));
+    for style in [MarkdownStyle::Source, MarkdownStyle::Rendered] {
+        for columns in WIDTHS {
+            let mut cell = AnswerCell::new(style, false);
+            cell.push(&source);
+            for (n, row) in cell.finish(columns, &dark()).iter().enumerate() {
+                let text = line(row);
+                let lead = if n == 0 { "• " } else { "  " };
+                assert!(text.is_empty() || text.starts_with(lead), "{text:?}");
+                if columns >= 12 {
+                    fits(row, columns);
+                }
             }
         }
     }
