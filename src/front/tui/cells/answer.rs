@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::seam::{MarkdownStream, MarkdownStyle};
+use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
 use crate::front::tui::text::defuse_line;
 use crate::front::tui::theme::{Theme, Tone};
 

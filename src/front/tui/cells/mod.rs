@@ -14,7 +14,6 @@ mod closing;
 mod format;
 mod notice;
 pub(crate) mod row;
-pub(crate) mod seam;
 mod thinking;
 mod tool;
 mod user;

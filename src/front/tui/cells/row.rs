@@ -3,7 +3,7 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{clean, clean_line, defuse, wrap_line};
+use crate::front::tui::text::{clean, clean_line, defuse, line_width, truncate, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Foreign text made harmless: nothing in it reaches the terminal but letters, nothing in it looks
@@ -110,6 +110,21 @@ pub fn tail_rows(
     }
     let hidden = lines.count();
     (chunks.into_iter().rev().flatten().collect(), hidden)
+}
+
+/// `line`, cut off at `columns` where it is wider.
+pub fn clipped(line: Line<'static>, columns: usize) -> Line<'static> {
+    if line_width(&line) <= columns {
+        return line;
+    }
+    let mut left = columns;
+    let mut spans = Vec::new();
+    for span in line.spans {
+        let text = truncate(&span.content, left);
+        left = left.saturating_sub(width(&text));
+        spans.push(Span::styled(text, span.style));
+    }
+    Line::from(spans).style(line.style)
 }
 
 /// `1 line`, `12 lines`.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::seam::MarkdownStyle;
 use super::testing::{HOSTILE, fits, items, lawful, line, text};
 use super::*;
+use crate::front::tui::markdown::MarkdownStyle;
 use crate::front::tui::theme::Theme;
 
 const WIDTHS: [u16; 6] = [1, 12, 20, 40, 80, 120];
@@ -167,14 +167,19 @@ fn answers_have_one_bullet_and_an_indent() {
 
 #[test]
 fn answers_never_reach_column_zero() {
-    for columns in WIDTHS {
-        let rows = answer(&format!("a\n{HOSTILE}\n{}", "世x ".repeat(300)), false, columns);
-        for (n, row) in rows.iter().enumerate() {
-            let text = line(row);
-            let lead = if n == 0 { "• " } else { "  " };
-            assert!(text.is_empty() || text.starts_with(lead), "{text:?}");
-            if columns >= 12 {
-                fits(row, columns);
+    let table = "| a | b |\n|---|---|\n| 世界世界世界 | `x` |\n\n> quote\n\n- [ ] item\n  1. inner";
+    let source = format!("a\n{HOSTILE}\n\n{table}\n\n{}", "世x ".repeat(300));
+    for style in [MarkdownStyle::Source, MarkdownStyle::Rendered] {
+        for columns in WIDTHS {
+            let mut cell = AnswerCell::new(style, false);
+            cell.push(&source);
+            for (n, row) in cell.finish(columns, &dark()).iter().enumerate() {
+                let text = line(row);
+                let lead = if n == 0 { "• " } else { "  " };
+                assert!(text.is_empty() || text.starts_with(lead), "{text:?}");
+                if columns >= 12 {
+                    fits(row, columns);
+                }
             }
         }
     }
@@ -323,6 +328,44 @@ fn every_cell_keeps_the_law_with_hostile_text() {
             for rows in cells {
                 lawful(&rows, columns);
             }
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    #[test]
+    fn any_message_is_boxed(said in r"[a-z 世🚀\n\t\x1b\[╰─•💫\u{301}\u{200d}]{0,200}", columns in 12_u16..130) {
+        let rows = user(&said).rows(columns, &dark());
+        lawful(&rows, columns);
+        let first = line(&rows[1]);
+        proptest::prop_assert!(first.contains('💫'), "{first}");
+        let edges = rows.iter().filter(|row| line(row).starts_with(" ╰─")).count();
+        proptest::prop_assert_eq!(edges, 1);
+    }
+
+    #[test]
+    fn previews_count_every_line(
+        lines in proptest::collection::vec("[a-z 世]{0,30}", 0..30),
+        columns in 1_usize..20,
+        max_rows in 0_usize..12,
+    ) {
+        let source = lines.join("\n");
+        let total = row::logical_lines(&source).count();
+        for (rows, hidden) in [
+            row::head_rows(&source, Style::new(), columns, max_rows),
+            row::tail_rows(&source, Style::new(), columns, max_rows),
+        ] {
+            proptest::prop_assert!(rows.len() <= max_rows && hidden <= total);
+            proptest::prop_assert!(rows.len() + hidden >= total);
+            let all = row::wrap_text(&source, Style::new(), columns);
+            proptest::prop_assert_eq!(hidden == 0, all.len() <= max_rows);
+        }
+        let all = row::wrap_text(&source, Style::new(), columns);
+        if all.len() <= max_rows {
+            let (tail, _) = row::tail_rows(&source, Style::new(), columns, max_rows);
+            proptest::prop_assert_eq!(tail, all);
         }
     }
 }

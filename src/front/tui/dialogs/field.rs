@@ -193,4 +193,20 @@ mod tests {
         field.insert(&"x".repeat(MAX_BYTES));
         assert!(field.text().len() < 100);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        #[test]
+        fn the_caret_stays_between_clusters(keys in "[a世👨\u{200d}\u{301} <⌫]{0,40}", control in "[abefhukw]{0,6}", columns in 0_usize..20) {
+            let mut field = typed(&keys);
+            for c in control.chars() {
+                super::tests::control(&mut field, c);
+                let (shown, caret) = field.view(columns);
+                proptest::prop_assert!(field.text.is_char_boundary(field.caret));
+                proptest::prop_assert!(width(&shown) <= columns.max(1));
+                proptest::prop_assert!(caret < columns.max(1));
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The preview under a tool's headline.
 
+use std::path::Path;
+
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -7,7 +9,7 @@ use super::Ending;
 use super::chip::Kind;
 use super::live::LiveOutput;
 use crate::front::tui::cells::row;
-use crate::front::tui::cells::seam;
+use crate::front::tui::diff::render_hunks_in;
 use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Theme;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
@@ -25,6 +27,7 @@ pub fn body_rows(
     ending: Ending,
     value: &ToolReturnValue,
     live: &LiveOutput,
+    work_dir: Option<&Path>,
     columns: usize,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
@@ -42,7 +45,10 @@ pub fn body_rows(
             head(text, style, room)
         }
         Ending::Done if has_diff(&value.display) => {
-            seam::render_hunks(&value.display, room, Some(DIFF_ROWS), theme)
+            render_hunks_in(work_dir, &value.display, room, Some(DIFF_ROWS), theme)
+                .into_iter()
+                .map(|line| row::clipped(line, room))
+                .collect()
         }
         Ending::Done | Ending::Failed => match kind {
             Kind::Shell => {

@@ -1,8 +1,7 @@
 //! What a result comes to, in a few words.
 
-use similar::{ChangeTag, TextDiff};
-
 use crate::front::tui::cells::row::{self, lines_word, logical_lines};
+use crate::front::tui::diff::count_changes;
 use crate::protocol::{DisplayBlock, TodoStatus, ToolReturnValue};
 
 /// The families of tools that look alike.
@@ -86,27 +85,10 @@ pub fn failure_reason(value: &ToolReturnValue) -> String {
 
 /// `+a -d` over all hunks; `None` when there are no hunks with content.
 fn changed_lines(blocks: &[DisplayBlock]) -> Option<String> {
-    let mut hunks = blocks
-        .iter()
-        .filter_map(|block| match block {
-            DisplayBlock::Diff { old_text, new_text, is_summary: false, .. } => {
-                Some((old_text, new_text))
-            }
-            _ => None,
-        })
-        .peekable();
-    hunks.peek()?;
-    let (mut added, mut removed) = (0_usize, 0_usize);
-    for (old, new) in hunks {
-        for change in TextDiff::from_lines(old.as_str(), new.as_str()).iter_all_changes() {
-            match change.tag() {
-                ChangeTag::Insert => added += 1,
-                ChangeTag::Delete => removed += 1,
-                ChangeTag::Equal => {}
-            }
-        }
+    if !blocks.iter().any(|block| matches!(block, DisplayBlock::Diff { is_summary: false, .. })) {
+        return None;
     }
-    Some(match (added, removed) {
+    Some(match count_changes(blocks) {
         (added, 0) => format!("+{added}"),
         (0, removed) => format!("-{removed}"),
         (added, removed) => format!("+{added} -{removed}"),

@@ -7,6 +7,9 @@ mod live;
 #[cfg(test)]
 mod tests;
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use ratatui::text::{Line, Span};
 
 use self::body::body_rows;
@@ -18,7 +21,6 @@ use super::row;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
-use std::time::Duration;
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub struct ToolCard {
     name: String,
     key: Option<String>,
     kind: Kind,
+    work_dir: Option<PathBuf>,
     live: LiveOutput,
     children: Children,
     finished: Option<Finished>,
@@ -57,10 +60,18 @@ impl ToolCard {
             name: row::foreign_line(name),
             key: key.map(row::foreign_line),
             kind: Kind::of(name),
+            work_dir: None,
             live: LiveOutput::default(),
             children: Children::default(),
             finished: None,
         }
+    }
+
+    /// The same with the directory that paths are shown relative to.
+    #[must_use]
+    pub fn in_dir(mut self, work_dir: &Path) -> Self {
+        self.work_dir = Some(work_dir.to_owned());
+        self
     }
 
     /// The key argument as far as it has streamed.
@@ -158,6 +169,7 @@ impl ToolCard {
             finished.ending,
             &finished.value,
             &self.live,
+            self.work_dir.as_deref(),
             columns,
             theme,
         ));

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use ratatui::style::{Color, Style};
@@ -229,6 +230,38 @@ fn hostile_output_keeps_the_law() {
             }
         }
     }
+}
+
+#[test]
+fn hostile_changes_keep_the_law() {
+    let long = "世x".repeat(5_000);
+    let many = format!("{HOSTILE}\n").repeat(100);
+    for columns in [12, 20, 40, 80, 120] {
+        for new in [HOSTILE, &long, &many, "", "\r\n\r\n"] {
+            let mut block = diff("old\n", new);
+            if let DisplayBlock::Diff { path, .. } = &mut block {
+                *path = format!("/p/{HOSTILE}");
+            }
+            let value = ToolReturnValue::ok("", "").with_display(block);
+            let rows = done("WriteFile", "x", value).rows(columns, &Theme::dark());
+            lawful(&rows, columns);
+            assert!(rows.len() <= 12, "{}", rows.len());
+        }
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_directory() {
+    let value = ToolReturnValue::ok("", "").with_display(diff("a\n", "b\n"));
+    let mut card = ToolCard::new("WriteFile", Some("a.py")).in_dir(Path::new("/p"));
+    card.finish(value, false, None);
+    insta::assert_snapshot!(shown(&card, 80), @r"
+    • Used WriteFile (a.py) · +1 -1
+    │ a.py +1 -1
+    │ 1 - a
+    │ 1 + b
+    ╰─ done
+    ");
 }
 
 #[test]

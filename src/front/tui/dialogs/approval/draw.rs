@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, Drawn, command};
 use crate::front::tui::cells::row;
-use crate::front::tui::cells::seam;
+use crate::front::tui::diff::render_hunks_in;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{ApprovalRequest, DisplayBlock};
@@ -115,10 +115,11 @@ fn banner(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'s
 }
 
 fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
-    if dialog.cwd.is_empty() || command(&dialog.request).is_none() {
+    if command(&dialog.request).is_none() {
         return Vec::new();
     }
-    let path = truncate_middle(&row::foreign_line(&dialog.cwd), columns.saturating_sub(6));
+    let path = row::foreign_line(&dialog.work_dir.to_string_lossy());
+    let path = truncate_middle(&path, columns.saturating_sub(6));
     vec![indented(Span::styled(format!("in {path}"), theme.style(Tone::Dim)).into())]
 }
 
@@ -190,7 +191,11 @@ fn change(
         return drawn.rows.clone();
     }
     let limit = (max_rows != usize::MAX).then_some(max_rows);
-    let rows = seam::render_hunks(&dialog.request.display, columns, limit, theme);
+    let rows =
+        render_hunks_in(Some(&dialog.work_dir), &dialog.request.display, columns, limit, theme)
+            .into_iter()
+            .map(|line| row::clipped(line, columns))
+            .collect::<Vec<_>>();
     if limit.is_some() {
         let theme = theme.clone();
         let drawn = Drawn { columns, max_rows, theme, rows: rows.clone() };

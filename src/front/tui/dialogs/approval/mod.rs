@@ -5,6 +5,7 @@ mod draw;
 mod tests;
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
@@ -45,7 +46,7 @@ pub struct ApprovalDialog {
     request: ApprovalRequest,
     /// What is asked about in words, cleaned once: a dialog is drawn many times a second.
     text: String,
-    cwd: String,
+    work_dir: PathBuf,
     position: Option<(usize, usize)>,
     dangers: Vec<&'static str>,
     choice: Choice,
@@ -65,9 +66,14 @@ struct Drawn {
 }
 
 impl ApprovalDialog {
-    /// `cwd` is the directory the call works in, as a person wants to see it. `was_typing` when the
+    /// `work_dir` is the directory the call works in. `was_typing` when the
     /// user was typing as the dialog appeared: keys of the next 300 ms then do not answer it.
-    pub fn new(request: ApprovalRequest, cwd: &str, appeared: Instant, was_typing: bool) -> Self {
+    pub fn new(
+        request: ApprovalRequest,
+        work_dir: &Path,
+        appeared: Instant,
+        was_typing: bool,
+    ) -> Self {
         let dangers = match command(&request) {
             Some(command) => dangers(command),
             None => Vec::new(),
@@ -75,7 +81,7 @@ impl ApprovalDialog {
         Self {
             text: text(&request),
             request,
-            cwd: cwd.to_owned(),
+            work_dir: work_dir.to_owned(),
             position: None,
             dangers,
             choice: Choice::Once,

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::front::tui::cells::testing::{HOSTILE, text};
@@ -24,7 +25,12 @@ fn request(action: &str, display: Vec<DisplayBlock>) -> ApprovalRequest {
 
 fn shell(command: &str) -> ApprovalDialog {
     let block = DisplayBlock::Shell { language: "bash".into(), command: command.into() };
-    ApprovalDialog::new(request("run command", vec![block]), "/tmp/proj", Instant::now(), false)
+    ApprovalDialog::new(
+        request("run command", vec![block]),
+        Path::new("/tmp/proj"),
+        Instant::now(),
+        false,
+    )
 }
 
 fn edit(lines: usize) -> ApprovalDialog {
@@ -37,7 +43,12 @@ fn edit(lines: usize) -> ApprovalDialog {
         new_start: 1,
         is_summary: false,
     };
-    ApprovalDialog::new(request("edit file", vec![block]), "/tmp/proj", Instant::now(), false)
+    ApprovalDialog::new(
+        request("edit file", vec![block]),
+        Path::new("/tmp/proj"),
+        Instant::now(),
+        false,
+    )
 }
 
 fn answer(response: Verdict, feedback: &str) -> DialogReply {
@@ -117,7 +128,7 @@ fn an_edit_shows_the_change() {
 fn other_requests_say_who_and_what() {
     let mut asked = request("mcp:git_push", Vec::new());
     asked.subagent_type = Some("coder".into());
-    let dialog = ApprovalDialog::new(asked, "", Instant::now(), false);
+    let dialog = ApprovalDialog::new(asked, Path::new("/"), Instant::now(), false);
     let shown = drawn(&dialog, 80, 20).1;
     assert!(
         shown.starts_with(" ▶ Call the MCP tool git_push? · asked by agent coder\n"),
@@ -223,14 +234,14 @@ fn keys_meant_for_the_composer_do_not_answer() {
     let start = Instant::now();
     let block = DisplayBlock::Shell { language: "bash".into(), command: "rm x".into() };
     let request = request("run command", vec![block]);
-    let mut dialog = ApprovalDialog::new(request.clone(), "/p", start, true);
+    let mut dialog = ApprovalDialog::new(request.clone(), Path::new("/p"), start, true);
     for pressed in ["1", "y", "⏎", "⎋", "^c"] {
         let reply = press(&mut dialog, pressed, start + Duration::from_millis(299));
         assert_eq!(reply, DialogReply::Guarded, "{pressed}");
     }
     let after = start + Duration::from_millis(300);
     assert_eq!(press(&mut dialog, "1", after), answer(Verdict::Approve, ""));
-    let mut calm = ApprovalDialog::new(request, "/p", start, false);
+    let mut calm = ApprovalDialog::new(request, Path::new("/p"), start, false);
     assert_eq!(press(&mut calm, "1", start), answer(Verdict::Approve, ""));
 }
 
@@ -251,7 +262,11 @@ fn hostile_requests_keep_the_law() {
             asked.description = HOSTILE.repeat(1_000);
             asked.agent_id = Some(HOSTILE.into());
             asked.source_description = Some(HOSTILE.into());
-            drawn(&ApprovalDialog::new(asked, HOSTILE, Instant::now(), false), columns, max_rows);
+            drawn(
+                &ApprovalDialog::new(asked, Path::new(HOSTILE), Instant::now(), false),
+                columns,
+                max_rows,
+            );
         }
     }
 }
