@@ -4,11 +4,13 @@
 //! without paste marks, so that every line end in it looks like Enter. [`Burst`] tells the two apart
 //! by time alone.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 
 use super::Size;
 use crate::platform::env::Clock;
@@ -146,11 +148,11 @@ impl Events {
 
     /// All events that are there, at least one; `None` when the terminal is gone.
     ///
-    /// Safe to drop and call again: nothing is lost.
+    /// Safe to drop and call again in the same task: nothing is lost.
     pub async fn next(&mut self) -> Option<Vec<Input>> {
         let mut out = Vec::new();
         loop {
-            let waiting = self.stream.next().now_or_never();
+            let waiting = self.at_once().await;
             let event = if let Some(event) = waiting {
                 self.burst.touch(self.clock.instant());
                 event
@@ -169,7 +171,7 @@ impl Events {
                 self.stream.next().await
             };
             self.take(event, &mut out)?;
-            while let Some(event) = self.stream.next().now_or_never() {
+            while let Some(event) = self.at_once().await {
                 if self.take(event, &mut out).is_none() {
                     return (!out.is_empty()).then_some(out);
                 }
@@ -178,6 +180,18 @@ impl Events {
                 return Some(out);
             }
         }
+    }
+
+    /// The next event if it is there. Polled with the waker of the task: the stream keeps the first
+    /// waker it is given until an event comes.
+    async fn at_once(&mut self) -> Option<Option<std::io::Result<Event>>> {
+        poll_fn(|context| {
+            Poll::Ready(match self.stream.poll_next_unpin(context) {
+                Poll::Ready(event) => Some(event),
+                Poll::Pending => None,
+            })
+        })
+        .await
     }
 
     /// `None` when there is nothing more to come.
