@@ -184,8 +184,8 @@ impl App {
         let typing = self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
         let dialog: Box<dyn Dialog> = match request.clone() {
             Request::ApprovalRequest(request) => {
-                let cwd = self.tilde(&self.info.work_dir);
-                Box::new(ApprovalDialog::new(request, &cwd, now, typing))
+                let work_dir = &self.host.options.work_dir;
+                Box::new(ApprovalDialog::new(request, work_dir, now, typing))
             }
             Request::QuestionRequest(request) => {
                 Box::new(QuestionDialog::new(request, now, typing))
