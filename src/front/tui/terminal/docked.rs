@@ -164,15 +164,19 @@ impl<W: Write> Docked<W> {
         let committed = !self.queue.is_empty();
         if flip == Flip::TurnStart && !self.geometry.tight() {
             self.paint(live, &mut out);
-            self.write_commits(&mut out);
-        } else {
-            self.write_commits(&mut out);
-            if flip == Flip::TurnEnd {
-                out.extend_from_slice(&[b'\r'; 16]);
-            }
-            self.paint(live, &mut out);
         }
-        debug_assert!(!committed || !out.is_empty());
+        self.write_commits(&mut out);
+        if flip == Flip::TurnEnd {
+            out.extend_from_slice(&[b'\r'; 16]);
+        } else if committed {
+            // A reader of the stream looks for the spinner after the last row of the transcript.
+            self.forget_row(self.geometry.region() + 1);
+        }
+        self.paint(live, &mut out);
+        if !out.is_empty() {
+            // The last row ends here, also for a reader that overlooks positions.
+            out.push(b'\r');
+        }
 
         let columns = self.geometry.size.columns;
         let hidden = u16::try_from(hidden).unwrap_or(u16::MAX);
@@ -193,6 +197,12 @@ impl<W: Write> Docked<W> {
             out.extend_from_slice(if cursor.is_some() { b"\x1b[?25h" } else { b"\x1b[?25l" });
         }
         self.send(out)
+    }
+
+    /// The next frame writes every live row again. For readers that take silence for the end of
+    /// something: after a paste and before the Enter that follows it.
+    pub fn refresh(&mut self) {
+        self.shown.fill(None);
     }
 
     /// The window has a new size, or may have had one in between. Nothing is written before the next
@@ -391,7 +401,11 @@ impl<W: Write> Docked<W> {
         position(row, 1, out);
         out.extend_from_slice(b"\x1b[K");
         self.geometry.erased(row);
-        if let Some(slot) = self.shown.get_mut(usize::from(row) - 1) {
+        self.forget_row(row);
+    }
+
+    fn forget_row(&mut self, row: u16) {
+        if let Some(slot) = self.shown.get_mut(usize::from(row).saturating_sub(1)) {
             *slot = None;
         }
     }
