@@ -57,7 +57,11 @@ impl Pane {
     fn live(&self, busy: usize) -> Vec<Line<'static>> {
         let columns = usize::from(self.size.0);
         let mut rows: Vec<Line<'static>> = (0..busy)
-            .map(|n| Line::from(format!("live {n} {}", "x".repeat(columns.saturating_sub(12)))))
+            .map(|n| {
+                let room = columns.saturating_sub(12);
+                let text = if n % 2 == 0 { "x".repeat(room) } else { "想".repeat(room / 2) };
+                Line::from(format!("live {n} {text}"))
+            })
             .collect();
         rows.push("── input ── u@d💫".into());
         rows.push(Line::from(format!(" agent (k ●){:>1$}", "context: 0.5%", columns - 14)));
@@ -100,15 +104,17 @@ impl Pane {
 }
 
 /// Sizes to pass through, from 80 by 24: lower, higher, narrower, wider, both.
-const SIZES: [(u16, u16); 12] = [
+const SIZES: [(u16, u16); 14] = [
     (80, 20),
     (80, 30),
     (80, 24),
     (60, 24),
     (80, 24),
+    (39, 24),
+    (81, 24),
     (70, 18),
     (100, 40),
-    (60, 12),
+    (51, 12),
     (62, 13),
     (120, 50),
     (58, 24),

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use ratatui::text::Line;
 
-use super::encode::encode;
+use super::encode::{encode, wide_starts};
 use super::geometry::Geometry;
 use super::{Capability, Position, Size};
 
@@ -365,8 +365,7 @@ impl<W: Write> Docked<W> {
         for row in fill {
             self.geometry.filled += 1;
             position(self.geometry.filled, 1, out);
-            let width = encode(row, columns, out);
-            self.geometry.wrote(self.geometry.filled, width);
+            encode(row, columns, out);
         }
         if scroll.is_empty() {
             return;
@@ -375,11 +374,10 @@ impl<W: Write> Docked<W> {
         position(region_rows, 1, out);
         for row in scroll {
             out.extend_from_slice(b"\r\n");
-            let width = encode(row, columns, out);
-            self.geometry.scrolled_up(region_rows, 1);
-            self.geometry.wrote(region_rows, width);
+            encode(row, columns, out);
         }
         out.extend_from_slice(b"\x1b[r");
+        self.geometry.scrolled_up(region_rows, u32::try_from(scroll.len()).unwrap_or(u32::MAX));
     }
 
     fn paint(&mut self, live: &[Line<'static>], out: &mut Vec<u8>) {
@@ -391,7 +389,7 @@ impl<W: Write> Docked<W> {
             if slot.as_ref() != Some(&bytes) {
                 position(row, 1, out);
                 out.extend_from_slice(&bytes);
-                self.geometry.wrote(row, width);
+                self.geometry.wrote(row, width, wide_starts(line));
                 *slot = Some(bytes);
             }
         }
