@@ -1,164 +1,17 @@
 //! The docked screen, judged by what a terminal makes of its bytes: a strict model of tmux that knows
 //! no other sequences than the contract allows, a vt100 parser, and tmux itself.
 
-use std::fs::File;
+mod model;
+mod pane;
+
 use std::io::Write;
 
 use kimi_tui::front::tui::terminal::{Docked, Flip, Position, Return, Size};
 use proptest::prelude::*;
 use ratatui::text::Line;
 
-use crate::support::tmux::{Tmux, available};
 use crate::support::{pty, screen};
-
-/// The main screen of tmux 3.3a as far as the docked screen may use it.
-struct Model {
-    columns: usize,
-    history: Vec<String>,
-    rows: Vec<String>,
-    /// Rows that a higher window takes back.
-    scrolled: usize,
-    row: usize,
-    column: usize,
-    saved: (usize, usize),
-    bottom: usize,
-}
-
-impl Model {
-    fn new(columns: u16, rows: u16) -> Self {
-        let rows = usize::from(rows);
-        Self {
-            columns: columns.into(),
-            history: Vec::new(),
-            rows: vec![String::new(); rows],
-            scrolled: 0,
-            row: 0,
-            column: 0,
-            saved: (0, 0),
-            bottom: rows,
-        }
-    }
-
-    fn feed(&mut self, bytes: &[u8]) {
-        let text = std::str::from_utf8(bytes).expect("frames are UTF-8");
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\r' => self.column = 0,
-                '\n' => self.line_feed(),
-                '\x1b' => match chars.next().expect("a whole sequence") {
-                    '7' => self.saved = (self.row, self.column),
-                    '8' => (self.row, self.column) = self.saved,
-                    '[' => {
-                        let mut args = String::new();
-                        let last = loop {
-                            match chars.next().expect("a whole sequence") {
-                                c @ '@'..='~' => break c,
-                                c => args.push(c),
-                            }
-                        };
-                        self.sequence(&args, last);
-                    }
-                    other => panic!("not in the contract: ESC {other:?}"),
-                },
-                c => {
-                    assert!(!c.is_control(), "control character {c:?}");
-                    assert!(self.column < self.columns, "a row wraps");
-                    let row = &mut self.rows[self.row];
-                    while row.chars().count() <= self.column {
-                        row.push(' ');
-                    }
-                    *row = row
-                        .chars()
-                        .enumerate()
-                        .map(|(at, old)| if at == self.column { c } else { old })
-                        .collect();
-                    self.column += 1;
-                }
-            }
-        }
-    }
-
-    fn sequence(&mut self, args: &str, last: char) {
-        let numbers: Vec<usize> =
-            args.split(';').filter_map(|number| number.parse().ok()).collect();
-        match (last, numbers.as_slice()) {
-            ('H', []) => (self.row, self.column) = (0, 0),
-            ('H', [row, column]) => {
-                assert!(*row >= 1 && *row <= self.rows.len(), "row {row} of {}", self.rows.len());
-                (self.row, self.column) = (row - 1, column - 1);
-            }
-            ('K', []) => {
-                let kept = self.column;
-                let row = &mut self.rows[self.row];
-                *row = row.chars().take(kept).collect();
-            }
-            ('A', []) => self.row = self.row.saturating_sub(1),
-            ('B', []) => self.row = (self.row + 1).min(self.rows.len() - 1),
-            ('r', region) => {
-                self.bottom = match region {
-                    [] => self.rows.len(),
-                    [1, bottom] => {
-                        assert!(*bottom >= 2 && *bottom <= self.rows.len());
-                        *bottom
-                    }
-                    other => panic!("region {other:?}"),
-                };
-                (self.row, self.column) = (0, 0);
-            }
-            ('J', [2]) => {
-                let used = self.rows.iter().rposition(|row| !row.is_empty()).map_or(0, |at| at + 1);
-                self.history.extend(self.rows.drain(..used));
-                self.rows.resize(self.rows.len() + used, String::new());
-                self.scrolled = 0;
-            }
-            ('m', _) => {}
-            ('h' | 'l', _) if matches!(args, "?2026" | "?2004" | "?25") => {}
-            _ => panic!("not in the contract: CSI {args}{last}"),
-        }
-    }
-
-    fn line_feed(&mut self) {
-        if self.row + 1 == self.bottom {
-            self.history.push(self.rows.remove(0));
-            self.rows.insert(self.bottom - 1, String::new());
-            self.scrolled += 1;
-        } else if self.row + 1 < self.rows.len() {
-            self.row += 1;
-        }
-    }
-
-    /// Another height, as tmux 3.3a does it.
-    fn resize(&mut self, height: usize) {
-        let old = self.rows.len();
-        if height < old {
-            let below = (old - 1 - self.row).min(old - height);
-            self.rows.truncate(old - below);
-            let pushed = self.rows.len() - height;
-            self.history.extend(self.rows.drain(..pushed));
-            self.scrolled += pushed;
-            self.row -= pushed;
-        } else {
-            let pulled = self.scrolled.min(height - old);
-            let back = self.history.split_off(self.history.len() - pulled);
-            self.rows.splice(0..0, back);
-            self.scrolled -= pulled;
-            self.row += pulled;
-            self.rows.resize(height, String::new());
-        }
-        self.bottom = height;
-    }
-
-    fn screen(&self) -> Vec<String> {
-        self.rows.iter().map(|row| row.trim_end().to_owned()).collect()
-    }
-
-    /// History and screen without blank rows.
-    fn written(&self) -> Vec<String> {
-        let all = self.history.iter().chain(&self.rows);
-        all.map(|row| row.trim_end().to_owned()).filter(|row| !row.is_empty()).collect()
-    }
-}
+use model::Model;
 
 /// A sink that keeps each write apart.
 #[derive(Default)]
@@ -268,6 +121,9 @@ fn nothing_is_written_when_nothing_has_changed() {
     assert_eq!(stage.play(), 0);
     // Only the cursor: a few bytes and no row.
     assert!(stage.frame(3, 0, Flip::None) < 30);
+    assert_eq!(stage.frame(3, 0, Flip::None), 0);
+    stage.docked.refresh();
+    assert!(stage.frame(3, 0, Flip::None) > 3 * "live 0 of 3".len());
 }
 
 #[test]
@@ -308,7 +164,7 @@ fn the_end_of_a_turn_is_one_write_in_the_order_of_the_contract() {
     assert_eq!(
         text,
         "^[?2026h^[10;1H^[K^[1;1H• Answer^[0m^[K^[2;1H • Done in 1s^[0m^[K\
-         \r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r^[11;1H── input ── u@d💫^[0m^[K^[11;18H^[?2026l"
+         \r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r^[11;1H── input ── u@d💫^[0m^[K\r^[11;18H^[?2026l"
     );
 }
 
@@ -325,6 +181,36 @@ fn the_prompt_leaves_the_screen_before_the_echo_is_written() {
     let text = String::from_utf8(docked.sink().0.concat()).expect("UTF-8");
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text:?}"));
     assert!(at("⠙") < at("(next") && at("(next") < at("╭─ you"));
+}
+
+#[test]
+fn the_spinner_row_follows_the_rows_of_the_transcript_in_the_stream() {
+    let mut stage = Stage::new(40, 10);
+    stage.frame(3, 1, Flip::None);
+    stage.docked.sink().0.clear();
+    stage.commit(2);
+    stage.frame(3, 1, Flip::None);
+    let text = String::from_utf8(stage.docked.sink().0.concat()).expect("UTF-8");
+    let text = text.replace('\x1b', "^");
+    // Each row has a line boundary on both sides, the last one a carriage return.
+    assert!(text.ends_with("row 1^[0m^[K^[8;1Hlive 0 of 3^[0m^[K\r^[9;3H^[?2026l"), "{text}");
+}
+
+#[test]
+fn a_short_transcript_stays_together_through_resizes() {
+    let mut stage = Stage::new(40, 20);
+    stage.commit(8);
+    stage.frame(3, 1, Flip::None);
+    stage.play();
+    for height in [30, 24, 40, 36] {
+        stage.resize(&[height]);
+        stage.commit(1);
+        stage.frame(3, 1, Flip::None);
+        stage.play();
+        stage.check();
+        let all = [stage.model.history.clone(), stage.model.screen()].concat();
+        assert_eq!(all[..stage.committed.len()], stage.committed, "no blank rows at {height}");
+    }
 }
 
 #[test]
@@ -493,150 +379,5 @@ proptest! {
         let rows: Vec<_> =
             stage.model.written().into_iter().filter(|row| !row.starts_with("live")).collect();
         prop_assert_eq!(rows, stage.committed);
-    }
-}
-
-/// A docked screen in front of a real tmux pane.
-struct Pane {
-    tmux: Tmux,
-    docked: Docked<File>,
-    marks: u32,
-    committed: Vec<String>,
-    size: (u16, u16),
-    _directory: tempfile::TempDir,
-}
-
-impl Pane {
-    fn start(columns: u16, rows: u16) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let fifo = directory.path().join("bytes");
-        let command = format!(
-            "i=0; while [ $i -lt 30 ]; do echo shell $i; i=$((i+1)); done; mkfifo '{0}'; stty raw -echo; exec cat '{0}'",
-            fifo.display()
-        );
-        let tmux = Tmux::start(&command, columns, rows);
-        tmux.wait_for("the shell", |screen| screen.iter().any(|row| row == "shell 29"));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while !fifo.exists() {
-            assert!(std::time::Instant::now() < deadline, "no fifo");
-            std::thread::yield_now();
-        }
-        let sink = File::options().write(true).open(&fifo).expect("the pane reads");
-        let mut docked = Docked::new(sink, Size::new(columns, rows));
-        docked.enter().expect("enter");
-        Self {
-            tmux,
-            docked,
-            marks: 0,
-            committed: Vec::new(),
-            size: (columns, rows),
-            _directory: directory,
-        }
-    }
-
-    /// Waits until tmux has read everything.
-    fn sync(&mut self) {
-        self.marks += 1;
-        let mark = format!("mark{}", self.marks);
-        write!(self.docked.sink(), "\x1b]2;{mark}\x1b\\").expect("the pane reads");
-        self.tmux.wait_for("the pane", |_| self.tmux.format("#{pane_title}") == mark);
-    }
-
-    fn live(&self, busy: usize) -> Vec<Line<'static>> {
-        let columns = usize::from(self.size.0);
-        let mut rows: Vec<Line<'static>> = (0..busy)
-            .map(|n| Line::from(format!("live {n} {}", "x".repeat(columns.saturating_sub(12)))))
-            .collect();
-        rows.push("── input ── u@d💫".into());
-        rows.push(Line::from(format!(" agent (k ●){:>1$}", "context: 0.5%", columns - 14)));
-        rows
-    }
-
-    fn frame(&mut self, commit: usize, busy: usize) {
-        let from = self.committed.len();
-        let rows: Vec<String> =
-            (from..from + commit).map(|n| format!("row {n} {}", "y".repeat(n % 50))).collect();
-        self.docked.commit(rows.iter().cloned().map(Line::from).collect());
-        self.committed.extend(rows.into_iter().map(|row| row.trim_end().to_owned()));
-        let live = self.live(busy);
-        let cursor = Position { row: u16::try_from(busy).expect("small"), column: 19 };
-        self.docked.frame(&live, Some(cursor), Flip::None).expect("frame");
-        self.sync();
-    }
-
-    fn resize(&mut self, columns: u16, rows: u16) {
-        self.tmux.resize(columns, rows);
-        self.size = (columns, rows);
-        self.docked.resize(Size::new(columns, rows));
-    }
-
-    fn check(&self, what: &str, busy: usize) {
-        let joined = self.tmux.run(&["capture-pane", "-p", "-J", "-S", "-", "-t", "t"]);
-        let all: Vec<String> = joined.lines().map(|row| row.trim_end().to_owned()).collect();
-        let ours = all.iter().filter(|row| !row.is_empty() && !row.starts_with("shell"));
-        let mut expected = self.committed.clone();
-        let live = self.live(busy);
-        let live: Vec<String> =
-            live.iter().map(|row| row.to_string().trim_end().to_owned()).collect();
-        expected.extend(live.iter().cloned());
-        assert_eq!(ours.cloned().collect::<Vec<_>>(), expected, "{what}");
-        let screen = self.tmux.screen();
-        assert_eq!(screen[screen.len() - live.len()..], live, "{what}");
-        let (_, row) = self.tmux.cursor();
-        assert_eq!(usize::from(row), screen.len() - 2, "{what}: the cursor is on the prompt row");
-    }
-}
-
-/// Sizes to pass through, from 80 by 24: lower, higher, narrower, wider, both.
-const SIZES: [(u16, u16); 12] = [
-    (80, 20),
-    (80, 30),
-    (80, 24),
-    (60, 24),
-    (80, 24),
-    (70, 18),
-    (100, 40),
-    (60, 12),
-    (62, 13),
-    (120, 50),
-    (58, 24),
-    (80, 24),
-];
-
-#[test]
-fn tmux_keeps_every_row_through_resizes() {
-    if !available() {
-        return;
-    }
-    for (first, step, busy) in [(5, 0, 0), (60, 0, 0), (5, 3, 2), (60, 3, 2)] {
-        let mut pane = Pane::start(80, 24);
-        pane.frame(first, busy);
-        pane.check("start", busy);
-        for (columns, rows) in SIZES {
-            pane.resize(columns, rows);
-            pane.frame(step, busy);
-            pane.check(&format!("{first} rows, +{step}, at {columns}x{rows}"), busy);
-        }
-        pane.docked.leave().expect("leave");
-        pane.sync();
-        assert!(!pane.tmux.screen().iter().any(|row| row.contains("input")));
-    }
-}
-
-#[test]
-fn a_resize_storm_leaves_one_prompt_row() {
-    if !available() {
-        return;
-    }
-    let mut pane = Pane::start(80, 24);
-    pane.frame(40, 3);
-    for round in 0..6u16 {
-        // The program hears of the last size only.
-        for (columns, rows) in SIZES {
-            pane.tmux.resize(columns, rows + round);
-        }
-        pane.resize(80 - round, 24 + round % 3);
-        pane.frame(2, usize::from(round) % 4);
-        pane.check(&format!("round {round}"), usize::from(round) % 4);
     }
 }

@@ -219,9 +219,11 @@ impl Desk for ApprovalDesk {
             }));
             (id, receiver)
         };
-        QuestionOutcome::Answered(answer.await.unwrap_or_else(|_| QuestionResponse {
-            request_id: id,
-            answers: Default::default(),
-        }))
+        QuestionOutcome::Answered(
+            answer.await.unwrap_or_else(|_| QuestionResponse {
+                request_id: id,
+                answers: Default::default(),
+            }),
+        )
     }
 }

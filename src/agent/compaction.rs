@@ -92,11 +92,10 @@ async fn replace(
     summary: &str,
     kept: Vec<Message>,
 ) -> Result<u64, CompactionError> {
-    let preface = "<system>Previous context has been compacted. Here is the compaction output:</system>";
-    let mut messages = vec![Message::user(vec![
-        ContentPart::text(preface),
-        ContentPart::text(summary),
-    ])];
+    let preface =
+        "<system>Previous context has been compacted. Here is the compaction output:</system>";
+    let mut messages =
+        vec![Message::user(vec![ContentPart::text(preface), ContentPart::text(summary)])];
     messages.extend(kept);
     let mut context = core.context.lock().await;
     let after = estimate::request_tokens(&ChatRequest {
@@ -156,7 +155,8 @@ async fn summarise(
             },
         };
         failed_attempts += 1;
-        let Some(wait) = policy.wait_before(failed_attempts, &error, core.env.clock.jitter()) else {
+        let Some(wait) = policy.wait_before(failed_attempts, &error, core.env.clock.jitter())
+        else {
             return Err(error.into());
         };
         tokio::select! {
@@ -191,10 +191,8 @@ fn transcript(messages: &[Message], focus: Option<&str>, budget: usize) -> Strin
     text.push_str("\n\n---\n\n");
     text.push_str(INSTRUCTION);
     if let Some(focus) = focus {
-        let _ = write!(
-            text,
-            "\n\nThe user asks that the summary keeps this above all else: {focus}"
-        );
+        let _ =
+            write!(text, "\n\nThe user asks that the summary keeps this above all else: {focus}");
     }
     text
 }

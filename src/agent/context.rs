@@ -90,7 +90,12 @@ impl Context {
 
     /// Adds the model's message with the provider's counts around it, as kimi-cli records them:
     /// input tokens before, the total after.
-    pub fn push_answer(&mut self, message: Message, input: u64, total: u64) -> Result<(), StoreError> {
+    pub fn push_answer(
+        &mut self,
+        message: Message,
+        input: u64,
+        total: u64,
+    ) -> Result<(), StoreError> {
         self.log.append(&[
             ContextRecord::Usage(input),
             ContextRecord::Message(message.clone()),
@@ -109,8 +114,7 @@ impl Context {
 
     /// Puts `messages` in place of the conversation, believed to take `tokens`.
     pub fn rewrite(&mut self, messages: Vec<Message>, tokens: u64) -> Result<(), StoreError> {
-        let mut records =
-            vec![ContextRecord::SystemPrompt(self.system_prompt.clone())];
+        let mut records = vec![ContextRecord::SystemPrompt(self.system_prompt.clone())];
         if !messages.is_empty() {
             records.push(ContextRecord::Checkpoint(0));
         }

@@ -54,7 +54,10 @@ pub(super) struct Core {
 }
 
 impl Core {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the session that owns the parts")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, by the session that owns the parts"
+    )]
     pub fn new(
         env: Env,
         hub: Arc<Hub>,

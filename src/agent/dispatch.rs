@@ -13,9 +13,7 @@ use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, store_failure};
 use crate::llm::Message;
-use crate::protocol::{
-    ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue,
-};
+use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn};
 
 /// How long a cancelled call may take to clean up before it is dropped.
@@ -56,7 +54,8 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
         }
         let left = run_group(turn, group, &mut rejections).await?;
         if !left.is_empty() {
-            let left: Vec<_> = left.into_iter().chain(waiting.into_iter().map(|p| p.call)).collect();
+            let left: Vec<_> =
+                left.into_iter().chain(waiting.into_iter().map(|p| p.call)).collect();
             answer_interrupted(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
@@ -87,8 +86,9 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
 
 /// The next calls that may run together: a run of readers, or one other call.
 fn next_group(waiting: &mut std::collections::VecDeque<Prepared>) -> Vec<Prepared> {
-    let alone =
-        |prepared: &Prepared| matches!(prepared.work, Work::Run { effect: Effect::Write | Effect::Interact, .. });
+    let alone = |prepared: &Prepared| {
+        matches!(prepared.work, Work::Run { effect: Effect::Write | Effect::Interact, .. })
+    };
     let mut group = Vec::new();
     while let Some(next) = waiting.front() {
         if alone(next) && !group.is_empty() {
@@ -205,9 +205,7 @@ async fn finish(
         append(&mut value.output, &reminder);
     }
     store(turn, call, &value).await?;
-    turn.core
-        .hub
-        .event(Event::ToolResult { tool_call_id: call.id.clone(), return_value: value });
+    turn.core.hub.event(Event::ToolResult { tool_call_id: call.id.clone(), return_value: value });
     Ok(())
 }
 
@@ -223,11 +221,7 @@ async fn answer_interrupted(turn: &Turn<'_>, calls: &[ToolCall]) -> Result<(), S
     Ok(())
 }
 
-async fn store(
-    turn: &Turn<'_>,
-    call: &ToolCall,
-    value: &ToolReturnValue,
-) -> Result<(), StepError> {
+async fn store(turn: &Turn<'_>, call: &ToolCall, value: &ToolReturnValue) -> Result<(), StepError> {
     turn.core
         .context
         .lock()
@@ -244,9 +238,6 @@ fn append(output: &mut ToolOutput, text: &str) {
 }
 
 fn not_run() -> ToolReturn {
-    ToolReturnValue::error(
-        "Not run: the user rejected an earlier call of this step.",
-        "Not run",
-    )
-    .into()
+    ToolReturnValue::error("Not run: the user rejected an earlier call of this step.", "Not run")
+        .into()
 }

@@ -41,7 +41,8 @@ impl Recorder {
             Message::Event(event) => self.event(now, event),
             Message::Request(Request::QuestionRequest(request)) => {
                 self.flush();
-                let result = self.log.append_request(now, &Request::QuestionRequest(request.clone()));
+                let result =
+                    self.log.append_request(now, &Request::QuestionRequest(request.clone()));
                 self.check(result);
             }
             // Approvals are not part of this record (wire.md section 8).

@@ -46,9 +46,11 @@ impl Repeat {
     pub fn reminder(self, tool: &str, raw_arguments: &str) -> Option<String> {
         let (Self::Remind(streak) | Self::Stop(streak)) = self else { return None };
         let words = match streak {
-            ..5 => "You have made this very call several times in a row. If the result does not help, \
+            ..5 => {
+                "You have made this very call several times in a row. If the result does not help, \
                     try something else."
-                .to_owned(),
+                    .to_owned()
+            }
             5..8 => {
                 let arguments: String = raw_arguments.chars().take(200).collect();
                 format!(

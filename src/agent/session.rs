@@ -16,12 +16,8 @@ use super::recorder::Recorder;
 use super::{slash, turn};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::platform::Env;
-use crate::protocol::{
-    Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo,
-};
-use crate::store::{
-    ContextLog, Session, StateFile, StoreError, WireLog, write_last_answer,
-};
+use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
+use crate::store::{ContextLog, Session, StateFile, StoreError, WireLog, write_last_answer};
 use crate::tools::{Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
@@ -90,11 +86,17 @@ impl SessionHandle {
         let settings = Arc::new(Settings::new(file));
         let desk = {
             let settings = Arc::clone(&settings);
-            Arc::new(ApprovalDesk::new(env.clone(), Arc::clone(&hub), modes, approved, move |approved| {
-                settings.update(|state| {
-                    state.approval.auto_approve_actions = approved.iter().cloned().collect();
-                });
-            }))
+            Arc::new(ApprovalDesk::new(
+                env.clone(),
+                Arc::clone(&hub),
+                modes,
+                approved,
+                move |approved| {
+                    settings.update(|state| {
+                        state.approval.auto_approve_actions = approved.iter().cloned().collect();
+                    });
+                },
+            ))
         };
         let core = Arc::new(Core::new(
             env, hub, desk, registry, workspace, models, limits, session, settings, context, llm,
@@ -262,8 +264,7 @@ impl Actor {
     async fn write_last_answer(&self) {
         let Some(answer) = self.core.context.lock().await.last_answer() else { return };
         let dir = self.core.session.dir.clone();
-        let written =
-            tokio::task::spawn_blocking(move || write_last_answer(&dir, &answer)).await;
+        let written = tokio::task::spawn_blocking(move || write_last_answer(&dir, &answer)).await;
         if let Ok(Err(error)) = written {
             warn!(%error, "the last answer has no file");
         }

@@ -8,9 +8,7 @@ use super::approval::Modes;
 use super::compaction::{self, CompactionError};
 use super::core::Core;
 use super::turn;
-use crate::protocol::{
-    ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput,
-};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +87,9 @@ pub(super) async fn run(
     command: &Command,
     cancel: &CancellationToken,
 ) -> Outcome {
-    let known = AGENT_COMMANDS.iter().find(|known| {
-        known.name == command.name || known.aliases.contains(&command.name.as_str())
-    });
+    let known = AGENT_COMMANDS
+        .iter()
+        .find(|known| known.name == command.name || known.aliases.contains(&command.name.as_str()));
     let said = match known.map(|known| known.name) {
         Some("compact") => match compact(core, &command.arguments, cancel).await {
             Ok(text) => text,

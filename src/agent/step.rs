@@ -7,7 +7,9 @@ use futures_util::StreamExt;
 use super::compaction;
 use super::dispatch;
 use super::turn::{Turn, store_failure};
-use crate::llm::{Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy};
+use crate::llm::{
+    Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy,
+};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, StopReason, ToolCall};
 
 /// How a step ended.
@@ -155,7 +157,14 @@ struct CallStream {
 }
 
 impl CallStream {
-    fn push(&mut self, turn: &Turn<'_>, index: usize, id: Option<&str>, name: Option<&str>, arguments: &str) {
+    fn push(
+        &mut self,
+        turn: &Turn<'_>,
+        index: usize,
+        id: Option<&str>,
+        name: Option<&str>,
+        arguments: &str,
+    ) {
         match &self.first {
             Some((first, _)) if *first == index => {
                 if !arguments.is_empty() {
@@ -234,7 +243,9 @@ async fn keep_partial(turn: &Turn<'_>, partial: &Assembler) {
 /// What a person is told of a model request that failed for good.
 fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
     let hint = match error.status() {
-        Some(401 | 403) => Some("check the API key of the provider in config.toml or in the environment"),
+        Some(401 | 403) => {
+            Some("check the API key of the provider in config.toml or in the environment")
+        }
         Some(402) => Some("check the account's plan and balance at the provider"),
         Some(404) => Some("check base_url and the model's name in config.toml"),
         Some(429) => Some("wait a while, then send the message again"),

@@ -11,9 +11,7 @@ use super::repeat::RepeatGuard;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::llm::{Llm, Message};
-use crate::protocol::{
-    ContentPart, Event, Failure, FailureKind, Outcome, UserInput,
-};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, UserInput};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -24,11 +22,7 @@ pub(super) struct Turn<'a> {
 }
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
-pub(super) async fn run(
-    core: &Arc<Core>,
-    input: UserInput,
-    cancel: &CancellationToken,
-) -> Outcome {
+pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let text = input.text();
     let outcome = match slash::parse(&text) {
@@ -62,9 +56,7 @@ impl Turn<'_> {
             return Outcome::Failed(Failure {
                 kind: FailureKind::LlmNotSet,
                 message: "LLM not set".to_owned(),
-                hint: Some(
-                    "choose a model with --model or /model, or set KIMI_API_KEY".to_owned(),
-                ),
+                hint: Some("choose a model with --model or /model, or set KIMI_API_KEY".to_owned()),
             });
         };
         let parts = input.into_parts();
@@ -73,8 +65,7 @@ impl Turn<'_> {
         }
         {
             let mut context = self.core.context.lock().await;
-            let stored =
-                context.checkpoint().and_then(|()| context.push(Message::user(parts)));
+            let stored = context.checkpoint().and_then(|()| context.push(Message::user(parts)));
             if let Err(error) = stored {
                 return Outcome::Failed(store_failure(&error));
             }
@@ -199,4 +190,3 @@ fn set_first_title(core: &Core, text: &str) {
     core.settings.update(|state| state.custom_title = Some(title));
     core.tell_info();
 }
-

@@ -18,7 +18,8 @@ const WORKERS: usize = 2;
 /// [`super::UsageError`], which is reported as such.
 pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     if let SessionChoice::Id(id) = &launch.session {
-        check_session_id(id).map_err(|error| UsageError::invalid("--session", error.to_string()))?;
+        check_session_id(id)
+            .map_err(|error| UsageError::invalid("--session", error.to_string()))?;
     }
     if matches!(launch.front, Front::Tui { .. }) && !launch.terminals.stdout {
         anyhow::bail!(
@@ -26,14 +27,10 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         );
     }
     let host = host(&launch, &env)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let result = match launch.front.clone() {
-        Front::Tui { initial_prompt } => {
-            runtime.block_on(screen(host, &launch, initial_prompt))
-        }
+        Front::Tui { initial_prompt } => runtime.block_on(screen(host, &launch, initial_prompt)),
         Front::Print(_) => runtime.block_on(print_mode(host, &launch)),
     };
     // A thread may hold a read of stdin that never ends.
@@ -80,9 +77,7 @@ fn which(choice: &SessionChoice) -> Which {
 /// Nothing to continue is a mistake on the command line; everything else is told as it is.
 fn host_error(error: HostError) -> anyhow::Error {
     match error {
-        HostError::NoPreviousSession => {
-            UsageError::invalid("--continue", error.to_string()).into()
-        }
+        HostError::NoPreviousSession => UsageError::invalid("--continue", error.to_string()).into(),
         error => error.into(),
     }
 }
@@ -128,8 +123,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     }
     let session = opened.handle.session().clone();
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
-    let link =
-        Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
+    let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
     let code = print::run_on_process(options, link).await?;
     opened.handle.shutdown().await;
     host.close(&session);

@@ -86,9 +86,7 @@ impl Host {
         let found = match which {
             Which::New => None,
             Which::Id(id) => self.store.find(work_dir, id)?,
-            Which::Last => {
-                Some(self.store.latest(work_dir).ok_or(HostError::NoPreviousSession)?)
-            }
+            Which::Last => Some(self.store.latest(work_dir).ok_or(HostError::NoPreviousSession)?),
         };
         let resumed = found.is_some();
         // The model comes first: a wrong --model must not leave an empty session behind.
@@ -143,8 +141,7 @@ impl Host {
 
     /// The model a session begins with.
     fn first_model(&self, session_id: &str) -> Result<Option<Llm>, HostError> {
-        let choice =
-            config::select(self.config(), self.options.model.as_deref(), &self.env)?;
+        let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
         match choice {
             Some(choice) => self.connect(choice, self.options.thinking, session_id).map(Some),
             None if self.options.tour => {
@@ -223,9 +220,7 @@ impl ModelSource for Models {
         let choice = config::select(self.host.config(), name, &self.host.env)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "no model is configured".to_owned())?;
-        self.host
-            .connect(choice, thinking, &self.session_id)
-            .map_err(|error| error.to_string())
+        self.host.connect(choice, thinking, &self.session_id).map_err(|error| error.to_string())
     }
 }
 

@@ -165,5 +165,4 @@ impl Drop for Group {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
 mod tests;

@@ -219,5 +219,4 @@ fn has_more_names(_: &Metadata) -> bool {
 }
 
 #[cfg(test)]
-#[path = "file_access_tests.rs"]
 mod tests;

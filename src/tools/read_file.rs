@@ -404,5 +404,4 @@ impl<'a, R: BufRead> Lines<'a, R> {
 }
 
 #[cfg(test)]
-#[path = "read_file_tests.rs"]
 mod tests;

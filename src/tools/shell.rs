@@ -193,5 +193,4 @@ impl process::Output for ShellOutput {
 }
 
 #[cfg(test)]
-#[path = "shell_tests.rs"]
 mod tests;

@@ -10,6 +10,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// A tmux server of its own, killed when dropped.
 pub struct Tmux {
     socket: String,
+    directory: tempfile::TempDir,
 }
 
 /// Whether tmux is there. Says a word when it is not; with `KIMI_REQUIRE_TMUX=1` that is a failure.
@@ -29,7 +30,10 @@ impl Tmux {
     /// A server whose one pane runs `command` (a shell line) at this size.
     pub fn start(command: &str, columns: u16, rows: u16) -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let tmux = Self { socket: format!("kimi-test-{}-{number}", std::process::id()) };
+        let tmux = Self {
+            socket: format!("kimi-test-{}-{number}", std::process::id()),
+            directory: tempfile::tempdir().expect("a directory"),
+        };
         let (x, y) = (columns.to_string(), rows.to_string());
         tmux.run(&["-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", &x, "-y", &y, command]);
         tmux
@@ -42,14 +46,17 @@ impl Tmux {
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
-    fn output(&self, args: &[&str]) -> Output {
-        Command::new("tmux")
+    fn command(&self) -> Command {
+        let mut command = Command::new("tmux");
+        command
             .args(["-L", &self.socket])
-            .args(args)
-            .env_remove("TMUX")
-            .stdin(Stdio::null())
-            .output()
-            .expect("tmux runs")
+            .env("TMUX_TMPDIR", self.directory.path())
+            .env_remove("TMUX");
+        command
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
+        self.command().args(args).stdin(Stdio::null()).output().expect("tmux runs")
     }
 
     /// The `send-keys` command: key names such as `Enter` or `C-c`.
@@ -64,9 +71,9 @@ impl Tmux {
 
     /// A bracketed paste through a buffer whose line feeds stay line feeds.
     pub fn paste(&self, text: &str) {
-        let mut child = Command::new("tmux")
-            .args(["-L", &self.socket, "load-buffer", "-"])
-            .env_remove("TMUX")
+        let mut child = self
+            .command()
+            .args(["load-buffer", "-"])
             .stdin(Stdio::piped())
             .spawn()
             .expect("tmux runs");

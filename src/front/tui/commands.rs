@@ -46,17 +46,38 @@ const fn entry(
 
 /// Every command of the screen, by name.
 pub const COMMANDS: &[Entry] = &[
-    entry(Command::Afk, "afk", &["auto"], "[on|off]", "Unattended mode: approve everything, ask nothing", true),
+    entry(
+        Command::Afk,
+        "afk",
+        &["auto"],
+        "[on|off]",
+        "Unattended mode: approve everything, ask nothing",
+        true,
+    ),
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
     entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
     entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
     entry(Command::Model, "model", &[], "[name]", "Choose the model and whether it thinks", true),
     entry(Command::New, "new", &["clear", "reset"], "", "Start a new session", false),
-    entry(Command::Sessions, "sessions", &["resume", "continue"], "[id]", "Go on with another session", false),
+    entry(
+        Command::Sessions,
+        "sessions",
+        &["resume", "continue"],
+        "[id]",
+        "Go on with another session",
+        false,
+    ),
     entry(Command::Status, "status", &[], "", "Version, model, session, paths", true),
     entry(Command::Theme, "theme", &[], "[name]", "Choose the colours", true),
     entry(Command::Title, "title", &["rename"], "[text]", "Show or set the session's title", true),
-    entry(Command::Transcript, "transcript", &[], "", "Read everything, thinking and outputs unfolded", true),
+    entry(
+        Command::Transcript,
+        "transcript",
+        &[],
+        "",
+        "Read everything, thinking and outputs unfolded",
+        true,
+    ),
     entry(Command::Usage, "usage", &["cost"], "", "Tokens used by this session", true),
     entry(Command::Version, "version", &[], "", "Which version this is", true),
     entry(Command::Yolo, "yolo", &["yes"], "[on|off]", "Approve every action without asking", true),
@@ -74,7 +95,10 @@ pub enum Resolved<'a> {
     /// The agent, which gets the line as it was typed.
     Agent,
     /// Nobody; the nearest name, if any is near.
-    Unknown { name: &'a str, nearest: Option<&'static str> },
+    Unknown {
+        name: &'a str,
+        nearest: Option<&'static str>,
+    },
 }
 
 /// Reads a command line: who carries it out, and its arguments. `None` for a message: it does not
@@ -141,7 +165,9 @@ mod tests {
     fn told(line: &str) -> String {
         match resolve_line(line) {
             None => "message".to_owned(),
-            Some((Resolved::Screen(entry), arguments)) => format!("{:?} {arguments}", entry.command),
+            Some((Resolved::Screen(entry), arguments)) => {
+                format!("{:?} {arguments}", entry.command)
+            }
             Some((Resolved::Agent, arguments)) => format!("agent {arguments}"),
             Some((Resolved::Unknown { name, nearest }, _)) => format!("unknown {name} {nearest:?}"),
         }

@@ -16,9 +16,9 @@ use crate::protocol::Op;
 
 /// The commands as the composer's menu offers them.
 pub(super) fn menu() -> Vec<SlashCommand> {
-    let screen = commands::COMMANDS.iter().map(|entry| {
-        slash(entry.name, entry.aliases, entry.description, entry.arguments)
-    });
+    let screen = commands::COMMANDS
+        .iter()
+        .map(|entry| slash(entry.name, entry.aliases, entry.description, entry.arguments));
     let agent = commands::agent_commands().map(|command| {
         slash(command.name, command.aliases, command.description, command.arguments)
     });
@@ -161,11 +161,19 @@ impl App {
                 saved = saved.and_then(|()| set_key(&path, &["default_thinking"], thinking));
             }
             if let Err(error) = saved {
-                self.say(Severity::Warning, "The choice holds, but could not be saved.", &error.to_string());
+                self.say(
+                    Severity::Warning,
+                    "The choice holds, but could not be saved.",
+                    &error.to_string(),
+                );
             }
         }
         self.tour = false;
-        self.say(Severity::Info, &format!("Model: {name}"), "The provider's prompt cache starts afresh.");
+        self.say(
+            Severity::Info,
+            &format!("Model: {name}"),
+            "The provider's prompt cache starts afresh.",
+        );
     }
 
     /// Uses another theme from now on.
@@ -174,7 +182,8 @@ impl App {
             Theme::load(name, Some(&self.host.store.share().root().join("themes")));
         if theme.name != name {
             let body = format!("Built in: {}", Theme::builtin_names().join(", "));
-            let title = warnings.first().cloned().unwrap_or_else(|| format!("No theme \"{name}\"."));
+            let title =
+                warnings.first().cloned().unwrap_or_else(|| format!("No theme \"{name}\"."));
             return self.say(Severity::Warning, &title, &body);
         }
         self.set_theme(name);
@@ -214,16 +223,14 @@ impl App {
             (false, false) => "asks before it acts",
         };
         let thinking = if info.thinking { "thinking" } else { "not thinking" };
-        let model = info.model.clone().map_or_else(
-            || "none".to_owned(),
-            |name| format!("{name} ({thinking})"),
+        let model = info
+            .model
+            .clone()
+            .map_or_else(|| "none".to_owned(), |name| format!("{name} ({thinking})"));
+        let config = self.host.loaded.path.as_ref().map_or_else(
+            || "given on the command line".to_owned(),
+            |path| path.display().to_string(),
         );
-        let config = self
-            .host
-            .loaded
-            .path
-            .as_ref()
-            .map_or_else(|| "given on the command line".to_owned(), |path| path.display().to_string());
         self.facts(&[
             ("Version", env!("CARGO_PKG_VERSION").to_owned()),
             ("Model", model),
@@ -272,7 +279,9 @@ impl App {
                 Some(SlashArgs::Free(hint)) => format!(" {hint}"),
                 Some(SlashArgs::Choice(words)) => format!(" [{}]", words.join("|")),
             };
-            lines.push(self.help_row(&format!("/{}{arguments}", command.name), &command.description));
+            lines.push(
+                self.help_row(&format!("/{}{arguments}", command.name), &command.description),
+            );
         }
         self.open_pane(Pane::other(Pager::new("Help", lines)))
     }

@@ -85,11 +85,8 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
-        let context = ComposerContext {
-            running: self.busy(),
-            queued: self.queue.len(),
-            shell: false,
-        };
+        let context =
+            ComposerContext { running: self.busy(), queued: self.queue.len(), shell: false };
         match self.composer.handle(key, &context) {
             ComposerEvent::None => {}
             ComposerEvent::Edited => self.exit_armed = None,
@@ -135,7 +132,7 @@ impl App {
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),
-            Action::Redraw => self.screen.docked().repaint(),
+            Action::Redraw => self.screen.docked().refresh(),
             Action::Suspend => {
                 self.screen.stop()?;
                 self.dirty = true;

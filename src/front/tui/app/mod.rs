@@ -145,11 +145,9 @@ impl App {
         let (jobs, finished_jobs) = Jobs::new(env.clone());
         let files = {
             let jobs = jobs.clone();
-            FileIndex::new(
-                host.options.work_dir.clone(),
-                Arc::clone(&env.clock),
-                move || jobs.report(Done::FilesFound),
-            )
+            FileIndex::new(host.options.work_dir.clone(), Arc::clone(&env.clock), move || {
+                jobs.report(Done::FilesFound)
+            })
         };
         let composer = Composer::new(
             History::default(),
@@ -256,15 +254,15 @@ impl App {
             .filter(|(event, _)| matches!(event, crate::protocol::Event::TurnBegin { .. }))
             .count();
         let (now, columns) = (self.now(), self.columns());
-        let mut rows =
-            replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
+        let mut rows = replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
         let title = self.info.title.as_deref();
         rows.extend(resume_separator(&self.info.session_id, title, turns, columns, &self.theme));
         rows.push(Default::default());
         self.screen.docked().commit(rows);
         for (_, record) in &tail.records {
             if let WireRecord::Event(crate::protocol::Event::StatusUpdate(status)) = record {
-                if let (Some(tokens), Some(max)) = (status.context_tokens, status.max_context_tokens)
+                if let (Some(tokens), Some(max)) =
+                    (status.context_tokens, status.max_context_tokens)
                 {
                     self.context = (tokens, self.info.max_context_tokens.max(max));
                 }
@@ -356,7 +354,7 @@ impl App {
         }
         match self.stir_until {
             Some(until) if until > now => {
-                self.screen.docked().repaint();
+                self.screen.docked().refresh();
                 self.dirty = true;
             }
             Some(_) => self.stir_until = None,

@@ -166,8 +166,7 @@ impl App {
             .map(|known| SessionItem {
                 title: known.title,
                 when: relative_time(now, unix(known.updated)),
-                directory: all
-                    .then(|| self.tilde(&known.session.work_dir.display().to_string())),
+                directory: all.then(|| self.tilde(&known.session.work_dir.display().to_string())),
                 current: known.session.id == self.info.session_id,
                 id: known.session.id,
             })

@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
+use super::prompt_mark;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{self, Resolved};
 use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
-use super::prompt_mark;
 use crate::front::tui::terminal::Flip;
-use crate::protocol::{
-    ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput,
-};
+use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
 
 /// Typing this shortly before a dialog appears means that the next key was not meant for it.
 const TYPING: std::time::Duration = std::time::Duration::from_millis(700);
@@ -91,8 +89,7 @@ impl App {
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, input: UserInput) -> Result<(), TuiError> {
         let op_id = self.env.ids.uuid();
-        self.turn =
-            Some(RunningTurn { op_id: op_id.clone(), since: self.now(), cancelled: false });
+        self.turn = Some(RunningTurn { op_id: op_id.clone(), since: self.now(), cancelled: false });
         self.stir_until = None;
         self.tick_clock();
         self.draw()?;
@@ -208,8 +205,7 @@ impl App {
         self.dialogs.clear();
         let path = self.session.session().last_answer_path();
         let path = path.display().to_string();
-        let update =
-            self.transcript.outcome(outcome, Some(&path), now, columns, &self.theme);
+        let update = self.transcript.outcome(outcome, Some(&path), now, columns, &self.theme);
         self.show(update);
         self.tick_clock();
         self.flip = Flip::TurnEnd;

@@ -244,5 +244,4 @@ impl Overlay for ListPicker {
 }
 
 #[cfg(test)]
-#[path = "list_tests.rs"]
 mod tests;

@@ -339,5 +339,4 @@ fn marked(line: Line<'static>, pattern: &str, theme: &Theme) -> Line<'static> {
 }
 
 #[cfg(test)]
-#[path = "pager_tests.rs"]
 mod tests;

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn foreign_text_stays_text() {
         let text = |channel: Channel, text| String::from_utf8(channel.bytes(text)).expect("UTF-8");
-        assert_eq!(text(Channel::Osc9, "done\x1b\\\x07\n"), "\x1b]9;done\\\x1b\\");
+        assert_eq!(text(Channel::Osc9, "done\x1b\\\x07\n"), "\x1b]9;done\x1b\\");
         assert_eq!(text(Channel::Osc9, "4;1;50"), "\x1b]9;kimi: 4;1;50\x1b\\");
         assert_eq!(text(Channel::Osc777, "a;b"), "\x1b]777;notify;kimi;a,b\x1b\\");
         assert_eq!(text(Channel::Bell, "x"), "\x07");

@@ -104,6 +104,6 @@ mod tests {
         let bytes =
             Title::default().set(State::Error, "a\x1b\\\x1b[2J\x07\u{9c}\nb\u{202e}", "d\x00");
         let text = String::from_utf8(bytes).expect("UTF-8");
-        assert_eq!(text, "\x1b[22;2t\x1b]2;error: a\\[2J b — d\x1b\\");
+        assert_eq!(text, "\x1b[22;2t\x1b]2;error: a b<U+202E> — d\x1b\\");
     }
 }

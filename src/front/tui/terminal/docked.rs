@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use ratatui::text::Line;
 
-use super::encode::encode;
+use super::encode::{encode, wide_starts};
 use super::geometry::Geometry;
 use super::{Capability, Position, Size};
 
@@ -105,11 +105,6 @@ impl<W: Write> Docked<W> {
         self.later.unwrap_or(self.geometry.size)
     }
 
-    /// Paints every live row anew with the next frame.
-    pub fn repaint(&mut self) {
-        self.shown.fill(None);
-    }
-
     /// The sink.
     pub fn sink(&mut self) -> &mut W {
         &mut self.out
@@ -199,17 +194,20 @@ impl<W: Write> Docked<W> {
         let committed = !self.queue.is_empty();
         if flip == Flip::TurnStart && !self.geometry.tight() {
             self.paint(live, &mut out);
-            self.write_commits(&mut out);
-            self.paint_open(&mut out);
-        } else {
-            self.write_commits(&mut out);
-            self.paint_open(&mut out);
-            if flip == Flip::TurnEnd {
-                out.extend_from_slice(&[b'\r'; 16]);
-            }
-            self.paint(live, &mut out);
         }
-        debug_assert!(!committed || !out.is_empty());
+        self.write_commits(&mut out);
+        self.paint_open(&mut out);
+        if flip == Flip::TurnEnd {
+            out.extend_from_slice(&[b'\r'; 16]);
+        } else if committed {
+            // A reader of the stream looks for the spinner after the last row of the transcript.
+            self.forget_row(self.geometry.region() + 1);
+        }
+        self.paint(live, &mut out);
+        if !out.is_empty() {
+            // The last row ends here, also for a reader that overlooks positions.
+            out.push(b'\r');
+        }
 
         let columns = self.geometry.size.columns;
         let hidden = u16::try_from(hidden).unwrap_or(u16::MAX);
@@ -230,6 +228,12 @@ impl<W: Write> Docked<W> {
             out.extend_from_slice(if cursor.is_some() { b"\x1b[?25h" } else { b"\x1b[?25l" });
         }
         self.send(out)
+    }
+
+    /// The next frame writes every live row again. For readers that take silence for the end of
+    /// something: after a paste and before the Enter that follows it.
+    pub fn refresh(&mut self) {
+        self.shown.fill(None);
     }
 
     /// The window has a new size, or may have had one in between. Nothing is written before the next
@@ -359,7 +363,7 @@ impl<W: Write> Docked<W> {
         self.geometry.scrolled_up(bottom, u32::from(count));
         self.geometry.filled -= count;
         for row in 1..=bottom {
-            self.unknown(row);
+            self.forget_row(row);
         }
     }
 
@@ -397,25 +401,23 @@ impl<W: Write> Docked<W> {
         for row in fill {
             self.geometry.filled += 1;
             position(self.geometry.filled, 1, out);
-            let width = encode(row, columns, out);
-            self.geometry.wrote(self.geometry.filled, width);
-            self.unknown(self.geometry.filled);
+            encode(row, columns, out);
+            self.forget_row(self.geometry.filled);
         }
         if scroll.is_empty() {
             return;
         }
         for row in 1..=region_rows {
-            self.unknown(row);
+            self.forget_row(row);
         }
         region(region_rows, out);
         position(region_rows, 1, out);
         for row in scroll {
             out.extend_from_slice(b"\r\n");
-            let width = encode(row, columns, out);
-            self.geometry.scrolled_up(region_rows, 1);
-            self.geometry.wrote(region_rows, width);
+            encode(row, columns, out);
         }
         out.extend_from_slice(b"\x1b[r");
+        self.geometry.scrolled_up(region_rows, u32::try_from(scroll.len()).unwrap_or(u32::MAX));
     }
 
     /// Draws the open rows below the transcript. When they need more room than there is, transcript
@@ -449,12 +451,6 @@ impl<W: Write> Docked<W> {
         self.open_end = 0;
     }
 
-    fn unknown(&mut self, row: u16) {
-        if let Some(slot) = self.shown.get_mut(usize::from(row).saturating_sub(1)) {
-            *slot = None;
-        }
-    }
-
     fn paint(&mut self, live: &[Line<'static>], out: &mut Vec<u8>) {
         self.paint_rows(self.geometry.region() + 1, live, out);
     }
@@ -468,7 +464,7 @@ impl<W: Write> Docked<W> {
             if slot.as_ref() != Some(&bytes) {
                 position(row, 1, out);
                 out.extend_from_slice(&bytes);
-                self.geometry.wrote(row, width);
+                self.geometry.wrote(row, width, wide_starts(line));
                 *slot = Some(bytes);
             }
         }
@@ -478,7 +474,11 @@ impl<W: Write> Docked<W> {
         position(row, 1, out);
         out.extend_from_slice(b"\x1b[K");
         self.geometry.erased(row);
-        if let Some(slot) = self.shown.get_mut(usize::from(row) - 1) {
+        self.forget_row(row);
+    }
+
+    fn forget_row(&mut self, row: u16) {
+        if let Some(slot) = self.shown.get_mut(usize::from(row).saturating_sub(1)) {
             *slot = None;
         }
     }

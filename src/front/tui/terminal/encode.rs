@@ -66,6 +66,23 @@ pub fn display_width(line: &Line<'_>) -> usize {
     line.spans.iter().map(|span| width(&clean(&span.content))).sum()
 }
 
+/// Columns at which characters of two columns begin, in order.
+pub(super) fn wide_starts(line: &Line<'_>) -> Vec<u16> {
+    if line.spans.iter().all(|span| span.content.is_ascii()) {
+        return Vec::new();
+    }
+    let mut column: usize = 0;
+    let mut starts = Vec::new();
+    for cluster in line.spans.iter().flat_map(|span| span.content.graphemes(true)) {
+        let columns = if cluster.chars().any(is_dropped) { 0 } else { width(cluster) };
+        if columns == 2 {
+            starts.extend(u16::try_from(column));
+        }
+        column += columns;
+    }
+    starts
+}
+
 /// The last safety net: characters that steer a terminal are not written, whoever let them through.
 fn is_dropped(c: char) -> bool {
     c.is_control()

@@ -21,10 +21,35 @@ pub(super) struct Geometry {
     pub filled: u16,
     /// Rows that a higher window can take back from the history.
     scrolled: u32,
-    /// Columns used in each screen row since it was last erased whole.
-    used: Vec<u16>,
+    rows: Vec<Row>,
     moved: Option<Moved>,
     reflow: bool,
+}
+
+/// What decides into how many lines a screen row is wrapped when the window gets narrower.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    /// Columns used since it was last erased whole.
+    used: u16,
+    /// Columns where characters of two columns begin: they are never broken.
+    wide: Vec<u16>,
+}
+
+impl Row {
+    fn lines(&self, columns: u16) -> u16 {
+        if self.wide.is_empty() {
+            return self.used.div_ceil(columns).max(1);
+        }
+        let (mut lines, mut start) = (1, 0);
+        while self.used > columns && start < self.used - columns {
+            start += columns;
+            if columns > 1 && self.wide.binary_search(&(start - 1)).is_ok() {
+                start -= 1;
+            }
+            lines += 1;
+        }
+        lines
+    }
 }
 
 /// What has to be erased after the terminal has moved the rows.
@@ -49,7 +74,7 @@ impl Geometry {
             live: 0,
             filled: 0,
             scrolled,
-            used: vec![0; usize::from(size.rows)],
+            rows: vec![Row::default(); usize::from(size.rows)],
             moved: None,
             reflow: capability.reflow,
         }
@@ -74,28 +99,30 @@ impl Geometry {
         self.moved.is_some()
     }
 
-    /// Notes that `width` columns of the 1-based `row` are in use.
-    pub fn wrote(&mut self, row: u16, width: u16) {
-        if let Some(used) = self.used.get_mut(usize::from(row).saturating_sub(1)) {
-            *used = (*used).max(width);
+    /// Notes that the 1-based `row` now shows `width` columns, with characters of two columns where
+    /// `wide` says, in order.
+    pub fn wrote(&mut self, row: u16, width: u16, wide: Vec<u16>) {
+        if let Some(row) = self.rows.get_mut(usize::from(row).saturating_sub(1)) {
+            row.used = row.used.max(width);
+            row.wide = wide;
         }
     }
 
     /// Notes that the 1-based `row` was erased from its first column.
     pub fn erased(&mut self, row: u16) {
-        if let Some(used) = self.used.get_mut(usize::from(row).saturating_sub(1)) {
-            *used = 0;
+        if let Some(row) = self.rows.get_mut(usize::from(row).saturating_sub(1)) {
+            *row = Row::default();
         }
     }
 
     /// Notes that the rows `1..=bottom` went up by `count`.
     pub fn scrolled_up(&mut self, bottom: u16, count: u32) {
         self.scrolled = self.scrolled.saturating_add(count);
-        let bottom = usize::from(bottom).min(self.used.len());
+        let bottom = usize::from(bottom).min(self.rows.len());
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(bottom);
-        if let Some(rows) = self.used.get_mut(..bottom) {
+        if let Some(rows) = self.rows.get_mut(..bottom) {
             rows.rotate_left(count);
-            rows[bottom - count..].fill(0);
+            rows[bottom - count..].fill(Row::default());
         }
     }
 
@@ -138,13 +165,13 @@ impl Geometry {
         if let Some(moved) = self.moved.take() {
             let columns = self.size.columns;
             let narrower = self.reflow && columns < moved.columns;
-            let lines = |used: &u16| if narrower { used.div_ceil(columns).max(1) } else { 1 };
-            let total = self.used.len();
+            let lines = |row: &Row| if narrower { row.lines(columns) } else { 1 };
+            let total = self.rows.len();
             let top = total.saturating_sub(usize::from(self.live));
             let free = top.saturating_sub(usize::from(moved.free));
             let on_cursor = top + usize::from(cursor.row);
             let sum = |from: usize, to: usize| -> u16 {
-                self.used
+                self.rows
                     .get(from..to.min(total))
                     .map_or(0, |rows| rows.iter().map(lines).fold(0, u16::saturating_add))
             };
@@ -183,6 +210,24 @@ impl Geometry {
             self.scrolled = self.scrolled.saturating_add(u32::from(self.filled - region));
             self.filled = region;
         }
-        self.used = vec![0; usize::from(self.size.rows)];
+        self.rows = vec![Row::default(); usize::from(self.size.rows)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_wrapped_as_tmux_wraps_it() {
+        let narrow = |used| Row { used, wide: Vec::new() };
+        assert_eq!([0, 1, 39, 40, 78, 79].map(|used| narrow(used).lines(39)), [1, 1, 1, 2, 2, 3]);
+        // Characters of two columns do not fit into the last one of 39.
+        let wide = Row { used: 78, wide: (0..39).map(|n| n * 2).collect() };
+        assert_eq!((wide.lines(38), wide.lines(39), wide.lines(78)), (3, 3, 1));
+        // One column in front of them makes them fit.
+        let shifted = Row { used: 77, wide: (0..38).map(|n| n * 2 + 1).collect() };
+        assert_eq!(shifted.lines(39), 2);
+        assert_eq!(wide.lines(1), 78);
     }
 }

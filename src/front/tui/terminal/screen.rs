@@ -117,8 +117,7 @@ impl Screen {
             return Ok(());
         }
         let size = self.docked.size();
-        let mut overlay =
-            Alternate::new(self.tty.try_clone()?, size, self.capability.synchronized);
+        let mut overlay = Alternate::new(self.tty.try_clone()?, size, self.capability.synchronized);
         self.docked.cover();
         self.session.set_overlay(true);
         overlay.enter()?;

@@ -90,7 +90,9 @@ impl Theme {
         let Ok(entries) = std::fs::read_dir(user_dir) else { return Vec::new() };
         let mut names: Vec<String> = entries
             .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+            .filter_map(|entry| {
+                entry.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned)
+            })
             .collect();
         names.sort();
         names

@@ -155,14 +155,27 @@ impl Transcript {
             Event::ToolResult { tool_call_id, return_value } => {
                 self.tool_result(tool_call_id, return_value, now, look)
             }
-            Event::StepRetry { next_attempt, max_attempts, wait_s, error_type, status_code, .. } => {
+            Event::StepRetry {
+                next_attempt,
+                max_attempts,
+                wait_s,
+                error_type,
+                status_code,
+                ..
+            } => {
                 let wait = Duration::try_from_secs_f64(*wait_s).unwrap_or_default();
                 self.thinking = None;
                 self.answer = None;
                 self.calls.clear();
                 self.retry = Some(Retry {
                     rows: retry_row(
-                        error_type, *status_code, *next_attempt, *max_attempts, wait, columns, theme,
+                        error_type,
+                        *status_code,
+                        *next_attempt,
+                        *max_attempts,
+                        wait,
+                        columns,
+                        theme,
                     ),
                     until: now + wait,
                 });
@@ -240,7 +253,13 @@ impl Transcript {
         rows
     }
 
-    fn turn_begin(&mut self, input: &UserInput, now: Instant, time: &str, look: Look<'_>) -> Update {
+    fn turn_begin(
+        &mut self,
+        input: &UserInput,
+        now: Instant,
+        time: &str,
+        look: Look<'_>,
+    ) -> Update {
         self.turn_started = Some(now);
         self.attempt_rows = 0;
         let text = shown_input(input);
@@ -267,13 +286,14 @@ impl Transcript {
             }
             ContentPart::Think { think, .. } => {
                 rows.extend(self.close_answer(look));
-                let thinking = self.thinking.get_or_insert_with(|| Thinking {
-                    cell: ThinkingCell::default(),
-                    since: now,
-                });
+                let thinking = self
+                    .thinking
+                    .get_or_insert_with(|| Thinking { cell: ThinkingCell::default(), since: now });
                 thinking.cell.push(think);
             }
-            ContentPart::ImageUrl { .. } | ContentPart::AudioUrl { .. } | ContentPart::VideoUrl { .. } => {}
+            ContentPart::ImageUrl { .. }
+            | ContentPart::AudioUrl { .. }
+            | ContentPart::VideoUrl { .. } => {}
         }
         self.attempt_rows += rows.len();
         Update::of(rows)
@@ -381,7 +401,12 @@ impl Transcript {
     }
 
     /// The part of the answer that is not final yet, drawn right below the final rows.
-    pub fn open_rows(&mut self, columns: u16, max_rows: usize, theme: &Theme) -> Vec<Line<'static>> {
+    pub fn open_rows(
+        &mut self,
+        columns: u16,
+        max_rows: usize,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
         self.answer.as_mut().map_or_else(Vec::new, |answer| answer.tail(columns, theme, max_rows))
     }
 
@@ -456,7 +481,6 @@ fn shown_input(input: &UserInput) -> String {
             .join("\n"),
     }
 }
-
 
 fn plain(line: &Line<'_>) -> String {
     line.spans.iter().map(|span| span.content.as_ref()).collect()
