@@ -179,22 +179,6 @@ fn a_panic_gives_the_terminal_back_before_it_speaks() {
     assert!(ends_restored(&bytes));
 }
 
-#[cfg(unix)]
-#[test]
-fn signals_give_the_terminal_back() {
-    use rustix::process::{Pid, Signal, kill_process};
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        let mut pty = start();
-        pty.send("o");
-        pty.wait_for("the overlay", |screen| screen.alternate_screen());
-        let pid = pty.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        kill_process(pid.expect("a process"), signal).expect("a signal");
-        assert_ne!(pty.wait_exit(), 7);
-        assert!(ends_restored(&pty.raw_bytes()), "{signal:?}");
-        assert!(String::from_utf8_lossy(&pty.raw_bytes()).contains("\x1b[?1049l"));
-    }
-}
-
 #[test]
 fn tmux_sees_our_name_and_the_shell_comes_back() {
     if !available() {
