@@ -275,6 +275,38 @@ fn another_program_may_write_in_between() {
 }
 
 #[test]
+fn a_resize_right_after_the_return_loses_nothing() {
+    for how in [Return::Untouched, Return::Written] {
+        for (first, heights) in [(4, [14, 9]), (4, [7, 12]), (30, [6, 20]), (30, [20, 8])] {
+            let mut stage = Stage::new(40, 10);
+            stage.commit(first);
+            stage.frame(5, 1, Flip::None);
+            stage.docked.suspend().expect("suspend");
+            stage.play();
+            stage.resize(&heights[..1]);
+            stage.docked.resume(how).expect("resume");
+            stage.play();
+            stage.resize(&heights[1..]);
+            stage.commit(1);
+            stage.frame(4, 1, Flip::None);
+            stage.play();
+            stage.check();
+        }
+    }
+}
+
+#[test]
+fn a_resize_before_the_first_frame_is_harmless() {
+    let mut stage = Stage::new(40, 10);
+    stage.resize(&[6, 12]);
+    stage.commit(3);
+    stage.frame(2, 1, Flip::None);
+    stage.play();
+    stage.check();
+    assert_eq!(stage.model.screen()[..3], ["row 0", "row 1", "row 2"]);
+}
+
+#[test]
 fn an_overlay_leaves_the_docked_screen_as_it_is() {
     let mut stage = Stage::new(40, 10);
     stage.commit(12);

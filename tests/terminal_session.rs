@@ -166,6 +166,21 @@ fn an_overlay_and_another_program_come_and_go() {
     pty.kill();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_as_standard_input_leaves_the_keys_to_the_terminal() {
+    let line = format!("echo hi | {ROLE}=1 '{}' --exact {NAME} --nocapture", binary().display());
+    let cwd = std::env::temp_dir();
+    let env = [("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin")];
+    let mut pty = Pty::spawn("/bin/sh".as_ref(), &["-c", &line], &env, &cwd, (60, 16));
+    pty.wait_for_rows("the prompt", is_idle);
+    pty.send("bq");
+    pty.wait_exit();
+    let text = String::from_utf8_lossy(&pty.raw_bytes()).into_owned();
+    assert!(text.contains("Char('b')") && !text.contains("Char('h')"));
+    assert!(ends_restored(text.as_bytes()));
+}
+
 #[test]
 fn a_panic_gives_the_terminal_back_before_it_speaks() {
     let mut pty = start();

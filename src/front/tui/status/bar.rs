@@ -66,7 +66,6 @@ pub fn percent(context: Context) -> String {
     if context.limit == 0 {
         return "0.0%".to_owned();
     }
-    #[allow(clippy::cast_precision_loss)]
     let share = context.used as f64 * 100.0 / context.limit as f64;
     format!("{share:.1}%")
 }

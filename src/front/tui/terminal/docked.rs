@@ -328,11 +328,14 @@ impl<W: Write> Docked<W> {
 
     /// Makes the live region `height` rows high, after a resize also at its new place.
     fn arrange(&mut self, height: u16, out: &mut Vec<u8>) {
-        if self.geometry.has_moved() {
-            self.geometry.settle(height, self.cursor, out);
-            self.forget();
-        } else if std::mem::take(&mut self.returned) {
+        if std::mem::take(&mut self.returned) {
+            if self.geometry.has_moved() {
+                self.geometry.lost(self.geometry.size);
+            }
             self.geometry.make_room(height, out);
+            self.forget();
+        } else if self.geometry.has_moved() {
+            self.geometry.settle(height, self.cursor, out);
             self.forget();
         } else if height > self.geometry.live {
             let region = self.geometry.size.rows.saturating_sub(height);
