@@ -43,8 +43,10 @@ pub struct ApprovalDesk {
     hub: Arc<Hub>,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
-    on_change: Box<dyn Fn(&BTreeSet<String>) + Send + Sync>,
+    on_change: OnChange,
 }
+
+type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send + Sync>;
 
 #[derive(Default)]
 struct State {

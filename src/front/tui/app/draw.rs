@@ -61,6 +61,7 @@ impl App {
 
     /// Draws a frame.
     pub(super) fn draw(&mut self) -> Result<(), TuiError> {
+        self.screen.check_size();
         let size = self.screen.docked().size();
         let (columns, height) = (size.columns, usize::from(size.rows));
         let live = self.live(columns, height);
@@ -115,7 +116,8 @@ impl App {
             None => phase.words,
         };
         let elapsed = now.duration_since(turn.since);
-        let hint = if turn.cancelled { "" } else { "esc to interrupt" };
+        let stoppable = !turn.cancelled && self.dialogs.is_empty();
+        let hint = if stoppable { "esc to interrupt" } else { "" };
         live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
     }

@@ -37,7 +37,7 @@ use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
-use crate::protocol::{Message, SessionInfo, TokenUsage};
+use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
 use crate::store::{WireLog, WireRecord};
 use jobs::{Done, Jobs};
 use panes::Pane;
@@ -249,25 +249,19 @@ impl App {
         if events.is_empty() {
             return;
         }
-        let turns = events
-            .iter()
-            .filter(|(event, _)| matches!(event, crate::protocol::Event::TurnBegin { .. }))
-            .count();
+        let turns =
+            events.iter().filter(|(event, _)| matches!(event, Event::TurnBegin { .. })).count();
         let (now, columns) = (self.now(), self.columns());
         let mut rows = replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
         let title = self.info.title.as_deref();
         rows.extend(resume_separator(&self.info.session_id, title, turns, columns, &self.theme));
         rows.push(Default::default());
         self.screen.docked().commit(rows);
-        for (_, record) in &tail.records {
-            if let WireRecord::Event(crate::protocol::Event::StatusUpdate(status)) = record {
-                if let (Some(tokens), Some(max)) =
-                    (status.context_tokens, status.max_context_tokens)
-                {
-                    self.context = (tokens, self.info.max_context_tokens.max(max));
-                }
-            }
-        }
+        let fills = tail.records.iter().filter_map(|(_, record)| match record {
+            WireRecord::Event(Event::StatusUpdate(status)) => status.context_tokens,
+            _ => None,
+        });
+        self.context.0 = fills.last().unwrap_or(self.context.0);
     }
 
     async fn run(&mut self, initial_prompt: Option<String>) -> Result<(), TuiError> {
@@ -369,7 +363,7 @@ impl App {
     async fn end(mut self) -> Ended {
         let running = self.turn.is_some();
         if running {
-            self.session.submit(crate::protocol::Op::Cancel);
+            self.session.submit(Op::Cancel);
         }
         let closed = self.close_pane();
         self.screen.docked().set_open(Vec::new());

@@ -98,6 +98,15 @@ impl Screen {
         }
     }
 
+    /// Looks whether the window has another size by now. News of it can come late, and rows written
+    /// for the old size would destroy others.
+    pub fn check_size(&mut self) {
+        let size = self.tty.size();
+        if size != self.docked.size() {
+            self.resized(size);
+        }
+    }
+
     /// The window has a new size.
     pub fn resized(&mut self, size: Size) {
         self.docked.resize(size);
