@@ -257,11 +257,11 @@ impl App {
         rows.extend(resume_separator(&self.info.session_id, title, turns, columns, &self.theme));
         rows.push(Default::default());
         self.screen.docked().commit(rows);
-        let fills = tail.records.iter().filter_map(|(_, record)| match record {
+        let mut fills = tail.records.iter().filter_map(|(_, record)| match record {
             WireRecord::Event(Event::StatusUpdate(status)) => status.context_tokens,
             _ => None,
         });
-        self.context.0 = fills.last().unwrap_or(self.context.0);
+        self.context.0 = fills.next_back().unwrap_or(self.context.0);
     }
 
     async fn run(&mut self, initial_prompt: Option<String>) -> Result<(), TuiError> {
