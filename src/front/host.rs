@@ -145,7 +145,11 @@ impl Host {
         match choice {
             Some(choice) => self.connect(choice, self.options.thinking, session_id).map(Some),
             None if self.options.tour => {
-                let spec = tour_spec(&self.store.share().root().join("tour"));
+                let scratch = self.store.share().root().join("tour");
+                if let Err(error) = std::fs::create_dir_all(&scratch) {
+                    tracing::warn!(%error, "the tour has no scratch directory");
+                }
+                let spec = tour_spec(&scratch);
                 Ok(Some(llm::connect(&spec, true, session_id, None, &self.env)?))
             }
             None => Ok(None),

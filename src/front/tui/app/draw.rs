@@ -15,7 +15,7 @@ use crate::front::tui::status::spinner::{self, Motion};
 use crate::front::tui::status::title::State;
 use crate::front::tui::status::toast::Lane;
 use crate::front::tui::terminal::{Flip, Position};
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::tui::text::{clean_line, line_width, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
 
@@ -185,7 +185,7 @@ impl App {
             (false, false) => Prompt::Writing,
         };
         let row = prompt::line(&header, columns, &self.theme);
-        let header_width = row.width();
+        let header_width = line_width(&row);
         live.rows.push(row);
         let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
         match view.cursor {
