@@ -113,16 +113,12 @@ fn a_refused_key_is_one_row_and_no_second_try() {
     let world = World::new(vec![failing(401, "Invalid Authentication")]);
     let mut kimi = world.start(&[]);
     let rows = kimi.turn("go");
-    let said: Vec<_> =
-        rows.iter().skip_while(|row| !row.starts_with(" • Failed after ")).take(3).collect();
-    let text = said[..2].iter().map(|row| row.trim()).collect::<Vec<_>>().join(" ");
-    let (_, reason) = text.split_once(": ").expect("a reason");
-    assert_eq!(
-        reason,
-        "mock: HTTP 401: Invalid Authentication check the API key of the provider in config.toml \
-         or in the environment"
-    );
-    assert_eq!(said[2], "");
+    let at = rows.iter().position(|row| row.starts_with(" • Failed after ")).expect("a row");
+    let (_, reason) = rows[at].split_once(": ").expect("a reason");
+    assert_eq!(reason, "mock: Invalid Authentication (HTTP 401)");
+    let hint = "the API key of the provider in config.toml or in the environment";
+    assert!(rows[at + 1].contains(hint), "{rows:?}");
+    assert_eq!(rows[at + 2], "");
     assert_eq!(count(&rows, "Invalid Authentication"), 1, "{rows:?}");
     assert_eq!(world.server().requests().len(), 1);
 }

@@ -25,8 +25,10 @@ fn goes_on(world: &World, kimi: &mut Kimi) -> Vec<Value> {
     let requests = world.server().requests();
     let last = requests.last().expect("a request");
     let messages = last.body["messages"].as_array().expect("messages").clone();
-    let note = messages.iter().find(|message| message.to_string().contains("interrupted"));
-    assert!(note.is_some_and(|note| note["role"] == "user"), "{messages:#?}");
+    let told = |message: &Value| {
+        message["role"] == "user" && message.to_string().contains("interrupted the previous turn")
+    };
+    assert!(messages.iter().any(told), "{messages:#?}");
     assert_eq!(last.last_user_text().matches("go on").count(), 1);
     messages
 }
