@@ -179,7 +179,8 @@ impl App {
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
-        let header = match (self.busy(), self.composer.is_empty()) {
+        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
+        let header = match (self.busy(), view.lines.is_empty()) {
             (true, _) => Prompt::Busy,
             (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
             (false, false) => Prompt::Writing,
@@ -187,7 +188,6 @@ impl App {
         let row = prompt::line(&header, columns, &self.theme);
         let header_width = line_width(&row);
         live.rows.push(row);
-        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
         match view.cursor {
             Some((row, column)) => live.caret_at(row, column),
             None => {
