@@ -86,7 +86,7 @@ fn one_ctrl_c_does_not_leave() {
 
 #[test]
 fn signals_end_it_with_their_status_and_give_the_terminal_back() {
-    let signals = [(libc::SIGTERM, "143"), (libc::SIGINT, "130"), (libc::SIGHUP, "129")];
+    let signals = [(libc::SIGTERM, "143"), (libc::SIGINT, "130"), (libc::SIGHUP, "1")];
     for (signal, status) in signals {
         let command = json!({"command": "sleep 300 & echo $! > pid; wait"}).to_string();
         let (world, mut kimi) = start(vec![Reply::new().tool_call("c1", "Shell", &command)]);
