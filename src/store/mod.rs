@@ -31,6 +31,7 @@ pub use index::WorkDirIndex;
 pub use last_answer::write_last_answer;
 pub(crate) use lines::read_regular;
 pub use paths::{ShareDir, work_dir_hash};
+pub(crate) use repair::open_calls;
 pub use session::{BadSessionId, Session, SessionStore, check_session_id};
 pub use state::{Approval, SessionState, StateFile};
 pub use summary::SessionSummary;
