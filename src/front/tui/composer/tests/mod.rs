@@ -363,7 +363,6 @@ fn keys_that_belong_to_the_owner_are_named() {
         (ctrl('g'), Action::OpenEditor),
         (ctrl('l'), Action::Redraw),
         (ctrl('t'), Action::ToggleTodos),
-        (key(KeyCode::BackTab), Action::TogglePlan),
         (key(KeyCode::PageUp), Action::PageUp),
         (key(KeyCode::Char('?')), Action::ShowKeys),
     ] {
