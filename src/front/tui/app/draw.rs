@@ -30,6 +30,10 @@ const QUEUE_ROWS: usize = 3;
 /// Rows of thinking or output below the spinner.
 const PHASE_ROWS: usize = 6;
 
+/// Rows of a dialog for a program that drives us: it looks for the spinner, which is above the dialog,
+/// in the last eighteen rows (tmux-contract.md section 4).
+const READABLE_DIALOG: usize = 14;
+
 /// The rows of the live region and the place of the caret among them.
 struct Live {
     rows: Vec<Line<'static>>,
@@ -103,7 +107,10 @@ impl App {
             self.side_rows(&mut live, columns, left);
             self.composer_rows(&mut live, columns, height.saturating_sub(bar));
         } else {
-            let left = room.saturating_sub(live.rows.len());
+            let mut left = room.saturating_sub(live.rows.len());
+            if self.env.var("CAO_TERMINAL_ID").is_some() {
+                left = left.min(READABLE_DIALOG);
+            }
             self.dialog_rows(&mut live, columns, left);
             live.rows.push(prompt::line(&Prompt::Dialog, columns, &self.theme));
         }
