@@ -7,3 +7,5 @@ mod laws;
 mod llm;
 mod support;
 mod terminal_session;
+mod tmux;
+mod tui;

@@ -69,6 +69,8 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
+        // What was meant for a turn that was stopped before it could be delivered.
+        self.take_steers().await;
         {
             let mut context = self.core.context.lock().await;
             let stored = context

@@ -100,6 +100,7 @@ async fn screen(
     };
     match ended.signal {
         Some(Signal::Terminate) => return Ok(ExitCode::Terminated),
+        Some(Signal::Interrupt) => return Ok(ExitCode::Interrupted),
         Some(Signal::Hangup) => return Ok(ExitCode::Failure),
         None => {}
     }

@@ -9,7 +9,7 @@ use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
-use crate::store::{Session, SessionStore, SessionSummary, StoreError};
+use crate::store::{Session, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
 /// Which session to open.
@@ -145,7 +145,11 @@ impl Host {
         match choice {
             Some(choice) => self.connect(choice, self.options.thinking, session_id).map(Some),
             None if self.options.tour => {
-                let spec = tour_spec(&self.store.share().root().join("tour"));
+                let scratch = self.store.share().root().join("tour");
+                if let Err(error) = std::fs::create_dir_all(&scratch) {
+                    tracing::warn!(%error, "the tour has no scratch directory");
+                }
+                let spec = tour_spec(&scratch);
                 Ok(Some(llm::connect(&spec, true, session_id, None, &self.env)?))
             }
             None => Ok(None),
@@ -163,7 +167,14 @@ impl Host {
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
         let spec = spec_of(choice)?;
-        Ok(llm::connect(&spec, thinking, session_id, None, &self.env)?)
+        let (share, env) = (self.store.share().clone(), self.env.clone());
+        let connection = llm::Connection {
+            thinking,
+            session_id,
+            device_id: Some(Arc::new(move || device_id(&share, &env))),
+            ..llm::Connection::default()
+        };
+        Ok(connection.open(&spec, &self.env)?)
     }
 
     fn limits(&self) -> Limits {

@@ -7,6 +7,7 @@
 
 mod atomic;
 mod context_log;
+mod device_id;
 mod error;
 mod history;
 mod index;
@@ -23,6 +24,7 @@ mod wire_log;
 
 pub use atomic::write_atomic;
 pub use context_log::{ContextLog, ContextRecord, LoadedContext};
+pub use device_id::device_id;
 pub use error::StoreError;
 pub use history::History;
 pub use index::WorkDirIndex;

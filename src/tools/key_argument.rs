@@ -18,6 +18,10 @@ pub fn key_argument(tool_name: &str, partial_json: &str, work_dir: &Path) -> Opt
         "SearchWeb" => "query",
         "FetchURL" => "url",
         "SendDMail" | "SetTodoList" => return None,
+        "AskUserQuestion" => {
+            let first = partial_value(partial_json, "questions")?.strip_prefix('[')?;
+            return partial_string(first, "question").map(|question| shorten_middle(&question));
+        }
         "TaskList" => {
             let all = partial_value(partial_json, "active_only")
                 .is_some_and(|value| value.trim().starts_with("false"));

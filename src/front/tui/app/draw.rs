@@ -15,12 +15,14 @@ use crate::front::tui::status::spinner::{self, Motion};
 use crate::front::tui::status::title::State;
 use crate::front::tui::status::toast::Lane;
 use crate::front::tui::terminal::{Flip, Position};
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::tui::text::{clean_line, line_width, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
 
 /// The shortest time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
+/// The same when a key waits to be seen: a stream that fills every frame must not hold it up.
+const KEY_FRAME: Duration = Duration::from_millis(4);
 /// Frames of the spinner per turn of it are that far apart.
 const SPINNER: Duration = Duration::from_millis(100);
 /// Rows of the queue that are listed.
@@ -45,14 +47,18 @@ impl Live {
 impl App {
     /// Draws if something changed and the last frame is long enough ago.
     pub(super) fn draw_when_due(&mut self) -> Result<(), TuiError> {
-        let due = self.last_frame.is_none_or(|at| self.now().duration_since(at) >= FRAME);
+        let due = self.last_frame.is_none_or(|at| self.now().duration_since(at) >= self.pace());
         if self.dirty && due { self.draw() } else { Ok(()) }
+    }
+
+    fn pace(&self) -> Duration {
+        if self.key_waits { KEY_FRAME } else { FRAME }
     }
 
     /// When the loop has to wake although nothing comes in. Never while idle and unchanged.
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let now = self.now();
-        let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + FRAME));
+        let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let spinner = self.busy().then(|| now + SPINNER);
         let stir = self.stir_until.map(|_| now + SPINNER);
         let toast = self.toasts.deadline();
@@ -79,6 +85,7 @@ impl App {
             self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
         self.screen.set_title(self.title_state(), &title, &directory)?;
         self.dirty = false;
+        self.key_waits = false;
         self.last_frame = Some(self.now());
         Ok(())
     }
@@ -179,15 +186,15 @@ impl App {
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
-        let header = match (self.busy(), self.composer.is_empty()) {
+        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
+        let header = match (self.busy(), view.lines.is_empty()) {
             (true, _) => Prompt::Busy,
             (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
             (false, false) => Prompt::Writing,
         };
         let row = prompt::line(&header, columns, &self.theme);
-        let header_width = row.width();
+        let header_width = line_width(&row);
         live.rows.push(row);
-        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
         match view.cursor {
             Some((row, column)) => live.caret_at(row, column),
             None => {

@@ -127,6 +127,8 @@ struct App {
     stir_until: Option<Instant>,
     flip: Flip,
     dirty: bool,
+    /// What the user did is not on the screen yet.
+    key_waits: bool,
     last_frame: Option<Instant>,
     /// Another session is wanted in place of the open one.
     pending_switch: Option<Which>,
@@ -183,6 +185,7 @@ impl App {
             stir_until: None,
             flip: Flip::None,
             dirty: true,
+            key_waits: false,
             last_frame: None,
             pending_switch: None,
             leaving: false,
@@ -316,6 +319,7 @@ impl App {
 
     fn on_input(&mut self, input: Input) -> Result<(), TuiError> {
         self.dirty = true;
+        self.key_waits = true;
         match input {
             Input::Key(key) => self.on_key(key),
             Input::Paste(text) => {

@@ -6,7 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::format::elapsed;
 use super::row;
-use crate::front::tui::text::wrap_line;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::front::tui::text::{width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Outcome;
 
@@ -55,16 +57,45 @@ pub fn closing_row(
             Span::styled(row::foreign_line(reason), theme.style(Tone::Error)),
         ],
     };
+    let mut rows = indented(Line::from(std::mem::take(&mut spans)), columns);
     if let Closing::Failed { hint: Some(hint), .. } = closing {
-        spans.push(Span::styled(format!(" {}", row::foreign_line(hint)), trace));
+        rows.extend(row::paragraph(
+            &format!("  → {}", row::foreign_line(hint)),
+            trace,
+            columns.into(),
+            4,
+        ));
     }
-    indented(Line::from(spans), columns)
+    rows
 }
 
 /// Names the file that holds an answer longer than a reader of the screen can capture.
-pub fn pointer_row(path: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-    let text = format!("• The whole answer is in {}", row::foreign_line(path));
-    indented(Line::from(Span::styled(text, row::trace(theme))), columns)
+///
+/// It looks like a row of the answer, so that readers keep it; a path too long for one row goes on
+/// in the next without a break of its own.
+pub fn pointer_row(path: &str, rows: usize, columns: u16) -> Vec<Line<'static>> {
+    let text = format!("[the whole answer, {rows} rows: {}]", row::foreign_line(path));
+    let room = usize::from(columns).saturating_sub(2).max(1);
+    let mut lines = Vec::new();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let at = column_end(rest, room);
+        lines.push(Line::from(format!("  {}", &rest[..at])));
+        rest = &rest[at..];
+    }
+    lines
+}
+
+/// The byte at which `columns` columns of `text` end; at least one cluster.
+fn column_end(text: &str, columns: usize) -> usize {
+    let mut used = 0;
+    for (at, cluster) in text.grapheme_indices(true) {
+        used += width(cluster);
+        if used > columns && at > 0 {
+            return at;
+        }
+    }
+    text.len()
 }
 
 fn indented(line: Line<'_>, columns: u16) -> Vec<Line<'static>> {

@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use crate::front::tui::text::line_width;
 use crate::protocol::{TodoItem, TodoStatus};
 
 /// Escape sequences, prompt marks, box edges, bidirectional overrides, nulls, a torn sequence.
@@ -34,7 +35,8 @@ pub fn lawful(rows: &[Line<'_>], columns: u16) {
 /// The part of the law that holds for answers too.
 #[track_caller]
 pub fn fits(row: &Line<'_>, columns: u16) {
-    assert!(row.width() <= columns.into(), "{} > {columns}: {row:?}", row.width());
+    let columns_used = line_width(row);
+    assert!(columns_used <= columns.into(), "{columns_used} > {columns}: {row:?}");
     assert!(!line(row).contains(|c: char| c.is_control()), "{row:?}");
     assert!(!line(row).contains('\u{202e}'), "{row:?}");
 }

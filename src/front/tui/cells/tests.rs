@@ -38,8 +38,9 @@ fn welcome_at_three_widths() {
     Session: 316bd634-6fd0-…0c-378c265bf8e9
     No model is configured, so a built-in
     scripted tour answers: it is not an AI
-    and nothing leaves this machine. Send
-    /login to connect a real model.
+    and nothing leaves this machine. Set
+    KIMI_API_KEY to connect a real model
+    (the README says more).
     Tip: ctrl-j makes a new line, @
          mentions a file
     ");
@@ -49,7 +50,8 @@ fn welcome_at_three_widths() {
     Model: scripted tour (no model)
     Session: 316bd634-6fd0-4254-940c-378c265bf8e9
     No model is configured, so a built-in scripted tour answers: it is not an AI
-    and nothing leaves this machine. Send /login to connect a real model.
+    and nothing leaves this machine. Set KIMI_API_KEY to connect a real model (the
+    README says more).
     Tip: ctrl-j makes a new line, @ mentions a file
     ");
     let real = Welcome { model: Some("kimi-k2".into()), tour: false, tip: None, ..welcome() };
@@ -258,7 +260,8 @@ fn closing_rows() {
     };
     insta::assert_snapshot!(rows(failed, 61_000), @r"
     • Failed after 1m 01s: the model server did not answer
-      within 60 seconds Send the message again.
+      within 60 seconds
+      → Send the message again.
     ");
     let row = &closing_row(&Closing::Done, Duration::ZERO, 60, &dark())[0];
     assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(244)));
@@ -278,7 +281,7 @@ fn notices_have_no_bullet() {
         vec![todo_change_row(&[], 80, &theme)],
         steer_echo("also the tests\nand docs", 80, &theme),
         resume_separator("316bd634-6fd0", Some("Fix it"), 1, 80, &theme),
-        pointer_row("/tmp/last_message.md", 80, &theme),
+        pointer_row("/tmp/last_message.md", 312, 80),
     ];
     let rows = rows.concat();
     lawful(&rows, 80);
@@ -298,7 +301,7 @@ fn notices_have_no_bullet() {
     » also the tests
       and docs
     ↺ Resumed session 316bd634 · 1 turn above · Fix it
-    • The whole answer is in /tmp/last_message.md
+     [the whole answer, 312 rows: /tmp/last_message.md]
     ");
     assert!(rows.iter().rev().skip(1).all(|row| !line(row).contains('•')));
 }
@@ -319,7 +322,7 @@ fn every_cell_keeps_the_law_with_hostile_text() {
                 thinking.live_rows(columns, 6, &theme),
                 thinking.full_rows(columns, &theme),
                 closing_row(&failed, Duration::ZERO, columns, &theme),
-                pointer_row(said, columns, &theme),
+                pointer_row(said, 312, columns),
                 notice(Severity::Error, said, said, columns, &theme),
                 steer_echo(said, columns, &theme),
                 resume_separator(said, Some(said), 3, columns, &theme),

@@ -94,12 +94,12 @@ fn first_columns(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, cluster) in text.grapheme_indices(true) {
         used += width(cluster);
-        if used > columns && end > 0 {
+        if used > columns {
             break;
         }
         end = at + cluster.len();
     }
-    text.get(..end).unwrap_or(text)
+    text.get(..end).unwrap_or_default()
 }
 
 /// The end of a prompt, where its mark is.

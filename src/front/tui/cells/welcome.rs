@@ -38,7 +38,7 @@ impl Welcome {
         if self.tour {
             rows.extend(row::paragraph(
                 "No model is configured, so a built-in scripted tour answers: it is not an AI and \
-                 nothing leaves this machine. Send /login to connect a real model.",
+                 nothing leaves this machine. Set KIMI_API_KEY to connect a real model (the README says more).",
                 theme.style(Tone::Warning),
                 columns,
                 0,
@@ -56,6 +56,6 @@ impl Welcome {
     }
 
     fn no_model(&self) -> &'static str {
-        if self.tour { "scripted tour (no model)" } else { "not set, send /login" }
+        if self.tour { "scripted tour (no model)" } else { "not set" }
     }
 }

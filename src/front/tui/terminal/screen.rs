@@ -16,6 +16,7 @@ use crate::platform::Env;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     Terminate,
+    Interrupt,
     Hangup,
 }
 
@@ -227,7 +228,7 @@ fn listen() -> io::Result<UnboundedReceiver<Signal>> {
         use tokio::signal::unix::{SignalKind, signal};
         let wanted = [
             (SignalKind::terminate(), Signal::Terminate),
-            (SignalKind::interrupt(), Signal::Terminate),
+            (SignalKind::interrupt(), Signal::Interrupt),
             (SignalKind::hangup(), Signal::Hangup),
         ];
         for (kind, meaning) in wanted {

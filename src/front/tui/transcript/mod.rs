@@ -225,7 +225,7 @@ impl Transcript {
         if self.answer_rows > READABLE_ROWS
             && let Some(path) = answer_path
         {
-            rows.extend(super::cells::pointer_row(path, columns, theme));
+            rows.extend(super::cells::pointer_row(path, self.answer_rows, columns));
             rows.push(Line::default());
         }
         let took = self.turn_started.take().map_or(Duration::ZERO, |since| now - since);
@@ -308,7 +308,7 @@ impl Transcript {
             id: call.id.clone(),
             name: call.function.name.clone(),
             arguments: call.arguments().to_owned(),
-            card: ToolCard::new(&call.function.name, key.as_deref()),
+            card: ToolCard::new(&call.function.name, key.as_deref()).in_dir(&self.work_dir),
             since: now,
         });
         Update::of(rows)

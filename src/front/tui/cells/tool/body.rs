@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::Ending;
-use super::chip::Kind;
+use super::chip::{Kind, answers};
 use super::live::LiveOutput;
 use crate::front::tui::cells::row;
 use crate::front::tui::diff::render_hunks_in;
@@ -45,8 +45,10 @@ pub fn body_rows(
             head(text, style, room)
         }
         Ending::Done if has_diff(&value.display) => {
-            render_hunks_in(work_dir, &value.display, room, Some(DIFF_ROWS), theme)
+            // The headline has the path and the chip the counts already.
+            render_hunks_in(work_dir, &value.display, room, Some(DIFF_ROWS + 1), theme)
                 .into_iter()
+                .skip(1)
                 .map(|line| row::clipped(line, room))
                 .collect()
         }
@@ -57,6 +59,11 @@ pub fn body_rows(
                 with_earlier(rows, hidden, style, room)
             }
             Kind::Read | Kind::Todo => Vec::new(),
+            Kind::Ask => {
+                let said = answers(&value.output.text());
+                let said = said.iter().map(|(question, answer)| format!("{question} {answer}"));
+                head(&said.collect::<Vec<_>>().join("\n"), style, room)
+            }
             Kind::Search(_) | Kind::Edit | Kind::Write | Kind::Other => {
                 let output = value.output.text();
                 if output.trim().is_empty() {

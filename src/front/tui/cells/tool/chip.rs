@@ -15,6 +15,8 @@ pub enum Kind {
     Edit,
     Write,
     Todo,
+    /// Questions to the user.
+    Ask,
     Other,
 }
 
@@ -29,6 +31,7 @@ impl Kind {
             "SearchWeb" | "WebSearch" => Self::Search("line"),
             "StrReplaceFile" | "Edit" => Self::Edit,
             "WriteFile" | "Write" => Self::Write,
+            "AskUserQuestion" => Self::Ask,
             "SetTodoList" | "TodoList" | "TodoWrite" => Self::Todo,
             _ => Self::Other,
         }
@@ -58,12 +61,30 @@ pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
             }
             _ => None,
         }),
+        Kind::Ask => {
+            let n = answers(&text).len();
+            Some(if n == 1 { "1 answer".to_owned() } else { format!("{n} answers") })
+        }
         Kind::Shell if lines == 0 => Some("no output".to_owned()),
         _ if lines == 0 => None,
         Kind::Shell | Kind::Read | Kind::Edit | Kind::Write | Kind::Other => {
             Some(lines_word(lines))
         }
     }
+}
+
+/// The answers of a user in the output of a question tool: question and answer, in order.
+pub fn answers(output: &str) -> Vec<(String, String)> {
+    let value: serde_json::Value = serde_json::from_str(output).unwrap_or_default();
+    let Some(answers) = value.get("answers").and_then(serde_json::Value::as_object) else {
+        return Vec::new();
+    };
+    answers
+        .iter()
+        .map(|(question, answer)| {
+            (question.clone(), answer.as_str().map_or_else(|| answer.to_string(), str::to_owned))
+        })
+        .collect()
 }
 
 /// Why a call failed, on one line: the exit code of a command, else what the tool says of itself.

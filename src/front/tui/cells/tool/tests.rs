@@ -251,13 +251,12 @@ fn hostile_changes_keep_the_law() {
 }
 
 #[test]
-fn paths_are_relative_to_the_directory() {
+fn a_diff_does_not_say_again_what_the_headline_says() {
     let value = ToolReturnValue::ok("", "").with_display(diff("a\n", "b\n"));
     let mut card = ToolCard::new("WriteFile", Some("a.py")).in_dir(Path::new("/p"));
     card.finish(value, false, None);
     insta::assert_snapshot!(shown(&card, 80), @r"
     • Used WriteFile (a.py) · +1 -1
-    │ a.py +1 -1
     │ 1 - a
     │ 1 + b
     ╰─ done
