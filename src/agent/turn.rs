@@ -70,7 +70,9 @@ impl Turn<'_> {
             return Outcome::Failed(failure);
         }
         // What was meant for a turn that was stopped before it could be delivered.
-        self.take_steers().await;
+        if let Err(error) = self.take_steers().await {
+            return Outcome::Failed(store_failure(&error));
+        }
         {
             let mut context = self.core.context.lock().await;
             let stored = context
