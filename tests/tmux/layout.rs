@@ -52,7 +52,8 @@ fn the_idle_screen_after_a_turn() {
         assert_eq!(usize::from(pane.cursor().1), last - 1);
 
         let styled = pane.capture_styled(200);
-        let row = |text: &str| styled.lines().find(|row| row.contains(text)).expect(text).to_owned();
+        let row =
+            |text: &str| styled.lines().find(|row| row.contains(text)).expect(text).to_owned();
         assert!(row("• Thought for").contains("\x1b[38;5;244m"), "{:?}", row("• Thought for"));
         assert!(row("╭─ you").contains("\x1b[38;5;222m"), "{:?}", row("╭─ you"));
         assert!(!row("Here is the").contains("\x1b[3m"), "{:?}", row("Here is the"));
@@ -76,7 +77,11 @@ fn the_screen_is_busy_from_the_echo_to_the_closing_row() {
                 .think("Thinking about it for a while, in many words, one after the other.")
                 .text("First I say something.\n\nThen I write.")
                 .tool_call("c1", "WriteFile", &write),
-            Reply::new().tool_call("c2", "Shell", r#"{"command":"seq 1 30; sleep 0.5; seq 31 60"}"#),
+            Reply::new().tool_call(
+                "c2",
+                "Shell",
+                r#"{"command":"seq 1 30; sleep 0.5; seq 31 60"}"#,
+            ),
             Reply::new().pace(pace).text("| a | b |\n|---|---|\n| 1 | 2 |\n\nAnd this is the end."),
         ]);
         let pane = Pane::start(&world, "", COLOURED, size);

@@ -126,8 +126,7 @@ fn an_editor_that_fails_loses_nothing() {
         let world = world();
         // Without a PATH there is nothing else to fall back to.
         let path = if editor == "false" { "/usr/bin:/bin" } else { "/nonexistent" };
-        let mut kimi =
-            world.start_with(&[], &[("EDITOR", editor), ("PATH", path)], (100, 30));
+        let mut kimi = world.start_with(&[], &[("EDITOR", editor), ("PATH", path)], (100, 30));
         kimi.send("my draft");
         kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
         kimi.send("\x0f");

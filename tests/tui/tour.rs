@@ -15,8 +15,15 @@ fn the_tour_from_the_welcome_to_the_end() {
     // The question, the first file, and its change: each time the first choice.
     press_until(&mut kimi, "\r", |rows| count(rows, "• Done in") == 1);
     let rows = kimi.wait_closed(1);
-    for words in ["• Thought for", "• Used ReadFile", "Todo", "How an answer looks", "KIMI_API_KEY",
-        "- status: draft", "+ - status: finished"] {
+    for words in [
+        "• Thought for",
+        "• Used ReadFile",
+        "Todo",
+        "How an answer looks",
+        "KIMI_API_KEY",
+        "- status: draft",
+        "+ - status: finished",
+    ] {
         assert!(count(&rows, words) >= 1, "{words}: {rows:?}");
     }
     assert_eq!(count(&rows, " • Done in"), 1, "{rows:?}");

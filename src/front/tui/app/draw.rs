@@ -14,7 +14,7 @@ use crate::front::tui::status::prompt::{self, Prompt};
 use crate::front::tui::status::spinner::{self, Motion};
 use crate::front::tui::status::title::State;
 use crate::front::tui::status::toast::Lane;
-use crate::front::tui::terminal::{Flip, Position};
+use crate::front::tui::terminal::{Flip, Position, Size};
 use crate::front::tui::text::{clean_line, line_width, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
@@ -23,6 +23,9 @@ use crate::front::tui::todo_panel::todo_rows;
 const FRAME: Duration = Duration::from_millis(16);
 /// The same when a key waits to be seen: a stream that fills every frame must not hold it up.
 const KEY_FRAME: Duration = Duration::from_millis(4);
+/// How long nothing is written after a resize where the next one may be under way untold. What is
+/// drawn for an old size then lands on rows of the transcript.
+const RESIZED: Duration = Duration::from_millis(300);
 /// Frames of the spinner per turn of it are that far apart.
 const SPINNER: Duration = Duration::from_millis(100);
 /// Rows of the queue that are listed.
@@ -63,16 +66,21 @@ impl App {
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let now = self.now();
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
+        let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
         let spinner = self.busy().then(|| now + SPINNER);
         let stir = self.stir_until.map(|_| now + SPINNER);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
     }
 
-    /// Draws a frame.
+    /// Draws a frame, unless the terminal has to be left alone for a while after a resize.
     pub(super) fn draw(&mut self) -> Result<(), TuiError> {
         self.screen.check_size();
         let size = self.screen.docked().size();
+        if self.must_wait(size) {
+            self.dirty = true;
+            return Ok(());
+        }
         let (columns, height) = (size.columns, usize::from(size.rows));
         // What does not fit would be cut off at the top, where the spinner is.
         let max_live = usize::from(self.screen.docked().max_live());
@@ -94,6 +102,18 @@ impl App {
         self.key_waits = false;
         self.last_frame = Some(self.now());
         Ok(())
+    }
+
+    /// Whether this is no time for a frame; notes the size of the frame that is drawn if it is.
+    fn must_wait(&mut self, size: Size) -> bool {
+        let now = self.now();
+        let resized = self.drawn_size.is_some_and(|drawn| drawn != size);
+        if !resized && self.quiet_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        self.drawn_size = Some(size);
+        self.quiet_until = (resized && self.screen.tells_sizes_late()).then(|| now + RESIZED);
+        false
     }
 
     fn live(&mut self, columns: u16, height: usize) -> Live {
