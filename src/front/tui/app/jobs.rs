@@ -91,7 +91,8 @@ impl Jobs {
 impl App {
     pub(super) fn on_job(&mut self, done: Done) -> Result<(), TuiError> {
         match done {
-            Done::FilesFound => self.dirty |= self.composer.menu_open(),
+            // Whether they open a menu is seen when they are looked at.
+            Done::FilesFound => self.dirty = true,
             Done::History(entries) => {
                 self.composer.set_history(composer::History::new(entries));
                 self.dirty |= self.composer.searching();
