@@ -13,7 +13,9 @@ fn a_whole_turn_with_a_dialog_at_every_size() {
     for size in [(80, 24), (40, 10), (220, 50)] {
         let world = World::new(vec![
             unhurried()
-                .think("Some thinking that goes on for a while, longer than a row of forty columns.")
+                .think(
+                    "Some thinking that goes on for a while, longer than a row of forty columns.",
+                )
                 .text("A sentence that is longer than forty columns, so that it has to be wrapped.")
                 .tool_call("c1", "WriteFile", &write),
             Reply::new().text("| a | b |\n|---|---|\n| one | two |\n\n- an item\n"),
@@ -71,8 +73,7 @@ fn a_dialog_follows_the_size() {
 fn hardly_any_terminal_at_all() {
     for size in [(10, 4), (1, 1), (3, 30), (200, 2)] {
         let world = World::new(vec![Reply::new().text("Some **words** come.")]);
-        let mut kimi =
-            world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-p", "go"], &[], size);
+        let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-p", "go"], &[], size);
         world.server().wait_for(1);
         kimi.resize(80, 24);
         kimi.wait_for_history("the end", |rows| count(rows, "• Done in") == 1);

@@ -22,7 +22,8 @@ fn the_tour_from_the_welcome_to_the_end() {
         kimi.wait_for_history("the next card", |rows| count(rows, "• Used ") > cards);
     }
     let rows = kimi.wait_closed(1);
-    for words in ["• Thought for", "• Used ReadFile", "Todo", "How an answer looks", "KIMI_API_KEY"] {
+    for words in ["• Thought for", "• Used ReadFile", "Todo", "How an answer looks", "KIMI_API_KEY"]
+    {
         assert!(count(&rows, words) >= 1, "{words}: {rows:?}");
     }
     assert_eq!(count(&rows, " • Done in"), 1, "{rows:?}");
