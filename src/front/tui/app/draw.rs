@@ -30,6 +30,10 @@ const QUEUE_ROWS: usize = 3;
 /// Rows of thinking or output below the spinner.
 const PHASE_ROWS: usize = 6;
 
+/// Rows of a dialog for a program that drives us: it looks for the spinner, which is above the dialog,
+/// in the last eighteen rows (tmux-contract.md section 4).
+const READABLE_DIALOG: usize = 14;
+
 /// The rows of the live region and the place of the caret among them.
 struct Live {
     rows: Vec<Line<'static>>,
@@ -70,7 +74,9 @@ impl App {
         self.screen.check_size();
         let size = self.screen.docked().size();
         let (columns, height) = (size.columns, usize::from(size.rows));
-        let live = self.live(columns, height);
+        // What does not fit would be cut off at the top, where the spinner is.
+        let max_live = usize::from(self.screen.docked().max_live());
+        let live = self.live(columns, max_live);
         let open_room = height.saturating_sub(live.rows.len() + 1).max(1);
         let mut open = self.transcript.open_rows(columns, open_room, &self.theme);
         if !open.is_empty() {
@@ -94,14 +100,17 @@ impl App {
         let mut live = Live { rows: Vec::new(), caret: None };
         // The composer and the status bar always have their place; the rest shares what is left.
         let bar = usize::from(self.host.config().tui.status_bar);
-        let room = height.saturating_sub(2 + bar);
+        let room = height.saturating_sub(1 + bar);
         self.busy_rows(&mut live, columns, room);
         if self.dialogs.is_empty() {
             let left = room.saturating_sub(live.rows.len());
             self.side_rows(&mut live, columns, left);
-            self.composer_rows(&mut live, columns, height);
+            self.composer_rows(&mut live, columns, height.saturating_sub(bar));
         } else {
-            let left = room.saturating_sub(live.rows.len());
+            let mut left = room.saturating_sub(live.rows.len());
+            if self.env.var("CAO_TERMINAL_ID").is_some() {
+                left = left.min(READABLE_DIALOG);
+            }
             self.dialog_rows(&mut live, columns, left);
             live.rows.push(prompt::line(&Prompt::Dialog, columns, &self.theme));
         }
@@ -186,7 +195,8 @@ impl App {
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
-        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
+        let room = height.saturating_sub(live.rows.len() + 1).min(height.div_ceil(2));
+        let view = self.composer.rows(columns.into(), room.max(1), &self.theme);
         let header = match (self.busy(), view.lines.is_empty()) {
             (true, _) => Prompt::Busy,
             (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
@@ -206,7 +216,7 @@ impl App {
             }
         }
         live.rows.extend(view.lines);
-        let room = height.saturating_sub(live.rows.len() + 2);
+        let room = height.saturating_sub(live.rows.len());
         live.rows.extend(self.composer.menu_rows(columns.into(), room, &self.theme));
     }
 

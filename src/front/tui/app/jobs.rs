@@ -92,7 +92,10 @@ impl App {
     pub(super) fn on_job(&mut self, done: Done) -> Result<(), TuiError> {
         match done {
             Done::FilesFound => self.dirty |= self.composer.menu_open(),
-            Done::History(entries) => self.composer.set_history(composer::History::new(entries)),
+            Done::History(entries) => {
+                self.composer.set_history(composer::History::new(entries));
+                self.dirty |= self.composer.searching();
+            }
             Done::Branch(branch) => {
                 self.dirty |= branch != self.branch;
                 self.branch = branch;

@@ -135,6 +135,11 @@ impl<W: Write> Docked<W> {
         self.give_back()
     }
 
+    /// The most live rows that a frame shows.
+    pub fn max_live(&self) -> u16 {
+        self.geometry.max_live()
+    }
+
     /// Appends rows to the transcript; the next frame writes them. A row wider than the terminal is
     /// cut: wrapping is the caller's.
     pub fn commit(&mut self, rows: Vec<Line<'static>>) {
