@@ -5,6 +5,7 @@ mod cli;
 mod docked;
 mod laws;
 mod llm;
+mod print;
 mod support;
 mod terminal_session;
 mod tmux;

@@ -10,10 +10,7 @@ const COMMAND: &str = r#"{"command":"echo ran >> ran.txt"}"#;
 
 /// A world whose model runs a command and then says so.
 fn command_world() -> World {
-    World::new(vec![
-        unhurried().tool_call("c1", "Shell", COMMAND),
-        Reply::new().text("So be it."),
-    ])
+    World::new(vec![unhurried().tool_call("c1", "Shell", COMMAND), Reply::new().text("So be it.")])
 }
 
 fn open_dialog(world: &World) -> Kimi {
@@ -141,8 +138,7 @@ fn one_approval_is_for_one_call() {
 fn a_change_is_shown_as_a_diff_before_it_is_made() {
     let before: String = (1..=40).map(|n| format!("line {n}\n")).collect();
     let after = before.replace("line 20\n", "the twentieth line\n");
-    let arguments =
-        serde_json::json!({"path": "poem.txt", "edit": {"old": "line 20\n", "new": "the twentieth line\n"}});
+    let arguments = serde_json::json!({"path": "poem.txt", "edit": {"old": "line 20\n", "new": "the twentieth line\n"}});
     let world = World::new(vec![
         unhurried().tool_call("c1", "StrReplaceFile", &arguments.to_string()),
         Reply::new().text("Changed."),

@@ -21,7 +21,13 @@ fn numbers(rows: &[String]) -> Vec<usize> {
     rows.iter()
         .flat_map(|row| row.split_whitespace())
         // A row that continues a cut line begins with an invisible mark.
-        .filter_map(|word| word.trim_start_matches('\u{2060}').strip_prefix('w').filter(|rest| rest.len() == 5)?.parse().ok())
+        .filter_map(|word| {
+            word.trim_start_matches('\u{2060}')
+                .strip_prefix('w')
+                .filter(|rest| rest.len() == 5)?
+                .parse()
+                .ok()
+        })
         .collect()
 }
 

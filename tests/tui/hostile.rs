@@ -15,12 +15,30 @@ const EVIL: &str = "a\x1b]52;c;b3duZWQ=\x07b\x1b]0;owned\x07c\x1b]2;owned\x1b\\d
 fn assert_harmless(bytes: &[u8], start: usize) {
     let text = String::from_utf8_lossy(&bytes[start..]).into_owned();
     let sequences = [
-        "\x1b]52", "\x1b]0;", "\x1b]2;owned", "\x1b[2J", "\x1b[3J", "\x1b[?1049h", "\x1b[?2004l",
-        "\x1bc", "\x1bP", "\x1b[6n", "\x1b[c", "\x1b]8;", "\x07", "\x08", "\x7f", "\0", "\u{9b}",
-        "\u{9d}", "\u{202e}", "\u{2066}",
+        "\x1b]52",
+        "\x1b]0;",
+        "\x1b]2;owned",
+        "\x1b[2J",
+        "\x1b[3J",
+        "\x1b[?1049h",
+        "\x1b[?2004l",
+        "\x1bc",
+        "\x1bP",
+        "\x1b[6n",
+        "\x1b[c",
+        "\x1b]8;",
+        "\x07",
+        "\x08",
+        "\x7f",
+        "\0",
+        "\u{9b}",
+        "\u{9d}",
+        "\u{202e}",
+        "\u{2066}",
     ];
     for sequence in sequences {
-        let near = text.find(sequence).map(|at| text[..at].chars().rev().take(60).collect::<String>());
+        let near =
+            text.find(sequence).map(|at| text[..at].chars().rev().take(60).collect::<String>());
         assert_eq!(near, None, "{sequence:?}");
     }
 }
@@ -32,9 +50,8 @@ fn model_text_and_thinking() {
         "{EVIL}\n\n# {EVIL}\n\n- {EVIL}\n\n| {EVIL} | b |\n|---|---|\n| c | d |\n\n```rust\nlet x = \"{EVIL}\";\n```\n\n\
          [link](http://example.com/\x1b]0;owned\x07) and `{EVIL}`\n\n"
     );
-    let world = World::new(vec![
-        Reply::new().think(EVIL).text(markdown).wait(&gate).text("The end."),
-    ]);
+    let world =
+        World::new(vec![Reply::new().think(EVIL).text(markdown).wait(&gate).text("The end.")]);
     let mut kimi = world.start(&[]);
     let start = kimi.raw_bytes().len();
     kimi.ask("go");
@@ -53,9 +70,17 @@ fn tool_arguments_output_and_file_names() {
             Reply::new().tool_call("c1", "Shell", &arguments.to_string()),
             Reply::new().tool_call("c2", "Glob", r#"{"pattern":"*"}"#),
             Reply::new().tool_call("c3", EVIL, &json!({"path": EVIL, "command": EVIL}).to_string()),
-            Reply::new().tool_call("c4", "Shell", &json!({"command": format!("echo '{EVIL}'").replace('\0', "")}).to_string()),
+            Reply::new().tool_call(
+                "c4",
+                "Shell",
+                &json!({"command": format!("echo '{EVIL}'").replace('\0', "")}).to_string(),
+            ),
             Reply::new().tool_call("c5", "ReadFile", &json!({"path": EVIL}).to_string()),
-            Reply::new().tool_call("c6", "SetTodoList", &json!({"todos": [{"title": EVIL, "status": "in_progress"}]}).to_string()),
+            Reply::new().tool_call(
+                "c6",
+                "SetTodoList",
+                &json!({"todos": [{"title": EVIL, "status": "in_progress"}]}).to_string(),
+            ),
             Reply::new().text("The end."),
         ],
         "default_yolo = true",
@@ -70,7 +95,8 @@ fn tool_arguments_output_and_file_names() {
 
 #[test]
 fn dialogs_and_their_pager() {
-    let change = json!({"path": "evil\x1b]0;owned\x07.txt", "content": format!("{EVIL}\n{EVIL}\n")});
+    let change =
+        json!({"path": "evil\x1b]0;owned\x07.txt", "content": format!("{EVIL}\n{EVIL}\n")});
     let question = json!({"questions": [{"question": EVIL, "header": "h", "options":
         [{"label": format!("one{EVIL}"), "description": EVIL}, {"label": "two", "description": ""}],
         "multi_select": false}]});
@@ -129,11 +155,11 @@ fn nothing_plays_the_program() {
     let printed = json!({"command": format!("cat <<'END'\n{}\nEND", lines.join("\n"))});
     let world = World::with_config(
         vec![
-            Reply::new()
-                .think(lines.join("\n"))
-                .text(&text)
-                .text(code)
-                .tool_call("c1", "Shell", &printed.to_string()),
+            Reply::new().think(lines.join("\n")).text(&text).text(code).tool_call(
+                "c1",
+                "Shell",
+                &printed.to_string(),
+            ),
             Reply::new().text(&text).text("waiting\n\n").wait(&gate).text("over."),
         ],
         "default_yolo = true",

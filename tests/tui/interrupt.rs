@@ -159,10 +159,8 @@ pub(super) fn wait_until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 fn while_it_waits_to_try_again() {
     for key in KEYS {
         let busy = Reply::status(429, json!({"error": {"message": "slow down"}}));
-        let world = World::new(vec![
-            busy.header("retry-after", "600"),
-            Reply::new().text("Onward."),
-        ]);
+        let world =
+            World::new(vec![busy.header("retry-after", "600"), Reply::new().text("Onward.")]);
         let mut kimi = world.start(&[]);
         kimi.ask("go");
         kimi.wait_text("Retrying in ");
@@ -193,10 +191,8 @@ fn in_an_approval_nothing_runs() {
 
 #[test]
 fn a_draft_survives_and_a_queue_waits() {
-    let world = World::new(vec![
-        Reply::new().text("Beginning.\n\n").stall(),
-        Reply::new().text("Onward."),
-    ]);
+    let world =
+        World::new(vec![Reply::new().text("Beginning.\n\n").stall(), Reply::new().text("Onward.")]);
     let mut kimi = world.start(&[]);
     kimi.ask("go");
     kimi.wait_text("Beginning.");

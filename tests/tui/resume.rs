@@ -54,8 +54,7 @@ fn the_picker_lists_and_opens_sessions() {
         kimi.turn(text);
         assert_eq!(kimi.exit(), 0);
     }
-    let mut kimi =
-        world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-r"], &[], (100, 30));
+    let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-r"], &[], (100, 30));
     kimi.wait_for("the picker", |screen| {
         let text = screen.contents();
         screen.alternate_screen() && text.contains("apples") && text.contains("pears")
@@ -79,8 +78,7 @@ fn closing_the_picker_leaves() {
     let mut kimi = world.start(&[]);
     kimi.turn("apples");
     assert_eq!(kimi.exit(), 0);
-    let mut kimi =
-        world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-r"], &[], (100, 30));
+    let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-r"], &[], (100, 30));
     kimi.wait_for("the picker", |screen| screen.alternate_screen());
     kimi.send("\x1b");
     assert_eq!(kimi.wait_exit(), 0);
@@ -89,8 +87,7 @@ fn closing_the_picker_leaves() {
 #[test]
 fn nothing_to_continue_is_one_line_and_status_2() {
     let world = world();
-    let mut kimi =
-        world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-C"], &[], (100, 30));
+    let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-C"], &[], (100, 30));
     assert_eq!(kimi.wait_exit(), 2);
     let rows = kimi.history();
     assert_eq!(count(&rows, "No previous session found"), 1, "{rows:?}");

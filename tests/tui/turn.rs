@@ -71,8 +71,7 @@ fn a_turn_shows_the_echo_the_thinking_and_the_answer() {
 #[test]
 fn keys_show_up_while_an_answer_streams() {
     let gate = Gate::new();
-    let world =
-        World::new(vec![Reply::new().text("Streaming.\n\n").wait(&gate).text("The end.")]);
+    let world = World::new(vec![Reply::new().text("Streaming.\n\n").wait(&gate).text("The end.")]);
     let mut kimi = world.start(&[]);
     kimi.ask("go");
     kimi.wait_text("Streaming.");
