@@ -6,6 +6,7 @@ mod docked;
 mod laws;
 mod llm;
 mod print;
+mod store;
 mod support;
 mod terminal_session;
 mod tmux;

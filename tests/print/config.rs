@@ -128,9 +128,11 @@ fn the_scripted_model_plays_its_scripts() {
     assert_eq!(records[0]["content"][1]["text"], "Let me see. ");
     assert!(records[1]["content"].to_string().contains('x'));
     assert_eq!(records[2]["content"], "It is x.");
-    // The scripts are used up.
-    let ran = home.run(&["--quiet", "-p", "x"]);
-    assert_eq!(ran.out, "");
+    // A run begins with the first script, and fails when they are used up.
+    let lines = "{\"role\":\"user\",\"content\":\"x\"}\n".repeat(2);
+    let ran = home.run_with(&["--quiet", "--input-format", "stream-json"], lines);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), "It is x.\n"), "{ran:#?}");
+    assert!(ran.err.contains("no script left"), "{}", ran.err);
 }
 
 /// Whatever else the program wanted of the network would have to go through the proxy.

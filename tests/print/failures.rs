@@ -171,7 +171,7 @@ fn wrong_words_end_with_2() {
         (&["--print", "-p", "x", "--config-file", "/nonexistent.toml"], "/nonexistent.toml"),
         (&["--print", "-p", "x", "--config", "{torn"], "--config"),
         (&["--print", "-p", "x", "--output-format", "yaml"], "yaml"),
-        (&["--print", "-p", "x", "-S", "../up"], "../up"),
+        (&["--print", "-p", "x", "-S", "../up"], "session ID is a plain name"),
         (&["--print", "-p", "x", "-C"], "No previous session"),
     ] {
         let ran = home.run(words);
