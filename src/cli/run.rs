@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, resume_hint};
+use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError};
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource};
+use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
 use crate::front::tui::{self, Signal, TuiOptions};

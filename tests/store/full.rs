@@ -14,8 +14,7 @@ fn run_limited(home: &Home, words: &[&str], bytes: u64) -> crate::support::progr
     unsafe {
         command.pre_exec(move || {
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            rustix::process::setrlimit(rustix::process::Resource::Fsize, limit.clone())
-                .map_err(Into::into)
+            rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).map_err(Into::into)
         });
     }
     let mut running = Running::start(command);

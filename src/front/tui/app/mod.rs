@@ -307,8 +307,8 @@ impl App {
 
     /// Takes in what else has come, for a bounded time: keys come first again after it.
     fn drain(&mut self) -> Result<(), TuiError> {
-        let until = Instant::now() + DRAIN_BUDGET;
-        while Instant::now() < until && !self.leaving {
+        let until = self.now() + DRAIN_BUDGET;
+        while self.now() < until && !self.leaving {
             match self.messages.try_recv() {
                 Ok(message) => self.on_message(&message)?,
                 Err(_) => break,
