@@ -5,6 +5,8 @@ mod cli;
 mod docked;
 mod laws;
 mod llm;
+mod print;
+mod store;
 mod support;
 mod terminal_session;
 mod tmux;

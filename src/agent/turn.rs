@@ -69,21 +69,20 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
+        match self.begin(parts).await {
+            Ok(()) => self.steps().await,
+            Err(error) => Outcome::Failed(store_failure(&error)),
+        }
+    }
+
+    /// Puts the user's message into the conversation, after all that belongs before it.
+    async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
+        self.core.context.lock().await.answer_open_calls()?;
         // What was meant for a turn that was stopped before it could be delivered.
-        if let Err(error) = self.take_steers().await {
-            return Outcome::Failed(store_failure(&error));
-        }
-        {
-            let mut context = self.core.context.lock().await;
-            let stored = context
-                .answer_open_calls()
-                .and_then(|()| context.checkpoint())
-                .and_then(|()| context.push(Message::user(parts)));
-            if let Err(error) = stored {
-                return Outcome::Failed(store_failure(&error));
-            }
-        }
-        self.steps().await
+        self.take_steers().await?;
+        let mut context = self.core.context.lock().await;
+        context.checkpoint()?;
+        context.push(Message::user(parts))
     }
 
     async fn steps(&mut self) -> Outcome {

@@ -190,3 +190,18 @@ async fn unknown_commands_are_answered_without_the_model() {
     assert_eq!(heard.lines()[0], "turn: /nope now");
     assert_eq!(bench.model.asked().len(), 0);
 }
+
+#[tokio::test]
+async fn a_message_that_a_cancelled_turn_left_comes_first_in_the_next() {
+    let bench = Bench::with([vec![Say::Wait(Gate::new())], vec![text("ok")]]);
+    let mut live = bench.open();
+    live.send("go");
+    live.until("the step", |m| matches!(m, Message::Event(Event::StepBegin { .. }))).await;
+    live.handle.submit(Op::Steer { input: UserInput::from("left over") });
+    live.handle.submit(Op::Cancel);
+    live.end().await;
+    let heard = live.prompt("next").await;
+    heard.finished();
+    assert_eq!(heard.lines()[..3], ["turn: next", "steer: left over", "step 1"]);
+    assert_eq!(live.stored().await[2..], ["user: left over", "user: next", "assistant: ok"]);
+}
