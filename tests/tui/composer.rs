@@ -49,7 +49,9 @@ fn an_at_sign_completes_files() {
     kimi.wait_for_rows("the menu", |rows| count(rows, "src/parser.rs") == 1);
     kimi.send("\t");
     kimi.wait_for_rows("the file", |rows| composed(rows).starts_with("look at @src/parser.rs"));
-    kimi.send(" please\r");
+    kimi.send("please");
+    kimi.wait_text("parser.rs please");
+    kimi.send("\r");
     kimi.wait_closed(1);
     assert_eq!(world.server().requests()[0].last_user_text(), "look at @src/parser.rs please");
 }
@@ -120,11 +122,23 @@ fn the_editor_gets_the_draft_and_gives_it_back() {
 
 #[test]
 fn an_editor_that_fails_loses_nothing() {
-    let world = world();
-    let mut kimi = world.start_with(&[], &[("EDITOR", "false")], (100, 30));
-    kimi.send("my draft");
-    kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
-    kimi.send("\x0f");
-    kimi.wait_text("! Warning");
-    kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
+    for editor in ["false", "/nonexistent/editor"] {
+        let world = world();
+        // Without a PATH there is nothing else to fall back to.
+        let path = if editor == "false" { "/usr/bin:/bin" } else { "/nonexistent" };
+        let mut kimi = world.start_with(&[], &[("EDITOR", editor), ("PATH", path)], (100, 30));
+        kimi.send("my draft");
+        kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
+        kimi.send("\x0f");
+        if editor == "false" {
+            kimi.wait_for_bytes("the way back", |bytes| {
+                String::from_utf8_lossy(bytes).matches("\x1b[?2004h").count() == 2
+            });
+        } else {
+            kimi.wait_text("No editor was found.");
+        }
+        kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
+        kimi.send(" goes on");
+        kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft goes on"));
+    }
 }

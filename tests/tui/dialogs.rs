@@ -28,7 +28,7 @@ fn answered(multi: bool, keys: &[&str]) -> String {
     ]);
     let mut kimi = world.start(&[]);
     kimi.ask("ask me");
-    let rows = kimi.wait_text("Which colour?");
+    let rows = kimi.wait_text("▶ Which colour?");
     assert!(is_busy(&rows), "{rows:?}");
     assert_eq!(count(&rows, "Waiting for your answer…"), 1, "{rows:?}");
     for label in ["Red", "Green", "Blue"] {

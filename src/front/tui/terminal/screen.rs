@@ -108,6 +108,12 @@ impl Screen {
         }
     }
 
+    /// Whether the terminal may have another size for a while before it says so: tmux tells of sizes
+    /// no more often than every 250 ms, but has moved the rows at once.
+    pub fn tells_sizes_late(&self) -> bool {
+        self.capability.tmux
+    }
+
     /// The window has a new size.
     pub fn resized(&mut self, size: Size) {
         self.docked.resize(size);
