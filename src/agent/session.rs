@@ -74,8 +74,9 @@ impl SessionHandle {
                 workspace.add(dir);
             }
         }
-        let (log, loaded) = ContextLog::open(&session.context_path())?;
-        warnings.extend(loaded.warnings.iter().cloned());
+        let path = session.context_path();
+        let (log, loaded) = ContextLog::open(&path)?;
+        warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
