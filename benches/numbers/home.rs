@@ -1,6 +1,6 @@
 //! A home directory of its own with a configured model, and the program in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,11 @@ use tempfile::TempDir;
 use crate::server::Server;
 use crate::terminal::Terminal;
 
-/// The program, built with optimisation.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_kimi");
+/// The program, built with optimisation, or the one that `KIMI_BENCH_PROGRAM` names, to compare two.
+pub fn program() -> PathBuf {
+    let other = std::env::var_os("KIMI_BENCH_PROGRAM");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_kimi").into(), PathBuf::from)
+}
 
 /// A fresh home with an empty work directory. Removed when dropped.
 pub struct Home {
@@ -59,12 +62,12 @@ impl Home {
 
     /// The program on its screen.
     pub fn screen(&self, args: &[&str]) -> Terminal {
-        Terminal::start(Path::new(PROGRAM), args, &self.env(), &self.work_dir())
+        Terminal::start(&program(), args, &self.env(), &self.work_dir())
     }
 
     /// How long a run takes from its start to its end. It has to go well.
     pub fn run(&self, args: &[&str]) -> Duration {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.args(args).env_clear().envs(self.env()).current_dir(self.work_dir());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();

@@ -6,7 +6,7 @@
 //! cargo bench --bench numbers -- keys idle  # rows whose name contains one of the words
 //! ```
 //!
-//! Needs nothing but cargo. Memory, processor time and wakeups come from `/proc`, so they are
+//! `KIMI_BENCH_PROGRAM=/path/to/kimi` measures another build of it. Needs nothing but cargo. Memory, processor time and wakeups come from `/proc`, so they are
 //! measured on Linux alone.
 
 mod home;

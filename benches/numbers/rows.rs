@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::home::{Home, PROGRAM};
+use crate::home::{Home, program};
 use crate::material::{answer, deltas, session};
 use crate::process::{self, Memory};
 use crate::server::{Answer, Server};
@@ -295,7 +295,7 @@ pub fn overhead(bench: &Bench) -> Vec<Row> {
 
 /// The file that is installed.
 pub fn size(_: &Bench) -> Vec<Row> {
-    let bytes = std::fs::metadata(PROGRAM).map_or(0, |meta| meta.len());
+    let bytes = std::fs::metadata(program()).map_or(0, |meta| meta.len());
     let text = format!("**{} MB**", short(bytes as f64 / 1024.0 / 1024.0));
     vec![row("release binary", "< 20 MB", text)]
 }

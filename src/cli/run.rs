@@ -12,8 +12,9 @@ use crate::front::tui::{self, Signal, TuiOptions};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
-/// Threads for the agent and its tools. The screen has the main thread.
-const WORKERS: usize = 2;
+/// Threads for the agent; the screen has the main thread, and what blocks has threads of its own. A
+/// second one would only hand the pieces of an answer to and fro between itself and the first.
+const WORKERS: usize = 1;
 
 /// Runs until the front end ends. An error is one line for stderr and status 1, except for a
 /// [`super::UsageError`], which is reported as such.

@@ -172,7 +172,7 @@ pub fn strict(messages: &Value) {
 }
 
 /// A tool that does what the arguments say: `wait` for a gate, `ask` for an action, `panic`, `fail`,
-/// `say` something.
+/// `say` something, `panic_early` outside of the call, in the turn itself.
 pub struct Probe {
     name: &'static str,
     effect: Effect,
@@ -223,10 +223,12 @@ impl Tool for Probe {
         json!({"type": "object", "properties": {
             "wait": optional("string"), "ask": optional("string"), "say": optional("string"),
             "panic": optional("boolean"), "fail": optional("boolean"),
+            "panic_early": optional("boolean"),
         }})
     }
 
-    fn effect(&self, _: &Value) -> Effect {
+    fn effect(&self, arguments: &Value) -> Effect {
+        assert!(arguments["panic_early"] != json!(true), "on purpose");
         self.effect
     }
 

@@ -1,7 +1,7 @@
 //! The calls of a step: which run together, and that each is answered exactly once.
 
 use kimi_tui::llm::Delta;
-use kimi_tui::protocol::{Event, Outcome, StopReason, Verdict};
+use kimi_tui::protocol::{Event, FailureKind, Outcome, StopReason, Verdict};
 
 use super::bench::{Bench, Heard, Live, Say, call_at, calls, text};
 
@@ -304,4 +304,26 @@ async fn a_rejection_with_feedback_goes_on() {
     assert_eq!(bench.log.lines(), ["start a", "rejected a", "start b", "end b"]);
     let stored = live.stored().await;
     assert!(stored[2].starts_with("a> ") && stored[2].contains("use tabs"), "{stored:?}");
+}
+
+#[tokio::test]
+async fn a_fault_in_the_turn_itself_leaves_a_session_that_goes_on() {
+    let bench = Bench::with([
+        calls(&[("a", "Look", "{}"), ("b", "Look", r#"{"panic_early": true}"#)]),
+        vec![text("ok")],
+    ]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    let Outcome::Failed(failure) = heard.outcome() else { panic!("{:?}", heard.outcome()) };
+    assert_eq!(failure.kind, FailureKind::Internal);
+    let lines = heard.lines();
+    assert_eq!(lines[lines.len() - 2], "TurnEnd");
+    // The calls that nobody answered are, before anything else is said.
+    live.prompt("again").await.finished();
+    let stored = live.stored().await;
+    assert_eq!(stored.len(), 6);
+    for (line, id) in stored[2..4].iter().zip(["a", "b"]) {
+        assert!(line.starts_with(&format!("{id}> ")) && line.contains("interrupted"), "{line}");
+    }
+    assert_eq!(stored[4..], ["user: again", "assistant: ok"]);
 }

@@ -5,3 +5,4 @@ mod failures;
 mod forms;
 mod input;
 mod signals;
+mod streams;

@@ -82,3 +82,16 @@ fn an_interrupt_while_stdin_is_awaited() {
     assert!(matches!(ran.code, Some(143) | None), "{ran:#?}");
     assert_eq!(ran.out, "");
 }
+
+#[test]
+fn an_interrupt_while_the_server_says_nothing() {
+    let server = ModelServer::start(vec![Reply::hang(), Reply::new().text("Now.")]);
+    let home = Home::new(&server.url());
+    let running = home.start(&["--quiet", "-p", "x"]);
+    server.wait_for(1);
+    running.signal(Signal::INT);
+    let ran = running.end();
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
+    assert_eq!(ran.err.matches("Interrupted by user").count(), 1, "{}", ran.err);
+    assert_eq!(home.run(&["--quiet", "-C", "-p", "y"]).well().out, "Now.\n");
+}

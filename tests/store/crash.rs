@@ -234,3 +234,27 @@ fn a_torn_last_line() {
     let bad = wire.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
     assert_eq!(bad, 1, "{wire}");
 }
+
+/// The summary is what takes the place of the conversation: until it is there, nothing changes.
+#[test]
+fn while_the_conversation_is_summarised() {
+    let gate = Gate::new();
+    let server = ModelServer::start(vec![
+        Reply::new().text("one"),
+        Reply::new().text("two"),
+        Reply::new().text("half a summ").wait(&gate),
+        Reply::new().text("Going on."),
+    ]);
+    let home = Home::new(&server.url());
+    home.run(&["--quiet", "-p", "first"]).well();
+    home.run(&["--quiet", "-C", "-p", "second"]).well();
+    let mut running = home.start(&["--quiet", "-C", "-p", "/compact"]);
+    server.wait_for(3);
+    running.kill();
+    assert_eq!(home.run(&["--quiet", "-C", "-p", "go on"]).well().out, "Going on.\n");
+    let sent = server.requests().pop().unwrap().body["messages"].clone();
+    strict(&sent);
+    let said: Vec<&str> =
+        sent.as_array().unwrap()[1..].iter().filter_map(|m| m["content"].as_str()).collect();
+    assert_eq!(said, ["first", "one", "second", "two", "go on"]);
+}

@@ -46,7 +46,7 @@ use turns::{Queued, RunningTurn};
 /// Turns of a resumed session that are shown again.
 const REPLAYED_TURNS: usize = 5;
 /// Messages taken in at once before the next look at the keyboard.
-const DRAIN_BUDGET: Duration = Duration::from_millis(6);
+const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 
 /// How the screen begins.
 #[derive(Debug, Clone)]
