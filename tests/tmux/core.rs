@@ -79,6 +79,10 @@ fn an_answer_longer_than_the_screen_is_in_the_history_once() {
         assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
         assert_eq!(echoes(&rows), 1);
         assert_eq!(count(&rows, "── input ──"), 1, "nothing of the live region is in the history");
+        // Whoever reads fewer rows than that is told of a file with all of it.
+        assert_eq!(count(&rows, "the whole answer"), 1, "{rows:?}");
+        let file = std::fs::read_to_string(world.session_dir().join("last_message.md"));
+        assert_eq!(file.expect("the file"), text);
     }
 }
 
