@@ -25,7 +25,8 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     }
     if matches!(launch.front, Front::Tui { .. }) && !launch.terminals.stdout {
         anyhow::bail!(
-            "The screen needs a terminal, and stdout is none. Use `kimi -p TEXT` to ask once."
+            "The screen needs a terminal, but standard output is not one. Use `kimi -p TEXT` to ask \
+             once."
         );
     }
     let host = host(&launch, &env)?;
@@ -125,6 +126,14 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
         eprintln!("{warning}");
     }
     let session = opened.handle.session().clone();
+    if opened.handle.info().model.is_none() {
+        opened.handle.shutdown().await;
+        host.close(&session);
+        anyhow::bail!(
+            "LLM not set: no model is configured. Set KIMI_API_KEY, or add a provider and a model to {}.",
+            host.store.share().config_toml().display()
+        );
+    }
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
     let code = print::run_on_process(options, link).await?;

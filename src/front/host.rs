@@ -9,7 +9,7 @@ use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
-use crate::store::{Session, SessionStore, SessionSummary, StoreError, device_id};
+use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
 /// Which session to open.
@@ -114,17 +114,23 @@ impl Host {
             modes: self.modes(),
             system_prompt: self.system_prompt(),
             llm,
+            lock: SessionLock::take(&session)?,
             session,
         })?;
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }
 
-    /// Ends a session that was left: an empty one is removed, another is remembered as the last.
-    /// Returns whether there is something to resume.
+    /// Ends a session that was left: an empty one that nobody else has open is removed, another is
+    /// remembered as the last. Returns whether there is something to resume.
     pub fn close(&self, session: &Session) -> bool {
-        match self.store.remove_if_empty(session) {
+        let removed = SessionLock::take(session).and_then(|lock| match lock {
+            Some(_alone) => self.store.remove_if_empty(session),
+            None => Ok(false),
+        });
+        match removed {
             Ok(true) => return false,
+            Ok(false) if self.store.is_empty(session) => return false,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "an empty session stays behind"),
         }

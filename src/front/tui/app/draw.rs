@@ -28,6 +28,9 @@ const KEY_FRAME: Duration = Duration::from_millis(4);
 const RESIZED: Duration = Duration::from_millis(300);
 /// Frames of the spinner per turn of it are that far apart.
 const SPINNER: Duration = Duration::from_millis(100);
+/// Smaller terminals get one row: what the program is doing, or the prompt.
+const MIN_COLUMNS: u16 = 20;
+const MIN_ROWS: usize = 5;
 /// Rows of the queue that are listed.
 const QUEUE_ROWS: usize = 3;
 /// Rows of thinking or output below the spinner.
@@ -118,6 +121,15 @@ impl App {
 
     fn live(&mut self, columns: u16, height: usize) -> Live {
         let mut live = Live { rows: Vec::new(), caret: None };
+        if columns < MIN_COLUMNS || height < MIN_ROWS {
+            self.busy_rows(&mut live, columns, 0);
+            if live.rows.is_empty() {
+                self.composer_rows(&mut live, columns, height);
+            }
+            live.rows.truncate(1);
+            live.caret = None;
+            return live;
+        }
         // The composer and the status bar always have their place; the rest shares what is left.
         let bar = usize::from(self.host.config().tui.status_bar);
         let room = height.saturating_sub(1 + bar);
