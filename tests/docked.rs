@@ -2,6 +2,7 @@
 //! no other sequences than the contract allows, a vt100 parser, and tmux itself.
 
 mod model;
+mod open;
 mod pane;
 
 use std::io::Write;
@@ -34,6 +35,7 @@ struct Stage {
     model: Model,
     committed: Vec<String>,
     live: Vec<String>,
+    open: Vec<String>,
 }
 
 impl Stage {
@@ -45,6 +47,7 @@ impl Stage {
             model: Model::new(columns, rows),
             committed: Vec::new(),
             live: Vec::new(),
+            open: Vec::new(),
         };
         stage.play();
         stage

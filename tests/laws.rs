@@ -33,6 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("customize/", &["crate::front", "crate::cli", "crate::agent"]),
     ("auth/", &["crate::front", "crate::cli", "crate::agent"]),
     ("platform/", &["crate::front", "crate::cli", "crate::agent", "crate::llm", "crate::store"]),
+    ("front/", &["crate::cli"]),
     ("front/tui/", &["front::print", "front::wire", "front::acp"]),
     ("front/print/", &["front::tui", "front::wire", "front::acp"]),
     ("front/wire/", &["front::tui", "front::print", "front::acp"]),

@@ -1,8 +1,13 @@
 //! The integration tests, all in one binary so that linking is paid once.
 
+mod agent;
 mod cli;
 mod docked;
 mod laws;
 mod llm;
+mod print;
+mod store;
 mod support;
 mod terminal_session;
+mod tmux;
+mod tui;

@@ -77,6 +77,7 @@ async fn run() {
                 "Char('b')" => busy = true,
                 "Char('i')" => busy = false,
                 "Char('p')" => panic!("on purpose"),
+                "Char('t')" => drop(std::thread::spawn(|| panic!("on purpose")).join()),
                 "Char('o')" => {
                     docked.cover();
                     let mut open = Alternate::new(clone(), tty.size(), true);
@@ -125,6 +126,21 @@ fn ends_restored(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let after = |on: &str, off: &str| text.rfind(off) > text.rfind(on) && text.contains(on);
     after("\x1b[?2004h", "\x1b[?2004l") && after("\x1b[?1004h", "\x1b[?1004l")
+}
+
+/// A tool that breaks down does so on a thread of its own; whoever waits for it tells of it.
+#[test]
+fn a_fault_on_another_thread_leaves_the_screen_alone() {
+    let mut pty = start();
+    pty.send("t");
+    pty.wait_for_rows("the key", |rows| rows.iter().any(|row| row.contains("Char('t')")));
+    pty.send("x");
+    let rows =
+        pty.wait_for_rows("the next key", |rows| rows.iter().any(|row| row.contains("Char('x')")));
+    assert!(is_idle(&rows), "{rows:#?}");
+    assert!(!pty.screen_text().contains("on purpose"), "{rows:#?}");
+    pty.send("q");
+    assert_eq!(pty.wait_exit(), 7);
 }
 
 #[test]

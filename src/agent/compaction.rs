@@ -39,25 +39,43 @@ pub(super) struct Compacted {
     pub after: u64,
 }
 
-/// Compacts when the context is nearly full (agent-loop.md section 8).
-pub(super) async fn when_full(
-    core: &Arc<Core>,
-    cancel: &CancellationToken,
-) -> Result<(), CompactionError> {
-    let Some(llm) = core.llm().filter(|llm| llm.max_context > 0) else { return Ok(()) };
-    let (tokens, summarisable) = {
-        let context = core.context.lock().await;
-        (context.tokens(), split(context.messages()).0 > 0)
-    };
-    let max = llm.max_context;
-    let full = tokens as f64 >= max as f64 * core.limits.compaction_trigger_ratio
-        || (max > core.limits.reserved_context * 2
-            && tokens.saturating_add(core.limits.reserved_context) >= max);
-    // With nothing before the kept end a summary would only add to it.
-    if full && summarisable {
-        run(core, None, cancel).await?;
+/// Decides within a turn when to compact without being asked.
+#[derive(Debug, Default)]
+pub(super) struct AutoCompact {
+    /// After an attempt that did not help, tokens below which there is no other one: without this
+    /// a kept end that is too long would be summarised anew before every step.
+    not_below: u64,
+}
+
+impl AutoCompact {
+    /// Compacts when the context is nearly full (agent-loop.md section 8).
+    pub async fn when_full(
+        &mut self,
+        core: &Arc<Core>,
+        cancel: &CancellationToken,
+    ) -> Result<(), CompactionError> {
+        let Some(llm) = core.llm().filter(|llm| llm.max_context > 0) else { return Ok(()) };
+        let (tokens, summarisable) = {
+            let context = core.context.lock().await;
+            (context.tokens(), split(context.messages()).0 > 0)
+        };
+        // With nothing before the kept end a summary would only add to it.
+        if !is_full(core, tokens, llm.max_context) || !summarisable || tokens < self.not_below {
+            return Ok(());
+        }
+        let result = run(core, None, cancel).await;
+        let left = core.context.lock().await.tokens();
+        if is_full(core, left, llm.max_context) {
+            self.not_below = left.saturating_add(llm.max_context / 10);
+        }
+        result.map(drop)
     }
-    Ok(())
+}
+
+fn is_full(core: &Core, tokens: u64, max: u64) -> bool {
+    let reserved = core.limits.reserved_context;
+    tokens as f64 >= max as f64 * core.limits.compaction_trigger_ratio
+        || (max > reserved * 2 && tokens.saturating_add(reserved) >= max)
 }
 
 /// Compacts now. `None` when there is nothing to summarise.

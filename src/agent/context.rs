@@ -2,7 +2,7 @@
 
 use crate::llm::{Message, Role, estimate};
 use crate::protocol::ContentPart;
-use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError};
+use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError, open_calls};
 
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
@@ -85,6 +85,15 @@ impl Context {
         self.log.append(&[ContextRecord::Message(message.clone())])?;
         self.pending = self.pending.saturating_add(estimate::message_tokens(&message));
         self.messages.push(message);
+        Ok(())
+    }
+
+    /// Answers calls that never got a result, because the record could not be written or a fault
+    /// ended the turn: no provider takes a conversation that leaves one open.
+    pub fn answer_open_calls(&mut self) -> Result<(), StoreError> {
+        for result in open_calls(&self.messages) {
+            self.push(result)?;
+        }
         Ok(())
     }
 

@@ -103,6 +103,11 @@ impl Core {
         lock(&self.steers).push_back(input);
     }
 
+    /// Puts a message back that could not be given to the turn.
+    pub fn return_steer(&self, input: UserInput) {
+        lock(&self.steers).push_front(input);
+    }
+
     /// The oldest message that waits for the turn.
     pub fn next_steer(&self) -> Option<UserInput> {
         lock(&self.steers).pop_front()

@@ -43,7 +43,7 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
         let group = next_group(&mut waiting);
         if turn.cancel.is_cancelled() {
             let left: Vec<_> = group.into_iter().chain(waiting).map(|p| p.call).collect();
-            answer_interrupted(turn, &left).await?;
+            answer_not_started(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
         if stopped {
@@ -52,11 +52,9 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
             }
             continue;
         }
-        let left = run_group(turn, group, &mut rejections).await?;
-        if !left.is_empty() {
-            let left: Vec<_> =
-                left.into_iter().chain(waiting.into_iter().map(|p| p.call)).collect();
-            answer_interrupted(turn, &left).await?;
+        if run_group(turn, group, &mut rejections).await? {
+            let left: Vec<_> = waiting.into_iter().map(|p| p.call).collect();
+            answer_not_started(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
     }
@@ -103,12 +101,12 @@ fn next_group(waiting: &mut std::collections::VecDeque<Prepared>) -> Vec<Prepare
     group
 }
 
-/// Runs a group to its end. Returns the calls that were cut off by a cancel.
+/// Runs a group to its end. Returns whether a cancel cut off one of its calls.
 async fn run_group(
     turn: &Turn<'_>,
     group: Vec<Prepared>,
     rejections: &mut Vec<Rejected>,
-) -> Result<Vec<ToolCall>, StepError> {
+) -> Result<bool, StepError> {
     let mut running = FuturesUnordered::new();
     for Prepared { call, repeat, work } in group {
         match work {
@@ -121,45 +119,72 @@ async fn run_group(
             }
         }
     }
-    let mut cut_off = Vec::new();
-    while let Some((result, call, repeat)) = running.next().await {
-        match result {
-            Some(result) => {
+    let mut cut_off = false;
+    while let Some((ran, call, repeat)) = running.next().await {
+        match ran {
+            Ran::Done(result) => {
                 rejections.extend(result.rejected);
                 finish(turn, &call, repeat, result).await?;
             }
-            None => cut_off.push(call),
+            // Clients hear no result for it (wire.md section 6); the model does.
+            Ran::CutOff(output) => {
+                cut_off = true;
+                let value = ToolReturnValue::error(
+                    "The user interrupted this call. It may have had some effect already.",
+                    "Interrupted",
+                );
+                store(turn, &call, &ToolReturnValue { output, ..value }).await?;
+            }
         }
     }
     Ok(cut_off)
 }
 
+/// How a call ended.
+enum Ran {
+    Done(ToolReturn),
+    /// Cancelled, with the output it had until then.
+    CutOff(ToolOutput),
+}
+
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop(tokio::task::JoinHandle<ToolReturn>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
-/// `None` when it was cancelled.
 async fn run_one(
     core: &Arc<Core>,
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,
     arguments: Value,
     call_id: &str,
-) -> Option<ToolReturn> {
+) -> Ran {
     let name = tool.name();
     let context = call_context(core, cancel.child_token(), call_id);
-    let mut task = tokio::spawn(async move { tool.call(arguments, &context).await });
+    let mut task = AbortOnDrop(tokio::spawn(async move { tool.call(arguments, &context).await }));
     let joined = tokio::select! {
-        joined = &mut task => joined,
+        joined = &mut task.0 => joined,
         () = cancel.cancelled() => {
             // The tool hears of the cancel too: it gets time to take down what it started.
-            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
-                Ok(_) => {}
-                Err(_) => task.abort(),
+            match tokio::time::timeout(CANCEL_GRACE, &mut task.0).await {
+                Ok(joined) => joined,
+                Err(_) => return Ran::CutOff(ToolOutput::Text(String::new())),
             }
-            return None;
         }
     };
     match joined {
-        Ok(result) => (!cancel.is_cancelled()).then_some(result),
-        Err(error) => Some(
+        // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
+        Ok(result) if cancel.is_cancelled() && result.value.is_error => {
+            Ran::CutOff(result.value.output)
+        }
+        Ok(result) => Ran::Done(result),
+        Err(_) if cancel.is_cancelled() => Ran::CutOff(ToolOutput::Text(String::new())),
+        Err(error) => Ran::Done(
             ToolReturnValue::error(
                 format!(
                     "Error running tool {name}: {error}\n\
@@ -209,11 +234,12 @@ async fn finish(
     Ok(())
 }
 
-/// Answers calls that a cancel cut off. Clients hear no result for them (wire.md section 6).
-async fn answer_interrupted(turn: &Turn<'_>, calls: &[ToolCall]) -> Result<(), StepError> {
+/// Answers calls that a cancel kept from starting. Clients hear no result for them (wire.md
+/// section 6).
+async fn answer_not_started(turn: &Turn<'_>, calls: &[ToolCall]) -> Result<(), StepError> {
     for call in calls {
         let value = ToolReturnValue::error(
-            "The user interrupted this call. It may have had some effect already.",
+            "Not run: the user interrupted the turn before this call started.",
             "Interrupted",
         );
         store(turn, call, &value).await?;

@@ -50,6 +50,14 @@ impl Hub {
         self.send(Message::Outcome { op_id, outcome });
     }
 
+    /// Writes streamed text to the record that waits there for more.
+    pub fn flush_old(&self) {
+        let now = self.env.unix_now();
+        if let Some(recorder) = &mut self.lock().recorder {
+            recorder.flush_when_old(now);
+        }
+    }
+
     /// Ends every subscriber's stream.
     pub fn close(&self) {
         let mut inner = self.lock();

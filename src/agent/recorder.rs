@@ -103,8 +103,14 @@ impl Recorder {
         self.flush_when_old(now);
     }
 
-    fn flush_when_old(&mut self, now: f64) {
-        if self.pending.as_ref().is_some_and(|pending| now - pending.since >= FLUSH_AFTER_S) {
+    /// Writes text that has streamed for long enough; called now and then, because a stream that
+    /// stalls brings nothing that would do it.
+    pub fn flush_when_old(&mut self, now: f64) {
+        let old = self.pending.as_ref().is_some_and(|pending| {
+            // A call is written whole: its arguments may still come.
+            !matches!(pending.piece, Piece::Call(_)) && now - pending.since >= FLUSH_AFTER_S
+        });
+        if old {
             self.flush();
         }
     }

@@ -22,6 +22,8 @@ use crate::tools::{Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
+/// How often a running turn looks for streamed text that is not on disk yet.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 /// Everything a session is made of.
 pub struct SessionOptions {
@@ -171,8 +173,11 @@ struct RunningTurn {
 
 impl Actor {
     async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+        let mut flush = tokio::time::interval(FLUSH_EVERY);
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = flush.tick(), if self.turn.is_some() => self.core.hub.flush_old(),
                 op = ops.recv() => match op {
                     None | Some(Op::Shutdown) => break,
                     Some(op) => self.take(op).await,

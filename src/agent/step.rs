@@ -1,10 +1,11 @@
 //! One model request with its retries, then the calls it asks for.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::compaction;
+use super::compaction::{self, CompactionError};
 use super::dispatch;
 use super::turn::{Turn, store_failure};
 use crate::llm::{
@@ -32,8 +33,7 @@ pub(super) async fn run(turn: &mut Turn<'_>, n: u32) -> Result<StepEnd, StepErro
     let Some(llm) = turn.core.llm() else {
         return Err(StepError::Failed(internal("the model went away during the turn")));
     };
-    let answer = request(turn, &llm, n).await?;
-    let message = answer.message(|| fresh_call_id(turn));
+    let (answer, message) = request(turn, &llm, n).await?;
     let (input, total) = report_usage(turn, &llm, &answer).await;
     let calls = message.tool_calls.clone();
     turn.core
@@ -53,12 +53,26 @@ pub(super) async fn run(turn: &mut Turn<'_>, n: u32) -> Result<StepEnd, StepErro
     dispatch::run(turn, calls).await
 }
 
-fn fresh_call_id(turn: &Turn<'_>) -> String {
-    format!("call_{}", turn.core.env.ids.uuid().replace('-', ""))
+/// The message of a whole answer. Each call has an id of its own, also when the model gave none or
+/// the same one twice: results are told apart by it.
+fn message_of(turn: &Turn<'_>, answer: &Assembler) -> Message {
+    let fresh = || format!("call_{}", turn.core.env.ids.uuid().replace('-', ""));
+    let mut message = answer.message(fresh);
+    let mut taken = HashSet::new();
+    for call in &mut message.tool_calls {
+        while !taken.insert(call.id.clone()) {
+            call.id = fresh();
+        }
+    }
+    message
 }
 
 /// Asks the model until it answers or there is no point in going on.
-async fn request(turn: &mut Turn<'_>, llm: &Llm, n: u32) -> Result<Assembler, StepError> {
+async fn request(
+    turn: &mut Turn<'_>,
+    llm: &Llm,
+    n: u32,
+) -> Result<(Assembler, Message), StepError> {
     let policy = RetryPolicy { max_attempts: turn.core.limits.max_retries_per_step };
     let mut failed_attempts = 0;
     let mut compacted = false;
@@ -73,8 +87,11 @@ async fn request(turn: &mut Turn<'_>, llm: &Llm, n: u32) -> Result<Assembler, St
         };
         if error.context_overflow() && !compacted {
             compacted = true;
-            if compaction::run(turn.core, None, turn.cancel).await.is_ok() {
-                continue;
+            match compaction::run(turn.core, None, turn.cancel).await {
+                Ok(Some(_)) => continue,
+                Err(CompactionError::Cancelled) => return Err(StepError::Cancelled),
+                // Nothing to leave out, or no summary: the refusal stands.
+                Ok(None) | Err(_) => {}
             }
         }
         failed_attempts += 1;
@@ -108,7 +125,7 @@ enum AttemptError {
 }
 
 /// Sends the request once and streams the answer to the hub.
-async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<Assembler, AttemptError> {
+async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<(Assembler, Message), AttemptError> {
     let (system, messages, context_tokens) = {
         let context = turn.core.context.lock().await;
         (context.system_prompt().to_owned(), context.request_messages(), context.tokens())
@@ -129,7 +146,10 @@ async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<Assembler, AttemptError> 
     loop {
         let delta = tokio::select! {
             biased;
-            () = turn.cancel.cancelled() => return Err(AttemptError::Cancelled(answer)),
+            () = turn.cancel.cancelled() => {
+                calls.tell_held(turn);
+                return Err(AttemptError::Cancelled(answer));
+            }
             delta = stream.next() => delta,
         };
         match delta {
@@ -142,18 +162,21 @@ async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<Assembler, AttemptError> 
         }
     }
     answer.check().map_err(AttemptError::Llm)?;
-    calls.finish(turn, &answer.message(|| fresh_call_id(turn)));
-    Ok(answer)
+    let message = message_of(turn, &answer);
+    calls.finish(turn, &message);
+    Ok((answer, message))
 }
 
 /// Shows the calls of an answer while they stream.
 ///
 /// `ToolCallPart` names no call, so only the first call can stream; the others are told whole when
-/// the answer is complete, and pieces that interleave cannot mix (wire.md section 11).
+/// the answer is complete, and pieces that interleave cannot mix (wire.md section 11). For the same
+/// reason content that comes after it is held back until the call is whole.
 #[derive(Default)]
 struct CallStream {
     /// Index and id of the call that streams.
     first: Option<(usize, String)>,
+    held: Vec<ContentPart>,
 }
 
 impl CallStream {
@@ -187,7 +210,22 @@ impl CallStream {
         }
     }
 
-    fn finish(self, turn: &Turn<'_>, message: &Message) {
+    fn content(&mut self, turn: &Turn<'_>, part: ContentPart) {
+        if self.first.is_some() {
+            self.held.push(part);
+        } else {
+            turn.core.hub.event(Event::ContentPart(part));
+        }
+    }
+
+    fn tell_held(&mut self, turn: &Turn<'_>) {
+        for part in self.held.drain(..) {
+            turn.core.hub.event(Event::ContentPart(part));
+        }
+    }
+
+    fn finish(mut self, turn: &Turn<'_>, message: &Message) {
+        self.tell_held(turn);
         let streamed = self.first.map(|(_, id)| id);
         for call in &message.tool_calls {
             if streamed.as_deref() != Some(&call.id) {
@@ -208,7 +246,7 @@ fn tell(turn: &Turn<'_>, calls: &mut CallStream, delta: &Delta) {
         }
         _ => return,
     };
-    turn.core.hub.event(Event::ContentPart(part));
+    calls.content(turn, part);
 }
 
 /// Reports the token counts of an answer; without any from the provider, our own estimate stands in.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::compaction;
+use super::compaction::AutoCompact;
 use super::core::Core;
 use super::repeat::RepeatGuard;
 use super::slash;
@@ -19,6 +19,7 @@ pub(super) struct Turn<'a> {
     pub core: &'a Arc<Core>,
     pub cancel: &'a CancellationToken,
     pub repeats: RepeatGuard,
+    pub auto_compact: AutoCompact,
 }
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
@@ -46,7 +47,12 @@ pub(super) async fn run_plain(
     input: UserInput,
     cancel: &CancellationToken,
 ) -> Outcome {
-    let mut turn = Turn { core, cancel, repeats: RepeatGuard::default() };
+    let mut turn = Turn {
+        core,
+        cancel,
+        repeats: RepeatGuard::default(),
+        auto_compact: AutoCompact::default(),
+    };
     turn.run(input).await
 }
 
@@ -63,16 +69,20 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
-        // What was meant for a turn that was stopped before it could be delivered.
-        self.take_steers().await;
-        {
-            let mut context = self.core.context.lock().await;
-            let stored = context.checkpoint().and_then(|()| context.push(Message::user(parts)));
-            if let Err(error) = stored {
-                return Outcome::Failed(store_failure(&error));
-            }
+        match self.begin(parts).await {
+            Ok(()) => self.steps().await,
+            Err(error) => Outcome::Failed(store_failure(&error)),
         }
-        self.steps().await
+    }
+
+    /// Puts the user's message into the conversation, after all that belongs before it.
+    async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
+        self.core.context.lock().await.answer_open_calls()?;
+        // What was meant for a turn that was stopped before it could be delivered.
+        self.take_steers().await?;
+        let mut context = self.core.context.lock().await;
+        context.checkpoint()?;
+        context.push(Message::user(parts))
     }
 
     async fn steps(&mut self) -> Outcome {
@@ -88,7 +98,7 @@ impl Turn<'_> {
             }
             n += 1;
             self.core.hub.event(Event::StepBegin { n });
-            if let Err(error) = compaction::when_full(self.core, self.cancel).await {
+            if let Err(error) = self.auto_compact.when_full(self.core, self.cancel).await {
                 // The request may still fit; if it does not, the provider says so.
                 warn!(%error, "automatic compaction failed");
             }
@@ -96,15 +106,21 @@ impl Turn<'_> {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
             };
-            match end {
-                Ok(StepEnd::Continue) => {
-                    self.take_steers().await;
-                }
-                Ok(StepEnd::Stop(reason)) => {
-                    if !self.take_steers().await {
-                        return Outcome::Finished { stop: reason };
+            let mut steered = false;
+            let end = match end {
+                Ok(end) => match self.take_steers().await {
+                    Ok(any) => {
+                        steered = any;
+                        Ok(end)
                     }
-                }
+                    Err(error) => Err(StepError::Failed(store_failure(&error))),
+                },
+                Err(error) => Err(error),
+            };
+            match end {
+                Ok(StepEnd::Continue) => {}
+                Ok(StepEnd::Stop(_)) if steered => {}
+                Ok(StepEnd::Stop(reason)) => return Outcome::Finished { stop: reason },
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
                     return Outcome::Cancelled;
@@ -122,17 +138,19 @@ impl Turn<'_> {
     }
 
     /// Gives the waiting messages to the model. True when there were any.
-    async fn take_steers(&self) -> bool {
+    async fn take_steers(&self) -> Result<bool, StoreError> {
         let mut any = false;
         while let Some(input) = self.core.next_steer() {
             let message = Message::user(input.clone().into_parts());
             if let Err(error) = self.core.context.lock().await.push(message) {
-                warn!(%error, "a steer could not be stored");
+                // Not told to anybody yet: the next turn may take it.
+                self.core.return_steer(input);
+                return Err(error);
             }
             self.core.hub.event(Event::SteerInput { user_input: input });
             any = true;
         }
-        any
+        Ok(any)
     }
 
     /// Tells the model, for its next request, that the user stopped it here.

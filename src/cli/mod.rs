@@ -5,7 +5,6 @@
 
 mod args;
 mod checks;
-mod exit_code;
 mod info;
 mod launch;
 mod run;
@@ -17,8 +16,8 @@ mod tests;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 
+pub use crate::front::ending::ExitCode;
 pub use args::{Args, Command};
-pub use exit_code::ExitCode;
 pub use info::VERSION;
 pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
 pub use usage_error::UsageError;
@@ -97,11 +96,6 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     };
     drop(logging);
     code
-}
-
-/// The line on stderr that says how to come back to a session, with an empty line before it.
-pub fn resume_hint(session_id: &str) -> String {
-    format!("\nTo resume this session: kimi -r {session_id}\n")
 }
 
 fn other_command(words: &[OsString]) -> ExitCode {

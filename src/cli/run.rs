@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, resume_hint};
+use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError};
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource};
+use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
 use crate::front::tui::{self, Signal, TuiOptions};
@@ -101,6 +102,7 @@ async fn screen(
     };
     match ended.signal {
         Some(Signal::Terminate) => return Ok(ExitCode::Terminated),
+        Some(Signal::Interrupt) => return Ok(ExitCode::Interrupted),
         Some(Signal::Hangup) => return Ok(ExitCode::Failure),
         None => {}
     }

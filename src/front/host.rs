@@ -9,7 +9,7 @@ use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
-use crate::store::{Session, SessionStore, SessionSummary, StoreError};
+use crate::store::{Session, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
 /// Which session to open.
@@ -167,7 +167,14 @@ impl Host {
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
         let spec = spec_of(choice)?;
-        Ok(llm::connect(&spec, thinking, session_id, None, &self.env)?)
+        let (share, env) = (self.store.share().clone(), self.env.clone());
+        let connection = llm::Connection {
+            thinking,
+            session_id,
+            device_id: Some(Arc::new(move || device_id(&share, &env))),
+            ..llm::Connection::default()
+        };
+        Ok(connection.open(&spec, &self.env)?)
     }
 
     fn limits(&self) -> Limits {

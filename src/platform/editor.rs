@@ -18,13 +18,13 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum EditorError {
     /// No editor was found.
-    #[error("No editor was found. Set one with /editor, or set $VISUAL or $EDITOR.")]
+    #[error("No editor was found. Set $EDITOR, or default_editor in config.toml.")]
     NoEditor,
     /// The text could not be handed to the editor or taken back.
     #[error("The text could not be kept in a temporary file: {0}. Make room in {1} and try again.")]
     File(std::io::Error, String),
     /// The editor did not start.
-    #[error("{program} did not start: {error}. Choose another editor with /editor.")]
+    #[error("{program} did not start: {error}. Set $EDITOR or default_editor to another one.")]
     Start { program: String, error: std::io::Error },
     /// The file that came back is too large.
     #[error(

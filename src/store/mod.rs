@@ -7,6 +7,7 @@
 
 mod atomic;
 mod context_log;
+mod device_id;
 mod error;
 mod history;
 mod index;
@@ -23,12 +24,14 @@ mod wire_log;
 
 pub use atomic::write_atomic;
 pub use context_log::{ContextLog, ContextRecord, LoadedContext};
+pub use device_id::device_id;
 pub use error::StoreError;
 pub use history::History;
 pub use index::WorkDirIndex;
 pub use last_answer::write_last_answer;
 pub(crate) use lines::read_regular;
 pub use paths::{ShareDir, work_dir_hash};
+pub(crate) use repair::open_calls;
 pub use session::{BadSessionId, Session, SessionStore, check_session_id};
 pub use state::{Approval, SessionState, StateFile};
 pub use summary::SessionSummary;

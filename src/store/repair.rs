@@ -62,6 +62,22 @@ impl Pairing {
     }
 }
 
+/// Results for the calls at the end of a history that have none.
+pub fn open_calls(messages: &[Message]) -> Vec<Message> {
+    let answered: HashSet<&str> = messages
+        .iter()
+        .rev()
+        .take_while(|message| message.role == Role::Tool)
+        .filter_map(|message| message.tool_call_id.as_deref())
+        .collect();
+    let last = messages.iter().rev().find(|message| message.role != Role::Tool);
+    last.into_iter()
+        .flat_map(|message| &message.tool_calls)
+        .filter(|call| !answered.contains(call.id.as_str()))
+        .map(|call| interrupted(&call.id))
+        .collect()
+}
+
 /// The result of a call that never came back.
 fn interrupted(call_id: &str) -> Message {
     Message::tool_result(

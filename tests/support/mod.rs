@@ -1,6 +1,7 @@
 //! What several integration tests need.
 
 pub mod model_server;
+pub mod program;
 pub mod pty;
 pub mod screen;
 pub mod tmux;

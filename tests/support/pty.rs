@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+/// How long a wait may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A program in a pseudo-terminal; killed when dropped.
 pub struct Pty {
     master: Box<dyn MasterPty + Send>,
@@ -86,7 +89,7 @@ impl Pty {
         self.writer.flush().expect("the program's terminal is open");
     }
 
-    /// Waits until the screen satisfies `condition`; fails with the screen after 20 s.
+    /// Waits until the screen satisfies `condition`; fails with the screen after 30 s.
     pub fn wait_for(&self, what: &str, condition: impl Fn(&vt100::Screen) -> bool) {
         self.wait(what, |state| condition(state.parser.screen()));
     }
@@ -97,6 +100,26 @@ impl Pty {
         self.rows()
     }
 
+    /// Waits until the rows of the history and the screen satisfy `condition`, and returns them.
+    pub fn wait_for_history(
+        &self,
+        what: &str,
+        condition: impl Fn(&[String]) -> bool,
+    ) -> Vec<String> {
+        let mut found = Vec::new();
+        self.wait_mut(what, |state| {
+            found = history_of(&mut state.parser);
+            condition(&found)
+        });
+        found
+    }
+
+    /// Waits until the bytes written so far satisfy `condition`, and returns them.
+    pub fn wait_for_bytes(&self, what: &str, condition: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        self.wait(what, |state| condition(&state.bytes));
+        self.raw_bytes()
+    }
+
     /// Waits until the program has ended and returns its exit code.
     pub fn wait_exit(&mut self) -> u32 {
         self.wait("the end of the program", |state| state.closed);
@@ -104,11 +127,20 @@ impl Pty {
     }
 
     fn wait(&self, what: &str, condition: impl Fn(&State) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        self.wait_mut(what, |state| condition(state));
+    }
+
+    fn wait_mut(&self, what: &str, mut condition: impl FnMut(&mut State) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().expect("not poisoned");
-        while !condition(&state) {
+        while !condition(&mut state) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what}:\n{}", state.parser.screen().contents());
+            if left.is_zero() {
+                let rows = rows_of(state.parser.screen()).join("\n");
+                // The lock is let go first: a poisoned one would fail the end of the program, too.
+                drop(state);
+                panic!("waited for {what}:\n{rows}");
+            }
             state = self.shared.news.wait_timeout(state, left).expect("not poisoned").0;
         }
     }

@@ -43,7 +43,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 pub use signals::{Signal, listen};
 
-use crate::cli::ExitCode;
+use crate::front::ending::ExitCode;
 use crate::protocol::{Event, Message, Op, Outcome};
 use output::{Output, Pieces};
 

@@ -12,7 +12,7 @@ use super::failure::Trouble;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
 use super::{Format, Link, PrintOptions, Printer, Signal, printer};
-use crate::cli::{ExitCode, resume_hint};
+use crate::front::ending::{ExitCode, resume_hint};
 use crate::protocol::{
     ApprovalResponse, Event, Message, Op, Outcome, QuestionResponse, Request, Response, Verdict,
 };

@@ -1,5 +1,6 @@
 //! The slash commands that the screen carries out.
 
+use crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 
 use super::panes::Pane;
@@ -9,7 +10,7 @@ use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, count};
 use crate::front::tui::commands::{self, Command};
 use crate::front::tui::composer::{SlashArgs, SlashCommand};
-use crate::front::tui::overlays::Pager;
+use crate::front::tui::overlays::{Overlay, Pager};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Op;
@@ -304,6 +305,8 @@ impl App {
             return Ok(());
         }
         let lines = self.transcript.past().lines(&self.theme);
-        self.open_pane(Pane::other(Pager::new("Transcript", lines)))
+        let mut pager = Pager::new("Transcript", lines);
+        pager.key(KeyCode::End.into(), self.pane_size());
+        self.open_pane(Pane::other(pager))
     }
 }

@@ -14,7 +14,7 @@ use crate::front::tui::status::prompt::{self, Prompt};
 use crate::front::tui::status::spinner::{self, Motion};
 use crate::front::tui::status::title::State;
 use crate::front::tui::status::toast::Lane;
-use crate::front::tui::terminal::{Flip, Position};
+use crate::front::tui::terminal::{Flip, Position, Size};
 use crate::front::tui::text::{clean_line, line_width, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
@@ -23,12 +23,19 @@ use crate::front::tui::todo_panel::todo_rows;
 const FRAME: Duration = Duration::from_millis(16);
 /// The same when a key waits to be seen: a stream that fills every frame must not hold it up.
 const KEY_FRAME: Duration = Duration::from_millis(4);
+/// How long nothing is written after a resize where the next one may be under way untold. What is
+/// drawn for an old size then lands on rows of the transcript.
+const RESIZED: Duration = Duration::from_millis(300);
 /// Frames of the spinner per turn of it are that far apart.
 const SPINNER: Duration = Duration::from_millis(100);
 /// Rows of the queue that are listed.
 const QUEUE_ROWS: usize = 3;
 /// Rows of thinking or output below the spinner.
 const PHASE_ROWS: usize = 6;
+
+/// Rows of a dialog for a program that drives us: it looks for the spinner, which is above the dialog,
+/// in the last eighteen rows (tmux-contract.md section 4).
+const READABLE_DIALOG: usize = 14;
 
 /// The rows of the live region and the place of the caret among them.
 struct Live {
@@ -59,18 +66,25 @@ impl App {
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let now = self.now();
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
+        let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
         let spinner = self.busy().then(|| now + SPINNER);
         let stir = self.stir_until.map(|_| now + SPINNER);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
     }
 
-    /// Draws a frame.
+    /// Draws a frame, unless the terminal has to be left alone for a while after a resize.
     pub(super) fn draw(&mut self) -> Result<(), TuiError> {
         self.screen.check_size();
         let size = self.screen.docked().size();
+        if self.must_wait(size) {
+            self.dirty = true;
+            return Ok(());
+        }
         let (columns, height) = (size.columns, usize::from(size.rows));
-        let live = self.live(columns, height);
+        // What does not fit would be cut off at the top, where the spinner is.
+        let max_live = usize::from(self.screen.docked().max_live());
+        let live = self.live(columns, max_live);
         let open_room = height.saturating_sub(live.rows.len() + 1).max(1);
         let mut open = self.transcript.open_rows(columns, open_room, &self.theme);
         if !open.is_empty() {
@@ -90,18 +104,33 @@ impl App {
         Ok(())
     }
 
+    /// Whether this is no time for a frame; notes the size of the frame that is drawn if it is.
+    fn must_wait(&mut self, size: Size) -> bool {
+        let now = self.now();
+        let resized = self.drawn_size.is_some_and(|drawn| drawn != size);
+        if !resized && self.quiet_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        self.drawn_size = Some(size);
+        self.quiet_until = (resized && self.screen.tells_sizes_late()).then(|| now + RESIZED);
+        false
+    }
+
     fn live(&mut self, columns: u16, height: usize) -> Live {
         let mut live = Live { rows: Vec::new(), caret: None };
         // The composer and the status bar always have their place; the rest shares what is left.
         let bar = usize::from(self.host.config().tui.status_bar);
-        let room = height.saturating_sub(2 + bar);
+        let room = height.saturating_sub(1 + bar);
         self.busy_rows(&mut live, columns, room);
         if self.dialogs.is_empty() {
             let left = room.saturating_sub(live.rows.len());
             self.side_rows(&mut live, columns, left);
-            self.composer_rows(&mut live, columns, height);
+            self.composer_rows(&mut live, columns, height.saturating_sub(bar));
         } else {
-            let left = room.saturating_sub(live.rows.len());
+            let mut left = room.saturating_sub(live.rows.len());
+            if self.env.var("CAO_TERMINAL_ID").is_some() {
+                left = left.min(READABLE_DIALOG);
+            }
             self.dialog_rows(&mut live, columns, left);
             live.rows.push(prompt::line(&Prompt::Dialog, columns, &self.theme));
         }
@@ -186,7 +215,9 @@ impl App {
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
-        let header = match (self.busy(), self.composer.is_empty()) {
+        let room = height.saturating_sub(live.rows.len() + 1).min(height.div_ceil(2));
+        let view = self.composer.rows(columns.into(), room.max(1), &self.theme);
+        let header = match (self.busy(), view.lines.is_empty()) {
             (true, _) => Prompt::Busy,
             (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
             (false, false) => Prompt::Writing,
@@ -194,7 +225,6 @@ impl App {
         let row = prompt::line(&header, columns, &self.theme);
         let header_width = line_width(&row);
         live.rows.push(row);
-        let view = self.composer.rows(columns.into(), (height / 2).max(1), &self.theme);
         match view.cursor {
             Some((row, column)) => live.caret_at(row, column),
             None => {
@@ -206,7 +236,7 @@ impl App {
             }
         }
         live.rows.extend(view.lines);
-        let room = height.saturating_sub(live.rows.len() + 2);
+        let room = height.saturating_sub(live.rows.len());
         live.rows.extend(self.composer.menu_rows(columns.into(), room, &self.theme));
     }
 

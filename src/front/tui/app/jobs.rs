@@ -91,8 +91,12 @@ impl Jobs {
 impl App {
     pub(super) fn on_job(&mut self, done: Done) -> Result<(), TuiError> {
         match done {
-            Done::FilesFound => self.dirty |= self.composer.menu_open(),
-            Done::History(entries) => self.composer.set_history(composer::History::new(entries)),
+            // Whether they open a menu is seen when they are looked at.
+            Done::FilesFound => self.dirty = true,
+            Done::History(entries) => {
+                self.composer.set_history(composer::History::new(entries));
+                self.dirty |= self.composer.searching();
+            }
             Done::Branch(branch) => {
                 self.dirty |= branch != self.branch;
                 self.branch = branch;

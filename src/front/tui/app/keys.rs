@@ -137,12 +137,6 @@ impl App {
                 self.screen.stop()?;
                 self.dirty = true;
             }
-            Action::TogglePlan => {
-                self.toast("mode", "plan mode is not part of this version yet");
-            }
-            Action::ToggleShell => {
-                self.toast("mode", "shell mode is not part of this version yet");
-            }
             _ => {}
         }
         Ok(())

@@ -31,7 +31,7 @@ use super::dialogs::Dialog;
 use super::markdown::MarkdownStyle;
 use super::status::prompt;
 use super::status::toast::Toasts;
-use super::terminal::{Flip, Happening, Input, Screen, Signal};
+use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
@@ -130,6 +130,10 @@ struct App {
     /// What the user did is not on the screen yet.
     key_waits: bool,
     last_frame: Option<Instant>,
+    /// The size that the last frame was drawn for.
+    drawn_size: Option<Size>,
+    /// Nothing is drawn before then.
+    quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
     pending_switch: Option<Which>,
     leaving: bool,
@@ -187,6 +191,8 @@ impl App {
             dirty: true,
             key_waits: false,
             last_frame: None,
+            drawn_size: None,
+            quiet_until: None,
             pending_switch: None,
             leaving: false,
             signal: None,
@@ -307,8 +313,8 @@ impl App {
 
     /// Takes in what else has come, for a bounded time: keys come first again after it.
     fn drain(&mut self) -> Result<(), TuiError> {
-        let until = Instant::now() + DRAIN_BUDGET;
-        while Instant::now() < until && !self.leaving {
+        let until = self.now() + DRAIN_BUDGET;
+        while self.now() < until && !self.leaving {
             match self.messages.try_recv() {
                 Ok(message) => self.on_message(&message)?,
                 Err(_) => break,

@@ -217,7 +217,7 @@ impl App {
         self.open_pane(Pane::other(picker))
     }
 
-    fn pane_size(&mut self) -> Size {
+    pub(super) fn pane_size(&mut self) -> Size {
         let size = self.screen.docked().size();
         Size::new(size.columns, size.rows)
     }

@@ -168,7 +168,9 @@ impl Composer {
     fn send(&mut self, cx: &ComposerContext) -> ComposerEvent {
         let text = self.text();
         if text.trim().is_empty() {
-            return ComposerEvent::None;
+            // After a turn that was stopped the queue waits for this key.
+            let next = cx.queued > 0 && !cx.running && self.is_empty();
+            return if next { ComposerEvent::Submit } else { ComposerEvent::None };
         }
         self.menu.close();
         let command = Some(&text).filter(|_| !cx.shell);

@@ -122,6 +122,10 @@ impl Composer {
     pub fn set_history(&mut self, history: History) {
         self.browse = None;
         self.history = history;
+        // A search may have begun before there was anything to find.
+        if let Some(search) = &mut self.search {
+            search.restart(&self.history);
+        }
     }
 
     /// Other commands for the menu.

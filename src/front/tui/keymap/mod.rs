@@ -103,8 +103,6 @@ mod tests {
         }
         assert_eq!(action(KeyCode::Char('A'), ctrl), Some(Action::LineStart));
         assert_eq!(action(KeyCode::Char('m'), ctrl), Some(Action::Submit));
-        assert_eq!(action(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Action::TogglePlan));
-        assert_eq!(action(KeyCode::BackTab, KeyModifiers::NONE), Some(Action::TogglePlan));
         assert_eq!(action(KeyCode::Char('?'), KeyModifiers::SHIFT), Some(Action::ShowKeys));
     }
 

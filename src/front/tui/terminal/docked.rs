@@ -62,6 +62,9 @@ pub struct Docked<W: Write> {
     open: Vec<Line<'static>>,
     /// The 1-based last screen row that holds open rows, or retracted ones; 0 for none.
     open_end: u16,
+    /// Transcript rows written since the terminal last moved things by itself: where those are is
+    /// known for sure.
+    sure: usize,
     /// The bytes of each screen row of the live region and of the open rows; `None` where they are
     /// not known.
     shown: Vec<Option<Vec<u8>>>,
@@ -92,6 +95,7 @@ impl<W: Write> Docked<W> {
             queue: Vec::new(),
             open: Vec::new(),
             open_end: 0,
+            sure: 0,
             shown: vec![None; usize::from(size.rows)],
             cursor: Position { row: 0, column: 0 },
             visible: None,
@@ -131,6 +135,11 @@ impl<W: Write> Docked<W> {
         self.give_back()
     }
 
+    /// The most live rows that a frame shows.
+    pub fn max_live(&self) -> u16 {
+        self.geometry.max_live()
+    }
+
     /// Appends rows to the transcript; the next frame writes them. A row wider than the terminal is
     /// cut: wrapping is the caller's.
     pub fn commit(&mut self, rows: Vec<Line<'static>>) {
@@ -156,8 +165,9 @@ impl<W: Write> Docked<W> {
         if self.mode != Mode::Showing || self.geometry.has_moved() {
             return count;
         }
-        let on_screen = count.min(usize::from(self.geometry.filled));
+        let on_screen = count.min(usize::from(self.geometry.filled)).min(self.sure);
         if on_screen > 0 {
+            self.sure -= on_screen;
             self.open_end = self.open_end.max(self.geometry.filled);
             self.geometry.filled -= u16::try_from(on_screen).unwrap_or(u16::MAX);
         }
@@ -300,6 +310,7 @@ impl<W: Write> Docked<W> {
     }
 
     fn forget(&mut self) {
+        self.sure = 0;
         self.open_end = 0;
         self.shown.clear();
         self.shown.resize(usize::from(self.geometry.size.rows), None);
@@ -358,7 +369,8 @@ impl<W: Write> Docked<W> {
 
     /// Sends the `count` oldest rows on the screen into the history.
     fn scroll_filled(&mut self, count: u16, out: &mut Vec<u8>) {
-        let bottom = self.geometry.filled;
+        // A region has at least two rows.
+        let bottom = self.geometry.filled.max(2);
         region(bottom, out);
         position(bottom, 1, out);
         out.extend(std::iter::repeat_n(b'\n', usize::from(count)));
@@ -388,6 +400,7 @@ impl<W: Write> Docked<W> {
         if rows.is_empty() {
             return;
         }
+        self.sure += rows.len();
         let columns = self.geometry.size.columns;
         if self.geometry.tight() {
             for row in &rows {

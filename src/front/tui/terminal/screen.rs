@@ -16,6 +16,7 @@ use crate::platform::Env;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     Terminate,
+    Interrupt,
     Hangup,
 }
 
@@ -105,6 +106,12 @@ impl Screen {
         if size != self.docked.size() {
             self.resized(size);
         }
+    }
+
+    /// Whether the terminal may have another size for a while before it says so: tmux tells of sizes
+    /// no more often than every 250 ms, but has moved the rows at once.
+    pub fn tells_sizes_late(&self) -> bool {
+        self.capability.tmux
     }
 
     /// The window has a new size.
@@ -227,7 +234,7 @@ fn listen() -> io::Result<UnboundedReceiver<Signal>> {
         use tokio::signal::unix::{SignalKind, signal};
         let wanted = [
             (SignalKind::terminate(), Signal::Terminate),
-            (SignalKind::interrupt(), Signal::Terminate),
+            (SignalKind::interrupt(), Signal::Interrupt),
             (SignalKind::hangup(), Signal::Hangup),
         ];
         for (kind, meaning) in wanted {

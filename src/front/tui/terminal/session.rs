@@ -177,7 +177,16 @@ fn modes_off(capability: Capability, overlay: bool) -> String {
 fn install_hooks() {
     HOOKS.call_once(|| {
         let before = std::panic::take_hook();
+        let screen = std::thread::current().id();
         std::panic::set_hook(Box::new(move |info| {
+            // A fault in a task on another thread, such as a tool, ends that task alone: whoever
+            // waits for it tells of it, and the screen goes on.
+            let mut taken = false;
+            with_taken(|_| taken = true);
+            if taken && std::thread::current().id() != screen {
+                tracing::error!("{info}");
+                return;
+            }
             emergency();
             before(info);
         }));

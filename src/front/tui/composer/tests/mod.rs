@@ -290,6 +290,16 @@ fn arrows_move_in_the_text_before_they_leave_it() {
 }
 
 #[test]
+fn an_empty_enter_sends_what_waits() {
+    let mut composer = composer_with(&[]);
+    let cx = ComposerContext { queued: 1, ..IDLE };
+    assert_eq!(composer.handle(key(KeyCode::Enter), &cx), ComposerEvent::Submit);
+    let cx = ComposerContext { queued: 1, ..RUNNING };
+    assert_eq!(composer.handle(key(KeyCode::Enter), &cx), ComposerEvent::None);
+    assert_eq!(composer.handle(key(KeyCode::Enter), &IDLE), ComposerEvent::None);
+}
+
+#[test]
 fn the_queue_comes_back_first() {
     let mut composer = composer_with(&["old"]);
     let cx = ComposerContext { queued: 1, ..RUNNING };
@@ -353,8 +363,7 @@ fn keys_that_belong_to_the_owner_are_named() {
         (ctrl('g'), Action::OpenEditor),
         (ctrl('l'), Action::Redraw),
         (ctrl('t'), Action::ToggleTodos),
-        (key(KeyCode::BackTab), Action::TogglePlan),
-        (key(KeyCode::PageUp), Action::PageUp),
+        (key(KeyCode::PageUp), Action::ToggleOutput),
         (key(KeyCode::Char('?')), Action::ShowKeys),
     ] {
         assert_eq!(composer.press([event]), ComposerEvent::App(action));

@@ -15,7 +15,8 @@ use crate::protocol::{ApprovalRequest, DisplayBlock};
 const PREVIEW_ROWS: usize = 16;
 
 /// Draws the dialog. What gives way when rows are few: the preview down to one row, then the
-/// description, the directory, the hint, the preview, the banner, the title. The options stay.
+/// description, the directory, the hint, the banner, the title, the last row of the preview: nobody
+/// should say yes to what is not in sight. The options stay.
 pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
@@ -29,10 +30,10 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
             Vec::new()
         }
     };
-    let title = claim(title(dialog, columns, theme));
-    let banner = claim(banner(dialog, columns, theme));
     let has_preview = has_diff(dialog) || !dialog.text.is_empty();
     let first = claim(vec![Line::default(); usize::from(has_preview)]).len();
+    let title = claim(title(dialog, columns, theme));
+    let banner = claim(banner(dialog, columns, theme));
     let hint = claim(vec![hint(dialog, columns, theme)]);
     let cwd = claim(cwd(dialog, columns, theme));
     let description = claim(description(dialog, columns, theme));

@@ -1,4 +1,4 @@
-//! What the process tells its caller by its exit status.
+//! How a run ends, in every front end: the exit status, and the hint how to go on.
 
 use crate::protocol::{Failure, FailureKind, Outcome};
 
@@ -59,6 +59,11 @@ impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         Self::from(code.status())
     }
+}
+
+/// The line on stderr that says how to come back to a session, with an empty line before it.
+pub fn resume_hint(session_id: &str) -> String {
+    format!("\nTo resume this session: kimi -r {session_id}\n")
 }
 
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! Making a long conversation short.
+
+use kimi_tui::protocol::{Event, FailureKind, Outcome, StopReason};
+
+use super::bench::{Bench, Heard, calls, status, text, usage};
+
+fn compactions(heard: &Heard) -> (usize, usize) {
+    let begins = heard.events().filter(|event| matches!(event, Event::CompactionBegin {}));
+    let ends = heard.events().filter(|event| matches!(event, Event::CompactionEnd {}));
+    (begins.count(), ends.count())
+}
+
+#[tokio::test]
+async fn by_command() {
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![text("two")],
+        vec![text("THE SUMMARY")],
+        vec![text("three")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    let heard = live.prompt("/compact the tests").await;
+    assert_eq!(heard.outcome(), &Outcome::Finished { stop: StopReason::Command });
+    assert_eq!(compactions(&heard), (1, 1));
+    assert!(heard.text().contains("has been compacted"), "{}", heard.text());
+    // The summariser saw what goes, was told the focus and offered no tools.
+    let asked = bench.model.asked().pop().unwrap();
+    assert_eq!(asked.tools, Vec::<String>::new());
+    let words = asked.messages[0].text();
+    assert!(words.contains("first") && words.contains("the tests") && !words.contains("second"));
+    let stored = live.stored().await;
+    assert_eq!(stored.len(), 3);
+    assert!(stored[0].starts_with("user: <system>") && stored[0].contains("THE SUMMARY"));
+    assert_eq!(stored[1..], ["user: second", "assistant: two"]);
+    // The old record is kept, and the new one is what a resume finds.
+    let session = live.handle.session().clone();
+    assert!(session.dir.join("context_1.jsonl").is_file());
+    live.prompt("third").await.finished();
+    let stored = live.stored().await;
+    live.handle.shutdown().await;
+    assert_eq!(bench.reopen(session).stored().await, stored);
+}
+
+#[tokio::test]
+async fn nothing_to_compact_costs_no_request() {
+    let bench = Bench::with([vec![text("one")]]);
+    let mut live = bench.open();
+    live.prompt("/compact").await;
+    live.prompt("first").await;
+    let heard = live.prompt("/compact").await;
+    assert!(heard.text().contains("nothing to compact"), "{}", heard.text());
+    assert_eq!(bench.model.asked().len(), 1);
+    assert_eq!(live.stored().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_summary_that_fails_changes_nothing() {
+    let bench = Bench::with([vec![text("one")], vec![text("two")], vec![status(400, "no")]]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    let before = live.stored().await;
+    let heard = live.prompt("/compact").await;
+    assert_eq!(compactions(&heard), (1, 1));
+    let Outcome::Failed(failure) = heard.outcome() else { panic!("{:?}", heard.outcome()) };
+    assert_eq!(failure.kind, FailureKind::Provider { status: Some(400), retryable: false });
+    assert_eq!(live.stored().await, before);
+}
+
+#[tokio::test]
+async fn when_the_window_is_nearly_full() {
+    let mut bench = Bench::with([
+        vec![text("one"), usage(100, 10)],
+        vec![text("two"), usage(860, 10)],
+        vec![text("THE SUMMARY")],
+        vec![text("three"), usage(200, 10)],
+    ]);
+    bench.max_context = 1_000;
+    let mut live = bench.open();
+    assert_eq!(compactions(&live.prompt("first").await), (0, 0));
+    assert_eq!(compactions(&live.prompt("second").await), (0, 0));
+    assert!(live.handle.context_tokens().await >= 870);
+    let heard = live.prompt("third").await;
+    heard.finished();
+    assert_eq!(compactions(&heard), (1, 1));
+    let lines = heard.lines();
+    assert_eq!(lines[1..4], ["step 1", "CompactionBegin", "CompactionEnd"]);
+    let stored = live.stored().await;
+    assert!(stored[0].contains("THE SUMMARY"), "{stored:?}");
+    assert_eq!(stored[1..], ["assistant: two", "user: third", "assistant: three"]);
+}
+
+#[tokio::test]
+async fn an_end_that_stays_too_long_is_not_summarised_before_every_step() {
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(6_000));
+    let mut bench = Bench::with([vec![text("one"), usage(10, 10)]]);
+    bench.max_context = 1_000;
+    bench.model.reply(calls(&[("a", "Look", &long)]));
+    bench.model.reply([text("SUMMARY")]);
+    bench.model.reply(calls(&[("b", "Look", "{}")]));
+    bench.model.reply(calls(&[("c", "Look", "{}")]));
+    bench.model.reply([text("done")]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    let heard = live.prompt("second").await;
+    heard.finished();
+    assert_eq!(compactions(&heard), (1, 1), "{:#?}", heard.lines());
+    assert_eq!(heard.calls(), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_refusal_for_length_compacts_once_and_tries_again() {
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![text("two")],
+        vec![status(400, "this model's maximum context length is 8192 tokens")],
+        vec![text("THE SUMMARY")],
+        vec![text("three")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    let heard = live.prompt("third").await;
+    heard.finished();
+    assert_eq!((heard.text().as_str(), compactions(&heard)), ("three", (1, 1)));
+}
+
+#[tokio::test]
+async fn a_second_refusal_for_length_is_final() {
+    let refuse = || vec![status(400, "maximum context length exceeded")];
+    let bench = Bench::with([
+        vec![text("one")],
+        refuse(),
+        vec![text("SUMMARY")],
+        refuse(),
+        vec![text("never")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    let heard = live.prompt("second").await;
+    let Outcome::Failed(failure) = heard.outcome() else { panic!("{:?}", heard.outcome()) };
+    assert!(failure.hint.as_deref().unwrap().contains("/compact"), "{failure:?}");
+    assert_eq!(bench.model.asked().len(), 4);
+}
+
+#[tokio::test]
+async fn with_nothing_to_leave_out_a_refusal_is_not_repeated() {
+    let bench =
+        Bench::with([vec![status(400, "maximum context length exceeded")], vec![text("never")]]);
+    let mut live = bench.open();
+    let heard = live.prompt("first").await;
+    assert!(matches!(heard.outcome(), Outcome::Failed(_)));
+    assert_eq!(bench.model.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn clearing() {
+    let bench = Bench::with([vec![text("one"), usage(500, 5)], vec![text("two")]]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    let heard = live.prompt("/clear").await;
+    assert!(heard.text().contains("cleared"));
+    assert_eq!((live.stored().await.len(), live.handle.context_tokens().await), (0, 0));
+    live.prompt("second").await.finished();
+    assert_eq!(live.stored().await, ["user: second", "assistant: two"]);
+    let asked = bench.model.asked();
+    assert_eq!((asked[1].messages.len(), &asked[1].system), (1, &asked[0].system));
+}

@@ -1,0 +1,11 @@
+//! Sessions in this process: what front ends hear and what is stored.
+
+pub mod bench;
+
+mod approvals;
+mod bodies;
+mod calls;
+mod cancel;
+mod compaction;
+mod retries;
+mod session;

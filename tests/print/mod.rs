@@ -1,0 +1,8 @@
+//! Print mode through the real binary.
+
+mod config;
+mod failures;
+mod forms;
+mod input;
+mod signals;
+mod streams;

@@ -1,0 +1,5 @@
+//! What is on disk, whatever happens to the program.
+
+mod crash;
+mod full;
+mod one_stream;

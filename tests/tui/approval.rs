@@ -1,0 +1,225 @@
+//! The approval dialog: what is in view, and what each key does.
+
+use serde_json::Value;
+
+use super::world::{Kimi, World, composed, count, unhurried};
+use crate::support::model_server::{Gate, ModelServer, Reply};
+use crate::support::screen::{is_busy, is_idle};
+
+const COMMAND: &str = r#"{"command":"echo ran >> ran.txt"}"#;
+
+/// A world whose model runs a command and then says so.
+fn command_world() -> World {
+    World::new(vec![unhurried().tool_call("c1", "Shell", COMMAND), Reply::new().text("So be it.")])
+}
+
+fn open_dialog(world: &World) -> Kimi {
+    let mut kimi = world.start(&[]);
+    kimi.ask("run it");
+    let rows = kimi.wait_text("1. Approve once");
+    assert!(is_busy(&rows), "{rows:?}");
+    kimi
+}
+
+/// What the model is told of the call.
+fn result(server: &ModelServer) -> String {
+    let requests = server.wait_for(2);
+    let messages = requests[1].body["messages"].as_array().expect("messages");
+    let tool = messages.iter().rfind(|message| message["role"] == "tool").expect("a result");
+    match &tool["content"] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn ran(world: &World) -> usize {
+    std::fs::read_to_string(world.work().join("ran.txt")).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn the_dialog_shows_the_command_and_the_choices() {
+    let world = command_world();
+    let mut kimi = open_dialog(&world);
+    let rows = kimi.rows();
+    let at = |text: &str| rows.iter().position(|row| row.contains(text)).expect(text);
+    assert!(at("Waiting for approval…") < at("▶ Run this command?"));
+    assert_eq!(rows[at("$ echo")], "   $ echo ran >> ran.txt");
+    assert_eq!(rows[at("1. Approve")], " ▶ 1. Approve once");
+    assert_eq!(rows[at("2. Approve")], "   2. Approve for this session (run command)");
+    assert_eq!(rows[at("3. Reject")], "   3. Reject");
+    assert_eq!(rows[at("4. Reject")], "   4. Reject, tell the model what to do instead");
+    assert!(rows[at("── input ──")].ends_with("(answer the question above)"));
+    assert_eq!(ran(&world), 0);
+    kimi.send("1");
+    kimi.wait_closed(1);
+    assert_eq!(ran(&world), 1);
+}
+
+#[test]
+fn keys_that_approve() {
+    for keys in ["1", "y", "\r", "\x1b[B\x1b[A\r", "2", "a", "\x1b[B\r"] {
+        let world = command_world();
+        let mut kimi = open_dialog(&world);
+        kimi.send(keys);
+        let rows = kimi.wait_closed(1);
+        assert_eq!(ran(&world), 1, "{keys:?}");
+        assert!(rows.iter().any(|row| row == "• So be it."), "{keys:?} {rows:?}");
+        assert_eq!(count(&kimi.rows(), "Approve once"), 0, "{keys:?}");
+    }
+}
+
+#[test]
+fn keys_that_reject() {
+    for keys in ["3", "n", "\x1b", "\x03", "\x1b[B\x1b[B\r"] {
+        let world = command_world();
+        let mut kimi = open_dialog(&world);
+        kimi.send(keys);
+        let rows = kimi.wait_closed(1);
+        assert_eq!(ran(&world), 0, "{keys:?}");
+        let head = rows.iter().find(|row| row.contains("• Used Shell")).expect("a card");
+        assert!(head.to_lowercase().contains("rejected"), "{keys:?} {head}");
+        // A bare no ends the turn; the model hears of it with the next message.
+        assert_eq!(world.server().requests().len(), 1, "{keys:?}");
+        kimi.turn("why not");
+        assert!(result(world.server()).to_lowercase().contains("reject"), "{keys:?}");
+    }
+}
+
+#[test]
+fn feedback_reaches_the_model() {
+    let world = command_world();
+    let mut kimi = open_dialog(&world);
+    kimi.send("4");
+    kimi.wait_text("▶ 4. Reject:");
+    kimi.send("use y 1 instead");
+    kimi.wait_text("▶ 4. Reject: use y 1 instead");
+    kimi.send("\r");
+    kimi.wait_closed(1);
+    assert_eq!(ran(&world), 0);
+    assert!(result(world.server()).contains("use y 1 instead"));
+}
+
+#[test]
+fn an_approval_for_the_session_is_not_asked_for_again() {
+    let world = World::new(vec![
+        unhurried().tool_call("c1", "Shell", COMMAND),
+        Reply::new().tool_call("c2", "Shell", COMMAND),
+        Reply::new().text("First."),
+        Reply::new().tool_call("c3", "Shell", COMMAND),
+        Reply::new().text("Second."),
+    ]);
+    let mut kimi = open_dialog(&world);
+    kimi.send("2");
+    kimi.wait_closed(1);
+    assert_eq!(ran(&world), 2);
+    kimi.turn("again");
+    assert_eq!(ran(&world), 3);
+}
+
+#[test]
+fn one_approval_is_for_one_call() {
+    let world = World::new(vec![
+        unhurried().tool_call("c1", "Shell", COMMAND),
+        Reply::new().tool_call("c2", "Shell", COMMAND),
+        Reply::new().text("Done."),
+    ]);
+    let mut kimi = open_dialog(&world);
+    kimi.send("1");
+    kimi.wait_for_rows("the second dialog", |rows| {
+        count(rows, "• Used Shell") == 1 && count(rows, "1. Approve once") == 1
+    });
+    assert_eq!(ran(&world), 1);
+    kimi.send("3");
+    kimi.wait_closed(1);
+    assert_eq!(ran(&world), 1);
+}
+
+#[test]
+fn a_change_is_shown_as_a_diff_before_it_is_made() {
+    let before: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+    let after = before.replace("line 20\n", "the twentieth line\n");
+    let arguments = serde_json::json!({"path": "poem.txt", "edit": {"old": "line 20\n", "new": "the twentieth line\n"}});
+    let world = World::new(vec![
+        unhurried().tool_call("c1", "StrReplaceFile", &arguments.to_string()),
+        Reply::new().text("Changed."),
+    ]);
+    let path = world.file("poem.txt", &before);
+    let mut kimi = world.start(&[]);
+    kimi.ask("change it");
+    let rows = kimi.wait_text("1. Approve once");
+    assert_eq!(count(&rows, "▶ Make this edit?"), 1, "{rows:?}");
+    let removed = rows.iter().position(|row| row.contains("line 20")).expect("the old line");
+    let added = rows.iter().position(|row| row.contains("the twentieth line")).expect("the new");
+    assert!(rows[removed].contains('-') && rows[added].contains('+'), "{rows:?}");
+    assert!(removed < added, "{rows:?}");
+    assert!(rows.iter().any(|row| row.contains("poem.txt")), "{rows:?}");
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), before);
+    kimi.send("y");
+    let rows = kimi.wait_closed(1);
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), after);
+    assert!(count(&rows, "the twentieth line") > 0, "the card keeps the diff: {rows:?}");
+}
+
+#[test]
+fn the_pager_has_the_whole_change() {
+    let content: String = (1..=200).map(|n| format!("row number {n}\n")).collect();
+    let arguments = serde_json::json!({"path": "big.txt", "content": content});
+    let world = World::new(vec![
+        unhurried().tool_call("c1", "WriteFile", &arguments.to_string()),
+        Reply::new().text("Written."),
+    ]);
+    let mut kimi = world.start(&[]);
+    kimi.ask("write it");
+    let rows = kimi.wait_text("1. Approve once");
+    assert_eq!(count(&rows, "row number 200"), 0, "{rows:?}");
+    kimi.send("\x05");
+    kimi.wait_for("the pager", |screen| {
+        screen.alternate_screen() && screen.contents().contains("row number 1")
+    });
+    kimi.send("G");
+    kimi.wait_text("row number 200");
+    kimi.send("q");
+    kimi.wait_for("the dialog", |screen| {
+        !screen.alternate_screen() && screen.contents().contains("1. Approve once")
+    });
+    assert!(!world.work().join("big.txt").exists());
+    kimi.send("1");
+    kimi.wait_closed(1);
+    assert_eq!(std::fs::read_to_string(world.work().join("big.txt")).expect("the file"), content);
+}
+
+#[test]
+fn a_key_typed_ahead_does_not_answer() {
+    let gate = Gate::new();
+    let world = World::new(vec![
+        Reply::new().text("Wait.\n\n").wait(&gate).tool_call("c1", "Shell", COMMAND),
+        Reply::new().text("So be it."),
+    ]);
+    let mut kimi = world.start(&[]);
+    kimi.ask("run it");
+    kimi.wait_text("Wait.");
+    // Keys keep coming until the dialog is on the screen: the last ones before it were meant for
+    // the draft, and the ones that meet it early go there as well.
+    gate.open();
+    let mut typed = 0;
+    while count(&kimi.rows(), "1. Approve once") == 0 {
+        kimi.send("y");
+        typed += 1;
+        kimi.wait_for_rows("the key or the dialog", |rows| {
+            composed(rows).matches('y').count() >= typed || count(rows, "Approve once") == 1
+        });
+    }
+    assert_eq!(ran(&world), 0);
+    assert!(!is_idle(&kimi.rows()));
+    // Once it has been seen, keys mean what they say. A press that still comes too early is lost.
+    while count(&kimi.rows(), "▶ 3. Reject") == 0 {
+        let before = kimi.raw_bytes().len();
+        kimi.send("\x1b[B");
+        kimi.wait_for_bytes("the next frame", |bytes| bytes.len() > before);
+    }
+    kimi.send("\r");
+    kimi.wait_for_history("the end", |rows| count(rows, "• Done in") == 1);
+    assert_eq!(ran(&world), 0);
+    let rows = kimi.rows();
+    assert!(composed(&rows).starts_with('y'), "the draft is kept: {rows:?}");
+}

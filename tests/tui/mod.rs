@@ -1,0 +1,18 @@
+//! The real binary in a pseudo-terminal, against the model server.
+
+mod approval;
+mod commands;
+mod composer;
+mod dialogs;
+mod failures;
+mod flood;
+mod hostile;
+mod interrupt;
+mod leaving;
+mod paste;
+mod queue;
+mod resume;
+mod sizes;
+mod tour;
+mod turn;
+pub mod world;
