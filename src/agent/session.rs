@@ -91,7 +91,7 @@ impl SessionHandle {
             );
             ContextLog::open_shared(&path)?
         };
-        warnings.extend(loaded.warnings.iter().cloned());
+        warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));

@@ -270,3 +270,14 @@ fn hostile_requests_keep_the_law() {
         }
     }
 }
+
+#[test]
+fn what_is_asked_about_is_in_sight_in_one_row() {
+    for (dialog, said) in
+        [(shell("rm -rf build\nmake"), "▶ $ rm -rf build"), (edit(9), "▶ /p/a.py +9 -9")]
+    {
+        let shown = drawn(&dialog, 40, 5).1;
+        assert!(shown.contains(said), "{shown}");
+        assert!(shown.contains("4. Reject"), "{shown}");
+    }
+}
