@@ -90,7 +90,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Err(error) => match error.downcast_ref::<UsageError>() {
             Some(usage) => refuse(usage),
             None => {
-                complain(&format!("{}\n", clean_line(&error.to_string())));
+                complain(&format!("{}\n", clean_line(&told(&error))));
                 if logging.has_written() {
                     complain(&format!("See logs: {}\n", logging.file().display()));
                 }
@@ -100,6 +100,18 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     };
     drop(logging);
     code
+}
+
+/// An error with its causes, each said once: many messages name their cause already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => told,
+            (false, false) => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn other_command(words: &[OsString]) -> ExitCode {

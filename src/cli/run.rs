@@ -48,7 +48,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
         ConfigChoice::Text(text) => ConfigSource::Text(text.clone()),
     };
-    let loaded = Config::load(&source, env)?;
+    let mut loaded = Config::load(&source, env)?;
+    loaded.warnings.extend(loaded.config.unused_warning());
     Ok(Host {
         env: env.clone(),
         store: SessionStore::new(ShareDir::from_env(env)),

@@ -52,6 +52,12 @@ pub enum HostError {
     /// `--continue` in a directory without sessions.
     #[error("No previous session found for the working directory")]
     NoPreviousSession,
+    /// A hook that may forbid something would be passed over with nobody watching.
+    #[error(
+        "The configuration has a {0} hook, and hooks are not part of this version: nothing would \
+         stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
+    )]
+    Guard(String),
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]
@@ -81,6 +87,7 @@ impl Host {
 
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
+        self.check_guards()?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
         let found = match which {
@@ -143,6 +150,17 @@ impl Host {
     /// The sessions of the work directory, or all of them, newest first.
     pub fn sessions(&self, all: bool) -> Vec<SessionSummary> {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
+    }
+
+    /// Refuses to run unattended past hooks that may forbid something, until hooks are run.
+    fn check_guards(&self) -> Result<(), HostError> {
+        let modes = self.modes();
+        match self.config().guard() {
+            Some(event) if modes.yolo || modes.afk || modes.runtime_afk => {
+                Err(HostError::Guard(event.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The model a session begins with.

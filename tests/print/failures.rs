@@ -64,6 +64,32 @@ fn broken_connections_and_empty_answers_end_with_75() {
 }
 
 #[test]
+fn what_only_a_person_can_change_is_tried_once() {
+    let quota = json!({"error": {"message": "THE REASON", "type": "insufficient_quota"}});
+    let page = "<html><title>Login</title></html>";
+    for (reply, told, hint) in [
+        (Reply::status(429, quota), "quota", "plan and balance"),
+        (Reply::body(200, "text/html", page), "Login", "check base_url"),
+    ] {
+        let (server, home) = always(reply);
+        let ran = home.run(&["--quiet", "-p", "x"]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
+        assert!(ran.err.contains(told) && ran.err.contains(hint), "{}", ran.err);
+        assert!(!ran.err.contains("wait a while"), "{}", ran.err);
+        assert_eq!(server.requests().len(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_retry_tells_the_status_and_the_wait() {
+    let busy = refusal(503).header("retry-after", "1");
+    let server = ModelServer::start(vec![busy, Reply::new().text("yes")]);
+    let ran = Home::new(&server.url()).run(&["--print", "-p", "x"]);
+    assert_eq!(ran.well().out, "yes\n");
+    assert!(ran.err.contains("[HTTP 503: trying again in 1 s, attempt 2 of 3]"), "{}", ran.err);
+}
+
+#[test]
 fn what_makes_no_sense_ends_with_1() {
     for reply in [
         Reply::new().event("{torn"),
