@@ -188,7 +188,11 @@ impl App {
 
     fn on_request(&mut self, request: &Request) {
         let now = self.now();
-        let typing = self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
+        // Who has just sent a message is not in the middle of one: a program that drives us answers
+        // as soon as it sees the dialog.
+        let drafting = !self.composer.is_empty();
+        let typing =
+            drafting && self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
         let dialog: Box<dyn Dialog> = match request.clone() {
             Request::ApprovalRequest(request) => {
                 let work_dir = &self.host.options.work_dir;
