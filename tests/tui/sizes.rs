@@ -26,6 +26,8 @@ fn a_whole_turn_with_a_dialog_at_every_size() {
         for row in ["3. Reject", "4. Reject", "── input ──", "Waiting"] {
             assert_eq!(count(&rows, row), 1, "{row} {size:?} {rows:?}");
         }
+        // What is asked about is in sight even where there is room for hardly anything.
+        assert_eq!(count(&rows, "notes.txt +50 -0"), 1, "{size:?} {rows:?}");
         assert_eq!(rows.len(), usize::from(size.1));
         assert!(rows.last().expect("a row").contains("agent ("), "{size:?} {rows:?}");
         kimi.send("1");

@@ -15,8 +15,9 @@ use crate::protocol::{ApprovalRequest, DisplayBlock};
 const PREVIEW_ROWS: usize = 16;
 
 /// Draws the dialog. What gives way when rows are few: the preview down to one row, then the
-/// description, the directory, the hint, the banner, the title, the last row of the preview: nobody
-/// should say yes to what is not in sight. The options stay.
+/// description, the directory, the hint, the preview, the banner, the title. A title without a preview
+/// says what it would have begun with: nobody should say yes to what is not in sight. The options
+/// stay.
 pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
@@ -30,10 +31,13 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
             Vec::new()
         }
     };
+    let mut title = claim(title(dialog, columns, theme));
+    let banner = claim(banner(dialog, columns, theme));
     let has_preview = has_diff(dialog) || !dialog.text.is_empty();
     let first = claim(vec![Line::default(); usize::from(has_preview)]).len();
-    let title = claim(title(dialog, columns, theme));
-    let banner = claim(banner(dialog, columns, theme));
+    if has_preview && first == 0 && !title.is_empty() {
+        title = summary(dialog, columns, theme);
+    }
     let hint = claim(vec![hint(dialog, columns, theme)]);
     let cwd = claim(cwd(dialog, columns, theme));
     let description = claim(description(dialog, columns, theme));
@@ -83,18 +87,18 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
             "Make this edit outside the working directory?".to_owned()
         }
         action => match action.split_once(':') {
-            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::foreign_line(tool)),
-            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::foreign_line(tool)),
+            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::shown_line(tool)),
+            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::shown_line(tool)),
             _ => format!(
                 "Allow {} to {}?",
-                row::foreign_line(&request.sender),
-                row::foreign_line(action)
+                row::shown_line(&request.sender),
+                row::shown_line(action)
             ),
         },
     };
     let mut text = format!("▶ {question}");
     if let Some(agent) = request.subagent_type.as_deref().or(request.agent_id.as_deref()) {
-        text.push_str(&format!(" · asked by agent {}", row::foreign_line(agent)));
+        text.push_str(&format!(" · asked by agent {}", row::shown_line(agent)));
     } else if request.source_kind.as_deref() == Some("background_agent") {
         text.push_str(" · asked by a background agent");
     }
@@ -103,6 +107,18 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
     }
     let text = truncate(&text, columns.saturating_sub(1));
     vec![row::row([Span::styled(text, theme.style(Tone::Attention))])]
+}
+
+/// The one row that there is room for: the command, or the file and how much of it changes.
+fn summary(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mark = Span::styled("▶ ", theme.style(Tone::Attention));
+    let room = columns.saturating_sub(3).max(1);
+    if has_diff(dialog) {
+        let first = change(dialog, room, 2, theme).into_iter().next().unwrap_or_default();
+        return vec![row::row(std::iter::once(mark).chain(first.spans))];
+    }
+    let text = dialog.text.lines().next().unwrap_or_default();
+    vec![row::row([mark, Span::styled(truncate(text, room), theme.style(Tone::Text))])]
 }
 
 fn banner(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -119,7 +135,7 @@ fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'stat
     if command(&dialog.request).is_none() {
         return Vec::new();
     }
-    let path = row::foreign_line(&dialog.work_dir.to_string_lossy());
+    let path = row::shown_line(&dialog.work_dir.to_string_lossy());
     let path = truncate_middle(&path, columns.saturating_sub(6));
     vec![indented(Span::styled(format!("in {path}"), theme.style(Tone::Dim)).into())]
 }
@@ -134,7 +150,7 @@ fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Li
     texts.extend(&request.source_description);
     texts
         .into_iter()
-        .map(|text| truncate(&row::foreign_line(text), columns.saturating_sub(3)))
+        .map(|text| truncate(&row::shown_line(text), columns.saturating_sub(3)))
         .filter(|text| !text.trim().is_empty())
         .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
         .collect()
@@ -228,7 +244,7 @@ fn options(
     columns: usize,
     theme: &Theme,
 ) -> (Vec<Line<'static>>, Option<usize>) {
-    let action = row::foreign_line(&dialog.request.action);
+    let action = row::shown_line(&dialog.request.action);
     let labels = [
         "1. Approve once".to_owned(),
         format!("2. Approve for this session ({action})"),
