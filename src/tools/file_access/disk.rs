@@ -76,7 +76,9 @@ impl End {
     /// Adds bytes where the file ended; an error when it ends elsewhere by now.
     pub fn append(&self, real: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = File::options().append(true).open(real)?;
-        if Stamp::of(&file.metadata()?) != self.stamp {
+        let metadata = file.metadata()?;
+        refuse_read_only(&metadata)?;
+        if Stamp::of(&metadata) != self.stamp {
             return Err(changed_meanwhile());
         }
         let written = file.write_all(bytes).and_then(|()| file.sync_data());
@@ -118,6 +120,9 @@ pub fn write_atomically(real: &Path, bytes: &[u8], make_parents: bool) -> io::Re
         std::fs::create_dir_all(parent)?;
     }
     let existing = std::fs::metadata(real).ok();
+    if let Some(metadata) = &existing {
+        refuse_read_only(metadata)?;
+    }
     // Replacing one name of a file with several would tear them apart.
     if existing.as_ref().is_some_and(|metadata| has_more_names(metadata) || has_attributes(real)) {
         return write_in_place(real, bytes);
@@ -137,9 +142,6 @@ pub fn write_atomically(real: &Path, bytes: &[u8], make_parents: bool) -> io::Re
         Err(error) => return Err(error),
     };
     if let Some(metadata) = &existing {
-        if metadata.permissions().readonly() {
-            return Err(io::Error::other("it is read-only"));
-        }
         if !give_to_owner(temporary.as_file(), metadata)? {
             return write_in_place(real, bytes);
         }
@@ -149,6 +151,14 @@ pub fn write_atomically(real: &Path, bytes: &[u8], make_parents: bool) -> io::Re
     temporary.write_all(bytes)?;
     temporary.as_file().sync_data()?;
     temporary.persist(real).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Root could write it all the same, but whoever made it read-only meant it.
+fn refuse_read_only(metadata: &Metadata) -> io::Result<()> {
+    if metadata.permissions().readonly() {
+        return Err(io::Error::other("it is read-only"));
+    }
     Ok(())
 }
 
@@ -239,6 +249,21 @@ mod tests {
         let tail = String::from_utf8(end.tail).unwrap();
         assert!(tail.starts_with(&format!("line {}\n", end.lines_before + 1)), "{tail}");
         assert!(tail.ends_with("line 2000\n") && tail.len() as u64 <= TAIL);
+    }
+
+    #[test]
+    fn a_read_only_file_is_left_alone_however_it_would_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        let mut permissions = std::fs::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        std::fs::set_permissions(&path, permissions).unwrap();
+        assert!(End::of(&path).unwrap().unwrap().append(&path, b"x").is_err());
+        assert!(write_atomically(&path, b"new", false).is_err());
+        std::fs::hard_link(&path, dir.path().join("twin")).unwrap();
+        assert!(write_atomically(&path, b"new", false).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
     }
 
     #[cfg(target_os = "linux")]
