@@ -141,15 +141,24 @@ async fn grep(arguments: Arguments, cx: &CallContext) -> Result<ToolReturn, Tool
     let found = Arc::new(Mutex::new(Found::default()));
     let finds = Arc::clone(&found);
     let searched = walk::search(cx, move |stop| search::search(&query, stop, &finds)).await;
+    let found = settle(searched, &found)?;
+    Ok(render(&arguments, found, cx).into())
+}
+
+/// What a search has found, in order; also that of one which never came back.
+fn settle(
+    searched: Result<Result<(), String>, Unfinished>,
+    found: &Mutex<Found>,
+) -> Result<Found, ToolReturnValue> {
     let mut found = found.lock().map(|mut found| std::mem::take(&mut *found)).unwrap_or_default();
     match searched {
         Ok(result) => result.map_err(|error| ToolReturnValue::error(error, "Failed to grep"))?,
-        // A file of it does not answer; what the others held counts.
+        // One of its files does not answer; what the others held counts.
         Err(Unfinished::Stuck(_)) => found.timed_out = true,
         Err(why) => return Err(why.into()),
     }
     found.sort();
-    Ok(render(&arguments, found, cx).into())
+    Ok(found)
 }
 
 fn render(arguments: &Arguments, mut found: Found, cx: &CallContext) -> ToolReturnValue {

@@ -230,3 +230,26 @@ async fn the_kernel_s_files_are_searched_only_by_name() {
     let named = json!({"pattern": "^Name:", "path": "/proc/self/status"});
     assert!(!text(&bench, named).await.is_empty());
 }
+
+#[test]
+fn what_a_stuck_search_had_found_counts() {
+    let stuck = || Err(Unfinished::Stuck(Duration::from_secs(22)));
+    let file = |path: &str| FileMatches {
+        path: path.into(),
+        modified: None,
+        count: 1,
+        lines: vec![Line { number: 1, text: "needle".into(), is_match: true }],
+    };
+    let arguments = json!({"pattern": "needle", "output_mode": "content"});
+    let arguments = crate::tools::schema::check(&Grep.parameters(), arguments).unwrap();
+    let arguments: Arguments = arguments::typed(arguments).unwrap();
+    let bench = Bench::new();
+    let found = Mutex::new(Found { files: vec![file("b"), file("a")], ..Found::default() });
+    let value = render(&arguments, settle(stuck(), &found).unwrap(), &bench.cx);
+    assert_eq!(value.output.text(), "a:1:needle\nb:1:needle");
+    assert!(value.message.contains("took too long"), "{}", value.message);
+    // The thread that was left behind took nothing with it.
+    let value = render(&arguments, settle(stuck(), &found).unwrap(), &bench.cx);
+    assert_eq!(brief(&value), "Grep timed out");
+    assert!(settle(Err(Unfinished::Cancelled), &found).is_err());
+}
