@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::ToolReturn;
 use crate::protocol::ToolReturnValue;
 
 /// Parses raw arguments. Nothing at all and `null` are an empty object; raw control characters
@@ -83,6 +84,18 @@ fn unit(raw: &str, index: usize) -> Option<u32> {
 /// Turns checked arguments into a tool's own type.
 pub fn typed<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolReturnValue> {
     serde_json::from_value(arguments).map_err(|error| invalid(&error.to_string()))
+}
+
+/// Runs a call with its arguments in the tool's own type. What it refuses is its result too.
+pub async fn with<T: DeserializeOwned, F>(arguments: Value, run: impl FnOnce(T) -> F) -> ToolReturn
+where
+    F: Future<Output = Result<ToolReturn, ToolReturnValue>>,
+{
+    let ran = match typed(arguments) {
+        Ok(arguments) => run(arguments).await,
+        Err(error) => Err(error),
+    };
+    ran.unwrap_or_else(ToolReturn::from)
 }
 
 /// The result of a call whose arguments do not fit the schema.

@@ -1,12 +1,15 @@
 //! Changing files safely: whole or not at all, one at a time, never over someone else's change.
 
+mod disk;
+
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
-use std::io::{self, Write};
+use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+pub use self::disk::{End, read_if_exists};
 use super::path_guard::{GuardedPath, real_path};
 use super::{ApprovalAsk, ApprovalVerdict, CallContext, ToolReturn, diff_blocks::diff_blocks};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
@@ -34,9 +37,60 @@ impl Stamp {
 /// A change that a person may still refuse.
 pub struct Change {
     pub target: GuardedPath,
-    /// What is there now; `None` when there is no file.
-    pub before: Option<Vec<u8>>,
-    pub after: Vec<u8>,
+    pub deed: Deed,
+}
+
+/// What a change does to its file.
+pub enum Deed {
+    Replace {
+        /// What is there now; `None` when there is no file.
+        before: Option<Vec<u8>>,
+        after: Vec<u8>,
+    },
+    /// Adds to a file, of which no more than the end is looked at.
+    Append { to: End, content: Vec<u8> },
+}
+
+impl Deed {
+    /// The file's size in bytes when it is done.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Replace { after, .. } => after.len() as u64,
+            Self::Append { to, content } => to.length() + content.len() as u64,
+        }
+    }
+
+    fn display(&self, path: &Path) -> Vec<DisplayBlock> {
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        match self {
+            Self::Replace { before, after } => {
+                diff_blocks(path, &text(before.as_deref().unwrap_or_default()), &text(after))
+            }
+            Self::Append { to, content } => {
+                let whole = [to.tail.as_slice(), content].concat();
+                let mut blocks = diff_blocks(path, &text(&to.tail), &text(&whole));
+                for block in &mut blocks {
+                    if let DisplayBlock::Diff { old_start, new_start, .. } = block {
+                        *old_start += to.lines_before;
+                        *new_start += to.lines_before;
+                    }
+                }
+                blocks
+            }
+        }
+    }
+
+    fn perform(&self, real: &Path, make_parents: bool) -> io::Result<()> {
+        match self {
+            Self::Replace { before, after } => {
+                if read_if_exists(real)? != *before {
+                    return Err(disk::changed_meanwhile());
+                }
+                disk::write_atomically(real, after, make_parents)
+            }
+            Self::Append { to, content } => to.append(real, content),
+        }
+    }
 }
 
 impl FileAccess {
@@ -69,16 +123,14 @@ impl FileAccess {
         sender: &'static str,
         verb: &str,
         change: Change,
-        message: impl FnOnce(usize) -> String,
+        message: impl FnOnce(u64) -> String,
     ) -> ToolReturn {
-        let Change { target, before, after } = change;
-        let (shown, old, new) = (target.path.clone(), before.clone(), after.clone());
-        let display = tokio::task::spawn_blocking(move || {
-            let old = String::from_utf8_lossy(old.as_deref().unwrap_or_default());
-            diff_blocks(&shown, &old, &String::from_utf8_lossy(&new))
-        })
-        .await
-        .unwrap_or_default();
+        let Change { target, deed } = change;
+        let size = deed.size();
+        let deed = Arc::new(deed);
+        let (shown, shared) = (target.path.clone(), Arc::clone(&deed));
+        let display = tokio::task::spawn_blocking(move || shared.display(&shown));
+        let display = display.await.unwrap_or_default();
         match self.ask(cx, sender, verb, &target, &display).await {
             Some(ApprovalVerdict::Approved) => {}
             Some(ApprovalVerdict::Rejected { feedback }) => {
@@ -88,7 +140,6 @@ impl FileAccess {
         }
         let lock = self.lock_of(&target.real);
         let _held = lock.lock().await;
-        let size = after.len();
         let GuardedPath { path, real, inside } = target.clone();
         let written = tokio::task::spawn_blocking(move || {
             // A link that was turned while the person decided would lead elsewhere.
@@ -97,12 +148,7 @@ impl FileAccess {
                     "its path leads elsewhere than when it was approved, so nothing was written. Try again",
                 ));
             }
-            if read_if_exists(&real)? != before {
-                return Err(io::Error::other(
-                    "the file was changed by someone else meanwhile, so nothing was written. Read it again and repeat the change",
-                ));
-            }
-            write_atomically(&real, &after, inside)
+            deed.perform(&real, inside)
         })
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -153,69 +199,6 @@ impl FileAccess {
 /// The result of a call that was cancelled before it did anything.
 pub fn cancelled() -> ToolReturnValue {
     ToolReturnValue::error("The call was cancelled before it did anything.", "Cancelled")
-}
-
-/// A file's bytes; `None` when there is none.
-pub fn read_if_exists(real: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::read(real) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Writes a file so that it is never seen half written, keeping its permissions. `real` has no
-/// links left. `make_parents` creates missing directories.
-fn write_atomically(real: &Path, bytes: &[u8], make_parents: bool) -> io::Result<()> {
-    let parent = real.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-    if make_parents {
-        std::fs::create_dir_all(parent)?;
-    }
-    let existing = std::fs::metadata(real).ok();
-    // Replacing one name of a file with several would tear them apart.
-    if existing.as_ref().is_some_and(has_more_names) {
-        return write_in_place(real, bytes);
-    }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".kimi-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Narrowed by the umask, as for any new file.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = match builder.tempfile_in(parent) {
-        Ok(temporary) => temporary,
-        // A writable file in a directory that is not.
-        Err(_) if existing.is_some() => return write_in_place(real, bytes),
-        Err(error) => return Err(error),
-    };
-    if let Some(metadata) = &existing {
-        if metadata.permissions().readonly() {
-            return Err(io::Error::other("it is read-only"));
-        }
-        temporary.as_file().set_permissions(metadata.permissions())?;
-    }
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_data()?;
-    temporary.persist(real).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn write_in_place(real: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).truncate(true).open(real)?;
-    file.write_all(bytes)?;
-    file.sync_data()
-}
-
-#[cfg(unix)]
-fn has_more_names(metadata: &Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
-}
-
-#[cfg(not(unix))]
-fn has_more_names(_: &Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

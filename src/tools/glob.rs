@@ -2,16 +2,16 @@
 
 use std::collections::BinaryHeap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::file_access::cancelled;
 use super::path_guard;
 use super::walk::{self, Stop};
-use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use super::{CallContext, Effect, Tool, ToolReturn, Workspace, arguments, schema};
 use crate::protocol::ToolReturnValue;
 
 /// Most paths of one call.
@@ -60,32 +60,29 @@ impl Tool for Glob {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        let base = match directory(arguments.directory.as_deref(), cx) {
-            Ok(base) => base,
-            Err(error) => return error.into(),
-        };
-        let pattern = arguments.pattern.trim_start_matches("./").to_owned();
-        let matcher = match compile(&pattern) {
-            Ok(matcher) => matcher,
-            Err(error) => return error.into(),
-        };
-        let found = walk::search(cx, move |stop| {
-            find(&base, &pattern, &matcher, arguments.include_dirs, arguments.include_ignored, stop)
-        });
-        match found.await {
-            Some(found) => result(&arguments.pattern, found).into(),
-            None => cancelled().into(),
-        }
+        arguments::with(arguments, async |arguments: Arguments| {
+            let (workspace, home) = (Arc::clone(&cx.workspace), cx.env.home.clone());
+            walk::search(cx, move |stop| {
+                let base = directory(arguments.directory.as_deref(), &workspace, &home)?;
+                let pattern = arguments.pattern.trim_start_matches("./");
+                let matcher = compile(pattern)?;
+                let Arguments { include_dirs, include_ignored, .. } = arguments;
+                let found = find(&base, pattern, &matcher, include_dirs, include_ignored, stop);
+                Ok(result(&arguments.pattern, found).into())
+            })
+            .await?
+        })
+        .await
     }
 }
 
-fn directory(input: Option<&str>, cx: &CallContext) -> Result<PathBuf, ToolReturnValue> {
-    let Some(input) = input else { return Ok(cx.workspace.work_dir.clone()) };
-    let guarded = path_guard::resolve(input, &cx.workspace, &cx.env.home)
+fn directory(
+    input: Option<&str>,
+    workspace: &Workspace,
+    home: &Path,
+) -> Result<PathBuf, ToolReturnValue> {
+    let Some(input) = input else { return Ok(workspace.work_dir.clone()) };
+    let guarded = path_guard::resolve(input, workspace, home)
         .map_err(|refusal| ToolReturnValue::error(refusal.to_string(), "Invalid directory"))?;
     if !guarded.inside {
         return Err(ToolReturnValue::error(

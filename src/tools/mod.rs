@@ -7,6 +7,7 @@
 
 mod arguments;
 mod ask_user;
+mod blocking;
 mod context;
 mod diff_blocks;
 mod edit;
@@ -20,6 +21,7 @@ pub mod path_guard;
 mod read_file;
 mod registry;
 mod schema;
+mod secrets;
 mod shell;
 mod sniff;
 mod str_replace_file;

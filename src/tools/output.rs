@@ -384,6 +384,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_reach_the_file_in_large_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(Limits { total: 4, line: 2 }, dir.path(), "c");
+        let on_disk = || std::fs::metadata(dir.path().join("c.txt")).unwrap().len();
+        let mut sizes = Vec::new();
+        collector.push_str("long line\n");
+        for _ in 0..1000 {
+            collector.push_str("y\n");
+            sizes.push(on_disk());
+        }
+        sizes.dedup();
+        assert!(sizes.len() <= 2, "a write for each line: {sizes:?}");
+        collector.finish();
+        assert_eq!(on_disk(), 10 + 2000);
+    }
+
+    #[test]
     fn a_second_call_of_the_same_id_gets_a_file_of_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let files: Vec<PathBuf> = (0..3)

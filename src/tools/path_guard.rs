@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::Workspace;
+use super::secrets::Secrets;
+use crate::platform::Env;
 use crate::protocol::ToolReturnValue;
 
 /// More symlinks than this on one path are taken for a loop, as Linux does.
@@ -73,24 +75,20 @@ pub fn resolve(input: &str, workspace: &Workspace, home: &Path) -> Result<Guarde
     Ok(GuardedPath { path, real, inside })
 }
 
-/// The same, refusing files with secrets. `verb` says what would be done: `read`, `write`.
+/// The same, refusing files with secrets. A directory may be called `credentials`: what is in it is
+/// looked at one by one. `verb` says what would be done: `read`, `write`.
 pub fn resolve_public(
     input: &str,
     workspace: &Workspace,
-    home: &Path,
+    env: &Env,
     verb: &'static str,
 ) -> Result<GuardedPath, Refusal> {
-    resolve(input, workspace, home)?.public(input, verb)
-}
-
-impl GuardedPath {
-    /// The same path, refused when it names a file with secrets. `input` is what the model wrote.
-    pub fn public(self, input: &str, verb: &'static str) -> Result<Self, Refusal> {
-        if is_sensitive(&self.path) || is_sensitive(&self.real) {
-            return Err(Refusal::Sensitive(input.to_owned(), verb));
-        }
-        Ok(self)
+    let target = resolve(input, workspace, &env.home)?;
+    let secrets = Secrets::of(env);
+    if (secrets.hold(&target.path) || secrets.hold(&target.real)) && !target.real.is_dir() {
+        return Err(Refusal::Sensitive(input.to_owned(), verb));
     }
+    Ok(target)
 }
 
 fn expand_home(input: &str, home: &Path) -> PathBuf {
@@ -159,56 +157,10 @@ pub fn real_path(path: &Path) -> Option<PathBuf> {
     Some(real)
 }
 
-/// Whether a path names a file that usually holds secrets: dotenv files, private keys, credential
-/// stores of common tools. Letter case is ignored.
-pub fn is_sensitive(path: &Path) -> bool {
-    const NAMES: &[&str] = &[
-        ".env",
-        "id_rsa",
-        "id_dsa",
-        "id_ecdsa",
-        "id_ecdsa_sk",
-        "id_ed25519",
-        "id_ed25519_sk",
-        "credentials",
-        ".credentials.json",
-        ".git-credentials",
-        ".netrc",
-        "_netrc",
-        ".npmrc",
-        ".pypirc",
-        ".pgpass",
-        ".my.cnf",
-        ".htpasswd",
-        ".dockercfg",
-        "credentials.toml",
-        "application_default_credentials.json",
-    ];
-    const PUBLIC: &[&str] = &[".env.example", ".env.sample", ".env.template"];
-    const ENDINGS: &[&str] = &[".pem", ".p12", ".pfx", ".keystore", ".jks", ".ppk", ".kdbx"];
-    const PLACES: &[&str] = &[
-        "/.aws/credentials",
-        "/.gcp/credentials",
-        "/.kube/config",
-        "/.docker/config.json",
-        "/.config/gh/hosts.yml",
-        "/.config/gcloud/credentials.db",
-        "/.gnupg/private-keys-v1.d/",
-    ];
-    let whole = path.to_string_lossy().to_lowercase();
-    let name = whole.rsplit('/').next().unwrap_or_default();
-    if PUBLIC.contains(&name) {
-        return false;
-    }
-    NAMES.contains(&name)
-        || name.starts_with(".env.")
-        || ENDINGS.iter().any(|ending| name.ends_with(ending))
-        || PLACES.iter().any(|place| whole.contains(place))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::env::fixed;
     use std::os::unix::fs::symlink;
 
     struct Place {
@@ -287,42 +239,9 @@ mod tests {
     fn a_link_does_not_hide_a_secret() {
         let place = place();
         symlink(place.root.join("out/.env"), place.root.join("ws/notes.txt")).unwrap();
-        let refused = resolve_public("notes.txt", &place.workspace, Path::new("/"), "read");
+        let refused = resolve_public("notes.txt", &place.workspace, &fixed::env("/", &[]), "read");
         assert!(matches!(refused, Err(Refusal::Sensitive(..))));
         let result = ToolReturnValue::from(refused.unwrap_err());
         assert!(result.is_error && result.message.contains("notes.txt"));
-    }
-
-    #[test]
-    fn secrets_are_known_by_name_and_place() {
-        for path in [
-            "/a/.env",
-            "/a/.ENV",
-            "/a/.env.production",
-            "/k/id_rsa",
-            "/k/id_dsa",
-            "/k/id_ed25519",
-            "/h/.aws/credentials",
-            "/h/.gcp/credentials/x",
-            "/h/.kube/config",
-            "/h/.npmrc",
-            "/h/.netrc",
-            "/h/.git-credentials",
-            "/h/server.pem",
-            "/h/credentials",
-        ] {
-            assert!(is_sensitive(Path::new(path)), "{path}");
-        }
-        for path in [
-            "/a/.env.example",
-            "/a/.env.sample",
-            "/a/.env.template",
-            "/a/env",
-            "/a/id_rsa.pub",
-            "/a/config",
-            "/a/.envrc.md",
-        ] {
-            assert!(!is_sensitive(Path::new(path)), "{path}");
-        }
     }
 }

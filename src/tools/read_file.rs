@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::blocking::on_file;
 use super::file_access::{FileAccess, cancelled};
 use super::sniff::{self, Kind};
-use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard, schema};
+use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
 
 /// Most lines of one call.
@@ -86,35 +87,22 @@ impl Tool for ReadFile {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        if arguments.range.line_offset == 0 {
-            return arguments::invalid("`line_offset` must not be 0; lines count from 1").into();
-        }
-        let guarded =
-            path_guard::resolve_public(&arguments.path, &cx.workspace, &cx.env.home, "read");
-        let target = match guarded {
-            Ok(target) => target,
-            Err(refusal) => return ToolReturnValue::from(refusal).into(),
-        };
-        let (range, cancel, files) = (arguments.range, cx.cancel.clone(), Arc::clone(&self.files));
-        let read = tokio::task::spawn_blocking(move || {
-            let value = read(&target.path, &target.real, range, &cancel);
-            if !value.is_error {
-                files.note_seen(&target.real);
+        arguments::with(arguments, async |Arguments { path, range }| {
+            if range.line_offset == 0 {
+                let why = "`line_offset` must not be 0; lines count from 1";
+                return Err(arguments::invalid(why));
             }
-            value
-        });
-        match read.await {
-            Ok(value) => value.into(),
-            Err(error) => ToolReturnValue::error(
-                format!("Failed to read file: {error}"),
-                "Failed to read file",
-            )
-            .into(),
-        }
+            let (cancel, files) = (cx.cancel.clone(), Arc::clone(&self.files));
+            on_file(cx, path, "read", move |target| {
+                let value = read(&target.path, &target.real, range, &cancel);
+                if !value.is_error {
+                    files.note_seen(&target.real);
+                }
+                Ok(value.into())
+            })
+            .await
+        })
+        .await
     }
 }
 

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::blocking::on_file;
 use super::edit::{Edit, apply_edits};
-use super::file_access::{Change, FileAccess, read_if_exists};
-use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard, schema};
+use super::file_access::{Change, Deed, FileAccess, read_if_exists};
+use super::path_guard::GuardedPath;
+use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
 
 /// Replaces text in a file.
@@ -75,73 +77,57 @@ impl Tool for StrReplaceFile {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        let edits = match arguments.edit {
-            OneOrMore::One(edit) => vec![edit],
-            OneOrMore::More(edits) => edits,
-        };
-        let guarded =
-            path_guard::resolve_public(&arguments.path, &cx.workspace, &cx.env.home, "edit");
-        let target = match guarded {
-            Ok(target) => target,
-            Err(refusal) => return ToolReturnValue::from(refusal).into(),
-        };
-        let count = edits.len();
-        let prepared = tokio::task::spawn_blocking(move || {
-            let shown = target.path.display().to_string();
-            if target.real.exists() && !target.real.is_file() {
-                return Err(ToolReturnValue::error(
-                    format!("`{shown}` is not a file. Give the path of a file."),
-                    "Invalid path",
-                ));
-            }
-            let before = match read_if_exists(&target.real) {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => {
-                    return Err(ToolReturnValue::error(
-                        format!("`{shown}` does not exist. Create it with WriteFile."),
-                        "File not found",
-                    ));
-                }
-                Err(error) => {
-                    return Err(ToolReturnValue::error(
-                        format!("Failed to edit file `{shown}`: {error}."),
-                        "Failed to edit file",
-                    ));
-                }
+        arguments::with(arguments, async |Arguments { path, edit }| {
+            let edits = match edit {
+                OneOrMore::One(edit) => vec![edit],
+                OneOrMore::More(edits) => edits,
             };
-            match apply_edits(&before, &edits) {
-                Ok((after, total)) if total > 0 => {
-                    Ok((Change { target, before: Some(before), after }, total))
-                }
-                Ok(_) => Err(ToolReturnValue::error(
-                    "No replacements were made: `edit` is an empty list.",
-                    "No replacements made",
-                )),
-                Err(error) => Err(ToolReturnValue::error(error, "No replacements made")),
-            }
-        })
-        .await;
-        let (change, total) = match prepared {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => return error.into(),
-            Err(error) => {
-                return ToolReturnValue::error(
-                    format!("Failed to edit file: {error}"),
-                    "Failed to edit file",
-                )
-                .into();
-            }
-        };
-        self.files
-            .apply(cx, self.name(), "Edit", change, |_| {
+            let count = edits.len();
+            let prepared = on_file(cx, path, "edit", move |target| prepare(&edits, target));
+            let (change, total) = prepared.await?;
+            let told = |_| {
                 format!(
                     "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
                 )
-            })
-            .await
+            };
+            Ok(self.files.apply(cx, self.name(), "Edit", change, told).await)
+        })
+        .await
+    }
+}
+
+/// The change that the edits make, and how many replacements that are.
+fn prepare(edits: &[Edit], target: GuardedPath) -> Result<(Change, usize), ToolReturnValue> {
+    let shown = target.path.display().to_string();
+    if target.real.exists() && !target.real.is_file() {
+        return Err(ToolReturnValue::error(
+            format!("`{shown}` is not a file. Give the path of a file."),
+            "Invalid path",
+        ));
+    }
+    let before = match read_if_exists(&target.real) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            return Err(ToolReturnValue::error(
+                format!("`{shown}` does not exist. Create it with WriteFile."),
+                "File not found",
+            ));
+        }
+        Err(error) => {
+            return Err(ToolReturnValue::error(
+                format!("Failed to edit file `{shown}`: {error}."),
+                "Failed to edit file",
+            ));
+        }
+    };
+    match apply_edits(&before, edits) {
+        Ok((after, total)) if total > 0 => {
+            Ok((Change { target, deed: Deed::Replace { before: Some(before), after } }, total))
+        }
+        Ok(_) => Err(ToolReturnValue::error(
+            "No replacements were made: `edit` is an empty list.",
+            "No replacements made",
+        )),
+        Err(error) => Err(ToolReturnValue::error(error, "No replacements made")),
     }
 }

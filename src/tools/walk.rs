@@ -8,9 +8,12 @@ use std::time::Duration;
 use ignore::WalkBuilder;
 
 use super::CallContext;
+use super::blocking::{Unfinished, bounded};
 
 /// How long a search may take.
-pub const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// How long a search may take to notice that its time is up; one that still has not is stuck.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Directories of version control systems, which are never searched.
 const VCS: [&str; 6] = [".git", ".svn", ".hg", ".bzr", ".jj", ".sl"];
@@ -56,28 +59,27 @@ impl Stop {
     }
 }
 
-/// Runs a search on a blocking thread; what it found until the time was up counts. `None` when it
-/// was cancelled or broke down.
+/// Runs a search on a blocking thread; what it found until the time was up counts.
 pub async fn search<T: Send + 'static>(
     cx: &CallContext,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
-) -> Option<T> {
-    search_for(TIME_LIMIT, cx, work).await
+) -> Result<T, Unfinished> {
+    search_for(TIME_LIMIT, GRACE, cx, work).await
 }
 
 async fn search_for<T: Send + 'static>(
     limit: Duration,
+    grace: Duration,
     cx: &CallContext,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
-) -> Option<T> {
+) -> Result<T, Unfinished> {
     let (stop, guard) = Stop::new();
-    let mut task = tokio::task::spawn_blocking(move || work(&stop));
+    let mut found = std::pin::pin!(bounded(limit + grace, &cx.cancel, move || work(&stop)));
     tokio::select! {
-        found = &mut task => return found.ok(),
-        () = cx.cancel.cancelled() => return None,
+        found = &mut found => return found,
         () = tokio::time::sleep(limit) => guard.0.set(TIMED_OUT),
     }
-    task.await.ok()
+    found.await
 }
 
 /// A walk over everything under `root`, hidden files too, without following links.
@@ -111,14 +113,36 @@ mod tests {
     #[tokio::test]
     async fn time_and_cancel_stop_a_search() {
         let bench = Bench::new();
-        assert_eq!(search_for(Duration::from_millis(20), &bench.cx, endless).await, Some(true));
+        let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
+        assert_eq!(search_for(short, long, &bench.cx, endless).await, Ok(true));
         let cancel = bench.cx.cancel.clone();
         let (ended, end) = std::sync::mpsc::channel();
         let found = search(&bench.cx, move |stop| {
             cancel.cancel();
             let _ = ended.send(endless(stop));
         });
-        assert_eq!(found.await, None);
+        assert_eq!(found.await, Err(Unfinished::Cancelled));
         assert_eq!(end.recv(), Ok(false), "the thread ends too");
+    }
+
+    #[tokio::test]
+    async fn a_search_that_does_not_notice_is_left_behind() {
+        let bench = Bench::new();
+        let short = Duration::from_millis(20);
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let found = search_for(short, short, &bench.cx, move |_| wait.recv().is_ok());
+        assert_eq!(found.await, Err(Unfinished::Stuck(short + short)));
+        drop(release);
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (cancel, long) = (bench.cx.cancel.clone(), Duration::from_secs(60));
+        let found = search_for(short, long, &bench.cx, move |stop| {
+            while !stop.now() {
+                std::thread::yield_now();
+            }
+            cancel.cancel();
+            wait.recv().is_ok()
+        });
+        assert_eq!(found.await, Err(Unfinished::Cancelled), "also after the time is up");
+        drop(release);
     }
 }

@@ -6,12 +6,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::file_access::{Change, FileAccess, read_if_exists};
-use super::{
-    CallContext, Effect, Tool, ToolReturn, arguments,
-    path_guard::{self, GuardedPath},
-    schema,
-};
+use super::blocking::on_file;
+use super::file_access::{Change, Deed, End, FileAccess, read_if_exists};
+use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard::GuardedPath, schema};
 use crate::protocol::ToolReturnValue;
 
 /// Creates, replaces or extends a file.
@@ -42,7 +39,8 @@ impl WriteFile {
 
 fn prepare(
     files: &FileAccess,
-    arguments: Arguments,
+    mode: Mode,
+    content: String,
     target: GuardedPath,
 ) -> Result<Change, ToolReturnValue> {
     let failed = |why: String| {
@@ -68,21 +66,22 @@ fn prepare(
             "Parent directory not found",
         ));
     }
-    if arguments.mode == Mode::Overwrite && files.changed_since_seen(&target.real) {
+    if mode == Mode::Overwrite && files.changed_since_seen(&target.real) {
         return Err(failed(
             "it was changed since it was last read. Read it again before replacing it".into(),
         ));
     }
-    let before = read_if_exists(&target.real).map_err(|error| failed(error.to_string()))?;
-    let after = match (arguments.mode, &before) {
-        (Mode::Append, Some(before)) => {
-            let mut whole = before.clone();
-            whole.extend_from_slice(arguments.content.as_bytes());
-            whole
+    let content = content.into_bytes();
+    let deed = || {
+        if mode == Mode::Append
+            && let Some(to) = End::of(&target.real)?
+        {
+            return Ok(Deed::Append { to, content });
         }
-        _ => arguments.content.into_bytes(),
+        Ok(Deed::Replace { before: read_if_exists(&target.real)?, after: content })
     };
-    Ok(Change { target, before, after })
+    let deed = deed().map_err(|error: std::io::Error| failed(error.to_string()))?;
+    Ok(Change { target, deed })
 }
 
 #[async_trait]
@@ -119,36 +118,19 @@ impl Tool for WriteFile {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        let guarded =
-            path_guard::resolve_public(&arguments.path, &cx.workspace, &cx.env.home, "write");
-        let target = match guarded {
-            Ok(target) => target,
-            Err(refusal) => return ToolReturnValue::from(refusal).into(),
-        };
-        let mode = arguments.mode;
-        let files = Arc::clone(&self.files);
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare(&files, arguments, target)).await;
-        let change = match prepared {
-            Ok(Ok(change)) => change,
-            Ok(Err(error)) => return error.into(),
-            Err(error) => {
-                let brief = "Failed to write file";
-                return ToolReturnValue::error(format!("{brief}: {error}"), brief).into();
-            }
-        };
-        self.files
-            .apply(cx, self.name(), "Write", change, |size| {
+        arguments::with(arguments, async |Arguments { path, content, mode }| {
+            let files = Arc::clone(&self.files);
+            let change =
+                on_file(cx, path, "write", move |target| prepare(&files, mode, content, target));
+            let told = |size| {
                 let done = match mode {
                     Mode::Overwrite => "overwritten",
                     Mode::Append => "appended to",
                 };
                 format!("File successfully {done}. Current size: {size} bytes.")
-            })
-            .await
+            };
+            Ok(self.files.apply(cx, self.name(), "Write", change.await?, told).await)
+        })
+        .await
     }
 }

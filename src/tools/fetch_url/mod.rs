@@ -57,14 +57,13 @@ impl Tool for FetchUrl {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        tokio::select! {
-            fetched = fetch(&arguments.url, cx) => fetched.unwrap_or_else(|error| error).into(),
-            () = cx.cancel.cancelled() => cancelled().into(),
-        }
+        arguments::with(arguments, async |Arguments { url }| {
+            tokio::select! {
+                fetched = fetch(&url, cx) => fetched.map(ToolReturn::from),
+                () = cx.cancel.cancelled() => Err(cancelled()),
+            }
+        })
+        .await
     }
 }
 

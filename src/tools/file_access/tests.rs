@@ -229,3 +229,35 @@ async fn secrets_are_neither_written_nor_edited() {
     }
     assert_eq!(std::fs::read(bench.ws(".env")).unwrap(), b"SECRET");
 }
+
+#[tokio::test]
+async fn a_huge_file_is_neither_replaced_nor_edited_and_nobody_is_asked() {
+    let bench = Bench::new();
+    let path = bench.put("huge", "");
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(65 << 20).unwrap();
+    for value in [
+        edit(&bench, "huge", json!({"old": "a", "new": "b"})).await,
+        write(&bench, json!({"path": "huge", "content": "x"})).await,
+    ] {
+        assert!(value.is_error && value.message.contains("larger than 64 MiB"), "{value:?}");
+    }
+    assert!(bench.desk.asks.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn adding_shows_the_end_only_and_is_not_done_over_a_change() {
+    let bench = Bench::new();
+    let path = bench.put("log", "line of text\n".repeat(1000));
+    let more = json!({"path": "log", "content": "new\n", "mode": "append"});
+    let value = write(&bench, more.clone()).await;
+    assert_eq!(value.message, "File successfully appended to. Current size: 13004 bytes.");
+    let DisplayBlock::Diff { old_start, new_text, .. } = &value.display[0] else { panic!() };
+    assert_eq!(*old_start, 998);
+    assert_eq!(new_text, "line of text\nline of text\nline of text\nnew");
+    let other = path.clone();
+    *bench.desk.meanwhile.lock().unwrap() =
+        Some(Box::new(move || std::fs::write(other, "theirs").unwrap()));
+    let value = write(&bench, more).await;
+    assert!(value.message.contains("changed by someone else"), "{}", value.message);
+    assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+}

@@ -3,15 +3,16 @@
 mod search;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::search::{FileMatches, Found, Line, Query};
-use super::file_access::cancelled;
+use super::blocking::{Unfinished, on_file};
 use super::output::{Collector, Limits};
-use super::path_guard;
+use super::secrets::Secrets;
 use super::walk;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
@@ -110,44 +111,54 @@ impl Tool for Grep {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let arguments: Arguments = match arguments::typed(arguments) {
-            Ok(arguments) => arguments,
-            Err(error) => return error.into(),
-        };
-        let input = if arguments.path.is_empty() { "." } else { &arguments.path };
-        // A directory may be called `credentials`; its files are looked at one by one.
-        let guarded = path_guard::resolve(input, &cx.workspace, &cx.env.home).and_then(|target| {
-            if target.real.is_dir() { Ok(target) } else { target.public(input, "search") }
-        });
-        let target = match guarded {
-            Ok(target) => target,
-            Err(refusal) => return ToolReturnValue::from(refusal).into(),
-        };
-        // As ripgrep shows it: behind the path that was given, or bare when that was absolute.
-        let shown = match Path::new(input) {
-            path if path.is_absolute() || input.starts_with('~') => PathBuf::new(),
-            path => path.to_path_buf(),
-        };
-        let query = Query {
-            pattern: arguments.pattern.clone(),
-            root: target.real,
-            shown,
-            globs_from: cx.workspace.work_dir.clone(),
-            glob: arguments.glob.clone(),
-            file_type: arguments.file_type.clone(),
-            before: arguments.before.or(arguments.context).unwrap_or(0),
-            after: arguments.after.or(arguments.context).unwrap_or(0),
-            ignore_case: arguments.ignore_case,
-            multiline: arguments.multiline,
-            include_ignored: arguments.include_ignored,
-            keep_lines: arguments.output_mode == Mode::Content,
-        };
-        match walk::search(cx, move |stop| search::search(&query, stop)).await {
-            None => cancelled().into(),
-            Some(Err(error)) => ToolReturnValue::error(error, "Failed to grep").into(),
-            Some(Ok(found)) => render(&arguments, found, cx).into(),
-        }
+        arguments::with(arguments, |arguments| grep(arguments, cx)).await
     }
+}
+
+async fn grep(arguments: Arguments, cx: &CallContext) -> Result<ToolReturn, ToolReturnValue> {
+    let input = if arguments.path.is_empty() { "." } else { &arguments.path };
+    let target = on_file(cx, input.to_owned(), "search", Ok).await?;
+    // As ripgrep shows it: behind the path that was given, or bare when that was absolute.
+    let shown = match Path::new(input) {
+        path if path.is_absolute() || input.starts_with('~') => PathBuf::new(),
+        path => path.to_path_buf(),
+    };
+    let query = Query {
+        pattern: arguments.pattern.clone(),
+        root: target.real,
+        shown,
+        globs_from: cx.workspace.work_dir.clone(),
+        glob: arguments.glob.clone(),
+        file_type: arguments.file_type.clone(),
+        before: arguments.before.or(arguments.context).unwrap_or(0),
+        after: arguments.after.or(arguments.context).unwrap_or(0),
+        ignore_case: arguments.ignore_case,
+        multiline: arguments.multiline,
+        include_ignored: arguments.include_ignored,
+        keep_lines: arguments.output_mode == Mode::Content,
+        secrets: Secrets::of(&cx.env),
+    };
+    let found = Arc::new(Mutex::new(Found::default()));
+    let finds = Arc::clone(&found);
+    let searched = walk::search(cx, move |stop| search::search(&query, stop, &finds)).await;
+    let found = settle(searched, &found)?;
+    Ok(render(&arguments, found, cx).into())
+}
+
+/// What a search has found, in order; also that of one which never came back.
+fn settle(
+    searched: Result<Result<(), String>, Unfinished>,
+    found: &Mutex<Found>,
+) -> Result<Found, ToolReturnValue> {
+    let mut found = found.lock().map(|mut found| std::mem::take(&mut *found)).unwrap_or_default();
+    match searched {
+        Ok(result) => result.map_err(|error| ToolReturnValue::error(error, "Failed to grep"))?,
+        // One of its files does not answer; what the others held counts.
+        Err(Unfinished::Stuck(_)) => found.timed_out = true,
+        Err(why) => return Err(why.into()),
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn render(arguments: &Arguments, mut found: Found, cx: &CallContext) -> ToolReturnValue {

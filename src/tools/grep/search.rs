@@ -16,7 +16,7 @@ use ignore::overrides::OverrideBuilder;
 use ignore::types::TypesBuilder;
 use ignore::{WalkBuilder, WalkState};
 
-use crate::tools::path_guard::is_sensitive;
+use crate::tools::secrets::Secrets;
 use crate::tools::walk::{self, Stop};
 
 /// Bytes of matching lines that are kept.
@@ -44,6 +44,7 @@ pub struct Query {
     pub include_ignored: bool,
     /// Whether the lines are wanted, not just their number.
     pub keep_lines: bool,
+    pub secrets: Secrets,
 }
 
 /// A line to show.
@@ -63,7 +64,7 @@ pub struct FileMatches {
     pub lines: Vec<Line>,
 }
 
-/// What was found, sorted by path.
+/// What was found.
 #[derive(Default)]
 pub struct Found {
     pub files: Vec<FileMatches>,
@@ -74,8 +75,25 @@ pub struct Found {
     pub full: bool,
 }
 
-/// Searches; the error is a sentence for the model.
-pub fn search(query: &Query, stop: &Stop) -> Result<Found, String> {
+impl Found {
+    /// Puts what came in any order into that of the paths.
+    pub fn sort(&mut self) {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.sensitive.sort();
+    }
+}
+
+/// The kernel's file systems: reading some of their files waits for ever, or takes away what
+/// another program waits for.
+const KERNEL: [&str; 2] = ["/proc", "/sys"];
+
+fn is_kernel_s(path: &Path) -> bool {
+    KERNEL.iter().any(|place| path.starts_with(place))
+}
+
+/// Searches; what it finds is in `found` at once, so that it counts even if the search never comes
+/// back. The error is a sentence for the model.
+pub fn search(query: &Query, stop: &Stop, found: &Mutex<Found>) -> Result<(), String> {
     let matcher = compile(query)?;
     let is_file = match std::fs::metadata(&query.root) {
         Ok(metadata) => metadata.is_file(),
@@ -84,26 +102,34 @@ pub fn search(query: &Query, stop: &Stop) -> Result<Found, String> {
         }
         Err(error) => return Err(format!("`{}`: {error}.", query.root.display())),
     };
+    if !is_file && is_kernel_s(&query.root) {
+        return Err(format!(
+            "`{}` belongs to the kernel, and some of its files never end. Search one file of it, or use a Shell command with a timeout.",
+            query.root.display()
+        ));
+    }
     let mut builder = walk::builder(&query.root, query.include_ignored);
     filter(&mut builder, query, is_file)?;
-    let found = Mutex::new(Found::default());
     let full = AtomicBool::new(false);
     let kept = AtomicUsize::new(0);
     builder.build_parallel().run(|| {
         let matcher = matcher.clone();
         let mut searcher = searcher(query);
-        let (found, full, kept) = (&found, &full, &kept);
+        let (full, kept) = (&full, &kept);
         Box::new(move |entry| {
             if stop.now() || full.load(Ordering::Relaxed) {
                 return WalkState::Quit;
             }
             let Ok(entry) = entry else { return WalkState::Continue };
+            if !is_file && is_kernel_s(entry.path()) {
+                return WalkState::Skip;
+            }
             // A link is not followed, and a pipe would never end.
             if !entry.file_type().is_some_and(|kind| kind.is_file()) {
                 return WalkState::Continue;
             }
             let shown = shown(query, entry.path(), is_file);
-            if is_sensitive(entry.path()) {
+            if query.secrets.hold(entry.path()) {
                 if let Ok(mut found) = found.lock() {
                     found.sensitive.push(shown);
                 }
@@ -127,12 +153,10 @@ pub fn search(query: &Query, stop: &Stop) -> Result<Found, String> {
             WalkState::Continue
         })
     });
-    let mut found = found.into_inner().map_err(|_| "The search broke down.".to_owned())?;
-    found.files.sort_by(|a, b| a.path.cmp(&b.path));
-    found.sensitive.sort();
+    let mut found = found.lock().map_err(|_| "The search broke down.".to_owned())?;
     found.timed_out = stop.timed_out();
     found.full = full.into_inner();
-    Ok(found)
+    Ok(())
 }
 
 fn compile(query: &Query) -> Result<RegexMatcher, String> {

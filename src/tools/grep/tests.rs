@@ -200,8 +200,11 @@ async fn a_stopped_search_returns_at_once() {
         multiline: false,
         include_ignored: false,
         keep_lines: false,
+        secrets: Secrets::default(),
     };
-    assert!(search::search(&query, &stop).unwrap().files.is_empty());
+    let found = Mutex::default();
+    search::search(&query, &stop, &found).unwrap();
+    assert!(found.lock().unwrap().files.is_empty());
 }
 
 #[tokio::test]
@@ -213,4 +216,40 @@ async fn too_much_is_spilled() {
     assert!(value.output.text().len() < 60_000);
     assert!(value.output.text().ends_with(":20000:needle and some more text on the line"));
     assert!(value.message.contains("spill/call-1.txt"), "{}", value.message);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_s_files_are_searched_only_by_name() {
+    let bench = Bench::new();
+    for path in ["/proc", "/proc/self", "/sys"] {
+        let value = grep(&bench, json!({"pattern": "x", "path": path})).await;
+        assert_eq!(brief(&value), "Failed to grep");
+        assert!(value.message.contains("belongs to the kernel"), "{}", value.message);
+    }
+    let named = json!({"pattern": "^Name:", "path": "/proc/self/status"});
+    assert!(!text(&bench, named).await.is_empty());
+}
+
+#[test]
+fn what_a_stuck_search_had_found_counts() {
+    let stuck = || Err(Unfinished::Stuck(Duration::from_secs(22)));
+    let file = |path: &str| FileMatches {
+        path: path.into(),
+        modified: None,
+        count: 1,
+        lines: vec![Line { number: 1, text: "needle".into(), is_match: true }],
+    };
+    let arguments = json!({"pattern": "needle", "output_mode": "content"});
+    let arguments = crate::tools::schema::check(&Grep.parameters(), arguments).unwrap();
+    let arguments: Arguments = arguments::typed(arguments).unwrap();
+    let bench = Bench::new();
+    let found = Mutex::new(Found { files: vec![file("b"), file("a")], ..Found::default() });
+    let value = render(&arguments, settle(stuck(), &found).unwrap(), &bench.cx);
+    assert_eq!(value.output.text(), "a:1:needle\nb:1:needle");
+    assert!(value.message.contains("took too long"), "{}", value.message);
+    // The thread that was left behind took nothing with it.
+    let value = render(&arguments, settle(stuck(), &found).unwrap(), &bench.cx);
+    assert_eq!(brief(&value), "Grep timed out");
+    assert!(settle(Err(Unfinished::Cancelled), &found).is_err());
 }
