@@ -298,3 +298,37 @@ fn tour_spec(scratch: &Path) -> ModelSpec {
         env: vec![("KIMI_TOUR_SCRATCH".to_owned(), scratch.display().to_string())],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigSource;
+    use crate::platform::env::fixed;
+    use crate::store::ShareDir;
+
+    fn refused(config: &str, modes: Modes) -> bool {
+        let env = fixed::env("/nowhere", &[]);
+        let loaded = Config::load(&ConfigSource::Text(config.to_owned()), &env).unwrap();
+        let host = Host {
+            store: SessionStore::new(ShareDir::from_env(&env)),
+            loaded: Arc::new(loaded),
+            options: Arc::new(HostOptions { modes, ..HostOptions::default() }),
+            env,
+        };
+        matches!(host.check_guards(), Err(HostError::Guard(event)) if event == "PreToolUse")
+    }
+
+    #[test]
+    fn guards_need_somebody_who_watches() {
+        let guard = "[[hooks]]\nevent = \"PreToolUse\"\ncommand = \"x\"\n";
+        let watched = Modes::default();
+        let yolo = Modes { yolo: true, ..watched };
+        for modes in [yolo, Modes { afk: true, ..watched }, Modes { runtime_afk: true, ..watched }]
+        {
+            assert!(refused(guard, modes), "{modes:?}");
+        }
+        assert!(!refused(guard, watched));
+        assert!(refused(&format!("default_yolo = true\n{guard}"), watched));
+        assert!(!refused("[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n", yolo));
+    }
+}
