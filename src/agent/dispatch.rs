@@ -131,7 +131,8 @@ async fn run_group(
             Ran::CutOff(output) => {
                 cut_off = true;
                 let value = ToolReturnValue::error(
-                    "The user interrupted this call. It may have had some effect already.",
+                    "The user interrupted this call. It may have had some effect already, and what a \
+                     command had started may still be running.",
                     "Interrupted",
                 );
                 store(turn, &call, &ToolReturnValue { output, ..value }).await?;

@@ -70,9 +70,10 @@ impl App {
         let now = self.now();
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
-        let spinner = self.turn.as_ref().map(|turn| {
-            now + spinner::until_next(now.duration_since(turn.since), self.motion())
-        });
+        let spinner = self
+            .turn
+            .as_ref()
+            .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
         let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()

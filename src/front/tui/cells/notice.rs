@@ -144,7 +144,7 @@ pub fn steer_echo(text: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>>
     let columns = usize::from(columns);
     let room = columns.saturating_sub(3).max(1);
     let style = theme.style(Tone::User);
-    let (body, hidden) = row::head_rows(row::foreign(text).trim_end(), style, room, 40);
+    let (body, hidden) = row::head_rows(row::shown(text).trim_end(), style, room, 40);
     let mut rows: Vec<_> = body
         .into_iter()
         .enumerate()

@@ -3,11 +3,13 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{clean, clean_line, defuse, line_width, truncate, width, wrap_line};
+use crate::front::tui::text::{
+    clean, clean_line, defuse, line_width, prose, truncate, visible, visible_line, width, wrap_line,
+};
 use crate::front::tui::theme::{Theme, Tone};
 
-/// Foreign text made harmless: nothing in it reaches the terminal but letters, nothing in it looks
-/// like our own marks to a program that reads the screen.
+/// What a process printed, as a terminal shows it: nothing in it reaches the terminal but letters,
+/// nothing in it looks like our own marks to a program that reads the screen.
 pub fn foreign(text: &str) -> String {
     defuse(&clean(text))
 }
@@ -15,6 +17,22 @@ pub fn foreign(text: &str) -> String {
 /// [`foreign`], on one line.
 pub fn foreign_line(text: &str) -> String {
     defuse(&clean_line(text))
+}
+
+/// Somebody's content or what somebody consents to (a command, a file, an argument, a question):
+/// control characters are written out, never carried out. Harmless as [`foreign`] is.
+pub fn shown(text: &str) -> String {
+    defuse(&visible(text))
+}
+
+/// [`shown`], on one line.
+pub fn shown_line(text: &str) -> String {
+    defuse(&visible_line(text))
+}
+
+/// What a model thinks or says outside an answer: no letter of it is lost. Harmless as [`foreign`].
+pub fn said(text: &str) -> String {
+    defuse(&prose(text))
 }
 
 /// The style of one-line traces of work: the colour of thinking and nothing else. No attribute may

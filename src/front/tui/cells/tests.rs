@@ -320,7 +320,6 @@ fn every_cell_keeps_the_law_with_hostile_text() {
             let cells = [
                 user(said).rows(columns, &theme),
                 thinking.live_rows(columns, 6, &theme),
-                thinking.full_rows(columns, &theme),
                 closing_row(&failed, Duration::ZERO, columns, &theme),
                 pointer_row(said, 312, columns),
                 notice(Severity::Error, said, said, columns, &theme),

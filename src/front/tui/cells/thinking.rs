@@ -36,7 +36,7 @@ impl ThinkingCell {
         let max_rows = max_rows.min(LIVE_ROWS);
         let recent = recent(&self.text, room.saturating_mul(LIVE_ROWS + 1).saturating_mul(4));
         let (rows, _) =
-            row::tail_rows(row::foreign(recent).trim(), row::thought(theme), room, max_rows);
+            row::tail_rows(row::said(recent).trim(), row::thought(theme), room, max_rows);
         rows.into_iter().map(|line| row::prefixed(Span::raw("  "), line)).collect()
     }
 
@@ -47,17 +47,15 @@ impl ThinkingCell {
         columns: u16,
         theme: &Theme,
     ) -> Line<'static> {
-        let mut text = format!("• Thought for {}", elapsed_whole(duration));
+        let mut text = "• Thought".to_owned();
+        if duration >= Duration::from_secs(1) {
+            text.push_str(&format!(" for {}", elapsed_whole(duration)));
+        }
         if let Some(tokens) = tokens {
             text.push_str(&format!(" · {} tokens", count(tokens)));
         }
         let room = usize::from(columns).saturating_sub(1);
         row::row([Span::styled(truncate(&text, room), row::trace(theme))])
-    }
-
-    /// The whole thought, for the pager and for those who want it in the transcript.
-    pub fn full_rows(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-        row::paragraph(self.text.trim(), row::thought(theme), columns.into(), 0)
     }
 
     /// The whole thought as text.

@@ -56,7 +56,7 @@ impl UserCell {
     }
 
     fn body(&self, inner: usize, style: Style) -> Vec<Line<'static>> {
-        let text = row::foreign(&self.text);
+        let text = row::shown(&self.text);
         let prompt = last_columns(&clean_line(&self.prompt), inner.saturating_sub(3));
         let mut rows = Vec::new();
         for (n, line) in text.trim_end_matches('\n').split('\n').enumerate() {

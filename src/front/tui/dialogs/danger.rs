@@ -3,6 +3,8 @@
 //! A reading aid for a person, not a guard: a command can hide from it, so nothing is ever allowed
 //! because it says nothing.
 
+use crate::front::tui::text::hides;
+
 /// What is dangerous about a shell command, in words, each reason once.
 pub fn dangers(command: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
@@ -11,6 +13,9 @@ pub fn dangers(command: &str) -> Vec<&'static str> {
             found.push(reason);
         }
     };
+    if hides(command) {
+        add("has control or invisible characters, written as ^X or <U+…> here");
+    }
     let dense: String = command.chars().filter(|c| !c.is_whitespace()).take(100_000).collect();
     if dense.contains("(){") && dense.contains("|:&") || dense.contains(":|:") {
         add("fork bomb: it takes the whole machine");
@@ -196,6 +201,10 @@ mod tests {
             ("chmod 0777 x", "everybody"),
             (":(){ :|:& };:", "fork bomb"),
             ("r\\m -rf x", "recursively"),
+            ("echo safe \u{1b}]0;x ;touch PWNED; echo \u{7}", "control"),
+            ("touch X #\recho safe", "control"),
+            ("rm \u{202e}x", "control"),
+            ("rm\u{200b} x", "control"),
         ] {
             let found = dangers(command);
             assert!(found.iter().any(|reason| reason.contains(word)), "{command}: {found:?}");
@@ -215,6 +224,7 @@ mod tests {
             "echo hi > out.txt",
             "dd if=/dev/zero of=/dev/null",
             "git commit -m 'a: b | c'",
+            "make\n\tall && echo 你好 👩\u{200d}👩\u{200d}👧",
             "",
         ] {
             assert_eq!(dangers(command), Vec::<&str>::new(), "{command}");
@@ -223,7 +233,7 @@ mod tests {
 
     #[test]
     fn huge_commands_are_read_once() {
-        let command = "a(".repeat(50_000) + "\u{0}💫" + &"|".repeat(50_000);
+        let command = "a(".repeat(50_000) + "💫" + &"|".repeat(50_000);
         assert!(dangers(&command).is_empty());
     }
 }

@@ -23,8 +23,8 @@ pub use danger::dangers;
 pub use field::Field;
 pub use question::QuestionDialog;
 
-/// Keys that come so soon after a dialog has appeared were meant for the composer.
-const GUARD: Duration = Duration::from_millis(300);
+/// Somebody who is typing goes on typing until there was silence for so long.
+const GUARD: Duration = Duration::from_millis(700);
 
 /// What a key did.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,8 @@ pub trait Dialog {
     /// What is being waited for, for the spinner row and the window title: `Waiting for approval`.
     fn title(&self) -> &'static str;
 
-    /// Takes a key that was pressed at `now`.
+    /// Takes a key that was pressed at `now`. Every key must come here, or a run of typing seems to
+    /// end early.
     fn key(&mut self, key: KeyEvent, now: Instant) -> DialogReply;
 
     /// Takes pasted text. Pasting never answers anything.
@@ -67,7 +68,8 @@ pub trait Dialog {
     /// Draws into at most `max_rows` rows.
     fn frame(&self, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame;
 
-    /// Everything there is to read, for the pager.
+    /// Everything there is to read, for a pager on a screen of `columns`: rows leave a column for
+    /// the blank that it adds.
     fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>>;
 }
 
@@ -114,18 +116,23 @@ impl Key {
     }
 }
 
-/// The time until which keys do not count.
+/// Keeps the keys of somebody who was typing when the dialog appeared away from it: each key of
+/// one run of typing is for the draft, however long the run is.
 #[derive(Debug, Clone, Copy)]
 struct Guard {
-    until: Option<Instant>,
+    /// The last key of the run, while it lasts.
+    last: Option<Instant>,
 }
 
 impl Guard {
     fn new(appeared: Instant, was_typing: bool) -> Self {
-        Self { until: was_typing.then(|| appeared + GUARD) }
+        Self { last: was_typing.then_some(appeared) }
     }
 
-    fn holds(self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until)
+    /// Whether a key pressed at `now` belongs to the draft.
+    fn holds(&mut self, now: Instant) -> bool {
+        self.last =
+            self.last.filter(|last| now.saturating_duration_since(*last) < GUARD).map(|_| now);
+        self.last.is_some()
     }
 }

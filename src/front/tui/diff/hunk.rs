@@ -5,7 +5,7 @@ use std::ops::Range;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::words::changed_words;
-use crate::front::tui::text::clean_line;
+use crate::front::tui::text::visible_line;
 
 /// Lines without a change that are kept beside a change.
 const CONTEXT: usize = 3;
@@ -89,7 +89,7 @@ impl Hunk<'_> {
             Change::Removed => (&self.old, self.old_start),
             _ => (&self.new, self.new_start),
         };
-        let text = clean_line(lines.get(at).copied().unwrap_or_default());
+        let text = visible_line(lines.get(at).copied().unwrap_or_default());
         let number = start.saturating_add(at as u64);
         self.entries.push(Entry { change, number, text, words: Vec::new() });
     }

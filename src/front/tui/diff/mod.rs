@@ -14,7 +14,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::highlight::Highlighter;
-use super::text::{clean_line, defuse_line, trim_end, truncate_middle, width, wrap_line};
+use super::text::{
+    defuse_line, trim_end, truncate_middle, visible, visible_line, width, wrap_line,
+};
 use super::theme::{Theme, Tone};
 use crate::protocol::DisplayBlock;
 use hunk::{Change, Entry, entries};
@@ -95,7 +97,7 @@ fn files(blocks: &[DisplayBlock]) -> Vec<FileChange<'_>> {
         }
         let Some(file) = files.get_mut(at) else { continue };
         if *is_summary {
-            let parts = [clean_line(old_text), clean_line(new_text)];
+            let parts = [visible_line(old_text), visible_line(new_text)];
             let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
             file.notes.push(parts.join(" → "));
         } else {
@@ -172,7 +174,7 @@ impl Sheet<'_> {
     fn header(&self, file: &FileChange<'_>) -> Line<'static> {
         let path = Path::new(file.path);
         let path = self.work_dir.and_then(|dir| path.strip_prefix(dir).ok()).unwrap_or(path);
-        let path = clean_line(&path.to_string_lossy());
+        let path = visible(&path.to_string_lossy()).replace('\n', "^J");
         let (added, removed) = file.counts();
         let mut spans = Vec::new();
         if !file.hunks.is_empty() {

@@ -7,6 +7,7 @@ mod clean;
 mod defuse;
 mod printer;
 mod scan;
+mod visible;
 mod width;
 mod wrap;
 
@@ -16,5 +17,6 @@ mod tests;
 pub use ansi::{MAX_ANSI_BYTES, ansi_lines};
 pub use clean::{clean, clean_line};
 pub use defuse::{defuse, defuse_line};
+pub use visible::{hides, prose, prose_line, visible, visible_line};
 pub use width::{line_width, truncate, truncate_middle, width};
 pub use wrap::{trim_end, wrap_line};

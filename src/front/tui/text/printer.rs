@@ -4,14 +4,11 @@
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::scan::{Scanner, Token};
+use super::visible::without_hidden;
 use super::width::{cluster_width, width};
 
 /// Columns between two tab stops.
 const TAB: usize = 4;
-
-/// Zero-width characters in a row that are kept: enough for the tags of a flag, too few to bury a
-/// row under combining marks.
-const MAX_ZERO_WIDTH: usize = 8;
 
 /// Columns of a line that can be overwritten; what comes after them is only added. A cell costs many
 /// times the byte it shows.
@@ -87,7 +84,7 @@ impl<S: Copy + PartialEq> Printer<S> {
                 self.append(text, style);
             }
         } else {
-            self.append(&visible(text), style);
+            self.append(&without_hidden(text), style);
         }
     }
 
@@ -225,57 +222,4 @@ impl<S: Copy + PartialEq> Grid<S> {
         }
         runs
     }
-}
-
-/// A run without control characters, with what hides or reorders text dropped or made visible.
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    let mut before = ' ';
-    let mut zero_width = 0;
-    while let Some(c) = chars.next() {
-        let keep = match c {
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.push_str(&format!("<U+{:04X}>", u32::from(c)));
-                before = '>';
-                continue;
-            }
-            // The joiners and the zero-width blank mean something only inside other scripts.
-            '\u{200b}'..='\u{200d}' => {
-                !before.is_ascii() && chars.peek().is_some_and(|next| !next.is_ascii())
-            }
-            // Directional marks, soft hyphen, byte order mark, annotations, invisible operators.
-            '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2061}'..='\u{2065}'
-            | '\u{206a}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' => false,
-            // Tags spell the regions of flags; anywhere else they carry hidden text.
-            '\u{e0000}'..='\u{e007f}' => {
-                before == '\u{1f3f4}' || ('\u{e0000}'..='\u{e007f}').contains(&before)
-            }
-            // One selector after a character, never a chain of them.
-            '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => !is_selector(before),
-            _ => true,
-        };
-        if !keep {
-            continue;
-        }
-        zero_width =
-            if unicode_width::UnicodeWidthChar::width(c) == Some(0) { zero_width + 1 } else { 0 };
-        if zero_width > MAX_ZERO_WIDTH {
-            continue;
-        }
-        out.push(c);
-        before = c;
-    }
-    out
-}
-
-fn is_selector(c: char) -> bool {
-    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }

@@ -113,6 +113,29 @@ fn hidden_characters_are_shown_or_dropped() {
 }
 
 #[test]
+fn consent_sees_every_character() {
+    assert_eq!(visible("a\x1b]0;t\x07\rb\x08\0\x7f\r\n\tc"), "a^[]0;t^G^Mb^H^@^?^M\n    c");
+    assert_eq!(visible("\u{9b}2J\u{2028}\u{202e}"), "<U+009B>2J<U+2028><U+202E>");
+    assert_eq!(
+        visible("r\u{200b}m\u{2060}\u{feff}\u{e0041}"),
+        "r<U+200B>m<U+2060><U+FEFF><U+E0041>"
+    );
+    assert_eq!(
+        visible("👩\u{200d}👩 ❤\u{fe0f} 1\u{fe0f}\u{20e3} می\u{200c}خ"),
+        "👩\u{200d}👩 ❤\u{fe0f} 1\u{fe0f}\u{20e3} می\u{200c}خ"
+    );
+    assert_eq!(visible_line("a\nb\r\n"), "a b^M");
+    assert!(hides("a\r\n") && hides("x\u{200b}y") && !hides("\ta\n你好"));
+}
+
+#[test]
+fn prose_loses_no_letter() {
+    assert_eq!(prose("alpha\rdelta\r\nx\x08y\u{2028}z"), "alpha\ndelta\nx^Hy\nz");
+    assert_eq!(prose("a\x1b]0;kept\u{ad}"), "a^[]0;kept");
+    assert_eq!(prose_line("a\rb\n"), "a b");
+}
+
+#[test]
 fn tabs_go_to_stops() {
     assert_eq!(clean("\ta\tbc\t你\td"), "    a   bc  你  d");
     assert_eq!(clean_line("a\tb\nc\n\n"), "a   b c");
@@ -221,6 +244,19 @@ proptest! {
         prop_assert!(!clean_line(&text).contains('\n'));
         let total = ansi_lines(&text, Style::new()).iter().map(ToString::to_string).collect::<String>();
         prop_assert!(total.chars().all(|c| !c.is_control()));
+    }
+
+    #[test]
+    fn visible_text_hides_nothing(text in wild()) {
+        let shown = visible(&text);
+        prop_assert!(shown.chars().all(|c| c == '\n' || !c.is_control()));
+        let controls = text.chars().filter(|c| c.is_control() && !matches!(c, '\n' | '\t')).count();
+        let marks = |of: &str| of.matches(['^', '<']).count();
+        prop_assert!(marks(&shown) >= marks(&text) + controls, "{shown:?}");
+        prop_assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
+        let letters = |of: &str| of.chars().filter(|c| c.is_alphanumeric() && width(c.encode_utf8(&mut [0; 4])) > 0).count();
+        prop_assert!(letters(&prose(&text)) >= letters(&text));
+        prop_assert!(prose(&text).chars().all(|c| c == '\n' || !c.is_control()));
     }
 
     #[test]

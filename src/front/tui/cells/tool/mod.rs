@@ -57,8 +57,8 @@ impl ToolCard {
     /// A call that begins. `name` is what the model called; `key` the argument worth a headline.
     pub fn new(name: &str, key: Option<&str>) -> Self {
         Self {
-            name: row::foreign_line(name),
-            key: key.map(row::foreign_line),
+            name: row::shown_line(name),
+            key: key.map(row::shown_line),
             kind: Kind::of(name),
             work_dir: None,
             live: LiveOutput::default(),
@@ -76,7 +76,7 @@ impl ToolCard {
 
     /// The key argument as far as it has streamed.
     pub fn set_key(&mut self, key: Option<&str>) {
-        self.key = key.map(row::foreign_line);
+        self.key = key.map(row::shown_line);
     }
 
     /// What the running tool has printed, piece by piece.

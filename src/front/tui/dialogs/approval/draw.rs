@@ -87,18 +87,18 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
             "Make this edit outside the working directory?".to_owned()
         }
         action => match action.split_once(':') {
-            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::foreign_line(tool)),
-            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::foreign_line(tool)),
+            Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::shown_line(tool)),
+            Some(("plugin", tool)) => format!("Call the plugin tool {}?", row::shown_line(tool)),
             _ => format!(
                 "Allow {} to {}?",
-                row::foreign_line(&request.sender),
-                row::foreign_line(action)
+                row::shown_line(&request.sender),
+                row::shown_line(action)
             ),
         },
     };
     let mut text = format!("▶ {question}");
     if let Some(agent) = request.subagent_type.as_deref().or(request.agent_id.as_deref()) {
-        text.push_str(&format!(" · asked by agent {}", row::foreign_line(agent)));
+        text.push_str(&format!(" · asked by agent {}", row::shown_line(agent)));
     } else if request.source_kind.as_deref() == Some("background_agent") {
         text.push_str(" · asked by a background agent");
     }
@@ -135,7 +135,7 @@ fn cwd(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'stat
     if command(&dialog.request).is_none() {
         return Vec::new();
     }
-    let path = row::foreign_line(&dialog.work_dir.to_string_lossy());
+    let path = row::shown_line(&dialog.work_dir.to_string_lossy());
     let path = truncate_middle(&path, columns.saturating_sub(6));
     vec![indented(Span::styled(format!("in {path}"), theme.style(Tone::Dim)).into())]
 }
@@ -150,7 +150,7 @@ fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Li
     texts.extend(&request.source_description);
     texts
         .into_iter()
-        .map(|text| truncate(&row::foreign_line(text), columns.saturating_sub(3)))
+        .map(|text| truncate(&row::shown_line(text), columns.saturating_sub(3)))
         .filter(|text| !text.trim().is_empty())
         .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
         .collect()
@@ -244,7 +244,7 @@ fn options(
     columns: usize,
     theme: &Theme,
 ) -> (Vec<Line<'static>>, Option<usize>) {
-    let action = row::foreign_line(&dialog.request.action);
+    let action = row::shown_line(&dialog.request.action);
     let labels = [
         "1. Approve once".to_owned(),
         format!("2. Approve for this session ({action})"),

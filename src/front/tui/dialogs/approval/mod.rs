@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::text::Line;
 
 use super::danger::dangers;
@@ -67,7 +67,8 @@ struct Drawn {
 
 impl ApprovalDialog {
     /// `work_dir` is the directory the call works in. `was_typing` when the
-    /// user was typing as the dialog appeared: keys of the next 300 ms then do not answer it.
+    /// user was typing as the dialog appeared: keys then do not answer it until there was no key for
+    /// 700 ms.
     pub fn new(
         request: ApprovalRequest,
         work_dir: &Path,
@@ -136,12 +137,12 @@ impl Dialog for ApprovalDialog {
     }
 
     fn key(&mut self, event: KeyEvent, now: Instant) -> DialogReply {
+        if event.kind != KeyEventKind::Release && self.guard.holds(now) {
+            return DialogReply::Guarded;
+        }
         let Some(key) = Key::of(event) else {
             return self.edit(event);
         };
-        if self.guard.holds(now) {
-            return DialogReply::Guarded;
-        }
         match key {
             Key::Esc | Key::Ctrl('c' | 'd') => self.decide(Choice::Reject),
             Key::Enter => self.decide(self.choice),
@@ -152,7 +153,12 @@ impl Dialog for ApprovalDialog {
             Key::Char('k') => self.go(-1),
             Key::Char('j') => self.go(1),
             Key::Char('1' | 'y') => self.decide(Choice::Once),
-            Key::Char('2' | 'a') => self.decide(Choice::Session),
+            Key::Char('2') => self.decide(Choice::Session),
+            // Too much to say yes to with a letter that begins so many words.
+            Key::Char('a') => {
+                self.choice = Choice::Session;
+                DialogReply::Redraw
+            }
             Key::Char('3' | 'n') => self.decide(Choice::Reject),
             Key::Char('4') => {
                 self.choice = Choice::Redirect;
@@ -192,13 +198,13 @@ impl ApprovalDialog {
 /// What is asked about, in words: the command, what the tool says, or the description.
 fn text(request: &ApprovalRequest) -> String {
     if let Some(command) = command(request) {
-        return format!("$ {}", row::foreign(command).trim_end());
+        return format!("$ {}", row::shown(command).trim_end());
     }
     let brief = request.display.iter().find_map(|block| match block {
         DisplayBlock::Brief { text } => Some(text),
         _ => None,
     });
-    row::foreign(brief.unwrap_or(&request.description)).trim_end().to_owned()
+    row::shown(brief.unwrap_or(&request.description)).trim_end().to_owned()
 }
 
 /// The command that would run, when the request is about one.

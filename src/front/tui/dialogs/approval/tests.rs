@@ -187,7 +187,8 @@ fn keys_decide() {
         ("y", answer(Verdict::Approve, "")),
         ("⏎", answer(Verdict::Approve, "")),
         ("2", answer(Verdict::ApproveForSession, "")),
-        ("a", answer(Verdict::ApproveForSession, "")),
+        ("a", DialogReply::Redraw),
+        ("a⏎", answer(Verdict::ApproveForSession, "")),
         ("j⏎", answer(Verdict::ApproveForSession, "")),
         ("3", answer(Verdict::Reject, "")),
         ("n", answer(Verdict::Reject, "")),
@@ -239,7 +240,13 @@ fn keys_meant_for_the_composer_do_not_answer() {
         let reply = press(&mut dialog, pressed, start + Duration::from_millis(299));
         assert_eq!(reply, DialogReply::Guarded, "{pressed}");
     }
-    let after = start + Duration::from_millis(300);
+    // A sentence of many seconds, a key every 600 ms.
+    let mut last = start + Duration::from_millis(299);
+    for pressed in ["n", "o", " ", "a", "n", "d", " ", "y", "e", "s", "⏎", "1", "2"] {
+        last += Duration::from_millis(600);
+        assert_eq!(press(&mut dialog, pressed, last), DialogReply::Guarded, "{pressed}");
+    }
+    let after = last + Duration::from_millis(700);
     assert_eq!(press(&mut dialog, "1", after), answer(Verdict::Approve, ""));
     let mut calm = ApprovalDialog::new(request, Path::new("/p"), start, false);
     assert_eq!(press(&mut calm, "1", start), answer(Verdict::Approve, ""));
@@ -279,5 +286,41 @@ fn what_is_asked_about_is_in_sight_in_one_row() {
         let shown = drawn(&dialog, 40, 5).1;
         assert!(shown.contains(said), "{shown}");
         assert!(shown.contains("4. Reject"), "{shown}");
+    }
+}
+
+#[test]
+fn what_will_run_is_what_is_shown() {
+    for (command, expected) in [
+        ("echo safe \u{1b}]0;x ;touch PWNED; echo \u{7}", "^[]0;x ;touch PWNED; echo ^G"),
+        ("touch X #\recho safe", "touch X #^Mecho safe"),
+        ("rm a\u{8}\u{8}\u{8}\u{8}ls", "rm a^H^H^H^Hls"),
+        ("cat \u{1b}[2K\u{1b}[1Gx", "cat ^[[2K^[[1Gx"),
+        ("ls \u{202e}x\u{200b}y", "ls <U+202E>x<U+200B>y"),
+    ] {
+        let dialog = shell(command);
+        let shown = drawn(&dialog, 120, 20).1;
+        assert!(shown.contains(expected), "{shown}");
+        assert!(shown.contains("! Careful: has control or invisible"), "{shown}");
+        let full = text(&dialog.full(120, &Theme::dark()));
+        assert!(full.contains(expected), "{full}");
+        let mut asked = request("x", vec![DisplayBlock::Brief { text: command.into() }]);
+        let said = drawn(
+            &ApprovalDialog::new(asked.clone(), Path::new("/p"), Instant::now(), false),
+            120,
+            20,
+        );
+        assert!(said.1.contains(expected), "{}", said.1);
+        asked.display = vec![DisplayBlock::Diff {
+            path: command.into(),
+            old_text: String::new(),
+            new_text: command.into(),
+            old_start: 1,
+            new_start: 1,
+            is_summary: false,
+        }];
+        let change = ApprovalDialog::new(asked, Path::new("/p"), Instant::now(), false);
+        let shown = drawn(&change, 120, 20).1;
+        assert_eq!(shown.matches(expected).count(), 2, "path and content:\n{shown}");
     }
 }

@@ -56,18 +56,24 @@ pub fn frame(dialog: &QuestionDialog, columns: u16, max_rows: u16, theme: &Theme
 
 /// The questions with their long texts and all descriptions.
 pub fn full(dialog: &QuestionDialog, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-    let columns = usize::from(columns);
+    let columns = usize::from(columns).saturating_sub(1);
+    let (attention, dim) = (theme.style(Tone::Attention), theme.style(Tone::Dim));
     let mut rows = Vec::new();
     for question in &dialog.request.questions {
         if !rows.is_empty() {
             rows.push(Line::default());
         }
-        rows.extend(row::paragraph(&question.question, theme.style(Tone::Attention), columns, 2));
-        rows.extend(row::paragraph(&question.body, theme.style(Tone::Text), columns, 0));
+        rows.extend(row::paragraph(&row::shown(&question.question), attention, columns, 2));
+        rows.extend(row::paragraph(
+            &row::shown(&question.body),
+            theme.style(Tone::Text),
+            columns,
+            0,
+        ));
         for option in &question.options {
-            let label = format!("• {}", row::foreign_line(&option.label));
+            let label = format!("• {}", row::shown_line(&option.label));
             rows.extend(row::paragraph(&label, theme.style(Tone::Strong), columns, 2));
-            rows.extend(row::paragraph(&option.description, theme.style(Tone::Dim), columns, 0));
+            rows.extend(row::paragraph(&row::shown(&option.description), dim, columns, 2));
         }
     }
     rows
@@ -92,7 +98,7 @@ fn tabs(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'sta
             (false, true) => ("✓", Tone::Success),
             (false, false) => ("○", Tone::Dim),
         };
-        let name = row::foreign_line(question.header.trim());
+        let name = row::shown_line(question.header.trim());
         let name = if name.is_empty() { format!("Q{}", at + 1) } else { truncate(&name, 16) };
         tab(format!("({mark}) {name}"), tone);
     }
@@ -103,7 +109,7 @@ fn tabs(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'sta
 
 fn ask(question: &Question, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(3).max(1);
-    let text = row::foreign(question.question.trim());
+    let text = row::shown(question.question.trim());
     let (rows, hidden) = row::head_rows(&text, theme.style(Tone::Attention), room, 4);
     let mut rows: Vec<_> = rows
         .into_iter()
@@ -151,7 +157,7 @@ fn options(
             None => &question.other_description,
         };
         if described && !description.trim().is_empty() {
-            let text = truncate(&row::foreign_line(description.trim()), columns.saturating_sub(7));
+            let text = truncate(&row::shown_line(description.trim()), columns.saturating_sub(7));
             rows.push(row::row([Span::raw("     "), Span::styled(text, theme.style(Tone::Dim))]));
         }
     }
@@ -176,9 +182,9 @@ fn option_row(
     };
     let mark = if chosen { "▶ " } else { "  " };
     let label = match question.options.get(at) {
-        Some(option) => row::foreign_line(option.label.trim()),
+        Some(option) => row::shown_line(option.label.trim()),
         None if question.other_label.trim().is_empty() => "Other".to_owned(),
-        None => row::foreign_line(question.other_label.trim()),
+        None => row::shown_line(question.other_label.trim()),
     };
     let room = columns.saturating_sub(1);
     let mut text = format!("{mark}{tick}{}. {label}", at + 1);
@@ -202,10 +208,10 @@ fn review(dialog: &QuestionDialog, columns: usize, theme: &Theme) -> Vec<Line<'s
     let mut rows = Vec::new();
     let mut open = 0;
     for (question, sheet) in dialog.request.questions.iter().zip(&dialog.sheets) {
-        let asked = truncate(&row::foreign_line(question.question.trim()), room.saturating_sub(2));
+        let asked = truncate(&row::shown_line(question.question.trim()), room.saturating_sub(2));
         rows.push(row::row([Span::raw("  "), Span::raw(asked)]));
         let (text, tone) = if sheet.has_answer() {
-            (format!("→ {}", row::foreign_line(&sheet.answer(question))), Tone::Success)
+            (format!("→ {}", row::shown_line(&sheet.answer(question))), Tone::Success)
         } else {
             open += 1;
             ("→ not answered".to_owned(), Tone::Warning)

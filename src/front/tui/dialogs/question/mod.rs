@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Instant;
 
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::text::Line;
 use serde_json::{Map, Value};
 
@@ -105,10 +105,10 @@ impl Dialog for QuestionDialog {
     }
 
     fn key(&mut self, event: KeyEvent, now: Instant) -> DialogReply {
-        let key = Key::of(event);
-        if key.is_some() && self.guard.holds(now) {
+        if event.kind != KeyEventKind::Release && self.guard.holds(now) {
             return DialogReply::Guarded;
         }
+        let key = Key::of(event);
         match key {
             Some(Key::Esc | Key::Ctrl('c' | 'd')) => return self.reply(Map::new()),
             Some(Key::Ctrl('e')) => return DialogReply::Expand,
@@ -158,7 +158,6 @@ impl Dialog for QuestionDialog {
                 sheet.toggle();
                 DialogReply::Redraw
             }
-            Some(Key::Char(' ')) => self.settle(),
             Some(Key::Char(c @ '1'..='9')) => {
                 let at = usize::from(c as u8 - b'1');
                 match sheet.pick(at) {

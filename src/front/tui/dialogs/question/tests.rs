@@ -121,7 +121,8 @@ fn keys_answer() {
     let which = |label: &str| Some(json!({"Which database?": label}));
     let wanted = |labels: &str| Some(json!({"Which features do you want?": labels}));
     assert_eq!(answers(one(), "⏎"), which("SQLite (Recommended)"));
-    assert_eq!(answers(one(), " "), which("SQLite (Recommended)"));
+    assert_eq!(answers(one(), " "), None, "a blank is typed too easily");
+    assert_eq!(answers(one(), "↓ ⏎"), which("PostgreSQL"));
     assert_eq!(answers(one(), "2"), which("PostgreSQL"));
     assert_eq!(answers(one(), "↓⏎"), which("PostgreSQL"));
     assert_eq!(answers(one(), "jk↑My SQL 5⏎"), which("My SQL 5"));
@@ -208,9 +209,11 @@ fn early_keys_and_pastes_do_not_answer() {
         QuestionRequest { id: "q".into(), tool_call_id: "c".into(), questions: vec![database()] };
     let mut dialog = QuestionDialog::new(request, start, true);
     assert_eq!(press(&mut dialog, "1", start + Duration::from_millis(299)), DialogReply::Guarded);
+    assert_eq!(press(&mut dialog, "⏎", start + Duration::from_millis(290)), DialogReply::Guarded);
+    assert_eq!(press(&mut dialog, "2", start + Duration::from_millis(299)), DialogReply::Guarded);
     assert_eq!(dialog.paste("1\n"), DialogReply::Ignored);
     assert!(matches!(
-        press(&mut dialog, "1", start + Duration::from_millis(300)),
+        press(&mut dialog, "1", start + Duration::from_millis(299 + 700)),
         DialogReply::Answer(_)
     ));
 }
