@@ -9,6 +9,7 @@ use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
+use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
@@ -87,7 +88,7 @@ impl Host {
 
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
-        self.check_guards()?;
+        self.check_guards(self.modes())?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
         let found = match which {
@@ -124,6 +125,9 @@ impl Host {
             lock: SessionLock::take(&session)?,
             session,
         })?;
+        // A session may remember that it runs unattended.
+        let SessionInfo { yolo, afk, .. } = handle.info();
+        self.check_guards(Modes { yolo, afk, ..self.modes() })?;
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }
@@ -153,8 +157,7 @@ impl Host {
     }
 
     /// Refuses to run unattended past hooks that may forbid something, until hooks are run.
-    fn check_guards(&self) -> Result<(), HostError> {
-        let modes = self.modes();
+    fn check_guards(&self, modes: Modes) -> Result<(), HostError> {
         match self.config().guard() {
             Some(event) if modes.yolo || modes.afk || modes.runtime_afk => {
                 Err(HostError::Guard(event.to_owned()))
@@ -296,5 +299,58 @@ fn tour_spec(scratch: &Path) -> ModelSpec {
         custom_headers: Vec::new(),
         reasoning_key: None,
         env: vec![("KIMI_TOUR_SCRATCH".to_owned(), scratch.display().to_string())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigSource;
+    use crate::platform::env::fixed;
+    use crate::store::{ShareDir, StateFile};
+
+    const GUARD: &str = "[[hooks]]\nevent = \"PreToolUse\"\ncommand = \"x\"\n";
+
+    fn host(home: &Path, config: &str, modes: Modes) -> Host {
+        let env = fixed::env(home, &[]);
+        let loaded = Config::load(&ConfigSource::Text(config.to_owned()), &env).unwrap();
+        let work_dir = home.to_path_buf();
+        Host {
+            store: SessionStore::new(ShareDir::from_env(&env)),
+            loaded: Arc::new(loaded),
+            options: Arc::new(HostOptions { modes, work_dir, ..HostOptions::default() }),
+            env,
+        }
+    }
+
+    fn refused(config: &str, modes: Modes) -> bool {
+        let host = host(Path::new("/nowhere"), config, modes);
+        matches!(host.check_guards(host.modes()), Err(HostError::Guard(event)) if event == "PreToolUse")
+    }
+
+    #[test]
+    fn guards_need_somebody_who_watches() {
+        let watched = Modes::default();
+        let yolo = Modes { yolo: true, ..watched };
+        for modes in [yolo, Modes { afk: true, ..watched }, Modes { runtime_afk: true, ..watched }]
+        {
+            assert!(refused(GUARD, modes), "{modes:?}");
+        }
+        assert!(!refused(GUARD, watched));
+        assert!(refused(&format!("default_yolo = true\n{GUARD}"), watched));
+        assert!(!refused("[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n", yolo));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_remembers_yolo_needs_somebody_too() {
+        let home = tempfile::tempdir().unwrap();
+        let host = host(home.path(), GUARD, Modes::default());
+        let (session, _) = host.store.create(home.path(), Some("s"), &host.env).unwrap();
+        let which = Which::Id("s".to_owned());
+        host.open(&which).map(|opened| opened.handle).unwrap().shutdown().await;
+        let (mut file, _) = StateFile::open(&session.dir);
+        file.state.approval.yolo = true;
+        file.save().unwrap();
+        assert!(matches!(host.open(&which), Err(HostError::Guard(_))));
     }
 }

@@ -13,8 +13,9 @@ use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Time between asking a group to end and killing it.
-const GRACE: Duration = Duration::from_secs(2);
+/// Time between asking a group to end and killing it. Programs that end us wait a second and a half
+/// before they kill, and what a turn has started has to be gone by then.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long output is awaited after the command itself has ended, when something it left running
 /// still holds the pipe.
 const LINGER: Duration = Duration::from_millis(200);

@@ -45,3 +45,24 @@ impl StoreError {
         move |source| Self::Io { action, path, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_the_error() {
+        for (kind, advice) in [
+            (io::ErrorKind::InvalidInput, "Move it away"),
+            (io::ErrorKind::StorageFull, "Make room on the disk"),
+            (io::ErrorKind::PermissionDenied, "readable and writable"),
+        ] {
+            let source = io::Error::new(kind, "why");
+            let error = StoreError::io("open", Path::new("/a"))(source).to_string();
+            assert!(
+                error.starts_with("Cannot open /a: why. ") && error.contains(advice),
+                "{error}"
+            );
+        }
+    }
+}

@@ -66,6 +66,26 @@ fn a_termination_ends_soon_and_takes_the_children_along() {
     assert!(sent.to_string().contains("interrupted"), "{sent}");
 }
 
+/// Programs that end us wait about two seconds before they kill.
+#[test]
+fn a_child_that_ignores_the_termination_does_not_hold_it_up() {
+    let command = r#"{"command":"trap '' TERM; echo $$ > pid; sleep 60"}"#;
+    let server = ModelServer::start(vec![Reply::new().tool_call("c1", "Shell", command)]);
+    let home = Home::new(&server.url());
+    let running = home.start(&["--print", "-p", "x"]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while std::fs::read_to_string(home.path("project/pid")).unwrap_or_default().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "the command does not start");
+        std::thread::yield_now();
+    }
+    let sent = std::time::Instant::now();
+    running.signal(Signal::TERM);
+    let ran = running.end();
+    assert_eq!(ran.code, Some(143), "{ran:#?}");
+    let took = sent.elapsed();
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+}
+
 #[test]
 fn an_interrupt_while_stdin_is_awaited() {
     let home = Home::new("http://127.0.0.1:9/v1");
