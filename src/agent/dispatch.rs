@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::repeat::Repeat;
@@ -130,7 +131,8 @@ async fn run_group(
             Ran::CutOff(output) => {
                 cut_off = true;
                 let value = ToolReturnValue::error(
-                    "The user interrupted this call. It may have had some effect already.",
+                    "The user interrupted this call. It may have had some effect already, and what a \
+                     command had started may still be running.",
                     "Interrupted",
                 );
                 store(turn, &call, &ToolReturnValue { output, ..value }).await?;
@@ -147,15 +149,6 @@ enum Ran {
     CutOff(ToolOutput),
 }
 
-/// A task that ends when nobody waits for it any more.
-struct AbortOnDrop(tokio::task::JoinHandle<ToolReturn>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
 async fn run_one(
     core: &Arc<Core>,
@@ -166,12 +159,14 @@ async fn run_one(
 ) -> Ran {
     let name = tool.name();
     let context = call_context(core, cancel.child_token(), call_id);
-    let mut task = AbortOnDrop(tokio::spawn(async move { tool.call(arguments, &context).await }));
+    // Dropped with the turn: what a tool has started must not outlive it.
+    let mut task =
+        AbortOnDropHandle::new(tokio::spawn(async move { tool.call(arguments, &context).await }));
     let joined = tokio::select! {
-        joined = &mut task.0 => joined,
+        joined = &mut task => joined,
         () = cancel.cancelled() => {
             // The tool hears of the cancel too: it gets time to take down what it started.
-            match tokio::time::timeout(CANCEL_GRACE, &mut task.0).await {
+            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
                 Ok(joined) => joined,
                 Err(_) => return Ran::CutOff(ToolOutput::Text(String::new())),
             }

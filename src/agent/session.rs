@@ -17,7 +17,9 @@ use super::{slash, turn};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::platform::Env;
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
-use crate::store::{ContextLog, Session, StateFile, StoreError, WireLog, write_last_answer};
+use crate::store::{
+    ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
+};
 use crate::tools::{Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
@@ -30,6 +32,8 @@ pub struct SessionOptions {
     pub env: Env,
     /// Where the session's records are.
     pub session: Session,
+    /// Tells that no other process has the session open.
+    pub lock: Option<SessionLock>,
     pub workspace: Arc<Workspace>,
     /// The model to begin with; `None` when none is configured.
     pub llm: Option<Llm>,
@@ -47,6 +51,8 @@ pub struct SessionHandle {
     core: Arc<Core>,
     ops: UnboundedSender<Op>,
     task: JoinHandle<()>,
+    /// Held until the session has ended.
+    _lock: Option<SessionLock>,
     /// What was found and mended while opening, one line each, for a person.
     pub warnings: Vec<String>,
 }
@@ -58,6 +64,7 @@ impl SessionHandle {
         let SessionOptions {
             env,
             session,
+            lock,
             workspace,
             llm,
             models,
@@ -74,8 +81,17 @@ impl SessionHandle {
                 workspace.add(dir);
             }
         }
-        let (log, loaded) = ContextLog::open(&session.context_path())?;
-        warnings.extend(loaded.warnings.iter().cloned());
+        let path = session.context_path();
+        let (log, loaded) = if lock.is_some() {
+            ContextLog::open(&path)?
+        } else {
+            warnings.push(
+                "Another kimi has this session open: what both write to it will be mixed."
+                    .to_owned(),
+            );
+            ContextLog::open_shared(&path)?
+        };
+        warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
@@ -105,7 +121,7 @@ impl SessionHandle {
         ));
         let (ops, receiver) = unbounded_channel();
         let task = tokio::spawn(Actor { core: Arc::clone(&core), turn: None }.run(receiver));
-        Ok(Self { core, ops, task, warnings })
+        Ok(Self { core, ops, task, _lock: lock, warnings })
     }
 
     /// Hands in an op. Ops are taken in order.

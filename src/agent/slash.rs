@@ -121,8 +121,9 @@ async fn compact(
     let focus = Some(focus).filter(|focus| !focus.is_empty());
     match compaction::run(core, focus, cancel).await {
         Ok(Some(done)) => Ok(format!(
-            "The context has been compacted: about {} tokens before, {} after.",
-            done.before, done.after
+            "The context has been compacted: about {}k tokens before, {}k after.",
+            done.before.div_ceil(1000),
+            done.after.div_ceil(1000)
         )),
         Ok(None) => Ok("There is nothing to compact yet.".to_owned()),
         Err(CompactionError::Cancelled) => Err(Outcome::Cancelled),

@@ -281,6 +281,9 @@ async fn keep_partial(turn: &Turn<'_>, partial: &Assembler) {
 /// What a person is told of a model request that failed for good.
 fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
     let hint = match error.status() {
+        _ if error.quota_exhausted() => {
+            Some("check the account's plan and balance at the provider")
+        }
         Some(401 | 403) => {
             Some("check the API key of the provider in config.toml or in the environment")
         }

@@ -141,6 +141,10 @@ impl Turn<'_> {
     async fn take_steers(&self) -> Result<bool, StoreError> {
         let mut any = false;
         while let Some(input) = self.core.next_steer() {
+            let input = match self.core.llm() {
+                Some(llm) => without_unsupported(&llm, input),
+                None => input,
+            };
             let message = Message::user(input.clone().into_parts());
             if let Err(error) = self.core.context.lock().await.push(message) {
                 // Not told to anybody yet: the next turn may take it.
@@ -174,15 +178,41 @@ pub(super) fn store_failure(error: &StoreError) -> Failure {
     }
 }
 
+/// The capability that this part needs and the model lacks.
+fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
+    let (name, have) = match part {
+        ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
+        ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),
+        _ => return None,
+    };
+    (!have).then_some(name)
+}
+
+/// A steer without what the model cannot take: failing the turn for it would throw away the work
+/// that the steer is about. A sentence says what is missing.
+fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
+    let parts = match input {
+        UserInput::Parts(parts) if parts.iter().any(|part| lacking(llm, part).is_some()) => parts,
+        input => return input,
+    };
+    let (mut kept, mut dropped) = (Vec::new(), 0);
+    for part in parts {
+        match lacking(llm, &part) {
+            Some(_) => dropped += 1,
+            None => kept.push(part),
+        }
+    }
+    kept.push(ContentPart::text(format!(
+        "[{dropped} attached media left out: the model {} does not take them]",
+        llm.display_name
+    )));
+    UserInput::Parts(kept)
+}
+
 fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
     let mut missing = Vec::new();
-    for part in parts {
-        let (name, have) = match part {
-            ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
-            ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),
-            _ => continue,
-        };
-        if !have && !missing.contains(&name) {
+    for name in parts.iter().filter_map(|part| lacking(llm, part)) {
+        if !missing.contains(&name) {
             missing.push(name);
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::UsageError;
+use crate::config;
 use crate::front::print::Format;
 use crate::platform::Env;
 
@@ -113,23 +114,14 @@ pub(super) fn json(hint: &str, text: &str) -> Result<JsonObject, UsageError> {
     }
 }
 
-/// Well-formed JSON or TOML. What the keys mean is for the configuration to say.
+/// A configuration, as JSON or TOML. What is wrong with it names the key or the line.
 pub(super) fn config_text(text: String) -> Result<String, UsageError> {
     if text.trim().is_empty() {
         return Err(UsageError::invalid("--config", "Config cannot be empty"));
     }
-    let wrong = |why: &dyn Display| {
-        UsageError::invalid("--config", format!("Invalid configuration text: {why}"))
-    };
-    let json = match serde_json::from_str::<Value>(&text) {
-        Ok(Value::Object(_)) => return Ok(text),
-        Ok(_) => None,
-        Err(error) => Some(error),
-    };
-    match (toml::from_str::<toml::Table>(&text), json) {
-        (Ok(_), _) => Ok(text),
-        (Err(_), Some(error)) if text.trim_start().starts_with('{') => Err(wrong(&error)),
-        (Err(error), _) => Err(wrong(&error.message())),
+    match config::check_text(&text) {
+        Ok(()) => Ok(text),
+        Err(error) => Err(UsageError::invalid("--config", error.to_string())),
     }
 }
 

@@ -90,7 +90,7 @@ pub enum ConfigChoice {
     Default,
     /// Absolute path; JSON when it ends in `.json`, else TOML.
     File(PathBuf),
-    /// Well-formed JSON or TOML.
+    /// JSON or TOML that was checked.
     Text(String),
 }
 

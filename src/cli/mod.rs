@@ -22,6 +22,7 @@ pub use info::VERSION;
 pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
 pub use usage_error::UsageError;
 
+use crate::front::tui::text::clean_line;
 use crate::platform::{Env, logging};
 
 /// Words that kimi-cli knows as subcommands and this version does not, with what to do instead.
@@ -77,8 +78,11 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Ok(launch) => launch,
         Err(error) => return refuse(&error),
     };
-    for notice in &launch.notices {
-        complain(&format!("kimi: {notice}\n"));
+    // The screen shows them itself.
+    if matches!(launch.front, Front::Print(_)) {
+        for notice in &launch.notices {
+            complain(&format!("kimi: {notice}\n"));
+        }
     }
     let logging = logging::start(&env, launch.debug);
     let code = match run::run(launch, env) {
@@ -86,7 +90,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Err(error) => match error.downcast_ref::<UsageError>() {
             Some(usage) => refuse(usage),
             None => {
-                complain(&format!("{error:#}\n"));
+                complain(&format!("{}\n", clean_line(&told(&error))));
                 if logging.has_written() {
                     complain(&format!("See logs: {}\n", logging.file().display()));
                 }
@@ -96,6 +100,18 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     };
     drop(logging);
     code
+}
+
+/// An error with its causes, each said once: many messages name their cause already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match (told.is_empty(), told.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => told,
+            (false, false) => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn other_command(words: &[OsString]) -> ExitCode {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError};
+use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain};
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource};
 use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
+use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
@@ -25,7 +26,8 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     }
     if matches!(launch.front, Front::Tui { .. }) && !launch.terminals.stdout {
         anyhow::bail!(
-            "The screen needs a terminal, and stdout is none. Use `kimi -p TEXT` to ask once."
+            "The screen needs a terminal, but standard output is not one. Use `kimi -p TEXT` to ask \
+             once."
         );
     }
     let host = host(&launch, &env)?;
@@ -46,7 +48,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
         ConfigChoice::Text(text) => ConfigSource::Text(text.clone()),
     };
-    let loaded = Config::load(&source, env)?;
+    let mut loaded = Config::load(&source, env)?;
+    loaded.warnings.extend(loaded.config.unused_warning());
     Ok(Host {
         env: env.clone(),
         store: SessionStore::new(ShareDir::from_env(env)),
@@ -106,25 +109,28 @@ async fn screen(
         Some(Signal::Hangup) => return Ok(ExitCode::Failure),
         None => {}
     }
-    println!("Bye!");
+    // The terminal may be gone by now; the end is the same then.
+    let _ = super::print("Bye!\n");
     if let Some(id) = ended.session_id {
-        eprint!("{}", resume_hint(&id));
+        complain(&resume_hint(&id));
     }
     Ok(ExitCode::Success)
 }
 
 async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
-    for notice in &launch.notices {
-        eprintln!("{notice}");
-    }
-    for warning in &host.loaded.warnings {
-        eprintln!("{warning}");
-    }
+    let warn = |warning: &String| complain(&format!("{}\n", clean_line(warning)));
+    host.loaded.warnings.iter().for_each(warn);
     let opened = host.open(&which(&launch.session)).map_err(host_error)?;
-    for warning in &opened.warnings {
-        eprintln!("{warning}");
-    }
+    opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
+    if opened.handle.info().model.is_none() {
+        opened.handle.shutdown().await;
+        host.close(&session);
+        anyhow::bail!(
+            "LLM not set: no model is configured. Set KIMI_API_KEY, or add a provider and a model to {}.",
+            host.store.share().config_toml().display()
+        );
+    }
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
     let code = print::run_on_process(options, link).await?;

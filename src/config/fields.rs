@@ -36,9 +36,19 @@ impl<'a> Fields<'a> {
         self.get(key).is_some()
     }
 
+    /// Whether the value may be a secret, or lie where one was meant to be.
+    fn is_secret(&self, key: &str) -> bool {
+        let name = self.name(key);
+        let mut parts = name.split('.').peekable();
+        matches!(parts.peek(), Some(&("providers" | "services")))
+            || parts.any(|part| matches!(part, "api_key" | "custom_headers" | "env"))
+    }
+
     fn wrong(&self, key: &str, wanted: &str, value: &Value) -> Problem {
         let kind = match value {
             Value::Null => "nothing".to_owned(),
+            Value::Number(_) if self.is_secret(key) => "a number".to_owned(),
+            Value::String(_) if self.is_secret(key) => "a string".to_owned(),
             Value::Bool(_) | Value::Number(_) => value.to_string(),
             Value::String(text) if text.chars().count() <= 40 => format!("{text:?}"),
             Value::String(_) => "a long string".to_owned(),

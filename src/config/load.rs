@@ -81,6 +81,11 @@ impl Config {
     }
 }
 
+/// Whether a text is a configuration.
+pub fn check_text(text: &str) -> Result<(), ConfigError> {
+    parse(&text_document(text)?, &mut Vec::new()).map(drop).map_err(ConfigError::Text)
+}
+
 /// Writes the file with all defaults unless there is something already. Returns whether it did.
 pub fn write_default_if_missing(path: &Path) -> Result<bool, ConfigError> {
     if fs::symlink_metadata(path).is_ok() {

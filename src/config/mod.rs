@@ -11,10 +11,11 @@ mod load;
 mod parse;
 mod schema;
 mod select;
+mod unused;
 
 pub use edit::{Scalar, set_key};
 pub use error::ConfigError;
-pub use load::{ConfigSource, LoadedConfig, write_default_if_missing};
+pub use load::{ConfigSource, LoadedConfig, check_text, write_default_if_missing};
 pub use schema::{
     Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, ModelConfig, Notifications,
     OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,

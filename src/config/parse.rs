@@ -112,7 +112,11 @@ fn model(fields: &Fields, warnings: &mut Vec<String>) -> Result<ModelConfig, Pro
 
 fn provider(fields: &Fields) -> Result<ProviderConfig, Problem> {
     Ok(ProviderConfig {
-        kind: fields.required("type")?,
+        kind: match fields.required("type")?.as_str() {
+            // The short word for the same thing.
+            "openai" => "openai_legacy".to_owned(),
+            kind => kind.to_owned(),
+        },
         base_url: fields.required("base_url")?,
         api_key: fields.text("api_key")?.unwrap_or_default(),
         env: fields.text_map("env")?,

@@ -42,7 +42,7 @@ pub struct ModelChoice {
     /// See [`ProviderConfig::reasoning_key`].
     pub reasoning_key: Option<String>,
     pub env: BTreeMap<String, String>,
-    /// The stored token to prefer over `api_key`.
+    /// The stored token that `api_key` stands in for.
     pub oauth: Option<OauthRef>,
     /// What a person should be told about the environment.
     pub warnings: Vec<String>,
@@ -78,6 +78,12 @@ pub enum SelectError {
     /// The model's provider lacks what it needs.
     #[error("Model {name:?} cannot be used: {key} is empty. Set it in the configuration file.")]
     Incomplete { name: String, key: String },
+    /// The provider wants a stored token, and there is no key in its place.
+    #[error(
+        "Model {name:?} cannot be used: its provider wants a sign-in, and signing in is not part of \
+         this version. Set providers.{provider}.api_key in the configuration file."
+    )]
+    SignIn { name: String, provider: String },
 }
 
 /// Chooses the model: `model_flag` (a key of `models`), else `default_model`, else what the
@@ -154,6 +160,13 @@ fn configured(
     if choice.model.is_empty() && !is_test_double {
         let key = format!("models.{name}.model");
         return Err(SelectError::Incomplete { name: name.to_owned(), key });
+    }
+    let mut headers = choice.custom_headers.keys();
+    let has_key = !choice.api_key.is_empty()
+        || headers.any(|header| header.eq_ignore_ascii_case("authorization"));
+    if choice.oauth.is_some() && !has_key {
+        let provider = model.provider.clone();
+        return Err(SelectError::SignIn { name: name.to_owned(), provider });
     }
     Ok(finish(choice))
 }

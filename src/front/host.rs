@@ -9,7 +9,7 @@ use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::platform::{Env, shell};
-use crate::store::{Session, SessionStore, SessionSummary, StoreError, device_id};
+use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
 /// Which session to open.
@@ -52,6 +52,12 @@ pub enum HostError {
     /// `--continue` in a directory without sessions.
     #[error("No previous session found for the working directory")]
     NoPreviousSession,
+    /// A hook that may forbid something would be passed over with nobody watching.
+    #[error(
+        "The configuration has a {0} hook, and hooks are not part of this version: nothing would \
+         stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
+    )]
+    Guard(String),
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]
@@ -81,6 +87,7 @@ impl Host {
 
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
+        self.check_guards()?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
         let found = match which {
@@ -114,17 +121,23 @@ impl Host {
             modes: self.modes(),
             system_prompt: self.system_prompt(),
             llm,
+            lock: SessionLock::take(&session)?,
             session,
         })?;
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }
 
-    /// Ends a session that was left: an empty one is removed, another is remembered as the last.
-    /// Returns whether there is something to resume.
+    /// Ends a session that was left: an empty one that nobody else has open is removed, another is
+    /// remembered as the last. Returns whether there is something to resume.
     pub fn close(&self, session: &Session) -> bool {
-        match self.store.remove_if_empty(session) {
+        let removed = SessionLock::take(session).and_then(|lock| match lock {
+            Some(_alone) => self.store.remove_if_empty(session),
+            None => Ok(false),
+        });
+        match removed {
             Ok(true) => return false,
+            Ok(false) if self.store.is_empty(session) => return false,
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "an empty session stays behind"),
         }
@@ -137,6 +150,17 @@ impl Host {
     /// The sessions of the work directory, or all of them, newest first.
     pub fn sessions(&self, all: bool) -> Vec<SessionSummary> {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
+    }
+
+    /// Refuses to run unattended past hooks that may forbid something, until hooks are run.
+    fn check_guards(&self) -> Result<(), HostError> {
+        let modes = self.modes();
+        match self.config().guard() {
+            Some(event) if modes.yolo || modes.afk || modes.runtime_afk => {
+                Err(HostError::Guard(event.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The model a session begins with.

@@ -20,6 +20,9 @@ pub enum LlmError {
         /// How long the server asks us to wait.
         retry_after: Option<Duration>,
     },
+    /// The account has used up what it may use: waiting does not help.
+    #[error("the quota of the account is used up: {message} (HTTP {code})")]
+    Quota { code: u16, message: String, request_id: Option<String> },
     /// The model answered with nothing, or with thinking alone.
     #[error("{0}")]
     Empty(String),
@@ -40,7 +43,7 @@ impl LlmError {
             Self::Status { code, .. } => {
                 matches!(code, 408 | 409 | 429 | 500 | 502 | 503 | 504 | 529)
             }
-            Self::Other(_) => false,
+            Self::Quota { .. } | Self::Other(_) => false,
         }
     }
 
@@ -49,16 +52,21 @@ impl LlmError {
         match self {
             Self::Connection(_) | Self::Timeout(_) | Self::Empty(_) => true,
             Self::Status { code, .. } => matches!(code, 429 | 500 | 502 | 503 | 504),
-            Self::Malformed(_) | Self::Other(_) => false,
+            Self::Quota { .. } | Self::Malformed(_) | Self::Other(_) => false,
         }
     }
 
     /// The HTTP status, when there is one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Status { code, .. } => Some(*code),
+            Self::Status { code, .. } | Self::Quota { code, .. } => Some(*code),
             _ => None,
         }
+    }
+
+    /// Whether the account's quota is used up, which only a person can change.
+    pub fn quota_exhausted(&self) -> bool {
+        matches!(self, Self::Quota { .. })
     }
 
     /// How long the server asks us to wait before the next attempt.
@@ -74,7 +82,7 @@ impl LlmError {
         match self {
             Self::Connection(_) => "APIConnectionError",
             Self::Timeout(_) => "APITimeoutError",
-            Self::Status { .. } => "APIStatusError",
+            Self::Status { .. } | Self::Quota { .. } => "APIStatusError",
             Self::Empty(_) => "APIEmptyResponseError",
             Self::Malformed(_) | Self::Other(_) => "ChatProviderError",
         }

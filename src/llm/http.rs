@@ -28,7 +28,10 @@ pub struct Timeouts {
     pub headers: Duration,
     /// For the next byte of a streaming answer.
     pub idle: Duration,
-    /// For the usage and the end mark after the model has finished; passing it is no error.
+    /// For the next event with data in it. Servers that queue requests send comments meanwhile, but
+    /// not for ever.
+    pub data: Duration,
+    /// For the usage and the end mark after the model has finished, in all; passing it is no error.
     pub trailer: Duration,
 }
 
@@ -38,6 +41,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             headers: Duration::from_secs(600),
             idle: Duration::from_secs(120),
+            data: Duration::from_secs(600),
             trailer: Duration::from_secs(5),
         }
     }

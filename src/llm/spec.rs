@@ -48,12 +48,10 @@ pub enum ProviderKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KindError {
     /// A type of the Kimi world that this build does not implement.
-    #[error(
-        "this build does not speak `{0}` yet; use a provider of type `kimi` or `openai_legacy`"
-    )]
+    #[error("this build does not speak `{0}` yet; use a provider of type `kimi` or `openai`")]
     NotYet(String),
     /// No type that we ever heard of.
-    #[error("unknown provider type `{0}`; known are `kimi` and `openai_legacy`")]
+    #[error("unknown provider type `{0}`; known are `kimi` and `openai` (also `openai_legacy`)")]
     Unknown(String),
 }
 

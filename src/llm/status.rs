@@ -39,6 +39,9 @@ pub(super) async fn status_error(url: &Url, mut response: Response, now: SystemT
     let text = String::from_utf8_lossy(&body);
     let told = if html || looks_like_html(&text) { None } else { told(&text) };
     let message = told.unwrap_or_else(|| fallback(url, status, html_title(&text)));
+    if serde_json::from_str(&text).is_ok_and(|body| is_quota(&body)) {
+        return LlmError::Quota { code: status.as_u16(), message, request_id };
+    }
     LlmError::Status { code: status.as_u16(), message, request_id, retry_after }
 }
 
@@ -63,6 +66,15 @@ pub(super) fn error_message(value: &Value) -> Option<String> {
             .find_map(error_message),
         _ => None,
     }
+}
+
+/// Whether an error object says that the account has nothing left: `insufficient_quota` (OpenAI),
+/// `exceeded_current_quota_error` (Moonshot), as its type or its code.
+pub(super) fn is_quota(value: &Value) -> bool {
+    let error = value.get("error").filter(|error| error.is_object()).unwrap_or(value);
+    ["type", "code"].iter().any(|key| {
+        matches!(error[*key].as_str(), Some("insufficient_quota" | "exceeded_current_quota_error"))
+    })
 }
 
 fn fallback(url: &Url, status: StatusCode, page: Option<String>) -> String {

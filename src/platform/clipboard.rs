@@ -61,13 +61,13 @@ pub struct Clipboard {
 }
 
 /// A program that can write or read the clipboard.
-struct Helper {
+struct ClipboardProgram {
     name: &'static str,
     arguments: &'static [&'static str],
 }
 
-const fn helper(name: &'static str, arguments: &'static [&'static str]) -> Helper {
-    Helper { name, arguments }
+const fn helper(name: &'static str, arguments: &'static [&'static str]) -> ClipboardProgram {
+    ClipboardProgram { name, arguments }
 }
 
 impl Clipboard {
@@ -136,11 +136,11 @@ impl Clipboard {
     /// person sees is another machine's.
     fn helpers(
         &self,
-        wayland: Helper,
-        x11: [Helper; 2],
-        mac: Helper,
-        windows: Helper,
-    ) -> Vec<Helper> {
+        wayland: ClipboardProgram,
+        x11: [ClipboardProgram; 2],
+        mac: ClipboardProgram,
+        windows: ClipboardProgram,
+    ) -> Vec<ClipboardProgram> {
         let mut helpers = Vec::new();
         if self.is_remote() {
             return helpers;
@@ -167,7 +167,7 @@ impl Clipboard {
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.args(arguments).env_clear().envs(self.env.vars()).stderr(Stdio::null());
+        command.args(arguments).env_clear().envs(self.env.child_vars()).stderr(Stdio::null());
         command
     }
 
@@ -239,7 +239,8 @@ impl Clipboard {
 /// sequences); `None` when it would be too long. Inside tmux it is written twice: for tmux itself,
 /// and wrapped to be passed through to the terminal outside, since either may be switched off.
 pub fn osc52(text: &str, tmux: bool) -> Option<Vec<u8>> {
-    let plain = format!("\x1b]52;c;{}\x07", STANDARD.encode(text));
+    // Ended by ST: some terminals and multiplexers ring at a BEL, or pass it on.
+    let plain = format!("\x1b]52;c;{}\x1b\\", STANDARD.encode(text));
     if plain.len() > OSC_LIMIT {
         return None;
     }
@@ -279,8 +280,8 @@ mod tests {
 
     #[test]
     fn the_terminal_gets_the_text_in_one_sequence() {
-        assert_eq!(osc52("hi 你", false).unwrap(), b"\x1b]52;c;aGkg5L2g\x07");
-        let expected = b"\x1b]52;c;aGk=\x07\x1bPtmux;\x1b\x1b]52;c;aGk=\x07\x1b\\";
+        assert_eq!(osc52("hi 你", false).unwrap(), b"\x1b]52;c;aGkg5L2g\x1b\\");
+        let expected = b"\x1b]52;c;aGk=\x1b\\\x1bPtmux;\x1b\x1b]52;c;aGk=\x1b\x1b\\\x1b\\";
         assert_eq!(osc52("hi", true).unwrap(), expected);
         assert_eq!(osc52(&"x".repeat(80_000), false), None);
     }

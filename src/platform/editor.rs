@@ -75,7 +75,7 @@ impl Editor {
             .args(&self.arguments)
             .arg(&path)
             .env_clear()
-            .envs(env.vars())
+            .envs(env.child_vars())
             .current_dir(&env.cwd)
             .status();
         let status = status.map_err(|error| EditorError::Start {

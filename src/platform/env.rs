@@ -1,6 +1,7 @@
 //! What the program takes from its surroundings, as one value that is passed in.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub struct Env {
     vars: Arc<HashMap<String, String>>,
+    /// Variables that are not UTF-8: of no use here, but children inherit them.
+    foreign: Arc<Vec<(OsString, OsString)>>,
     /// The user's home directory.
     pub home: PathBuf,
     /// The directory the process was started in.
@@ -42,10 +45,26 @@ impl Env {
         let home = directories::BaseDirs::new()
             .map_or_else(|| PathBuf::from("/"), |dirs| dirs.home_dir().to_path_buf());
         let cwd = std::env::current_dir().unwrap_or_else(|_| home.clone());
-        let vars = std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self::new(vars, home, cwd, Arc::new(SystemClock), Arc::new(RandomIds))
+        Self::new(HashMap::new(), home, cwd, Arc::new(SystemClock), Arc::new(RandomIds))
+            .with_vars(std::env::vars_os())
+    }
+
+    /// The same surroundings with exactly these environment variables, UTF-8 or not.
+    pub fn with_vars(mut self, all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let (mut vars, mut foreign) = (HashMap::new(), Vec::new());
+        for (name, value) in all {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => {
+                    vars.insert(name, value);
+                }
+                (name, value) => foreign.push((
+                    name.map_or_else(|name| name, OsString::from),
+                    value.map_or_else(|value| value, OsString::from),
+                )),
+            }
+        }
+        (self.vars, self.foreign) = (Arc::new(vars), Arc::new(foreign));
+        self
     }
 
     /// Surroundings made of the given parts.
@@ -56,7 +75,7 @@ impl Env {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { vars: Arc::new(vars), home, cwd, clock, ids }
+        Self { vars: Arc::new(vars), foreign: Arc::default(), home, cwd, clock, ids }
     }
 
     /// An environment variable; an empty one counts as unset.
@@ -64,9 +83,16 @@ impl Env {
         self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// All environment variables.
+    /// All environment variables that are UTF-8.
     pub fn vars(&self) -> &HashMap<String, String> {
         &self.vars
+    }
+
+    /// What a child process inherits: every variable as it came, also those that are not UTF-8.
+    pub fn child_vars(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        let foreign =
+            self.foreign.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        self.vars.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))).chain(foreign)
     }
 
     /// Whether a variable is set to one of `1`, `true`, `t`, `yes`, `y`.

@@ -58,9 +58,22 @@ impl ContextLog {
     /// cannot be read are skipped. Calls that were running when the program died get a result that
     /// says so, which is appended, so that later requests begin with the same bytes as the next.
     pub fn open(path: &Path) -> Result<(Self, LoadedContext), StoreError> {
+        Self::open_as(path, true)
+    }
+
+    /// Opens a log that another process may be writing to: what looks torn or open may be on its
+    /// way, so nothing is mended on disk.
+    pub fn open_shared(path: &Path) -> Result<(Self, LoadedContext), StoreError> {
+        Self::open_as(path, false)
+    }
+
+    fn open_as(path: &Path, mend: bool) -> Result<(Self, LoadedContext), StoreError> {
         let file = open_log(path).map_err(StoreError::io("open", path))?;
         let (loaded, tail, torn) = load(&file).map_err(StoreError::io("read", path))?;
         let mut log = Self { path: path.to_path_buf(), file, torn: false };
+        if !mend {
+            return Ok((log, loaded));
+        }
         match torn {
             Torn::No => {}
             Torn::Complete => {
@@ -80,6 +93,7 @@ impl ContextLog {
         if records.is_empty() {
             return Ok(());
         }
+        self.follow()?;
         let mut bytes = Vec::new();
         if self.torn {
             bytes.push(b'\n');
@@ -101,6 +115,21 @@ impl ContextLog {
             .map_err(StoreError::io("rotate", &self.path))?;
         self.file = open_log(&self.path).map_err(StoreError::io("open", &self.path))?;
         self.torn = false;
+        Ok(())
+    }
+
+    /// Another process may have put a new log in this one's place; records go there then.
+    fn follow(&mut self) -> Result<(), StoreError> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let here = self.file.metadata().map_err(StoreError::io("read", &self.path))?.ino();
+            let there = fs::metadata(&self.path).map(|metadata| metadata.ino()).ok();
+            if there != Some(here) {
+                self.file = open_log(&self.path).map_err(StoreError::io("open", &self.path))?;
+                self.torn = false;
+            }
+        }
         Ok(())
     }
 

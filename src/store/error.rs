@@ -9,7 +9,7 @@ use super::BadSessionId;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file system refused.
-    #[error("Cannot {action} {}: {source}. Check that the path is writable and the disk is not full.", path.display())]
+    #[error("Cannot {action} {}: {source}. {}", path.display(), advice(source))]
     Io {
         /// What was tried, as a verb: `open`, `write`.
         action: &'static str,
@@ -19,6 +19,23 @@ pub enum StoreError {
     /// A session id that is no directory name.
     #[error(transparent)]
     SessionId(#[from] BadSessionId),
+}
+
+/// The one thing to do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        // What the store says of a pipe, a device or a directory where a file belongs.
+        io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => {
+            "Move it away; a file takes its place."
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "Make room on the disk."
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "Make the path readable and writable for you."
+        }
+        _ => "Check that the path is writable and the disk is not full.",
+    }
 }
 
 impl StoreError {

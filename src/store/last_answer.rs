@@ -1,6 +1,8 @@
 //! The last answer as a file, for programs that would otherwise read it off the screen.
 
-use std::path::Path;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use super::{StoreError, write_atomic};
 
@@ -12,6 +14,24 @@ pub fn write_last_answer(session_dir: &Path, answer: &str) -> Result<(), StoreEr
         text.push('\n');
     }
     write_atomic(&path, text.as_bytes(), 0o600).map_err(StoreError::io("write", &path))
+}
+
+/// Keeps an answer in a file that no later answer takes over, `outputs/answer-<n>.md`.
+pub fn keep_answer(session_dir: &Path, answer: &str) -> Result<PathBuf, StoreError> {
+    let dir = session_dir.join("outputs");
+    fs::create_dir_all(&dir).map_err(StoreError::io("create", &dir))?;
+    let mut n = 1_u32;
+    loop {
+        let path = dir.join(format!("answer-{n}.md"));
+        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(answer.as_bytes()).map_err(StoreError::io("write", &path))?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
+            Err(error) => return Err(StoreError::io("create", &path)(error)),
+        }
+    }
 }
 
 #[cfg(test)]

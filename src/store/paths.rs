@@ -43,11 +43,6 @@ impl ShareDir {
         self.root.join("config.json")
     }
 
-    /// The MCP servers.
-    pub fn mcp_json(&self) -> PathBuf {
-        self.root.join("mcp.json")
-    }
-
     /// The index of work directories.
     pub fn kimi_json(&self) -> PathBuf {
         self.root.join("kimi.json")
@@ -56,16 +51,6 @@ impl ShareDir {
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")
-    }
-
-    /// The stored tokens' directory.
-    pub fn credentials_dir(&self) -> PathBuf {
-        self.root.join("credentials")
-    }
-
-    /// Plan files' directory.
-    pub fn plans_dir(&self) -> PathBuf {
-        self.root.join("plans")
     }
 
     /// The user's own instructions for every project.

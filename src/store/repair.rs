@@ -84,7 +84,8 @@ fn interrupted(call_id: &str) -> Message {
         call_id,
         &ToolReturnValue::error(
             "This call was interrupted before it returned. What it did so far may have taken \
-             effect; check before doing it again.",
+             effect, and what a command had started may still be running; check before doing it \
+             again.",
             "Interrupted",
         ),
     )

@@ -11,10 +11,14 @@ use crate::protocol::DisplayBlock;
 const CONTEXT: usize = 3;
 /// A text of more lines is summed up instead of compared.
 const MAX_LINES: usize = 10_000;
+/// Bytes of the hunks of a change, both sides together, and of one line in them. Beyond these a
+/// person sees nothing any more, and every record of the change would carry them.
+const MAX_BYTES: usize = 256 << 10;
+const MAX_LINE: usize = 20 << 10;
 /// Comparing gives up precision after this long.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// One block for each hunk; none for equal texts; one summary for huge ones. The texts of a hunk
+/// One block for each hunk; none for equal texts; one summary for huge ones and huge changes. The texts of a hunk
 /// are its lines joined by `\n`, without a final one.
 pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
     if old == new {
@@ -23,15 +27,18 @@ pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
     let path = path.display().to_string();
     let old_lines: Vec<&str> = old.lines().collect();
     let new_lines: Vec<&str> = new.lines().collect();
-    if old_lines.len() > MAX_LINES || new_lines.len() > MAX_LINES {
-        return vec![DisplayBlock::Diff {
-            path,
+    let summary = || {
+        vec![DisplayBlock::Diff {
+            path: path.clone(),
             old_text: format!("({} lines)", old_lines.len()),
             new_text: format!("({} lines)", new_lines.len()),
             old_start: 1,
             new_start: 1,
             is_summary: true,
-        }];
+        }]
+    };
+    if old_lines.len() > MAX_LINES || new_lines.len() > MAX_LINES {
+        return summary();
     }
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Myers)
@@ -39,17 +46,37 @@ pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
         .diff_slices(&old_lines, &new_lines);
     let hunks = diff.grouped_ops(CONTEXT);
     let mut blocks = Vec::with_capacity(hunks.len());
+    let mut bytes = 0;
     for hunk in &hunks {
         let (Some(first), Some(last)) = (hunk.first(), hunk.last()) else { continue };
         let old_range = first.old_range().start..last.old_range().end;
         let new_range = first.new_range().start..last.new_range().end;
+        let old_hunk = old_lines.get(old_range.clone()).unwrap_or_default();
+        let new_hunk = new_lines.get(new_range.clone()).unwrap_or_default();
+        for line in old_hunk.iter().chain(new_hunk) {
+            bytes += line.len() + 1;
+            if line.len() > MAX_LINE || bytes > MAX_BYTES {
+                return summary();
+            }
+        }
         blocks.push(DisplayBlock::Diff {
             path: path.clone(),
-            old_text: old_lines.get(old_range.clone()).unwrap_or_default().join("\n"),
-            new_text: new_lines.get(new_range.clone()).unwrap_or_default().join("\n"),
+            old_text: old_hunk.join("\n"),
+            new_text: new_hunk.join("\n"),
             old_start: old_range.start as u64 + 1,
             new_start: new_range.start as u64 + 1,
             is_summary: false,
+        });
+    }
+    if blocks.is_empty() {
+        // Lines are compared without their ends.
+        blocks.push(DisplayBlock::Diff {
+            path,
+            old_text: "(the same lines)".to_owned(),
+            new_text: "(with other line ends)".to_owned(),
+            old_start: 1,
+            new_start: 1,
+            is_summary: true,
         });
     }
     blocks
@@ -117,5 +144,22 @@ mod tests {
                 is_summary: true
             }]
         );
+    }
+
+    #[test]
+    fn a_huge_line_or_change_is_summed_up_and_a_small_one_beside_it_is_not() {
+        let long = "x".repeat(MAX_LINE + 1);
+        let summed_up = |old: &str, new: &str| match &diff_blocks(Path::new("/a"), old, new)[..] {
+            [DisplayBlock::Diff { is_summary, old_text, new_text, .. }] => {
+                assert!(!is_summary || old_text.len() + new_text.len() < 100);
+                *is_summary
+            }
+            other => panic!("{other:?}"),
+        };
+        assert!(summed_up(&long, &format!("{long}y")));
+        assert!(summed_up("", &format!("{}\n", "x".repeat(1000)).repeat(300)));
+        assert!(!summed_up("", &format!("{}\n", "x".repeat(1000)).repeat(200)));
+        let far = format!("{long}\n1\n2\n3\n4\n5\nold\n");
+        assert!(!summed_up(&far, &far.replace("old", "new")));
     }
 }

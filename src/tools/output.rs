@@ -3,13 +3,18 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Ends a line that was cut.
 const CUT_MARK: &str = "[...truncated]";
 /// Stop writing a spill file here: a runaway command must not fill the disk.
 const MAX_SPILL: u64 = 64 << 20;
+
+/// A line is a few bytes; one system call for each would take longer than the command.
+const SPILL_BUFFER: usize = 256 << 10;
+/// Memory of a line that is worth using again.
+const SPARE: usize = 256;
 
 /// Limits of an output, in characters.
 #[derive(Debug, Clone, Copy)]
@@ -164,9 +169,13 @@ impl Collector {
         let room = self.limits.total.saturating_sub(self.head_chars);
         while self.tail_chars > room && self.tail.len() > 1 {
             self.open_spill();
-            if let Some((_, chars)) = self.tail.pop_front() {
+            if let Some((mut gone, chars)) = self.tail.pop_front() {
                 self.tail_chars -= chars;
                 self.omitted_lines += 1;
+                if gone.capacity() <= SPARE {
+                    gone.clear();
+                    self.line = gone;
+                }
             }
         }
     }
@@ -196,7 +205,9 @@ impl Collector {
         }
         text.extend(self.tail.iter().map(|(line, _)| line.as_str()));
         let (file, file_cut) = match self.spill {
-            Spill::Open { path, left, .. } => (Some(path), left == 0),
+            Spill::Open { path, mut file, left } => {
+                (file.flush().is_ok().then_some(path), left == 0)
+            }
             Spill::Unused(_) | Spill::Failed => (None, false),
         };
         Collected { text, cut: self.any_cut || self.omitted_lines > 0, file, file_cut }
@@ -205,7 +216,7 @@ impl Collector {
 
 enum Spill {
     Unused(PathBuf),
-    Open { path: PathBuf, file: File, left: u64 },
+    Open { path: PathBuf, file: BufWriter<File>, left: u64 },
     Failed,
 }
 
@@ -222,7 +233,10 @@ impl Spill {
         });
         for path in names {
             match create_private(&path) {
-                Ok(file) => return Self::Open { path, file, left: MAX_SPILL },
+                Ok(file) => {
+                    let file = BufWriter::with_capacity(SPILL_BUFFER, file);
+                    return Self::Open { path, file, left: MAX_SPILL };
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(_) => break,
             }
@@ -235,7 +249,7 @@ impl Spill {
             let room = usize::try_from(*left).unwrap_or(usize::MAX).min(text.len());
             let bytes = text.as_bytes().get(..room).unwrap_or_default();
             *left -= bytes.len() as u64;
-            if file.write_all(bytes).is_err() {
+            if !bytes.is_empty() && file.write_all(bytes).is_err() {
                 *self = Self::Failed;
             }
         }

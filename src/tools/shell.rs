@@ -158,7 +158,7 @@ fn shell_command(line: &str, cx: &CallContext) -> Command {
     let shell = shell::detect();
     let mut command = Command::new(shell);
     command.arg("-c").arg(line).current_dir(&cx.workspace.work_dir);
-    command.env_clear().envs(cx.env.vars());
+    command.env_clear().envs(cx.env.child_vars());
     if cx.env.var("GIT_TERMINAL_PROMPT").is_none() {
         command.env("GIT_TERMINAL_PROMPT", "0");
     }

@@ -19,7 +19,7 @@ use kimi_tui::protocol::{
     ApprovalResponse, ContentPart, Event, Message, Op, Outcome, Request, Response, StopReason,
     TokenUsage, ToolReturnValue, UserInput, Verdict,
 };
-use kimi_tui::store::{Session, SessionStore, ShareDir};
+use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{
     ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, Tool, ToolReturn, Workspace,
 };
@@ -348,6 +348,7 @@ impl Bench {
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
+            lock: SessionLock::take(&session).unwrap(),
             session,
             workspace: Arc::new(Workspace::new(self.work_dir(), Vec::new())),
             llm: (!self.no_model).then(|| first.clone()),

@@ -1,8 +1,8 @@
 //! Making a long conversation short.
 
-use kimi_tui::protocol::{Event, FailureKind, Outcome, StopReason};
+use kimi_tui::protocol::{Event, FailureKind, Message, Op, Outcome, StopReason};
 
-use super::bench::{Bench, Heard, calls, status, text, usage};
+use super::bench::{Bench, Gate, Heard, Say, calls, status, text, usage};
 
 fn compactions(heard: &Heard) -> (usize, usize) {
     let begins = heard.events().filter(|event| matches!(event, Event::CompactionBegin {}));
@@ -167,4 +167,45 @@ async fn clearing() {
     assert_eq!(live.stored().await, ["user: second", "assistant: two"]);
     let asked = bench.model.asked();
     assert_eq!((asked[1].messages.len(), &asked[1].system), (1, &asked[0].system));
+}
+
+#[tokio::test]
+async fn cancelling_a_summary_changes_nothing() {
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![text("two")],
+        vec![text("half a summ"), Say::Wait(Gate::new())],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    let before = live.stored().await;
+    live.send("/compact");
+    let begins = |m: &Message| matches!(m, Message::Event(Event::CompactionBegin {}));
+    live.until("the summary", begins).await;
+    live.handle.submit(Op::Cancel);
+    let heard = live.end().await;
+    assert_eq!((heard.outcome(), compactions(&heard)), (&Outcome::Cancelled, (0, 1)));
+    assert_eq!(live.stored().await, before);
+}
+
+#[tokio::test]
+async fn cancelling_a_summary_of_our_own_cancels_the_turn() {
+    let mut bench = Bench::with([
+        vec![text("one"), usage(100, 10)],
+        vec![text("two"), usage(860, 10)],
+        vec![Say::Wait(Gate::new())],
+    ]);
+    bench.max_context = 1_000;
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    live.send("third");
+    let begins = |m: &Message| matches!(m, Message::Event(Event::CompactionBegin {}));
+    live.until("the summary", begins).await;
+    live.handle.submit(Op::Cancel);
+    let heard = live.end().await;
+    assert_eq!((heard.outcome(), compactions(&heard)), (&Outcome::Cancelled, (0, 1)));
+    assert_eq!(bench.model.asked().len(), 3);
+    assert_eq!(live.stored().await.len(), 6);
 }

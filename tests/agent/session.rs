@@ -1,6 +1,8 @@
 //! What belongs to the session rather than to a turn.
 
-use kimi_tui::protocol::{Event, FailureKind, Message, Op, Outcome, StopReason, UserInput};
+use kimi_tui::protocol::{
+    ContentPart, Event, FailureKind, MediaUrl, Message, Op, Outcome, StopReason, UserInput,
+};
 
 use super::bench::{Bench, Gate, Say, calls, text};
 
@@ -204,4 +206,34 @@ async fn a_message_that_a_cancelled_turn_left_comes_first_in_the_next() {
     heard.finished();
     assert_eq!(heard.lines()[..3], ["turn: next", "steer: left over", "step 1"]);
     assert_eq!(live.stored().await[2..], ["user: left over", "user: next", "assistant: ok"]);
+}
+
+fn picture() -> ContentPart {
+    let url = MediaUrl { url: "data:image/png;base64,AAAA".into(), id: None };
+    ContentPart::ImageUrl { image_url: url }
+}
+
+#[tokio::test]
+async fn a_picture_that_the_model_cannot_take() {
+    let bench = Bench::with([calls(&[("a", "Look", r#"{"wait":"g"}"#)]), vec![text("ok")]]);
+    let mut live = bench.open();
+    // As a prompt it is refused, and nothing is stored.
+    let input = UserInput::Parts(vec![ContentPart::text("see"), picture()]);
+    live.handle.submit(Op::Prompt { id: "p".into(), input: input.clone() });
+    let heard = live.end().await;
+    let Outcome::Failed(failure) = heard.outcome() else { panic!("{:?}", heard.outcome()) };
+    assert_eq!(failure.kind, FailureKind::LlmNotSupported);
+    assert_eq!(
+        failure.message,
+        "LLM model 'first' does not support required capability: image_in."
+    );
+    assert_eq!(live.stored().await, Vec::<String>::new());
+    // Given to a running turn it does not stop the work.
+    live.send("go");
+    bench.log.wait(&["start a"]).await;
+    live.handle.submit(Op::Steer { input });
+    bench.log.gate("g").open();
+    live.end().await.finished();
+    let stored = live.stored().await;
+    assert!(stored[3].starts_with("user: see[1 attached media left out"), "{stored:?}");
 }

@@ -443,6 +443,51 @@ async fn silence_is_a_timeout() {
     assert!(matches!(&error, LlmError::Timeout(text) if text.contains("did not begin")), "{error}");
 }
 
+/// An answer that goes on with comments for a minute and says nothing more.
+fn kept_alive(begin: Reply) -> ModelServer {
+    let pings = |reply: Reply, _| reply.bytes(": ping\n\n").sleep(Duration::from_millis(20));
+    ModelServer::start(vec![(0..3_000).fold(begin, pings).cut()])
+}
+
+#[tokio::test]
+async fn comments_do_not_hold_up_a_finished_answer() {
+    let last = r#"{"choices":[{"delta":{"content":"all"},"finish_reason":"stop"}]}"#;
+    let server = kept_alive(Reply::new().event(last));
+    let llm = impatient(&server);
+    let attempt = tokio::time::timeout(Duration::from_secs(30), say_hi(&llm)).await.unwrap();
+    assert_eq!((attempt.text().as_str(), attempt.end), ("all", Ok(())));
+}
+
+#[tokio::test]
+async fn comments_are_no_answer_for_ever() {
+    let server = kept_alive(Reply::new().text("and then"));
+    let timeouts = Timeouts { data: Duration::from_millis(600), ..Timeouts::default() };
+    let llm = open(&spec(ProviderKind::Kimi, &server.url()), timeouts, &[]);
+    let attempt = tokio::time::timeout(Duration::from_secs(30), say_hi(&llm)).await.unwrap();
+    assert_eq!(attempt.text(), "and then");
+    let error = attempt.error();
+    assert!(matches!(&error, LlmError::Timeout(text) if text.contains("nothing for 0.6 s")));
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_no_rate_limit() {
+    for (body, quota) in [
+        (json!({"error": {"message": "m", "type": "insufficient_quota"}}), true),
+        (json!({"error": {"message": "m", "type": "x", "code": "insufficient_quota"}}), true),
+        (json!({"error": {"message": "m", "type": "exceeded_current_quota_error"}}), true),
+        (json!({"error": {"message": "m", "type": "rate_limit_reached_error"}}), false),
+    ] {
+        let event = body.to_string();
+        for answer in [Reply::status(429, body), Reply::new().event(&event)] {
+            let error = reply(answer).await.error();
+            assert_eq!(error.status(), Some(429), "{error}");
+            assert_eq!(error.quota_exhausted(), quota, "{error}");
+            assert_eq!((error.retryable(), error.temporary()), (!quota, !quota), "{error}");
+            assert_eq!(error.to_string().contains("quota"), quota, "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_endless_answer_is_bounded() {
     let attempt = reply(Reply::new().endless(&"talk ".repeat(20_000))).await;
@@ -483,7 +528,10 @@ async fn the_content_type_does_not_matter_but_the_content_does() {
         ("text/plain", "hello", "no event stream"),
     ] {
         let error = reply(Reply::body(200, kind, body)).await.error();
-        assert!(matches!(&error, LlmError::Malformed(text) if text.contains(told)), "{error}");
+        assert!(error.to_string().contains(told), "{error}");
+        // A torn answer may be whole the next time; a page stays a page.
+        assert_eq!(error.retryable(), told == "not valid JSON", "{error}");
+        assert_eq!(error.to_string().contains("check base_url"), !error.retryable(), "{error}");
     }
     let error = reply(Reply::status(200, json!({"error": {"message": "no", "code": 400}}))).await;
     assert_eq!(error.error().status(), Some(400));

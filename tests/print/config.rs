@@ -1,5 +1,7 @@
 //! Where the model comes from, and where things are kept.
 
+use std::io::{BufRead, Write};
+
 use serde_json::json;
 
 use crate::support::model_server::{ModelServer, Recorded, Reply};
@@ -20,6 +22,142 @@ fn from_environment_keys_alone() {
     let request = &server.requests()[0];
     assert_eq!(request.body["model"], "env-model");
     assert_eq!(request.header("authorization"), Some("Bearer sk-env"));
+}
+
+#[test]
+fn a_key_from_the_environment_goes_before_the_file() {
+    let server = yes();
+    let home = Home::new(&server.url()).var("KIMI_API_KEY", "sk-env");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "yes\n");
+    assert_eq!(server.requests()[0].header("authorization"), Some("Bearer sk-env"));
+}
+
+/// Where `KIMI_API_KEY` alone leads is seen at a proxy, which refuses to go there.
+#[test]
+fn a_kimi_key_alone_goes_to_moonshot() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            std::io::BufReader::new(&stream).read_line(&mut line).unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let home =
+        Home::bare().var("KIMI_API_KEY", "sk-env").var("HTTPS_PROXY", format!("http://{address}"));
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(75), ""), "{ran:#?}");
+    assert!(!ran.err.contains("sk-env"), "{}", ran.err);
+    let line = asked.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+    assert!(line.starts_with("CONNECT api.moonshot.ai:443 "), "{line}");
+}
+
+#[test]
+fn from_the_environment_of_openai() {
+    let server = yes();
+    let home = Home::bare()
+        .var("OPENAI_BASE_URL", server.url())
+        .var("OPENAI_API_KEY", "sk-openai")
+        .var("OPENAI_MODEL", "gpt-x");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "yes\n");
+    // Both words for the type take the environment.
+    let file = "default_model = \"m\"\n[models.m]\nprovider = \"p\"\nmodel = \"gpt-x\"\n\
+                [providers.p]\nbase_url = \"http://127.0.0.1:9/v1\"\napi_key = \"old\"\ntype = ";
+    for kind in ["openai", "openai_legacy"] {
+        home.write("share/config.toml", format!("{file}\"{kind}\"\n"));
+        assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "yes\n", "{kind}");
+    }
+    for request in server.requests() {
+        assert_eq!(request.body["model"], "gpt-x");
+        assert_eq!(request.header("authorization"), Some("Bearer sk-openai"));
+    }
+}
+
+/// Runs that end before they ask anybody: one line, and no session stays behind.
+fn refused(home: &Home, words: &[&str], code: i32) -> String {
+    let ran = home.run(words);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{words:?}: {ran:#?}");
+    assert!(home.sessions().is_empty());
+    ran.err.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn an_unknown_model_is_told_the_known_ones() {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    let line = refused(&home, &["--quiet", "--model", "mokc", "-p", "x"], 1);
+    assert_eq!(line, "Unknown model \"mokc\". Did you mean \"mock\"? Configured: mock.");
+}
+
+#[test]
+fn guards_are_not_passed_over_unattended() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let hook = |event| format!("[[hooks]]\nevent = \"{event}\"\ncommand = \"exit 2\"\n");
+    for event in ["PreToolUse", "UserPromptSubmit"] {
+        home.write("share/config.toml", Home::config(&server.url()) + &hook(event));
+        let line = refused(&home, &["--print", "-p", "x"], 1);
+        assert!(line.contains(&format!("a {event} hook")), "{line}");
+    }
+    assert!(server.requests().is_empty());
+    home.write("share/config.toml", Home::config(&server.url()) + &hook("Stop"));
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!(ran.well().out, "yes\n");
+    assert_eq!(ran.err.matches("no effect in this version: hooks\n").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn a_sign_in_without_a_key_is_an_error() {
+    let server = yes();
+    let oauth = "[providers.p.oauth]\nstorage = \"file\"\nkey = \"oauth/kimi-code\"\n";
+    let config = Home::config(&server.url()).replace("sk-test", "") + oauth;
+    let home = Home::new(&server.url());
+    home.write("share/config.toml", &config);
+    let line = refused(&home, &["--quiet", "-p", "x"], 1);
+    assert!(line.contains("signing in is not part of this version"), "{line}");
+    assert!(line.contains("Set providers.p.api_key"), "{line}");
+    home.write("share/config.toml", config.replace("api_key = \"\"", "api_key = \"sk\""));
+    home.run(&["--quiet", "-p", "x"]).well();
+}
+
+#[test]
+fn wrong_configuration_texts_are_usage_errors() {
+    let home = Home::bare();
+    for (text, told) in [
+        ("default_yolo = \"perhaps\"", "default_yolo: expected true or false, got \"perhaps\""),
+        ("default_model = \"x\"", "default_model: Default model x not found in models"),
+        ("a = 1\nb = 99999999999999999999", " at line 2 column 5"),
+        ("{\"a\":\n}", " at line 2 column 1"),
+    ] {
+        let line = refused(&home, &["--config", text, "--quiet", "-p", "x"], 2);
+        let start = "Error: Invalid value for --config: Invalid configuration text: ";
+        assert!(line.starts_with(start) && line.ends_with(told), "{line}");
+    }
+}
+
+#[test]
+fn secrets_of_the_wrong_kind_are_not_shown() {
+    let home = Home::bare();
+    for key in ["api_key = 12345678", "custom_headers = 12345678", "env = { A = [12345678] }"] {
+        let file = format!("[providers.p]\ntype = \"kimi\"\nbase_url = \"u\"\n{key}\n");
+        home.write("share/config.toml", file);
+        let line = refused(&home, &["--quiet", "-p", "x"], 1);
+        assert!(line.contains("providers.p.") && !line.contains("12345678"), "{line}");
+    }
+}
+
+#[test]
+fn causes_are_told_once() {
+    let home = Home::bare();
+    home.write("share/config.toml", b"\xff\xfe");
+    let line = refused(&home, &["--quiet", "-p", "x"], 1);
+    assert!(line.starts_with("Cannot read configuration file "), "{line}");
+    assert_eq!(line.matches("UTF-8").count(), 1, "{line}");
 }
 
 #[test]

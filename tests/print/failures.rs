@@ -64,6 +64,32 @@ fn broken_connections_and_empty_answers_end_with_75() {
 }
 
 #[test]
+fn what_only_a_person_can_change_is_tried_once() {
+    let quota = json!({"error": {"message": "THE REASON", "type": "insufficient_quota"}});
+    let page = "<html><title>Login</title></html>";
+    for (reply, told, hint) in [
+        (Reply::status(429, quota), "quota", "plan and balance"),
+        (Reply::body(200, "text/html", page), "Login", "check base_url"),
+    ] {
+        let (server, home) = always(reply);
+        let ran = home.run(&["--quiet", "-p", "x"]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
+        assert!(ran.err.contains(told) && ran.err.contains(hint), "{}", ran.err);
+        assert!(!ran.err.contains("wait a while"), "{}", ran.err);
+        assert_eq!(server.requests().len(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_retry_tells_the_status_and_the_wait() {
+    let busy = refusal(503).header("retry-after", "1");
+    let server = ModelServer::start(vec![busy, Reply::new().text("yes")]);
+    let ran = Home::new(&server.url()).run(&["--print", "-p", "x"]);
+    assert_eq!(ran.well().out, "yes\n");
+    assert!(ran.err.contains("[HTTP 503: trying again in 1 s, attempt 2 of 3]"), "{}", ran.err);
+}
+
+#[test]
 fn what_makes_no_sense_ends_with_1() {
     for reply in [
         Reply::new().event("{torn"),
@@ -213,4 +239,29 @@ fn hostile_words_of_a_server_do_not_reach_stderr_raw() {
     assert!(text.contains("second"), "{text}");
     let value: Vec<Value> = ran.records();
     assert!(value.is_empty());
+}
+
+#[test]
+fn each_remark_is_made_once_and_in_plain_text() {
+    let server = ModelServer::start(vec![Reply::new().text("yes"); 3]);
+    let home = Home::new(&server.url());
+    let ran = home.run(&["--quiet", "-S", "mine", "--max-ralph-iterations", "3", "-p", "x"]);
+    assert_eq!(ran.well().err.matches("--max-ralph-iterations").count(), 1, "{}", ran.err);
+    // What was mended is told with the name of the file.
+    let context = home.session().join("context.jsonl");
+    let mut bytes = std::fs::read(&context).unwrap();
+    bytes.extend_from_slice(b"{\"\x1b]0;title\x07\xff\n{\"role\":\"user\"");
+    std::fs::write(&context, bytes).unwrap();
+    let ran = home.run(&["--quiet", "-S", "mine", "-p", "x"]);
+    let told: Vec<&str> =
+        ran.well().err.lines().filter(|line| line.contains("context.jsonl")).collect();
+    assert_eq!(told.len(), 2, "{}", ran.err);
+    // A cause is not said twice, and a name cannot act on the terminal.
+    let share = home.path("share\u{1b}[31m");
+    std::fs::create_dir_all(share.join("config.toml")).unwrap();
+    let home = home.var("KIMI_SHARE_DIR", share.to_str().unwrap());
+    let ran = home.run(&["--print", "-p", "x"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:#?}");
+    assert_eq!(ran.err.matches("irectory").count(), 1, "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
 }

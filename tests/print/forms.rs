@@ -154,23 +154,9 @@ fn a_reader_that_leaves_is_no_error() {
         Reply::new().text("first line\n").wait(&gate).text("more\n".repeat(50_000)),
     ]);
     let home = Home::new(&server.url());
-    let binary = env!("CARGO_BIN_EXE_kimi");
     // The status of the program, not that of `head`.
-    let script = format!("{{ '{binary}' --print -p x; echo \"status $?\" >&2; }} | head -n 1");
-    let mut command = home.command(&[]);
-    let shell = {
-        let mut shell = std::process::Command::new("sh");
-        shell.arg("-c").arg(script).env_clear();
-        for (name, value) in command.get_envs() {
-            if let Some(value) = value {
-                shell.env(name, value);
-            }
-        }
-        shell.current_dir(command.get_current_dir().unwrap());
-        shell
-    };
-    command.env_clear();
-    let running = Running::start(shell);
+    let line = "{ \"$0\" --print -p x; echo \"status $?\" >&2; } | head -n 1";
+    let running = Running::start(home.shell(line));
     running.wait_out("first line\n");
     gate.open();
     let ran = running.end();

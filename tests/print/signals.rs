@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use crate::agent::bench::strict;
 use crate::support::model_server::{Gate, ModelServer, Reply};
-use crate::support::program::Home;
+use crate::support::program::{Home, Running};
 
 #[test]
 fn an_interrupt_keeps_what_was_said() {
@@ -94,4 +94,29 @@ fn an_interrupt_while_the_server_says_nothing() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
     assert_eq!(ran.err.matches("Interrupted by user").count(), 1, "{}", ran.err);
     assert_eq!(home.run(&["--quiet", "-C", "-p", "y"]).well().out, "Now.\n");
+}
+
+/// As `nohup` starts a program, and a script its background jobs.
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_so() {
+    let gate = Gate::new();
+    let server = ModelServer::start(vec![Reply::new().text("first").wait(&gate).text(" second")]);
+    let home = Home::new(&server.url());
+    let running = Running::start(home.shell("trap '' HUP INT; exec \"$0\" --print -p x"));
+    running.wait_out("first");
+    running.signal(Signal::HUP);
+    running.signal(Signal::INT);
+    gate.open();
+    let ran = running.end();
+    assert_eq!(ran.well().out, "first second\n");
+}
+
+#[test]
+fn a_hangup_ends_like_a_termination() {
+    let server = ModelServer::start(vec![Reply::new().text("first").wait(&Gate::new())]);
+    let home = Home::new(&server.url());
+    let running = home.start(&["--print", "-p", "x"]);
+    running.wait_out("first");
+    running.signal(Signal::HUP);
+    assert_eq!(running.end().code, Some(143));
 }

@@ -61,7 +61,7 @@ fn a_full_disk_behind_stdout_is_an_error() {
     assert_eq!(answer, "yes\n");
     // A stderr that nobody can write to is no reason to fail.
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = home.command(&["--quiet", "-p", "x"]);
+    let mut command = home.command(&["--quiet", "--max-ralph-iterations", "3", "-p", "x"]);
     let output = command.stdin(Stdio::null()).stderr(full).output().unwrap();
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"yes\n"[..]));
 }

@@ -126,6 +126,11 @@ impl Pty {
         self.child.wait().expect("a status").exit_code()
     }
 
+    /// Whether the program, and whatever else had the terminal, is gone.
+    pub fn ended(&self) -> bool {
+        self.shared.state.lock().expect("not poisoned").closed
+    }
+
     fn wait(&self, what: &str, condition: impl Fn(&State) -> bool) {
         self.wait_mut(what, |state| condition(state));
     }

@@ -79,6 +79,10 @@ fn an_answer_longer_than_the_screen_is_in_the_history_once() {
         assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
         assert_eq!(echoes(&rows), 1);
         assert_eq!(count(&rows, "── input ──"), 1, "nothing of the live region is in the history");
+        // Whoever reads fewer rows than that is told of a file with all of it.
+        assert_eq!(count(&rows, "the whole answer"), 1, "{rows:?}");
+        let file = std::fs::read_to_string(world.session_dir().join("last_message.md"));
+        assert_eq!(file.expect("the file"), text);
     }
 }
 
@@ -204,5 +208,46 @@ fn messages_one_after_the_other() {
         pane.ask(&format!("message {n}"));
         let rows = pane.wait_closed(n);
         assert_eq!(count(&rows, &format!("• Echo of message {n}.")), 1, "{rows:?}");
+    }
+}
+
+#[test]
+fn typed_lines_and_an_enter_right_behind_them_are_one_message() {
+    if !available() {
+        return;
+    }
+    let world = World::new(|_: &Recorded, _| Reply::new().text("Thanks."));
+    let pane = Pane::start(&world, "", "", (80, 24));
+    pane.run(&[
+        "send-keys",
+        "-t",
+        "t",
+        "-l",
+        "first\rsecond",
+        ";",
+        "send-keys",
+        "-t",
+        "t",
+        "Enter",
+    ]);
+    let rows = pane.wait_closed(1);
+    assert_eq!(echoes(&rows), 1, "{rows:?}");
+    assert_eq!(world.server().requests()[0].last_user_text(), "first\nsecond");
+}
+
+#[test]
+fn what_was_on_the_screen_before_is_in_the_history() {
+    if !available() {
+        return;
+    }
+    let world = World::new(Vec::new());
+    let pane = Pane::open(&world, "", (80, 24));
+    pane.type_text("seq 101 115");
+    pane.send_keys(&["Enter"]);
+    pane.wait_for("the shell", |rows| rows.iter().any(|row| row == "115"));
+    pane.run_kimi("");
+    let rows = pane.history();
+    for number in 101..=115 {
+        assert_eq!(rows.iter().filter(|row| **row == number.to_string()).count(), 1, "{rows:?}");
     }
 }

@@ -204,7 +204,7 @@ fn compact_shortens_the_conversation() {
     kimi.turn("and another");
     command(&mut kimi, "/compact");
     let rows = kimi.wait_closed(3);
-    assert_eq!(count(&rows, "↓ Compacted the conversation"), 1, "{rows:?}");
+    assert_eq!(count(&rows, "The context has been compacted"), 1, "{rows:?}");
     assert_eq!(world.server().requests().len(), 3);
     kimi.turn("go on");
     let requests = world.server().requests();

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::interrupt::wait_until;
 use super::world::{World, composed, count};
 use crate::support::model_server::{Recorded, Reply};
 use crate::support::screen::is_idle;
@@ -141,4 +142,26 @@ fn an_editor_that_fails_loses_nothing() {
         kimi.send(" goes on");
         kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft goes on"));
     }
+}
+
+#[test]
+fn an_interrupt_in_the_editor_is_the_editors() {
+    let world = world();
+    let script = world.file(
+        "editor.sh",
+        "#!/bin/sh\ntrap 'echo interrupted > \"$1\"; exit 0' INT\ntouch ready\nsleep 300 & wait\n",
+    );
+    std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("executable");
+    let editor = script.display().to_string();
+    let mut kimi = world.start_with(&[], &[("EDITOR", &editor)], (100, 30));
+    kimi.send("my draft");
+    kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("my draft"));
+    kimi.send("\x0f");
+    wait_until("the editor", || world.work().join("ready").exists().then_some(()));
+    // The terminal is the editor's: this is a signal to everything in the foreground.
+    kimi.send("\x03");
+    kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with("interrupted"));
+    kimi.send("\r");
+    kimi.wait_closed(1);
+    assert_eq!(world.server().requests()[0].last_user_text(), "interrupted");
 }

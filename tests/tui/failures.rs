@@ -22,7 +22,7 @@ fn a_failed_attempt_is_told_and_tried_again() {
         ]);
         let mut kimi = world.start(&[]);
         kimi.ask("go");
-        let rows = kimi.wait_text("Retrying in ");
+        let rows = kimi.wait_text("Retrying…");
         assert_eq!(count(&rows, "↻ Retrying "), 1, "{rows:?}");
         assert_eq!(count(&rows, words), 1, "{rows:?}");
         assert_eq!(count(&rows, "attempt 2/"), 1, "{rows:?}");

@@ -115,6 +115,28 @@ fn a_signal_while_idle_or_in_a_dialog_ends_it_too() {
 }
 
 #[test]
+fn leaving_in_the_middle_of_a_turn_takes_two_presses_and_its_commands_along() {
+    let command = json!({"command": "sleep 300 & echo $! > pid; wait"}).to_string();
+    let (world, mut kimi) = start(vec![Reply::new().tool_call("c1", "Shell", &command)]);
+    kimi.ask("run it");
+    let sleeper = number_in(&world, "pid");
+    kimi.send("\x04");
+    kimi.wait_text("press again to leave");
+    kimi.send("\x04");
+    assert_eq!(left(&world, &kimi), "0");
+    gone(sleeper);
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_flood() {
+    let (world, mut kimi) = start(vec![Reply::new().endless("words and more words\n\n")]);
+    kimi.ask("go");
+    kimi.wait_text("words and more words");
+    send(program(&kimi), libc::SIGTERM);
+    assert_eq!(left(&world, &kimi), "143");
+}
+
+#[test]
 fn a_terminal_that_goes_away_ends_it() {
     let command = json!({"command": "sleep 300 & echo $! > pid; wait"}).to_string();
     let (world, mut kimi) = start(vec![Reply::new().tool_call("c1", "Shell", &command)]);

@@ -9,6 +9,7 @@ mod flood;
 mod hostile;
 mod interrupt;
 mod leaving;
+mod monkey;
 mod paste;
 mod queue;
 mod resume;

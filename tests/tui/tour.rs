@@ -16,7 +16,7 @@ fn the_tour_from_the_welcome_to_the_end() {
     press_until(&mut kimi, "\r", |rows| count(rows, "• Done in") == 1);
     let rows = kimi.wait_closed(1);
     for words in [
-        "• Thought for",
+        "• Thought",
         "• Used ReadFile",
         "Todo",
         "How an answer looks",

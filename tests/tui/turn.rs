@@ -54,10 +54,10 @@ fn a_turn_shows_the_echo_the_thinking_and_the_answer() {
     said.open();
     let rows = kimi.wait_closed(1);
     let at = |text: &str| rows.iter().position(|row| row.contains(text)).expect("a row");
-    assert!(rows[at("• Thought for")].starts_with(" • Thought for "));
+    assert!(rows[at("• Thought")].starts_with(" • Thought"));
     assert_eq!(rows[at("Hello there.")], "• Hello there.");
     assert_eq!(rows[at("second paragraph")], "  This is the second paragraph.");
-    assert!(at("Thought for") < at("Hello there.") && at("second") < at("• Done in"));
+    assert!(at("• Thought") < at("Hello there.") && at("second") < at("• Done in"));
     assert_eq!(rows.iter().filter(|row| row.contains("paragr")).count(), 1, "{rows:?}");
     assert!(rows.last().expect("a row").ends_with("context: 0.5% (1.3k/262.1k)"));
 

@@ -145,7 +145,8 @@ impl Text {
         to.err(&format!("{}\n", clean_line(text)));
     }
 
-    fn retry(&mut self, next_attempt: u32, max_attempts: u32, error: &str, to: &mut Pieces) {
+    /// `why` is what the failed attempt failed with and how long the wait is.
+    fn retry(&mut self, next_attempt: u32, max_attempts: u32, why: &str, to: &mut Pieces) {
         self.end_thinking(to);
         self.call = None;
         // An attempt that failed while it repeated an earlier one has put nothing new there.
@@ -158,11 +159,13 @@ impl Text {
         if self.mid_line && self.out_is_terminal {
             to.err("\n");
         }
-        self.line(
-            &format!("[{error}: trying again, attempt {next_attempt} of {max_attempts}]"),
-            to,
-        );
+        self.line(&format!("[{why}, attempt {next_attempt} of {max_attempts}]"), to);
     }
+}
+
+/// Tenths below ten, whole ones from there on.
+fn seconds(seconds: f64) -> f64 {
+    if seconds < 10.0 { (seconds * 10.0).round() / 10.0 } else { seconds.round() }
 }
 
 impl Printer for Text {
@@ -186,8 +189,20 @@ impl Printer for Text {
                 }
             }
             Event::StatusUpdate(_) | Event::ToolOutput { .. } => self.end_call(to),
-            Event::StepRetry { next_attempt, max_attempts, error_type, .. } => {
-                self.retry(*next_attempt, *max_attempts, error_type, to);
+            Event::StepRetry {
+                next_attempt,
+                max_attempts,
+                wait_s,
+                error_type,
+                status_code,
+                ..
+            } => {
+                let error = match status_code {
+                    Some(status) => format!("HTTP {status}"),
+                    None => error_type.clone(),
+                };
+                let why = format!("{error}: trying again in {} s", seconds(*wait_s));
+                self.retry(*next_attempt, *max_attempts, &why, to);
             }
             // The failed text stands: there is no other attempt that could replace it.
             Event::StepInterrupted {} => {

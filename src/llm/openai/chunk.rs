@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::llm::oneline::{EXCERPT, one_line};
-use crate::llm::status::error_message;
+use crate::llm::status::{error_message, is_quota};
 use crate::llm::{Delta, FinishReason, LlmError};
 use crate::protocol::TokenUsage;
 
@@ -205,6 +205,7 @@ pub(super) fn stream_error(error: &Value) -> LlmError {
         .filter(|code| (400..600).contains(code))
         .or_else(|| ["type", "code"].iter().find_map(|key| code_of_kind(error[*key].as_str()?)));
     match code.and_then(|code| u16::try_from(code).ok()) {
+        Some(code) if is_quota(error) => LlmError::Quota { code, message, request_id: None },
         Some(code) => LlmError::Status { code, message, request_id: None, retry_after: None },
         None => LlmError::Other(message),
     }

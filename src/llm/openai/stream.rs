@@ -1,12 +1,14 @@
 //! From the bytes of an answer to a stream of deltas, with every way it can go wrong.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
 use reqwest::Response;
 use serde_json::Value;
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::chunk::{ChunkReader, stream_error};
 use super::{Dialect, Settings};
@@ -28,6 +30,7 @@ pub(super) fn deltas(response: Response, settings: Arc<Settings>) -> DeltaStream
         body: Body::new(&settings),
         request_id: request_id(response.headers()),
         response: Some(response),
+        limit: Box::pin(sleep(settings.timeouts.data)),
         settings,
         ready: VecDeque::new(),
         failed: None,
@@ -44,6 +47,8 @@ struct Answer {
     response: Option<Response>,
     body: Body,
     request_id: Option<String>,
+    /// When the next data has to be there; from the finish on, when the end of the body has to be.
+    limit: Pin<Box<Sleep>>,
     ready: VecDeque<Delta>,
     /// Told after everything in `ready`.
     failed: Option<LlmError>,
@@ -61,24 +66,38 @@ impl Answer {
             let response = self.response.as_mut()?;
             let finished = self.body.finished();
             let Settings { timeouts, url, .. } = &*self.settings;
-            let patience = if finished { timeouts.trailer } else { timeouts.idle };
-            let more = match tokio::time::timeout(patience, response.chunk()).await {
+            let chunk = tokio::select! {
+                biased;
+                () = &mut self.limit => Err(timeouts.data),
+                chunk = timeout(timeouts.idle, response.chunk()) => {
+                    chunk.map_err(|_| timeouts.idle)
+                }
+            };
+            let more = match chunk {
                 Ok(Ok(Some(bytes))) => self.body.push(bytes, &mut self.ready),
                 Ok(Ok(None)) => self.body.end(&mut self.ready).map(|()| false),
                 // The model has said all; what is missing is only the trailer.
                 _ if finished => Ok(false),
                 Ok(Err(error)) => Err(transport_error(url, &error, timeouts)),
-                Err(_) => Err(LlmError::Timeout(format!(
+                Err(patience) => Err(LlmError::Timeout(format!(
                     "{} sent nothing for {} s",
                     place(url),
-                    seconds(timeouts.idle)
+                    seconds(patience)
                 ))),
             };
+            let news = std::mem::take(&mut self.body.news);
+            if !finished && self.body.finished() {
+                self.limit = Box::pin(sleep(timeouts.trailer));
+            } else if !finished && news {
+                self.limit = Box::pin(sleep(timeouts.data));
+            }
             match more {
                 Ok(true) => {}
                 Ok(false) => self.release(),
                 Err(mut error) => {
-                    if let LlmError::Status { request_id, .. } = &mut error {
+                    if let LlmError::Status { request_id, .. }
+                    | LlmError::Quota { request_id, .. } = &mut error
+                    {
                         request_id.clone_from(&self.request_id);
                     }
                     self.response = None;
@@ -110,6 +129,8 @@ struct Body {
     began: bool,
     /// Whether `[DONE]` came.
     done: bool,
+    /// Whether data came since this was last looked at; comments are none.
+    news: bool,
 }
 
 enum Kind {
@@ -133,6 +154,7 @@ impl Body {
             reader: ChunkReader::new(reasoning, kimi),
             began: false,
             done: false,
+            news: false,
         }
     }
 
@@ -156,6 +178,7 @@ impl Body {
             }
             Kind::Events => self.events(&bytes, ready),
             Kind::Whole(document) => {
+                self.news = true;
                 document.extend_from_slice(&bytes);
                 Ok(true)
             }
@@ -198,6 +221,7 @@ impl Body {
             if self.done || data.is_empty() {
                 continue;
             }
+            self.news = true;
             if data == "[DONE]" {
                 self.done = true;
                 continue;
@@ -236,7 +260,7 @@ impl Body {
             };
             if answer.get("error").is_none() && answer["choices"][0].is_null() {
                 let start = one_line(&String::from_utf8_lossy(document), 80);
-                return Err(LlmError::Malformed(format!(
+                return Err(LlmError::Other(format!(
                     "{} sent an answer without choices: {start}; check base_url",
                     self.place
                 )));
@@ -260,7 +284,8 @@ impl Body {
         Err(self.not_an_answer(b""))
     }
 
-    /// The server answered with something that is neither events nor JSON.
+    /// The server answered with something that is neither events nor JSON. Asking again would bring
+    /// the same: it is no model that answers there.
     fn not_an_answer(&self, start: &[u8]) -> LlmError {
         let text = String::from_utf8_lossy(start);
         let what = match html_title(&text) {
@@ -268,9 +293,6 @@ impl Body {
             None if looks_like_html(&text) => "a web page".to_owned(),
             None => "something that is no event stream".to_owned(),
         };
-        LlmError::Malformed(format!(
-            "{} sent {what} instead of an answer; check base_url",
-            self.place
-        ))
+        LlmError::Other(format!("{} sent {what} instead of an answer; check base_url", self.place))
     }
 }

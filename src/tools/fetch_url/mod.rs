@@ -1,6 +1,7 @@
 //! `FetchURL`: reads a page of the web.
 
 mod address;
+mod charset;
 mod html;
 
 use std::time::Duration;
@@ -88,17 +89,15 @@ async fn fetch(input: &str, cx: &CallContext) -> Result<ToolReturnValue, ToolRet
             format!("HTTP {} error", status.as_u16()),
         ));
     }
-    let kind = response
+    let content_type = response
         .headers()
         .get("content-type")
         .and_then(|kind| kind.to_str().ok())
-        .and_then(|kind| kind.split(';').next())
         .unwrap_or("text/html")
-        .trim()
-        .to_ascii_lowercase();
+        .to_owned();
     let final_url = response.url().clone();
     let (body, whole) = body(response).await.map_err(|error| network(&url, &error))?;
-    let text = text(&kind, body, &final_url).await?;
+    let text = text(&content_type, &body, &final_url).await?;
     if text.trim().is_empty() {
         return Ok(ToolReturnValue::ok("", "The page has no text.").with_display(
             crate::protocol::DisplayBlock::Brief { text: "Empty response body".to_owned() },
@@ -124,7 +123,9 @@ fn wrapped(url: &Url, text: &str, whole: bool, cx: &CallContext) -> ToolReturnVa
     ToolReturnValue::ok(format!("<fetched-page url=\"{url}\">\n{text}\n</fetched-page>"), message)
 }
 
-async fn text(kind: &str, body: Vec<u8>, url: &Url) -> Result<String, ToolReturnValue> {
+async fn text(content_type: &str, body: &[u8], url: &Url) -> Result<String, ToolReturnValue> {
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind.as_str();
     let is_html = matches!(kind, "text/html" | "application/xhtml+xml");
     let is_text = kind.starts_with("text/")
         || kind.ends_with("json")
@@ -137,15 +138,22 @@ async fn text(kind: &str, body: Vec<u8>, url: &Url) -> Result<String, ToolReturn
                 | "application/x-yaml"
                 | "application/toml"
         );
-    if !is_html && (!is_text || body.contains(&0)) {
-        return Err(ToolReturnValue::error(
+    let no_text = |what: &str| {
+        ToolReturnValue::error(
             format!(
-                "`{url}` is {kind}, not text. Download it with a Shell command if it is needed."
+                "`{url}` is {what}, not text. Download it with a Shell command if it is needed."
             ),
             "No content extracted",
-        ));
+        )
+    };
+    if !is_html && !is_text {
+        return Err(no_text(kind));
     }
-    let text = String::from_utf8_lossy(&body).into_owned();
+    let text = charset::decode(body, content_type);
+    // Whatever the server calls it; and it may have said nothing at all.
+    if text.contains('\0') {
+        return Err(no_text("binary data"));
+    }
     if !is_html {
         return Ok(text);
     }

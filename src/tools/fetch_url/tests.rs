@@ -144,3 +144,33 @@ async fn proxies_of_the_environment_are_used() {
         assert_eq!(brief(&value), "Address refused");
     }
 }
+
+#[tokio::test]
+async fn character_sets_are_honoured_and_binary_data_is_refused() {
+    let bare = |body: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0";
+    let base = serve(vec![
+        ("/latin", answer("text/html; charset=ISO-8859-1", b"<p>caf\xe9</p>")),
+        ("/gbk", answer("text/html", b"<meta charset=gbk><p>\xc4\xe3\xba\xc3</p>")),
+        ("/bare", bare(b"<p>bare</p>")),
+        ("/png", bare(png)),
+        ("/liar", answer("text/html", png)),
+    ])
+    .await;
+    let bench = open_bench();
+    let get =
+        async |path: &str| bench.run(&FetchUrl, json!({"url": format!("{base}{path}")})).await;
+    assert!(get("/latin").await.output.text().contains("café"));
+    assert!(get("/gbk").await.output.text().contains("你好"));
+    assert!(get("/bare").await.output.text().contains("bare"));
+    for path in ["/png", "/liar"] {
+        let value = get(path).await;
+        assert!(value.is_error && value.message.contains("binary data"), "{path}: {value:?}");
+    }
+}

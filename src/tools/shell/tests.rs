@@ -98,3 +98,18 @@ fn a_timeout_has_bounds() {
         assert!(schema::check(&Shell.parameters(), arguments).is_err());
     }
 }
+
+#[tokio::test]
+async fn variables_that_are_not_utf8_are_inherited() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    let mut bench = Bench::new();
+    let path = OsString::from("/usr/bin:/bin");
+    bench.cx.env = bench.cx.env.clone().with_vars([
+        (OsString::from("PATH"), path),
+        (OsString::from("LATIN"), OsString::from_vec(b"caf\xe9".to_vec())),
+    ]);
+    assert_eq!(bench.cx.env.var("LATIN"), None);
+    let value = shell(&bench, "[ \"$LATIN\" = \"$(printf 'caf\\351')\" ] && echo same").await;
+    assert_eq!(value.output.text(), "same\n", "{value:?}");
+}

@@ -89,7 +89,7 @@ fn a_repeated_beginning_is_not_printed_twice() {
     );
     assert_eq!(out, "The answer is 42.\n");
     assert!(!err.contains("withdrawn"), "{err}");
-    assert_eq!(err.matches("APIConnectionError: trying again, attempt 2 of 3").count(), 2);
+    assert_eq!(err.matches("[APIConnectionError: trying again in 0 s, attempt 2 of 3]").count(), 2);
 }
 
 #[test]

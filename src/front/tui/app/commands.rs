@@ -11,7 +11,7 @@ use crate::front::tui::cells::{Severity, count};
 use crate::front::tui::commands::{self, Command};
 use crate::front::tui::composer::{SlashArgs, SlashCommand};
 use crate::front::tui::overlays::{Overlay, Pager};
-use crate::front::tui::text::clean_line;
+use crate::front::tui::text::{clean_line, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Op;
 
@@ -209,11 +209,14 @@ impl App {
             format!(" ({}% from cache)", usage.input_cache_read * 100 / usage.input())
         };
         let (tokens, max) = self.context;
-        self.facts(&[
-            ("Input", format!("{} tokens{cached}", count(usage.input()))),
-            ("Output", format!("{} tokens", count(usage.output))),
-            ("Context", format!("{} of {} tokens", count(tokens), count(max))),
-        ]);
+        self.facts(
+            "Usage",
+            &[
+                ("Input", format!("{} tokens{cached}", count(usage.input()))),
+                ("Output", format!("{} tokens", count(usage.output))),
+                ("Context", format!("{} of {} tokens", count(tokens), count(max))),
+            ],
+        );
     }
 
     fn show_status(&mut self) {
@@ -232,30 +235,34 @@ impl App {
             || "given on the command line".to_owned(),
             |path| path.display().to_string(),
         );
-        self.facts(&[
-            ("Version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("Model", model),
-            ("Directory", info.work_dir.clone()),
-            ("Approvals", mode.to_owned()),
-            ("Session", info.session_id.clone()),
-            ("Title", info.title.unwrap_or_else(|| "Untitled".to_owned())),
-            ("Records", info.session_dir.clone()),
-            ("Config", config),
-            ("Theme", self.theme.name.clone()),
-        ]);
+        self.facts(
+            "Status",
+            &[
+                ("Version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("Model", model),
+                ("Directory", info.work_dir.clone()),
+                ("Approvals", mode.to_owned()),
+                ("Session", info.session_id.clone()),
+                ("Title", info.title.unwrap_or_else(|| "Untitled".to_owned())),
+                ("Records", info.session_dir.clone()),
+                ("Config", config),
+                ("Theme", self.theme.name.clone()),
+            ],
+        );
     }
 
-    /// Rows `name  value` in the transcript.
-    fn facts(&mut self, facts: &[(&str, String)]) {
-        let room = usize::from(self.columns()).saturating_sub(13).max(8);
-        let mut rows: Vec<Line<'static>> = Vec::new();
+    /// Rows `name  value` under a heading in the transcript. Nothing is cut: these are for copying.
+    fn facts(&mut self, heading: &'static str, facts: &[(&str, String)]) {
+        let columns = usize::from(self.columns());
+        let heading = Span::styled(heading, self.theme.style(Tone::Heading));
+        let mut rows: Vec<Line<'static>> = vec![Line::from(vec![Span::raw(" "), heading])];
         for (name, value) in facts {
-            let value = crate::front::tui::text::truncate_middle(&clean_line(value), room);
-            rows.push(Line::from(vec![
+            let row = Line::from(vec![
                 Span::raw(" "),
                 Span::styled(format!("{name:<11}"), self.theme.style(Tone::Dim)),
-                Span::raw(value),
-            ]));
+                Span::raw(clean_line(value)),
+            ]);
+            rows.extend(wrap_line(&row, columns, 12.min(columns / 2)));
         }
         rows.push(Line::default());
         self.screen.docked().commit(rows);

@@ -26,8 +26,11 @@ const KEY_FRAME: Duration = Duration::from_millis(4);
 /// How long nothing is written after a resize where the next one may be under way untold. What is
 /// drawn for an old size then lands on rows of the transcript.
 const RESIZED: Duration = Duration::from_millis(300);
-/// Frames of the spinner per turn of it are that far apart.
-const SPINNER: Duration = Duration::from_millis(100);
+/// How often a screen that must not fall silent is painted again.
+const STIR: Duration = Duration::from_millis(100);
+/// Smaller terminals get one row: what the program is doing, or the prompt.
+const MIN_COLUMNS: u16 = 20;
+const MIN_ROWS: usize = 5;
 /// Rows of the queue that are listed.
 const QUEUE_ROWS: usize = 3;
 /// Rows of thinking or output below the spinner.
@@ -67,8 +70,11 @@ impl App {
         let now = self.now();
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
-        let spinner = self.busy().then(|| now + SPINNER);
-        let stir = self.stir_until.map(|_| now + SPINNER);
+        let spinner = self
+            .turn
+            .as_ref()
+            .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
+        let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
     }
@@ -118,6 +124,15 @@ impl App {
 
     fn live(&mut self, columns: u16, height: usize) -> Live {
         let mut live = Live { rows: Vec::new(), caret: None };
+        if columns < MIN_COLUMNS || height < MIN_ROWS {
+            self.busy_rows(&mut live, columns, 0);
+            if live.rows.is_empty() {
+                self.composer_rows(&mut live, columns, height);
+            }
+            live.rows.truncate(1);
+            live.caret = None;
+            return live;
+        }
         // The composer and the status bar always have their place; the rest shares what is left.
         let bar = usize::from(self.host.config().tui.status_bar);
         let room = height.saturating_sub(1 + bar);

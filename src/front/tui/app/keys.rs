@@ -162,7 +162,8 @@ impl App {
             return;
         }
         self.exit_armed = Some(now + EXIT_WINDOW);
-        self.toast("exit", "press again to leave");
+        let toast = Toast { lasts: EXIT_WINDOW, ..Toast::new("exit", "press again to leave") };
+        self.toasts.push(toast, now);
     }
 
     /// Hands the draft to an editor. Nothing is lost when there is none or it fails.

@@ -480,7 +480,8 @@ fn load_theme(host: &Host, support: ColorSupport, name: &str) -> Theme {
         tracing::warn!("{warning}");
     }
     let theme = theme.with_support(support);
-    if host.env.var("TMUX").is_some() { theme.for_multiplexer() } else { theme }
+    // A program that reads the screen tells things apart by these colours; a person has a theme.
+    if host.env.var("CAO_TERMINAL_ID").is_some() { theme.for_multiplexer() } else { theme }
 }
 
 fn new_transcript(env: &Env, work_dir: &std::path::Path, info: &SessionInfo) -> Transcript {

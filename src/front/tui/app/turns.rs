@@ -10,6 +10,7 @@ use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
 use crate::front::tui::terminal::Flip;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
+use crate::store::keep_answer;
 
 /// Typing this shortly before a dialog appears means that the next key was not meant for it.
 const TYPING: std::time::Duration = std::time::Duration::from_millis(700);
@@ -56,7 +57,7 @@ impl App {
         let submission = self.composer.take();
         if submission.text.trim().is_empty() && submission.attachments.is_empty() {
             return match self.queue.pop_front() {
-                Some(queued) if !self.busy() => self.start_turn(queued.input),
+                Some(queued) if !self.busy() => self.start_queued(queued),
                 Some(queued) => {
                     self.queue.push_front(queued);
                     Ok(())
@@ -68,11 +69,20 @@ impl App {
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
         }
-        let queued = Queued::from(submission);
-        if self.busy() {
-            self.queue.push_back(queued);
-            return Ok(());
+        self.queue.push_back(Queued::from(submission));
+        match self.queue.pop_front() {
+            // What has waited longest goes first, also after an interrupt.
+            Some(queued) if !self.busy() => self.start_queued(queued),
+            Some(queued) => {
+                self.queue.push_front(queued);
+                Ok(())
+            }
+            None => Ok(()),
         }
+    }
+
+    fn start_queued(&mut self, queued: Queued) -> Result<(), TuiError> {
+        self.transcript.echo_as(queued.shown);
         self.start_turn(queued.input)
     }
 
@@ -203,9 +213,8 @@ impl App {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
-        let path = self.session.session().last_answer_path();
-        let path = path.display().to_string();
-        let update = self.transcript.outcome(outcome, Some(&path), now, columns, &self.theme);
+        let path = self.keep_long_answer(outcome);
+        let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
         self.show(update);
         self.tick_clock();
         self.flip = Flip::TurnEnd;
@@ -221,7 +230,7 @@ impl App {
         match outcome {
             Outcome::Finished { .. } => {
                 if let Some(queued) = self.queue.pop_front() {
-                    return self.start_turn(queued.input);
+                    return self.start_queued(queued);
                 }
             }
             _ if !self.queue.is_empty() => {
@@ -230,6 +239,22 @@ impl App {
             _ => {}
         }
         self.draw()
+    }
+
+    /// Puts an answer longer than a reader can capture into a file of its own, which stays. A short
+    /// write, and only for such answers.
+    fn keep_long_answer(&self, outcome: &Outcome) -> Option<String> {
+        if !self.transcript.is_long() || !matches!(outcome, Outcome::Finished { .. }) {
+            return None;
+        }
+        let answer = self.transcript.open_answer()?;
+        match keep_answer(&self.session.session().dir, answer) {
+            Ok(path) => Some(path.display().to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "a long answer has no file");
+                None
+            }
+        }
     }
 
     /// Runs a resolved command line, or says why not. `line` is what was typed.

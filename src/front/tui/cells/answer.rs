@@ -86,6 +86,11 @@ impl AnswerCell {
     }
 
     /// The answer as the model wrote it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// [`AnswerCell::source`], to keep.
     pub fn plain(&self) -> String {
         self.source.clone()
     }

@@ -148,6 +148,11 @@ impl Sheet<'_> {
             let line = Line::from(Span::styled(note.clone(), self.theme.style(Tone::Dim)));
             rows.extend(wrap_line(&line, self.columns, 2).into_iter().map(defuse_line));
         }
+        if !file.hunks.is_empty() && file.notes.is_empty() && file.counts() == (0, 0) {
+            let text = truncate_middle("no change to the content", self.columns);
+            rows.push(Line::from(Span::styled(text, self.theme.style(Tone::Dim))));
+            return;
+        }
         let largest = file.hunks.iter().flatten().map(|entry| entry.number).max().unwrap_or(1);
         let gutter = largest.to_string().len();
         for (index, hunk) in file.hunks.iter().enumerate() {

@@ -174,11 +174,6 @@ impl<W: Write> Docked<W> {
         count - on_screen
     }
 
-    /// Whether committed rows wait for the next frame.
-    pub fn has_pending(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
     /// Writes what has changed and returns the number of bytes; 0 when nothing has.
     ///
     /// `live` is the live region from top to bottom; when it is too high its lowest rows are shown.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ratatui::text::Line;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -11,6 +12,9 @@ use super::{Alternate, Capability, Docked, Return, Session, Size, Tty};
 use crate::front::tui::status::notify::Channel;
 use crate::front::tui::status::title::{State, Title};
 use crate::platform::Env;
+
+/// How long a Ctrl-C that was typed to another program may take to reach us as a signal.
+const DEAF: Duration = Duration::from_millis(300);
 
 /// A signal that the event loop answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Screen {
     channel: Channel,
     /// Whether the terminal has told that nobody looks at it.
     unfocused: bool,
+    /// An interrupt that is heard of before then was meant for the program that had the terminal.
+    deaf_until: Option<Instant>,
     session: Session,
 }
 
@@ -67,6 +73,7 @@ impl Screen {
             title: Title::default(),
             channel: Channel::detect(env),
             unfocused: false,
+            deaf_until: None,
             session,
             env: env.clone(),
         })
@@ -90,7 +97,13 @@ impl Screen {
                 }
             };
             tokio::select! {
-                Some(signal) = self.signals.recv() => return Happening::Signal(signal),
+                Some(signal) = self.signals.recv() => {
+                    let now = self.env.clock.instant();
+                    let deaf = self.deaf_until.is_some_and(|until| now < until);
+                    if !(deaf && signal == Signal::Interrupt) {
+                        return Happening::Signal(signal);
+                    }
+                }
                 read = read => match read {
                     Some(inputs) => self.waiting.extend(inputs),
                     None => return Happening::Gone,
@@ -211,6 +224,7 @@ impl Screen {
         self.docked.resize(self.tty.size());
         self.docked.resume(how)?;
         self.events = Some(Events::new(Arc::clone(&self.env.clock)));
+        self.deaf_until = Some(self.env.clock.instant() + DEAF);
         Ok(())
     }
 

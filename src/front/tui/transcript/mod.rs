@@ -46,6 +46,10 @@ pub struct Transcript {
     /// Tool rows came since the last answer: its bullet is drawn in another colour then.
     after_tools: bool,
     retry: Option<Retry>,
+    /// How the next echo of the user's words looks, when it is not what the model gets.
+    echo: Option<String>,
+    /// The turn is `/compact` itself, which tells its result in words.
+    compact_command: bool,
     compacting: Option<Option<u64>>,
     context_tokens: Option<u64>,
     /// Rows committed since the attempt began, which a retry takes back.
@@ -70,7 +74,10 @@ struct Call {
 }
 
 struct Retry {
-    rows: Vec<Line<'static>>,
+    error_type: String,
+    status: Option<u16>,
+    attempt: u32,
+    max_attempts: u32,
     until: Instant,
 }
 
@@ -103,6 +110,8 @@ impl Transcript {
             calls: Vec::new(),
             after_tools: false,
             retry: None,
+            echo: None,
+            compact_command: false,
             compacting: None,
             context_tokens: None,
             attempt_rows: 0,
@@ -168,17 +177,13 @@ impl Transcript {
                 self.answer = None;
                 self.calls.clear();
                 self.retry = Some(Retry {
-                    rows: retry_row(
-                        error_type,
-                        *status_code,
-                        *next_attempt,
-                        *max_attempts,
-                        wait,
-                        columns,
-                        theme,
-                    ),
+                    error_type: error_type.clone(),
+                    status: *status_code,
+                    attempt: *next_attempt,
+                    max_attempts: *max_attempts,
                     until: now + wait,
                 });
+                self.answer_rows = 0;
                 Update { retract: std::mem::take(&mut self.attempt_rows), rows: Vec::new() }
             }
             Event::CompactionBegin {} => {
@@ -188,6 +193,9 @@ impl Transcript {
             }
             Event::CompactionEnd {} => {
                 let before = self.compacting.take().flatten();
+                if self.compact_command {
+                    return Update::default();
+                }
                 let mut rows = compaction_row(before, self.context_tokens, columns, theme);
                 rows.push(Line::default());
                 self.past.note("Compacted the conversation");
@@ -198,6 +206,17 @@ impl Transcript {
                     self.context_tokens = status.context_tokens;
                 }
                 Update::default()
+            }
+            Event::ApprovalResponse(response) => {
+                // The time a person took is not the tool's.
+                self.restart_clocks(now);
+                if response.feedback.is_empty() {
+                    return Update::default();
+                }
+                let mut rows = steer_echo(&response.feedback, columns, theme);
+                rows.push(Line::default());
+                self.past.user(&response.feedback);
+                Update::of(rows)
             }
             Event::Notification(news) => self.notification(news, now, look),
             _ => Update::default(),
@@ -222,9 +241,7 @@ impl Transcript {
             rows.push(Line::default());
             self.past.tool(&call.card);
         }
-        if self.answer_rows > READABLE_ROWS
-            && let Some(path) = answer_path
-        {
+        if let Some(path) = answer_path {
             rows.extend(super::cells::pointer_row(path, self.answer_rows, columns));
             rows.push(Line::default());
         }
@@ -262,7 +279,8 @@ impl Transcript {
     ) -> Update {
         self.turn_started = Some(now);
         self.attempt_rows = 0;
-        let text = shown_input(input);
+        let text = self.echo.take().unwrap_or_else(|| shown_input(input));
+        self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
         let mut rows = cell.rows(look.columns, look.theme);
         rows.push(Line::default());
@@ -355,7 +373,30 @@ impl Transcript {
         rows.push(Line::default());
         self.after_tools = true;
         self.past.tool(&call.card);
+        self.restart_clocks(now);
         Update::of(rows)
+    }
+
+    /// The calls that are open begin to run now, or so it looks: what came before was waiting.
+    fn restart_clocks(&mut self, now: Instant) {
+        for call in &mut self.calls {
+            call.since = now;
+        }
+    }
+
+    /// The answer that is open, or the last one: as the model wrote it.
+    pub fn open_answer(&self) -> Option<&str> {
+        self.answer.as_ref().map(AnswerCell::source).or_else(|| self.past.last_answer())
+    }
+
+    /// Shows the next message of the user like this instead of with everything that was pasted.
+    pub fn echo_as(&mut self, shown: String) {
+        self.echo = Some(shown);
+    }
+
+    /// Rows of answer so far in this turn, beyond what a reader of the screen gets back for sure.
+    pub fn is_long(&self) -> bool {
+        self.answer_rows > READABLE_ROWS
     }
 
     fn notification(&mut self, news: &Notification, now: Instant, look: Look<'_>) -> Update {
@@ -413,10 +454,19 @@ impl Transcript {
     /// What the program is doing, for the spinner row, and the rows that go below it.
     pub fn phase(&self, now: Instant, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
         if let Some(retry) = &self.retry {
-            let left = retry.until.saturating_duration_since(now);
+            // Rounded up: it counts down to the moment of the next attempt.
+            let left = retry.until.saturating_duration_since(now) + Duration::from_millis(999);
             return Phase {
-                words: format!("Retrying in {}s…", left.as_secs_f64().ceil()),
-                rows: retry.rows.clone(),
+                words: "Retrying…".to_owned(),
+                rows: retry_row(
+                    &retry.error_type,
+                    retry.status,
+                    retry.attempt,
+                    retry.max_attempts,
+                    left,
+                    columns,
+                    theme,
+                ),
             };
         }
         if self.compacting.is_some() {
