@@ -39,7 +39,7 @@ fn a_whole_turn_with_a_dialog_at_every_size() {
         assert_eq!(echoes(&rows), 1, "{size:?}");
         let text = rows.iter().map(|row| row.trim()).collect::<Vec<_>>().join(" ");
         assert!(text.contains("that it has to be wrapped."), "{size:?} {text}");
-        assert_eq!(count(&rows, "• Done in"), 1, "{size:?}");
+        assert_eq!(count(&rows, "• Done"), 1, "{size:?}");
         assert!(world.work().join("notes.txt").exists());
         kimi.send("a draft that is longer than forty columns, too");
         kimi.wait_for_rows("the draft", |rows| {
@@ -58,7 +58,7 @@ fn hardly_any_terminal_at_all() {
         let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-p", "go"], &[], size);
         world.server().wait_for(1);
         kimi.resize(80, 24);
-        kimi.wait_for_history("the end", |rows| count(rows, "• Done in") == 1);
+        kimi.wait_for_history("the end", |rows| count(rows, "• Done") == 1);
         kimi.wait_for_rows("the prompt", is_idle);
         kimi.send("\x04");
         assert_eq!(kimi.wait_exit(), 0, "{size:?}");

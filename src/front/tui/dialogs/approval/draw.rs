@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, Drawn, command};
 use crate::front::tui::cells::row;
-use crate::front::tui::diff::render_hunks_in;
+use crate::front::tui::diff::render_hunks;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{ApprovalRequest, DisplayBlock};
@@ -229,11 +229,10 @@ fn change(
         return drawn.rows.clone();
     }
     let limit = (max_rows != usize::MAX).then_some(max_rows);
-    let rows =
-        render_hunks_in(Some(&dialog.work_dir), &dialog.request.display, columns, limit, theme)
-            .into_iter()
-            .map(|line| row::clipped(line, columns))
-            .collect::<Vec<_>>();
+    let rows = render_hunks(Some(&dialog.work_dir), &dialog.request.display, columns, limit, theme)
+        .into_iter()
+        .map(|line| row::clipped(line, columns))
+        .collect::<Vec<_>>();
     if limit.is_some() {
         let theme = theme.clone();
         let drawn = Drawn { columns, max_rows, theme, rows: rows.clone() };
