@@ -68,6 +68,17 @@ pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
             is_summary: false,
         });
     }
+    if blocks.is_empty() {
+        // Lines are compared without their ends.
+        blocks.push(DisplayBlock::Diff {
+            path,
+            old_text: "(the same lines)".to_owned(),
+            new_text: "(with other line ends)".to_owned(),
+            old_start: 1,
+            new_start: 1,
+            is_summary: true,
+        });
+    }
     blocks
 }
 

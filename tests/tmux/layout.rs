@@ -38,7 +38,7 @@ fn the_idle_screen_after_a_turn() {
         // The model's own marks, for whoever cuts the answer out of the screen.
         assert_eq!(rows[at("Here is the")], "• Here is the **function**:");
         assert!(rows[at("def greet")].starts_with("      def greet"));
-        assert!(rows[at("• Done in")].starts_with(" • Done in "));
+        assert!(rows[at("• Done")].starts_with(" • Done"));
         let screen = pane.screen();
         let last = screen.len() - 1;
         assert_eq!(screen[last - 1], "── input ── tester@project💫");

@@ -13,10 +13,10 @@ fn the_tour_from_the_welcome_to_the_end() {
     kimi.ask("show me");
     kimi.wait_text("What should the tour show next?");
     // The question, the first file, and its change: each time the first choice.
-    press_until(&mut kimi, "\r", |rows| count(rows, "• Done in") == 1);
+    press_until(&mut kimi, "\r", |rows| count(rows, "• Done") == 1);
     let rows = kimi.wait_closed(1);
     for words in [
-        "• Thought for",
+        "• Thought",
         "• Used ReadFile",
         "Todo",
         "How an answer looks",
@@ -26,7 +26,7 @@ fn the_tour_from_the_welcome_to_the_end() {
     ] {
         assert!(count(&rows, words) >= 1, "{words}: {rows:?}");
     }
-    assert_eq!(count(&rows, " • Done in"), 1, "{rows:?}");
+    assert_eq!(count(&rows, " • Done"), 1, "{rows:?}");
     let file = std::fs::read_to_string(world.share().join("tour/tour.md")).expect("the file");
     assert!(file.contains("- status: finished"), "{file}");
     let files = std::fs::read_dir(world.work()).expect("a directory").count();

@@ -233,7 +233,7 @@ pub fn echoes(rows: &[String]) -> usize {
 
 /// The closing rows among the rows.
 pub fn closings(rows: &[String]) -> usize {
-    let starts = [" • Done in ", " • Interrupted after ", " • Failed after "];
+    let starts = [" • Done", " • Interrupted after ", " • Failed after "];
     rows.iter().filter(|row| starts.iter().any(|start| row.starts_with(start))).count()
 }
 

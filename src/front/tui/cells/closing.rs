@@ -8,9 +8,12 @@ use super::format::elapsed;
 use super::row;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::front::tui::text::{width, wrap_line};
+use crate::front::tui::text::{truncate, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Outcome;
+
+/// Columns of the reason of a failure that are shown.
+const MAX_REASON: usize = 300;
 
 /// How a turn ended, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +52,14 @@ pub fn closing_row(
 ) -> Vec<Line<'static>> {
     let trace = row::trace(theme);
     let time = elapsed(duration);
+    let at_once = duration < Duration::from_millis(100);
     let mut spans = match closing {
+        Closing::Done if at_once => vec![Span::styled("• Done", trace)],
         Closing::Done => vec![Span::styled(format!("• Done in {time}"), trace)],
         Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
         Closing::Failed { reason, .. } => vec![
             Span::styled(format!("• Failed after {time}: "), trace),
-            Span::styled(row::foreign_line(reason), theme.style(Tone::Error)),
+            Span::styled(told(reason), theme.style(Tone::Error)),
         ],
     };
     let mut rows = indented(Line::from(std::mem::take(&mut spans)), columns);
@@ -67,6 +72,20 @@ pub fn closing_row(
         ));
     }
     rows
+}
+
+/// The reason of a failure on one line of bounded length. A page of HTML, as servers between here and
+/// the model send, says nothing to a person and is left out.
+fn told(reason: &str) -> String {
+    let lower = reason.to_ascii_lowercase();
+    let page = ["<!doctype", "<html", "<head", "<body"];
+    let end = page.iter().filter_map(|tag| lower.find(tag)).min();
+    let words = reason.get(..end.unwrap_or(reason.len())).unwrap_or(reason);
+    let mut text = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if end.is_some() {
+        text = format!("{} (an HTML page)", text.trim_end_matches([':', ' ']));
+    }
+    truncate(row::foreign_line(&text).trim(), MAX_REASON)
 }
 
 /// Names the file that holds an answer longer than a reader of the screen can capture.

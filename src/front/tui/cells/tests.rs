@@ -135,8 +135,12 @@ fn the_prompt_and_the_text_share_a_row() {
 fn long_messages_are_cut_with_a_count() {
     let said = (0..5_000).map(|n| format!("line {n}\n")).collect::<String>();
     let rows = user(&said).rows(80, &dark());
-    assert_eq!(rows.len(), 43);
-    assert!(line(&rows[41]).contains("… 4960 more lines"), "{}", line(&rows[41]));
+    assert_eq!(rows.len(), 42);
+    assert!(line(&rows[26]).contains("… 4961 more lines"), "{}", line(&rows[26]));
+    assert!(line(&rows[40]).contains("line 4999"), "the end is in sight");
+    let lines = |n: usize| (0..n).map(|n| format!("line {n}\n")).collect::<String>();
+    assert_eq!(user(&lines(41)).rows(80, &dark()).len(), 43, "nothing to gain");
+    assert_eq!(user(&lines(42)).rows(80, &dark()).len(), 42);
 }
 
 #[test]
@@ -232,6 +236,11 @@ fn thinking_is_grey_italic_live_and_one_row_after() {
     assert_eq!(style.fg, Some(Color::Indexed(244)));
     assert!(style.add_modifier.contains(Modifier::ITALIC));
 
+    let short = ThinkingCell::summary(Duration::from_millis(999), None, 80, &dark());
+    assert_eq!(line(&short), " • Thought");
+    let mut torn = ThinkingCell::default();
+    torn.push("alpha\rdelta");
+    assert_eq!(text(&torn.live_rows(40, 6, &dark())), "  alpha\n  delta");
     let row = ThinkingCell::summary(Duration::from_secs(12), Some(340), 80, &dark());
     assert_eq!(line(&row), " • Thought for 12s · 340 tokens");
     assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(244)));
@@ -253,6 +262,8 @@ fn live_thinking_is_at_most_six_rows() {
 fn closing_rows() {
     let rows = |closing, ms| text(&closing_row(&closing, Duration::from_millis(ms), 60, &dark()));
     assert_eq!(rows(Closing::Done, 4_200), " • Done in 4.2s");
+    assert_eq!(rows(Closing::Done, 99), " • Done");
+    assert_eq!(rows(Closing::Done, 100), " • Done in 0.1s");
     assert_eq!(rows(Closing::Interrupted, 3_100), " • Interrupted after 3.1s");
     let failed = Closing::Failed {
         reason: "the model server did not answer within 60 seconds".into(),
@@ -263,6 +274,14 @@ fn closing_rows() {
       within 60 seconds
       → Send the message again.
     ");
+    let page = Closing::Failed {
+        reason: "HTTP 502:\n <!DOCTYPE html><html><body>Bad gateway</body></html>".into(),
+        hint: None,
+    };
+    assert_eq!(rows(page, 61_000), " • Failed after 1m 01s: HTTP 502 (an HTML page)");
+    let long = Closing::Failed { reason: "so\nvery ".repeat(1_000), hint: None };
+    let long = rows(long, 61_000).replace("\n  ", " ");
+    assert!(long.chars().count() < 350 && long.ends_with('…'), "{long}");
     let row = &closing_row(&Closing::Done, Duration::ZERO, 60, &dark())[0];
     assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(244)));
 }

@@ -10,8 +10,12 @@ use crate::front::tui::theme::{Theme, Tone};
 
 /// Wider boxes are hard to read.
 const MAX_COLUMNS: usize = 100;
-/// Longer messages are cut on the screen, not for the model.
+/// Longer messages are folded on the screen, not for the model.
 const MAX_ROWS: usize = 40;
+/// Of them, those before the fold; the end of a message says what is wanted.
+const HEAD_ROWS: usize = 25;
+/// Fewer rows are not worth a fold.
+const MIN_FOLDED: usize = 3;
 
 /// A message of the user in a box.
 ///
@@ -33,11 +37,10 @@ impl UserCell {
         let box_columns = usize::from(columns).min(MAX_COLUMNS).saturating_sub(1).max(8);
         let inner = box_columns - 4;
         let mut body = self.body(inner, style);
-        let hidden = body.len().saturating_sub(MAX_ROWS);
-        body.truncate(MAX_ROWS);
-        if hidden > 0 {
-            let more = row::more_lines(hidden);
-            body.push(Line::from(Span::styled(truncate(&more, inner), style)));
+        let hidden = (body.len() + 1).saturating_sub(MAX_ROWS);
+        if hidden >= MIN_FOLDED {
+            let fold = Span::styled(truncate(&row::more_lines(hidden), inner), style);
+            body.splice(HEAD_ROWS..HEAD_ROWS + hidden, [Line::from(fold)]);
         }
 
         let mut rows = vec![edge('╭', "you", '╮', box_columns, style)];

@@ -128,12 +128,6 @@ impl Composer {
         }
     }
 
-    /// Other commands for the menu.
-    pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
-        self.menu.commands = commands;
-        self.menu.close();
-    }
-
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.
     pub fn set_text(&mut self, text: &str) {
         self.leave_modes();
@@ -285,11 +279,6 @@ impl Composer {
     /// Whether the completion menu is on the screen.
     pub fn menu_open(&self) -> bool {
         self.menu.is_open()
-    }
-
-    /// Whether the menu of slash commands is on the screen.
-    pub fn slash_menu_open(&self) -> bool {
-        self.menu.is_slash()
     }
 
     /// Whether the reverse search is on the screen.

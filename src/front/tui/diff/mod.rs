@@ -32,22 +32,13 @@ struct FileChange<'a> {
     notes: Vec<String>,
 }
 
-/// The diff blocks of `blocks` as rows of at most `columns`; other blocks are passed over.
+/// The diff blocks of `blocks` as rows of at most `columns`, paths relative to `work_dir`; other blocks
+/// are passed over.
 ///
 /// Blocks of one file stand under one header `path +added -removed`. With `max_rows`, lines without a
 /// change are left out when there is no room for all, and what does not fit is counted in a last
 /// row `… N more lines`, which is there even when `max_rows` is 0. Lines wrap.
 pub fn render_hunks(
-    blocks: &[DisplayBlock],
-    columns: usize,
-    max_rows: Option<usize>,
-    theme: &Theme,
-) -> Vec<Line<'static>> {
-    render_hunks_in(None, blocks, columns, max_rows, theme)
-}
-
-/// [`render_hunks`] with the paths relative to `work_dir`.
-pub fn render_hunks_in(
     work_dir: Option<&Path>,
     blocks: &[DisplayBlock],
     columns: usize,
@@ -147,6 +138,11 @@ impl Sheet<'_> {
         for note in &file.notes {
             let line = Line::from(Span::styled(note.clone(), self.theme.style(Tone::Dim)));
             rows.extend(wrap_line(&line, self.columns, 2).into_iter().map(defuse_line));
+        }
+        if !file.hunks.is_empty() && file.notes.is_empty() && file.counts() == (0, 0) {
+            let text = truncate_middle("no change to the content", self.columns);
+            rows.push(Line::from(Span::styled(text, self.theme.style(Tone::Dim))));
+            return;
         }
         let largest = file.hunks.iter().flatten().map(|entry| entry.number).max().unwrap_or(1);
         let gutter = largest.to_string().len();

@@ -16,7 +16,7 @@ fn diff(path: &str, old: &str, new: &str, start: u64) -> DisplayBlock {
 }
 
 fn show(blocks: &[DisplayBlock], columns: usize, max_rows: Option<usize>) -> String {
-    render_hunks_in(Some(Path::new("/w")), blocks, columns, max_rows, &Theme::dark())
+    render_hunks(Some(Path::new("/w")), blocks, columns, max_rows, &Theme::dark())
         .iter()
         .map(|row| row.to_string() + "\n")
         .collect()
@@ -144,7 +144,7 @@ fn summaries_say_what_they_say() {
 fn changed_words_are_marked_where_lines_are_alike() {
     let theme = Theme::dark();
     let blocks = [diff("/a", "let alpha = one;\nx\n", "let alpha = two;\nutterly other\n", 1)];
-    let rows = render_hunks(&blocks, 80, None, &theme);
+    let rows = render_hunks(None, &blocks, 80, None, &theme);
     let of = |tone: Tone| -> Vec<String> {
         rows.iter()
             .flat_map(|row| &row.spans)
@@ -178,7 +178,7 @@ proptest! {
         old in "([a-c你 ]{0,6}\n){0,8}", new in "([a-c你 ]{0,6}\n){0,8}", columns in 1_usize..40,
     ) {
         let blocks = [diff("/w/f", &old, &new, 1)];
-        let rows = render_hunks(&blocks, columns, None, &Theme::dark());
+        let rows = render_hunks(None, &blocks, columns, None, &Theme::dark());
         for row in &rows {
             prop_assert!(line_width(row) <= columns.max(4), "{row}");
         }
@@ -186,7 +186,7 @@ proptest! {
         let kept = old.lines().count() - removed;
         prop_assert_eq!(new.lines().count() - added, kept);
         for max in 1..6 {
-            prop_assert!(render_hunks(&blocks, columns, Some(max), &Theme::dark()).len() <= max);
+            prop_assert!(render_hunks(None, &blocks, columns, Some(max), &Theme::dark()).len() <= max);
         }
     }
 }

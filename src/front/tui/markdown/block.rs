@@ -10,7 +10,9 @@ use super::line::{Fence, marker};
 use super::stream::Kind;
 use super::table;
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{clean, clean_line, defuse_line, trim_end, width, wrap_line};
+use crate::front::tui::text::{
+    cut_line, defuse_line, prose, prose_line, trim_end, width, wrap_line,
+};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Makes a paragraph of what might be another block: no mark can stand behind it.
@@ -33,8 +35,7 @@ pub(super) fn render(
             let mut code = Highlighter::new("", theme);
             for line in text.trim_end_matches('\n').split('\n') {
                 let start = 4.min(super::line::indent(line));
-                let line = Line::from(code.line(line.get(start..).unwrap_or_default()));
-                writer.row(line);
+                writer.code_row(code.line(line.get(start..).unwrap_or_default()));
             }
         }
         Kind::Rule => writer.rule(),
@@ -102,11 +103,10 @@ struct Writer<'a> {
     styles: Vec<Style>,
     /// Target and title of the open links and images, and where their text begins in `spans`.
     links: Vec<(String, String, usize)>,
-    code: Option<(Highlighter, String)>,
+    /// The open block of code: its info string and its text.
+    code: Option<(Highlighter, String, String)>,
     /// The number of the first item, where its list began earlier.
     number: Option<u64>,
-    /// The source has a line break after the last span.
-    soft_break: bool,
     /// The end of a table that was laid out from its source.
     skip_to: usize,
 }
@@ -125,7 +125,6 @@ impl<'a> Writer<'a> {
             links: Vec::new(),
             code: None,
             number: None,
-            soft_break: false,
             skip_to: 0,
         }
     }
@@ -155,7 +154,7 @@ impl<'a> Writer<'a> {
             Event::Start(tag) => self.start(tag, source, range),
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.code {
-                Some((_, code)) => code.push_str(&text),
+                Some((.., code)) => code.push_str(&text),
                 None => self.text(&text, self.style()),
             },
             Event::Code(text) => {
@@ -170,8 +169,13 @@ impl<'a> Writer<'a> {
                     self.text(line, style);
                 }
             }
-            Event::SoftBreak => self.soft_break = true,
-            Event::HardBreak => self.flush(),
+            // Models break lines where they want them broken.
+            Event::SoftBreak | Event::HardBreak => {
+                self.flush();
+                for (.., start) in &mut self.links {
+                    *start = 0;
+                }
+            }
             Event::Rule => {
                 self.flush();
                 self.rule();
@@ -210,7 +214,7 @@ impl<'a> Writer<'a> {
                     CodeBlockKind::Fenced(info) => info.to_string(),
                     CodeBlockKind::Indented => String::new(),
                 };
-                self.code = Some((Highlighter::new(&info, self.theme), String::new()));
+                self.code = Some((Highlighter::new(&info, self.theme), info, String::new()));
             }
             Tag::List(number) => {
                 self.block(source, range.start);
@@ -260,10 +264,12 @@ impl<'a> Writer<'a> {
                 self.frames.pop();
             }
             TagEnd::CodeBlock => {
-                if let Some((mut highlighter, code)) = self.code.take() {
-                    for line in clean(&code).trim_end_matches('\n').split('\n') {
-                        let line = Line::from(highlighter.line(line));
-                        self.row(line);
+                if let Some((mut highlighter, info, code)) = self.code.take() {
+                    if let Some(label) = label(&info, self.theme) {
+                        self.row(label);
+                    }
+                    for line in prose(&code).trim_end_matches('\n').split('\n') {
+                        self.code_row(highlighter.line(line));
                     }
                 }
             }
@@ -300,7 +306,7 @@ impl<'a> Writer<'a> {
             .iter()
             .map(|span| span.content.as_ref())
             .collect();
-        let (url, title) = (clean_line(&url), clean_line(&title));
+        let (url, title) = (prose_line(&url), prose_line(&title));
         let shown = shown.trim();
         let same = shown == url || url.strip_prefix("mailto:") == Some(shown);
         let mut note = if same { String::new() } else { url };
@@ -362,20 +368,13 @@ impl<'a> Writer<'a> {
     }
 
     fn text(&mut self, text: &str, style: Style) {
-        let text = clean_line(text);
-        let Some(first) = text.chars().next() else { return };
-        if std::mem::take(&mut self.soft_break) {
-            // East Asian text has no blanks between words, and none where its lines meet.
-            let last = self.spans.last().and_then(|span| span.content.chars().last());
-            if !(last.is_some_and(is_ideograph) && is_ideograph(first)) {
-                self.spans.push(Span::raw(" "));
-            }
+        let text = prose(text).replace('\n', " ");
+        if !text.is_empty() {
+            self.spans.push(Span::styled(text, style));
         }
-        self.spans.push(Span::styled(text, style));
     }
 
     fn flush(&mut self) {
-        self.soft_break = false;
         if !self.spans.is_empty() {
             let line = Line::from(std::mem::take(&mut self.spans));
             self.row(line);
@@ -394,6 +393,14 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A line of code: set in, and cut at the column without regard for words.
+    fn code_row(&mut self, spans: Vec<Span<'static>>) {
+        let room = self.room();
+        for row in code_rows(spans, room) {
+            self.behind_prefixes(row);
+        }
+    }
+
     /// Columns that the prefixes leave.
     fn room(&self) -> usize {
         self.columns.saturating_sub(self.indent).max(1)
@@ -401,23 +408,48 @@ impl<'a> Writer<'a> {
 
     /// A line of content as rows behind the prefixes.
     fn row(&mut self, line: Line<'static>) {
-        for mut row in wrap_line(&line, self.room(), 0) {
-            let mut spans: Vec<Span<'static>> = self
-                .prefixes
-                .iter_mut()
-                .map(|prefix| prefix.first.take().unwrap_or_else(|| prefix.rest.clone()))
-                .filter(|span| !span.content.is_empty())
-                .collect();
-            spans.append(&mut row.spans);
-            row.spans = spans;
-            self.rows.push(defuse_line(trim_end(row)));
+        for row in wrap_line(&line, self.room(), 0) {
+            self.behind_prefixes(row);
         }
+    }
+
+    fn behind_prefixes(&mut self, mut row: Line<'static>) {
+        let mut spans: Vec<Span<'static>> = self
+            .prefixes
+            .iter_mut()
+            .map(|prefix| prefix.first.take().unwrap_or_else(|| prefix.rest.clone()))
+            .filter(|span| !span.content.is_empty())
+            .collect();
+        spans.append(&mut row.spans);
+        row.spans = spans;
+        self.rows.push(defuse_line(trim_end(row)));
     }
 }
 
-/// Chinese and Japanese characters and their punctuation; not Korean, which has blanks.
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ff60}' | '\u{20000}'..='\u{3fffd}')
+/// Blanks before code: they tell it from prose where there are no colours, and copying takes no mark
+/// along that is not code.
+fn code_indent(columns: usize) -> usize {
+    (columns / 8).min(4)
+}
+
+/// A line of code as rows of at most `columns`.
+pub(super) fn code_rows(spans: Vec<Span<'static>>, columns: usize) -> Vec<Line<'static>> {
+    let indent = code_indent(columns);
+    cut_line(&Line::from(spans), columns - indent)
+        .into_iter()
+        .map(|mut row| {
+            if indent > 0 && !row.spans.is_empty() {
+                row.spans.insert(0, Span::raw(" ".repeat(indent)));
+            }
+            row
+        })
+        .collect()
+}
+
+/// The language of a block of code, on a row before it.
+pub(super) fn label(info: &str, theme: &Theme) -> Option<Line<'static>> {
+    let info = prose_line(info.trim());
+    (!info.is_empty()).then(|| Line::from(Span::styled(info, theme.style(Tone::Dim))))
 }
 
 /// Whether the text before a block ends in a blank line, marks of containers aside.

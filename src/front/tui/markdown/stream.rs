@@ -8,7 +8,7 @@ use super::line::{
 };
 use super::{MarkdownStyle, block, source};
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{clean, defuse_line, wrap_line};
+use crate::front::tui::text::{cut_line, defuse_line, prose, trim_end, wrap_line};
 use crate::front::tui::theme::Theme;
 
 /// A longer line, in bytes, is cut at a blank.
@@ -161,7 +161,7 @@ impl MarkdownStream {
     fn piece(&mut self, piece: &str, whole: bool, columns: usize, theme: &Theme) {
         let piece = piece.strip_suffix('\r').unwrap_or(piece);
         let joined = std::mem::replace(&mut self.joined, !whole);
-        let cleaned = clean(piece);
+        let cleaned = prose(piece);
         for (index, text) in cleaned.split('\n').enumerate() {
             let joined = joined && index == 0;
             match self.style {
@@ -173,7 +173,11 @@ impl MarkdownStream {
 
     fn source_line(&mut self, text: &str, joined: bool, columns: usize, theme: &Theme) {
         let spans = match &mut self.fence {
-            Some((fence, code)) if joined || !fence.is_closed_by(text) => code.line(text),
+            Some((fence, code)) if joined || !fence.is_closed_by(text) => {
+                let line = Line::from(code.line(text));
+                self.rows.extend(cut_line(&line, columns).into_iter().map(defuse_line));
+                return;
+            }
             Some(_) => {
                 self.fence = None;
                 source::fence_mark(text, theme)
@@ -199,7 +203,7 @@ impl MarkdownStream {
             if !joined && fence.is_closed_by(text) {
                 self.fence = None;
             } else {
-                self.code_line(text, columns);
+                self.code_line(text, columns, theme);
             }
             return;
         }
@@ -287,12 +291,17 @@ impl MarkdownStream {
         number
     }
 
-    fn code_line(&mut self, text: &str, columns: usize) {
+    fn code_line(&mut self, text: &str, columns: usize, theme: &Theme) {
         self.gap(Kind::Fence, false);
         let Some((fence, code)) = &mut self.fence else { return };
         let text = text.get(fence.indent.min(indent(text))..).unwrap_or_default();
-        let line = Line::from(code.line(text));
-        self.wrapped(&line, columns);
+        let spans = code.line(text);
+        let label = block::label(&std::mem::take(&mut fence.info), theme);
+        if let Some(label) = label {
+            self.wrapped(&label, columns);
+        }
+        let rows = block::code_rows(spans, columns).into_iter();
+        self.rows.extend(rows.map(|row| defuse_line(trim_end(row))));
     }
 
     /// Makes the front of an open block final when it has grown too large.

@@ -63,9 +63,9 @@ fn a_document_at_forty_columns() {
 
     A paragraph with bold, code, gone and a
     link (https://example.com/a) that is
-    long enough to wrap at forty columns. 中
-    文宽字符和标点。还有更多的文字 and emoji
-    👩‍👩‍👧 at the end.
+    long enough to wrap
+    at forty columns. 中文宽字符和标点。还有
+    更多的文字 and emoji 👩‍👩‍👧 at the end.
     - one
     - two with [x]
       - nested
@@ -74,14 +74,17 @@ fn a_document_at_forty_columns() {
 
     1. first
 
-    2. second with more
+    2. second
+       with more
 
-    │ A quotation over two lines.
+    │ A quotation
+    │ over two lines.
 
-    fn main() {
-        println!("hi");
+    rust
+        fn main() {
+            println!("hi");
 
-    }
+        }
 
     name  │ value
     ┄┄┄┄┄┄┼┄┄┄┄┄┄
@@ -94,7 +97,8 @@ fn a_document_at_forty_columns() {
     - [ ] open
 
     alt (a.png) https://auto.link
-    <b>html</b> [^1]: a note
+    <b>html</b>
+    [^1]: a note
     "#);
 }
 
@@ -104,8 +108,8 @@ fn a_document_at_eighty_columns() {
     Title of it
 
     A paragraph with bold, code, gone and a link (https://example.com/a) that is
-    long enough to wrap at forty columns. 中文宽字符和标点。还有更多的文字 and emoji
-    👩‍👩‍👧 at the end.
+    long enough to wrap
+    at forty columns. 中文宽字符和标点。还有更多的文字 and emoji 👩‍👩‍👧 at the end.
     - one
     - two with [x]
       - nested
@@ -114,14 +118,17 @@ fn a_document_at_eighty_columns() {
 
     1. first
 
-    2. second with more
+    2. second
+       with more
 
-    │ A quotation over two lines.
+    │ A quotation
+    │ over two lines.
 
-    fn main() {
-        println!("hi");
+    rust
+        fn main() {
+            println!("hi");
 
-    }
+        }
 
     name  │ value
     ┄┄┄┄┄┄┼┄┄┄┄┄┄
@@ -133,7 +140,8 @@ fn a_document_at_eighty_columns() {
     - [x] done
     - [ ] open
 
-    alt (a.png) https://auto.link <b>html</b> [^1]: a note
+    alt (a.png) https://auto.link <b>html</b>
+    [^1]: a note
     "#);
 }
 
@@ -181,7 +189,7 @@ fn nested_blocks_keep_their_frame() {
     │ quoted
     │
     │ - item
-    │   code
+    │       code
     │
     │ a │ b
     │ ┄┄┼┄┄
@@ -191,9 +199,10 @@ fn nested_blocks_keep_their_frame() {
 
       second paragraph
 
-      x = 1
+      py
+          x = 1
 
-      y = 2
+          y = 2
     - - both
     "#);
 }
@@ -249,19 +258,45 @@ fn marks_become_styles() {
     assert_eq!(style(" (u)"), theme.style(Tone::Dim));
     assert!(style("s").add_modifier.contains(Modifier::CROSSED_OUT));
     let code = render("```rust\nfn x() {}\n```", MarkdownStyle::Rendered, 80, &theme);
-    assert!(matches!(code[0].spans[0].style.fg, Some(Color::Rgb(..))));
+    assert_eq!(code[0].to_string(), "rust");
+    assert!(matches!(code[1].spans[1].style.fg, Some(Color::Rgb(..))));
     let source = render("a **b** `c`", MarkdownStyle::Source, 80, &theme);
     let parts: Vec<&str> = source[0].spans.iter().map(|span| span.content.as_ref()).collect();
     assert_eq!(parts, ["a ", "**b**", " ", "`c`"]);
 }
 
 #[test]
-fn lines_of_a_paragraph_are_joined() {
+fn lines_of_a_paragraph_stay() {
     assert_eq!(
-        rendered("one\ntwo\n中文\n文字。\n한국\n어 [l\nm](u)", 80),
-        "one two 中文文字。 한국 어 l m (u)\n"
+        rendered("one\ntwo\n中文\n文字。 [l\nm](u) [\nx](y)", 80),
+        "one\ntwo\n中文\n文字。 l\nm (u)\nx (y)\n"
     );
+    assert_eq!(rendered("- a\n  b\n\n> c\n> d", 80), "- a\n  b\n\n│ c\n│ d\n");
     assert_eq!(rendered("a  \nb\\\nc", 80), "a\nb\nc\n");
+}
+
+#[test]
+fn no_letter_is_overwritten() {
+    for style in [MarkdownStyle::Rendered, MarkdownStyle::Source] {
+        let show = |text: &str| show(&render(text, style, 80, &Theme::dark()));
+        assert_eq!(show("alpha\rdelta"), "alpha\ndelta\n");
+        assert_eq!(show("alpha\r\ndelta\r\n"), "alpha\ndelta\n");
+        assert_eq!(show("abc\u{8}\u{8}d\u{1b}]0;e"), "abc^H^Hd^[]0;e\n");
+    }
+    assert_eq!(rendered("a&#13;b &#8;c", 80), "a b ^Hc\n");
+}
+
+#[test]
+fn code_is_set_in_and_cut_at_the_column() {
+    assert_eq!(
+        rendered("say:\n```sh\necho one two three\n\n  x\n```\n    indented\n", 16),
+        "say:\n\nsh\n  echo one two t\n  hree\n\n    x\n\n  indented\n"
+    );
+    assert_eq!(rendered("```\na b\n```", 80), "    a b\n");
+    assert_eq!(
+        show(&render("```\nab cd\n```", MarkdownStyle::Source, 4, &Theme::dark())),
+        "```\nab c\nd\n```\n"
+    );
 }
 
 #[test]
@@ -342,8 +377,8 @@ fn what_is_final_is_committed_early() {
     assert_eq!(step("\n- one\n"), ("paragraph\n".into(), "\n- one\n".into()));
     assert_eq!(step("- tw"), (String::new(), "\n- one\n- tw\n".into()));
     assert_eq!(step("o\n"), ("\n- one\n".into(), "- two\n".into()));
-    assert_eq!(step("\n```rs\nlet"), ("- two\n".into(), "\nlet\n".into()));
-    assert_eq!(step(" x;\n"), ("\nlet x;\n".into(), String::new()));
+    assert_eq!(step("\n```rs\nlet"), ("- two\n".into(), "\nrs\n    let\n".into()));
+    assert_eq!(step(" x;\n"), ("\nrs\n    let x;\n".into(), String::new()));
     assert_eq!(step("```\n# He"), (String::new(), "\nHe\n".into()));
     assert_eq!(step("ad\n"), ("\nHead\n".into(), String::new()));
     let (rows, tail) = step(&"word ".repeat(1000));
@@ -403,8 +438,8 @@ proptest! {
         sizes in proptest::collection::vec(1_usize..30, 1..5),
         columns in 1_usize..50,
     ) {
-        // A word behind the marks of a fence names its language; a carriage return overwrites.
-        let source = parts.concat().replace('\r', " ");
+        // A word behind the marks of a fence names its language.
+        let source = parts.concat();
         let text = source.replace('~', "-");
         for style in [MarkdownStyle::Rendered, MarkdownStyle::Source] {
             let whole = show(&render(&text, style, 500, &Theme::dark()));

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use super::{Overlay, OverlayReply};
 use crate::front::tui::cells::row;
 use crate::front::tui::dialogs::Field;
-use crate::front::tui::text::{clean, truncate, wrap_line};
+use crate::front::tui::text::{truncate, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Longer lines are shown as several, so that drawing a page never wraps more than a page needs.
@@ -48,13 +48,6 @@ impl Pager {
         }
     }
 
-    /// Over foreign text.
-    pub fn from_text(title: &str, text: &str) -> Self {
-        let text = clean(text);
-        let lines = row::logical_lines(&text).map(|line| Line::from(line.to_owned())).collect();
-        Self::new(title, lines)
-    }
-
     fn page(size: Size) -> usize {
         usize::from(size.height).saturating_sub(2).max(1)
     }
@@ -62,7 +55,10 @@ impl Pager {
     fn wrapped(&self, line: usize, columns: u16) -> Vec<Line<'static>> {
         self.lines
             .get(line)
-            .map(|line| wrap_line(line, usize::from(columns).saturating_sub(1).max(1), 0))
+            .map(|line| {
+                let columns = usize::from(columns).saturating_sub(1).max(1);
+                wrap_line(line, columns, hang(line).min(columns / 2))
+            })
             .unwrap_or_default()
     }
 
@@ -287,6 +283,19 @@ fn split_long(line: Line<'static>) -> Vec<Line<'static>> {
     }
     out.push(Line::from(spans));
     out
+}
+
+/// Columns by which the further rows of a line are set in: a little more than its first one.
+fn hang(line: &Line<'_>) -> usize {
+    let mut blanks = 0;
+    for span in &line.spans {
+        let text = span.content.trim_start_matches(' ');
+        blanks += span.content.len() - text.len();
+        if !text.is_empty() {
+            break;
+        }
+    }
+    if blanks == 0 { 0 } else { blanks + 2 }
 }
 
 fn text_of(line: &Line<'_>) -> String {

@@ -19,4 +19,4 @@ pub use clean::{clean, clean_line};
 pub use defuse::{defuse, defuse_line};
 pub use visible::{hides, prose, prose_line, visible, visible_line};
 pub use width::{line_width, truncate, truncate_middle, width};
-pub use wrap::{trim_end, wrap_line};
+pub use wrap::{cut_line, trim_end, wrap_line};

@@ -39,18 +39,7 @@ enum Kind {
 pub fn wrap_line(line: &Line<'_>, columns: usize, indent: usize) -> Vec<Line<'static>> {
     let columns = columns.max(1);
     let indent = indent.min(columns - 1);
-    let clusters: Vec<Cluster<'_>> = line
-        .spans
-        .iter()
-        .flat_map(|span| {
-            span.content.graphemes(true).map(|text| Cluster {
-                text,
-                style: span.style,
-                columns: cluster_width(text),
-                kind: kind(text),
-            })
-        })
-        .collect();
+    let clusters = clusters(line);
     let mut rows = Vec::new();
     let mut start = 0;
     loop {
@@ -72,6 +61,37 @@ pub fn wrap_line(line: &Line<'_>, columns: usize, indent: usize) -> Vec<Line<'st
         rows.push(build(&[], 0, line));
     }
     rows
+}
+
+/// Cuts a styled line into rows of `columns`, at whatever cluster comes there: for code, whose blanks
+/// mean something and whose words are no words. There is always at least one row.
+pub fn cut_line(line: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
+    let clusters = clusters(line);
+    let mut rows = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (at, cluster) in clusters.iter().enumerate() {
+        if used + cluster.columns > columns.max(1) && at > start {
+            rows.push(build(clusters.get(start..at).unwrap_or_default(), 0, line));
+            (start, used) = (at, 0);
+        }
+        used += cluster.columns;
+    }
+    rows.push(build(clusters.get(start..).unwrap_or_default(), 0, line));
+    rows
+}
+
+fn clusters<'a>(line: &'a Line<'_>) -> Vec<Cluster<'a>> {
+    line.spans
+        .iter()
+        .flat_map(|span| {
+            span.content.graphemes(true).map(|text| Cluster {
+                text,
+                style: span.style,
+                columns: cluster_width(text),
+                kind: kind(text),
+            })
+        })
+        .collect()
 }
 
 /// Where the row that begins at `start` ends, and where the next one begins.

@@ -51,10 +51,7 @@ pub(super) fn source(name: &str, user_dir: Option<&Path>) -> Result<String, Stri
         }
         return Ok(text);
     }
-    builtin(name).map(str::to_owned).ok_or_else(|| {
-        let names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
-        format!("there is no theme {name:?}; built in are {}", names.join(", "))
-    })
+    builtin(name).map(str::to_owned).ok_or_else(|| format!("there is no theme {name:?}"))
 }
 
 /// Whether a name can be that of a theme file: it leads out of no directory.

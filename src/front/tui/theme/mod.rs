@@ -144,8 +144,8 @@ impl Theme {
     /// multiplexer tell things apart by: thinking 244, user 222, answer after tools 253, spinner 111,
     /// attention 215, selected 116, status 242; none with a background, which would change what is
     /// captured in front of a row. Emphasis is underlined and dim text is 245, because italic and 244
-    /// inside an answer would be taken for thinking. For runs inside tmux or under an orchestrator, whatever the theme:
-    /// there a program reads first, and a person on a light background second.
+    /// inside an answer would be taken for thinking. Only for runs under an orchestrator, whatever the
+    /// theme: there a program reads first. A person in a plain tmux keeps the theme they chose.
     #[must_use]
     pub fn for_multiplexer(mut self) -> Self {
         let contract = [
@@ -181,6 +181,13 @@ impl Theme {
             other => other,
         });
         style
+    }
+
+    /// [`Theme::adapt`] for text of another program over one of our own styles: what that program did
+    /// not colour stays ours, whatever index it has.
+    pub fn adapt_over(&self, own: Style, style: Style) -> Style {
+        let adapted = self.adapt(style);
+        if style.fg == own.fg { Style { fg: own.fg, ..adapted } } else { adapted }
     }
 
     /// How many colours the terminal has.

@@ -6,16 +6,18 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::Ending;
-use super::chip::{Kind, answers};
+use super::chip::{Kind, answers, failure_reason};
 use super::live::LiveOutput;
 use crate::front::tui::cells::row;
-use crate::front::tui::diff::render_hunks_in;
-use crate::front::tui::text::truncate;
+use crate::front::tui::diff::render_hunks;
+use crate::front::tui::text::{ansi_lines, defuse_line, truncate, wrap_line};
 use crate::front::tui::theme::Theme;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 
 /// Rows of a command's output; its end says how it went.
 const SHELL_ROWS: usize = 8;
+/// Bytes of a command's output that are looked at: more than those rows hold.
+const MAX_PRINTED: usize = 32 * 1024;
 /// Rows of a diff.
 const DIFF_ROWS: usize = 10;
 /// Rows of anything else.
@@ -34,19 +36,25 @@ pub fn body_rows(
     let room = columns.saturating_sub(3).max(1);
     let style = row::trace(theme);
     match ending {
-        Ending::Rejected => Vec::new(),
+        Ending::Rejected | Ending::NotRun => Vec::new(),
         Ending::Interrupted => {
             let (rows, hidden) = live.tail_rows(style, room, SHELL_ROWS);
             with_earlier(rows, hidden, style, room)
         }
-        Ending::Failed if kind != Kind::Shell => {
+        Ending::Failed if kind != Kind::Shell || value.output.text().trim().is_empty() => {
             let output = value.output.text();
             let text = if output.trim().is_empty() { &value.message } else { &output };
+            // The closing edge says the reason.
+            let reason = failure_reason(value);
+            let said = row::foreign_line(text.trim());
+            if said == reason || reason.starts_with("exit code ") && said.ends_with('.') {
+                return Vec::new();
+            }
             head(text, style, room)
         }
         Ending::Done if has_diff(&value.display) => {
             // The headline has the path and the chip the counts already.
-            render_hunks_in(work_dir, &value.display, room, Some(DIFF_ROWS + 1), theme)
+            render_hunks(work_dir, &value.display, room, Some(DIFF_ROWS + 1), theme)
                 .into_iter()
                 .skip(1)
                 .map(|line| row::clipped(line, room))
@@ -54,8 +62,7 @@ pub fn body_rows(
         }
         Ending::Done | Ending::Failed => match kind {
             Kind::Shell => {
-                let text = row::foreign(&value.output.text());
-                let (rows, hidden) = row::tail_rows(&text, style, room, SHELL_ROWS);
+                let (rows, hidden) = printed(&value.output.text(), room, theme);
                 with_earlier(rows, hidden, style, room)
             }
             Kind::Read | Kind::Todo => Vec::new(),
@@ -80,8 +87,43 @@ fn has_diff(blocks: &[DisplayBlock]) -> bool {
     blocks.iter().any(|block| matches!(block, DisplayBlock::Diff { .. }))
 }
 
+/// The last rows that a process printed, in its colours, and how many lines came before them.
+fn printed(text: &str, room: usize, theme: &Theme) -> (Vec<Line<'static>>, usize) {
+    let total = row::logical_lines(text).count();
+    // Colours that began earlier are not known any more, like whatever else does not fit.
+    let mut start = text.len().saturating_sub(MAX_PRINTED);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let lines = ansi_lines(text.get(start..).unwrap_or_default(), row::trace(theme));
+    let mut rows: Vec<Line<'static>> = Vec::new();
+    let mut shown = 0;
+    for mut line in lines.into_iter().rev() {
+        for span in &mut line.spans {
+            span.style = theme.adapt_over(row::trace(theme), span.style);
+        }
+        let mut wrapped: Vec<_> = wrap_line(&line, room, 0).into_iter().map(defuse_line).collect();
+        let left = SHELL_ROWS - rows.len();
+        if wrapped.len() > left {
+            // Half a line would be counted wrongly, but for one that is longer than the view.
+            if rows.is_empty() {
+                wrapped.drain(..wrapped.len() - left);
+                rows = wrapped;
+            }
+            break;
+        }
+        shown += 1;
+        wrapped.append(&mut rows);
+        rows = wrapped;
+        if rows.len() == SHELL_ROWS {
+            break;
+        }
+    }
+    (rows, total.saturating_sub(shown))
+}
+
 fn head(text: &str, style: Style, room: usize) -> Vec<Line<'static>> {
-    let text = row::foreign(text);
+    let text = row::shown(text);
     let (mut rows, hidden) = row::head_rows(&text, style, room, OTHER_ROWS);
     if hidden > 0 {
         let more = row::more_lines(hidden);
@@ -96,11 +138,9 @@ fn facts(blocks: &[DisplayBlock], style: Style, room: usize) -> Vec<Line<'static
         .iter()
         .filter_map(|block| match block {
             DisplayBlock::Brief { text } => Some(text.clone()),
-            DisplayBlock::BackgroundTask { task_id, kind, status, description } => {
-                Some(row::foreign_line(&format!(
-                    "Background {kind} {task_id} is {status}: {description}"
-                )))
-            }
+            DisplayBlock::BackgroundTask { task_id, kind, status, description } => Some(
+                row::shown_line(&format!("Background {kind} {task_id} is {status}: {description}")),
+            ),
             _ => None,
         })
         .collect();

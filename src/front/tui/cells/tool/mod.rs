@@ -1,7 +1,6 @@
 //! A tool call: a headline that runs, then a headline, a preview of the result and a closing edge.
 
 mod body;
-mod children;
 mod chip;
 mod live;
 #[cfg(test)]
@@ -13,7 +12,6 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use self::body::body_rows;
-use self::children::Children;
 use self::chip::{Kind, chip, failure_reason};
 use self::live::LiveOutput;
 use super::format::elapsed;
@@ -22,6 +20,9 @@ use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 
+/// How the message to the model begins about a call that was not started.
+const NOT_RUN: &str = "Not run:";
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -29,6 +30,8 @@ pub enum Ending {
     Failed,
     /// A person said no.
     Rejected,
+    /// It was never started: a person refused an earlier call, or stopped the turn before.
+    NotRun,
     /// A person stopped the turn.
     Interrupted,
 }
@@ -41,7 +44,6 @@ pub struct ToolCard {
     kind: Kind,
     work_dir: Option<PathBuf>,
     live: LiveOutput,
-    children: Children,
     finished: Option<Finished>,
 }
 
@@ -62,7 +64,6 @@ impl ToolCard {
             kind: Kind::of(name),
             work_dir: None,
             live: LiveOutput::default(),
-            children: Children::default(),
             finished: None,
         }
     }
@@ -84,29 +85,10 @@ impl ToolCard {
         self.live.push(text);
     }
 
-    /// Which subagent works for this call.
-    pub fn set_agent(&mut self, kind: &str, id: &str) {
-        self.children.set_agent(kind, id);
-    }
-
-    /// The subagent began a call.
-    pub fn child_began(&mut self, id: &str, name: &str, key: Option<&str>) {
-        self.children.begin(id, name, key);
-    }
-
-    /// The key argument of a call of the subagent, as far as it has streamed.
-    pub fn set_child_key(&mut self, id: &str, key: Option<&str>) {
-        self.children.set_key(id, key);
-    }
-
-    /// A call of the subagent ended.
-    pub fn child_ended(&mut self, id: &str, failed: bool) {
-        self.children.end(id, failed);
-    }
-
     /// The result. `rejected` when a person refused the call; `took` when it is known.
     pub fn finish(&mut self, value: ToolReturnValue, rejected: bool, took: Option<Duration>) {
         let ending = match (rejected, value.is_error) {
+            (_, true) if value.message.starts_with(NOT_RUN) => Ending::NotRun,
             (true, _) => Ending::Rejected,
             (false, true) => Ending::Failed,
             (false, false) => Ending::Done,
@@ -138,14 +120,10 @@ impl ToolCard {
         self.headline("Using ", columns.into(), theme).into()
     }
 
-    /// What the subagent does and the last rows that the running tool printed, for the live region.
+    /// The last rows that the running tool printed, for the live region.
     pub fn live_rows(&self, columns: u16, max_rows: usize, theme: &Theme) -> Vec<Line<'static>> {
         let room = usize::from(columns).saturating_sub(3).max(1);
-        let style = row::trace(theme);
-        let (output, _) = self.live.tail_rows(style, room, max_rows);
-        let mut rows = self.children.rows(room, true, theme);
-        rows.extend(output);
-        rows.drain(..rows.len().saturating_sub(max_rows));
+        let (rows, _) = self.live.tail_rows(row::trace(theme), room, max_rows);
         rows.into_iter().map(|line| barred(line, theme)).collect()
     }
 
@@ -159,12 +137,12 @@ impl ToolCard {
 
         let mut spans = vec![Span::styled("• ", trace)];
         let room = columns.saturating_sub(3 + width(&chip));
-        spans.extend(self.headline("Used ", room, theme));
+        let verb = if finished.ending == Ending::NotRun { "" } else { "Used " };
+        spans.extend(self.headline(verb, room, theme));
         spans.push(Span::styled(chip, theme.style(tone)));
         let mut rows = vec![row::row(spans)];
 
-        let mut body = self.children.rows(columns.saturating_sub(3), false, theme);
-        body.extend(body_rows(
+        let body = body_rows(
             self.kind,
             finished.ending,
             &finished.value,
@@ -172,9 +150,9 @@ impl ToolCard {
             self.work_dir.as_deref(),
             columns,
             theme,
-        ));
+        );
         let edge = self.closing_edge(finished);
-        if body.is_empty() && finished.ending == Ending::Done {
+        if finished.ending == Ending::NotRun || body.is_empty() && finished.ending == Ending::Done {
             return rows;
         }
         rows.extend(body.into_iter().map(|line| barred(line, theme)));
@@ -222,6 +200,7 @@ impl ToolCard {
             Ending::Done => "done".to_owned(),
             Ending::Failed => format!("failed: {}", failure_reason(&finished.value)),
             Ending::Rejected => "rejected".to_owned(),
+            Ending::NotRun => "not run".to_owned(),
             Ending::Interrupted => "interrupted".to_owned(),
         }
     }
@@ -235,6 +214,7 @@ impl Finished {
             Ending::Done => (self.chip.clone(), Tone::Dim),
             Ending::Failed => (Some("failed".to_owned()), Tone::Error),
             Ending::Rejected => (Some("rejected".to_owned()), Tone::Warning),
+            Ending::NotRun => (Some("not run".to_owned()), Tone::Warning),
             Ending::Interrupted => (Some("interrupted".to_owned()), Tone::Warning),
         };
         let parts = [word, took].into_iter().flatten();

@@ -165,40 +165,55 @@ fn a_running_call_shows_the_latest_output() {
 }
 
 #[test]
-fn a_subagent_shows_its_calls() {
-    let mut card = ToolCard::new("Agent", Some("look around"));
-    card.set_agent("explore", "a3c9bb362");
-    for n in 0..6 {
-        card.child_began(&n.to_string(), "ReadFile", None);
-        card.set_child_key(&n.to_string(), Some(&format!("src/文{n}.rs")));
-        card.child_ended(&n.to_string(), n == 4);
+fn a_call_that_was_not_run_says_so_and_a_reason_is_said_once() {
+    let message = "Not run: the user rejected an earlier call of this step.";
+    let card = done("Shell", "ls", ToolReturnValue::error(message, "Not run"));
+    assert_eq!(shown(&card, 80), " • Shell (ls) · not run");
+    assert_eq!(card.ending(), Some(Ending::NotRun));
+    let reason = "Tool `Nope` not found";
+    let card = done("Nope", "", ToolReturnValue::error(reason, reason));
+    assert_eq!(shown(&card, 80), format!(" • Used Nope · failed\n ╰─ failed: {reason}"));
+    for name in ["Shell", "ReadFile"] {
+        let value = ToolReturnValue::error("`path` is missing.", "Invalid arguments");
+        let shown = shown(&done(name, "", value), 80);
+        assert!(shown.contains(" │ `path` is missing.\n ╰─ failed: Invalid arguments"), "{shown}");
     }
-    card.child_began("9", "Shell", Some("ls"));
-    card.child_ended("unknown", true);
-    let live = text(&card.live_rows(60, 9, &Theme::dark()));
-    insta::assert_snapshot!(live, @r"
-    │ subagent explore (a3c9bb362)
-    │ … 2 more tool calls
-    │ • Used ReadFile (src/文2.rs)
-    │ • Used ReadFile (src/文3.rs)
-    │ • Used ReadFile (src/文4.rs) · failed
-    │ • Used ReadFile (src/文5.rs)
-    │ › Using Shell (ls)
-    ");
-    assert_eq!(text(&card.live_rows(60, 1, &Theme::dark())), " │ › Using Shell (ls)");
-    card.finish(ToolReturnValue::ok("Found it.", ""), false, None);
-    insta::assert_snapshot!(shown(&card, 40), @r"
-    • Used Agent (look around) · 1 line
-    │ subagent explore (a3c9bb362)
-    │ … 2 more tool calls
-    │ • Used ReadFile (src/文2.rs)
-    │ • Used ReadFile (src/文3.rs)
-    │ • Used ReadFile (src/…4.rs) · failed
-    │ • Used ReadFile (src/文5.rs)
-    │ Found it.
-    ╰─ done
-    ");
-    assert!(shown(&card, 12).ends_with("╰─ done"));
+    let value =
+        ToolReturnValue::error("Command failed with exit code: 3.", "Failed with exit code: 3");
+    assert_eq!(
+        shown(&done("Shell", "x", value), 80),
+        " • Used Shell (x) · failed\n ╰─ failed: exit code 3"
+    );
+}
+
+#[test]
+fn counts_of_lines_add_up() {
+    let long = format!("{}last {}\n", numbered(5), "word ".repeat(60));
+    let shown = shown(&done("Shell", "x", ToolReturnValue::ok(&long, "")), 80);
+    assert!(shown.contains("· 6 lines\n │ … 2 earlier lines\n │ line 3\n"), "{shown}");
+    let wide = format!("{}last {}\n", numbered(5), "word ".repeat(150));
+    let shown = self::shown(&done("Shell", "x", ToolReturnValue::ok(&wide, "")), 80);
+    assert!(shown.contains("· 6 lines\n │ … 6 earlier lines\n"), "{shown}");
+}
+
+#[test]
+fn output_keeps_its_colours_and_is_carried_out() {
+    let value = ToolReturnValue::ok("10%\r\u{1b}[31mred\u{1b}[0m plain \u{1b}[38;5;244mgrey\n", "");
+    let rows = done("Shell", "x", value).rows(80, &Theme::dark());
+    lawful(&rows, 80);
+    let style = |text: &str| {
+        rows[1].spans.iter().find(|span| span.content.contains(text)).expect("the text").style
+    };
+    assert_eq!(style("red").fg, Some(Color::Indexed(1)));
+    assert_eq!(style("plain").fg, Some(Color::Indexed(244)));
+    assert_eq!(line(&rows[1]), " │ red plain grey");
+}
+
+#[test]
+fn arguments_and_files_are_not_carried_out() {
+    let card = done("Grep", "a\u{8}b\rc", ToolReturnValue::ok("x\ry\u{1b}[2K", ""));
+    let shown = shown(&card, 80);
+    assert!(shown.contains("(a^Hb^Mc)") && shown.contains(" │ x^My^[[2K"), "{shown}");
 }
 
 #[test]

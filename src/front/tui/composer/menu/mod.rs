@@ -171,11 +171,6 @@ impl Menu {
         self.open.as_ref().is_some_and(|open| open.rows.len() > 0)
     }
 
-    /// Whether the menu on the screen is one of slash commands.
-    pub fn is_slash(&self) -> bool {
-        self.is_open() && self.open.as_ref().is_some_and(|o| matches!(o.rows, Rows::Commands(_)))
-    }
-
     /// Closes the menu until the text changes so that nothing is to be completed.
     pub fn dismiss(&mut self) {
         self.dismissed = self.open.take().map(|open| open.trigger);

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, Drawn, command};
 use crate::front::tui::cells::row;
-use crate::front::tui::diff::render_hunks_in;
+use crate::front::tui::diff::render_hunks;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{ApprovalRequest, DisplayBlock};
@@ -14,15 +14,25 @@ use crate::protocol::{ApprovalRequest, DisplayBlock};
 /// Rows of preview on a screen with room: longer ones are for the pager.
 const PREVIEW_ROWS: usize = 16;
 
-/// Draws the dialog. What gives way when rows are few: the preview down to one row, then the
-/// description, the directory, the hint, the preview, the banner, the title. A title without a preview
-/// says what it would have begun with: nobody should say yes to what is not in sight. The options
-/// stay.
+/// Rows of content that come before everything but one row of options: the path of a change and a
+/// line of it, or the begin of a command.
+fn first_rows(dialog: &ApprovalDialog, columns: usize) -> usize {
+    if has_diff(dialog) {
+        return 3;
+    }
+    row::head_rows(&dialog.text, Style::new(), columns.saturating_sub(3).max(1), 2).0.len()
+}
+
+/// Draws the dialog. Nobody should say yes to what is not in sight: when rows are few, the first rows
+/// of content and the title come first and the options share one row; then the banner, options with
+/// a row each, the directory, the description and the hint, and at last the rest of the content.
 pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
-    let (options, caret) = options(dialog, columns, theme);
-    let mut left = max_rows.saturating_sub(options.len());
+    let (mut options, mut caret) = options(dialog, columns, theme);
+    let mut left = max_rows.saturating_sub(1);
+    let content = first_rows(dialog, columns).min(left.max(2) - 1).min(left);
+    left -= content;
     let mut claim = |rows: Vec<Line<'static>>| {
         if rows.len() <= left {
             left -= rows.len();
@@ -31,42 +41,65 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
             Vec::new()
         }
     };
-    let mut title = claim(title(dialog, columns, theme));
+    let title = claim(title(dialog, columns, theme));
     let banner = claim(banner(dialog, columns, theme));
-    let has_preview = has_diff(dialog) || !dialog.text.is_empty();
-    let first = claim(vec![Line::default(); usize::from(has_preview)]).len();
-    if has_preview && first == 0 && !title.is_empty() {
-        title = summary(dialog, columns, theme);
+    let mut chosen = Choice::Redirect.index();
+    if claim(vec![Line::default(); options.len() - 1]).is_empty() {
+        chosen = 0;
+        if dialog.editing() {
+            options.drain(..Choice::Redirect.index());
+        } else {
+            options = vec![short_options(dialog, columns, theme)];
+            caret = None;
+        }
     }
-    let hint = claim(vec![hint(dialog, columns, theme)]);
     let cwd = claim(cwd(dialog, columns, theme));
     let description = claim(description(dialog, columns, theme));
-    let preview = match first {
+    let hint = claim(vec![hint(dialog, columns, theme)]);
+    let preview = match content {
         0 => Vec::new(),
-        first => preview(dialog, columns, (first + left).min(PREVIEW_ROWS), theme),
+        content => preview(dialog, columns, (content + left).min(PREVIEW_ROWS), theme),
     };
 
     let mut rows: Vec<_> =
         [title, banner, preview, cwd, description].into_iter().flatten().collect();
-    let before = rows.len();
+    let caret = caret.and_then(|column| {
+        Some((u16::try_from(rows.len() + chosen).ok()?, u16::try_from(column).ok()?))
+    });
     rows.extend(options);
     rows.extend(hint);
-    // A screen lower than the options themselves: the chosen one stays in sight.
-    let skip = rows.len().saturating_sub(max_rows).min(before + dialog.choice.index());
-    rows.drain(..skip);
     rows.truncate(max_rows);
-    let caret = caret
-        .and_then(|column| {
-            let row = (before + Choice::Redirect.index()).checked_sub(skip)?;
-            Some((u16::try_from(row).ok()?, u16::try_from(column).ok()?))
-        })
-        .filter(|(row, _)| usize::from(*row) < rows.len());
+    let caret = caret.filter(|(row, _)| usize::from(*row) < rows.len());
     DialogFrame { rows, caret }
+}
+
+/// All options on one row, in words as long as fit.
+fn short_options(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Line<'static> {
+    let room = columns.saturating_sub(1);
+    let text = [
+        (["1 once", "2 session", "3 reject", "4 reject+why"], " · "),
+        (["1 once", "2 session", "3 reject", "4 reject+why"], " "),
+        (["1 once", "2 sess", "3 rej", "4 why"], " "),
+        (["1", "2", "3", "4"], " "),
+    ]
+    .map(|(words, between)| {
+        let mark = |choice: Choice| if choice == dialog.choice { "▶" } else { "" };
+        let words: Vec<String> = Choice::ALL
+            .iter()
+            .zip(words)
+            .map(|(choice, word)| format!("{}{word}", mark(*choice)))
+            .collect();
+        words.join(between)
+    })
+    .into_iter()
+    .find(|text| width(text) <= room)
+    .unwrap_or_default();
+    row::row([Span::styled(text, theme.style(Tone::Selected))])
 }
 
 /// Everything there is to read: who asks, why, the whole command or change.
 pub fn full(dialog: &ApprovalDialog, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-    let width = usize::from(columns);
+    let width = usize::from(columns).saturating_sub(1);
     let mut rows = title(dialog, width, theme);
     rows.extend(banner(dialog, width, theme));
     rows.extend(cwd(dialog, width, theme));
@@ -82,9 +115,9 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
         "run command" | "run shell command" => "Run this command?".to_owned(),
         "run background command" => "Run this command in the background?".to_owned(),
         "stop background task" => "Stop this background task?".to_owned(),
-        "edit file" => "Make this edit?".to_owned(),
+        "edit file" => format!("{}?", dialog.change.words()),
         "edit file outside of working directory" => {
-            "Make this edit outside the working directory?".to_owned()
+            format!("{} outside the working directory?", dialog.change.words())
         }
         action => match action.split_once(':') {
             Some(("mcp", tool)) => format!("Call the MCP tool {}?", row::shown_line(tool)),
@@ -107,18 +140,6 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
     }
     let text = truncate(&text, columns.saturating_sub(1));
     vec![row::row([Span::styled(text, theme.style(Tone::Attention))])]
-}
-
-/// The one row that there is room for: the command, or the file and how much of it changes.
-fn summary(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let mark = Span::styled("▶ ", theme.style(Tone::Attention));
-    let room = columns.saturating_sub(3).max(1);
-    if has_diff(dialog) {
-        let first = change(dialog, room, 2, theme).into_iter().next().unwrap_or_default();
-        return vec![row::row(std::iter::once(mark).chain(first.spans))];
-    }
-    let text = dialog.text.lines().next().unwrap_or_default();
-    vec![row::row([mark, Span::styled(truncate(text, room), theme.style(Tone::Text))])]
 }
 
 fn banner(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
@@ -208,11 +229,10 @@ fn change(
         return drawn.rows.clone();
     }
     let limit = (max_rows != usize::MAX).then_some(max_rows);
-    let rows =
-        render_hunks_in(Some(&dialog.work_dir), &dialog.request.display, columns, limit, theme)
-            .into_iter()
-            .map(|line| row::clipped(line, columns))
-            .collect::<Vec<_>>();
+    let rows = render_hunks(Some(&dialog.work_dir), &dialog.request.display, columns, limit, theme)
+        .into_iter()
+        .map(|line| row::clipped(line, columns))
+        .collect::<Vec<_>>();
     if limit.is_some() {
         let theme = theme.clone();
         let drawn = Drawn { columns, max_rows, theme, rows: rows.clone() };
@@ -234,6 +254,12 @@ fn fitting(
     let (rows, hidden) = row::head_rows(text, style, columns, max_rows);
     if hidden == 0 {
         return (rows, 0);
+    }
+    if max_rows == 1 {
+        // Better its begin than that there is more.
+        let first = text.lines().next().unwrap_or_default();
+        let first = truncate(&format!("{first} …"), columns);
+        return (vec![Span::styled(first, style).into()], 0);
     }
     row::head_rows(text, style, columns, max_rows.saturating_sub(1))
 }

@@ -40,12 +40,62 @@ impl Choice {
     }
 }
 
+/// What becomes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileChange {
+    New,
+    Overwrite,
+    Append,
+    Edit,
+}
+
+impl FileChange {
+    /// As far as the description (``Write file `…` ``) and the blocks tell. Looks whether the file is
+    /// there.
+    fn of(request: &ApprovalRequest) -> Self {
+        if !request.description.starts_with("Write") {
+            return Self::Edit;
+        }
+        let mut diffs = request.display.iter().filter_map(|block| match block {
+            DisplayBlock::Diff { path, old_text, new_text, is_summary, .. } => {
+                Some((path, old_text, new_text, *is_summary))
+            }
+            _ => None,
+        });
+        match (diffs.next(), diffs.next()) {
+            (Some((path, old, _, false)), None) if old.is_empty() => {
+                if Path::new(path).exists() {
+                    Self::Overwrite
+                } else {
+                    Self::New
+                }
+            }
+            (Some((_, old, new, false)), None)
+                if new.strip_prefix(old.as_str()).is_some_and(|rest| rest.starts_with('\n')) =>
+            {
+                Self::Append
+            }
+            _ => Self::Overwrite,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::New => "Write this new file",
+            Self::Overwrite => "Overwrite this file",
+            Self::Append => "Append to this file",
+            Self::Edit => "Make this edit",
+        }
+    }
+}
+
 /// The approval of one request.
 #[derive(Debug, Clone)]
 pub struct ApprovalDialog {
     request: ApprovalRequest,
     /// What is asked about in words, cleaned once: a dialog is drawn many times a second.
     text: String,
+    change: FileChange,
     work_dir: PathBuf,
     position: Option<(usize, usize)>,
     dangers: Vec<&'static str>,
@@ -81,6 +131,7 @@ impl ApprovalDialog {
         };
         Self {
             text: text(&request),
+            change: FileChange::of(&request),
             request,
             work_dir: work_dir.to_owned(),
             position: None,
@@ -204,7 +255,11 @@ fn text(request: &ApprovalRequest) -> String {
         DisplayBlock::Brief { text } => Some(text),
         _ => None,
     });
-    row::shown(brief.unwrap_or(&request.description)).trim_end().to_owned()
+    let mut text = row::shown(brief.unwrap_or(&request.description)).trim_end().to_owned();
+    if request.action.starts_with("edit file") && request.display.is_empty() {
+        text.push_str("\nno change to the content");
+    }
+    text
 }
 
 /// The command that would run, when the request is about one.

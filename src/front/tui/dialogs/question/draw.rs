@@ -5,12 +5,13 @@ use ratatui::text::{Line, Span};
 use super::super::DialogFrame;
 use super::{QuestionDialog, Sheet};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::{truncate, width};
+use crate::front::tui::text::{line_width, truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Question;
 
-/// Draws the dialog. What gives way when rows are few: the descriptions of the options, the hint,
-/// the tabs, the question; then the options scroll around the mark.
+/// Draws the dialog. The first two rows of the question and one option are always there; what gives
+/// way when rows are few: the hint, the descriptions of the options, the tabs, the rest of the
+/// question; then the options scroll around the mark.
 pub fn frame(dialog: &QuestionDialog, columns: u16, max_rows: u16, theme: &Theme) -> DialogFrame {
     let columns = usize::from(columns);
     let max_rows = usize::from(max_rows);
@@ -30,16 +31,18 @@ pub fn frame(dialog: &QuestionDialog, columns: u16, max_rows: u16, theme: &Theme
         question.options.iter().filter(|option| !option.description.trim().is_empty()).count()
             + usize::from(!question.other_description.trim().is_empty());
 
-    let mut left = max_rows.saturating_sub(choices.min(max_rows.max(1)));
+    let first = text.len().min(2).min(max_rows.saturating_sub(1));
+    let mut left = max_rows.saturating_sub(first).saturating_sub(choices);
+    let text = cut_to(text, first + left, columns);
+    left -= text.len() - first;
     let mut claim = |rows: Vec<Line<'static>>| {
         let fits = rows.len() <= left;
         left -= if fits { rows.len() } else { 0 };
         if fits { rows } else { Vec::new() }
     };
-    let text = claim(text);
     let tabs = claim(tabs);
+    let with_descriptions = described > 0 && !claim(vec![Line::default(); described]).is_empty();
     let hint = claim(hint);
-    let with_descriptions = described > 0 && described <= left;
 
     let mut rows: Vec<_> = [tabs, text].into_iter().flatten().collect();
     let budget = max_rows.saturating_sub(rows.len() + hint.len());
@@ -52,6 +55,23 @@ pub fn frame(dialog: &QuestionDialog, columns: u16, max_rows: u16, theme: &Theme
         Some((u16::try_from(before + at).ok()?, u16::try_from(column).ok()?))
     });
     DialogFrame { rows, caret }
+}
+
+/// The rows, or the first `max_rows` of them with a mark that there are more.
+fn cut_to(mut rows: Vec<Line<'static>>, max_rows: usize, columns: usize) -> Vec<Line<'static>> {
+    if rows.len() > max_rows {
+        rows.truncate(max_rows);
+        if let Some(last) = rows.pop() {
+            let room = columns.saturating_sub(2);
+            let whole = line_width(&last) <= room;
+            let mut last = row::clipped(last, room);
+            if whole {
+                last.spans.push(Span::raw(" …"));
+            }
+            rows.push(last);
+        }
+    }
+    rows
 }
 
 /// The questions with their long texts and all descriptions.

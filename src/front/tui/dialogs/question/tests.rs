@@ -246,3 +246,23 @@ fn hostile_questions_keep_the_law() {
         press(&mut dialog, "⏎⇥", Instant::now());
     }
 }
+
+#[test]
+fn the_question_is_in_sight_in_a_small_pane() {
+    let mut asked = database();
+    asked.question =
+        "Which database do you want the new service to keep its data in, and why? Say so.".into();
+    let mut dialog = dialog(vec![asked]);
+    press(&mut dialog, "↓", Instant::now());
+    insta::assert_snapshot!(drawn(&dialog, 40, 4).1, @r"
+    ▶ Which database do you want the new
+      service to keep its data in, and w…
+      1. SQLite (Recommended)
+    ▶ 2. PostgreSQL
+    ");
+    let shown = drawn(&dialog, 80, 7).1;
+    assert!(
+        shown.contains("One file") && !shown.contains("confirm"),
+        "the hint goes first: {shown}"
+    );
+}

@@ -4,14 +4,19 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::{Overlay, OverlayReply, Pager};
+use crate::front::tui::cells::row;
 use crate::front::tui::cells::testing::{HOSTILE, fits, line, text};
 use crate::front::tui::dialogs::testing::keys;
 use crate::front::tui::theme::Theme;
 
 const SMALL: Size = Size { width: 40, height: 7 };
 
+fn over(title: &str, text: &str) -> Pager {
+    Pager::new(title, row::foreign(text).lines().map(|line| Line::from(line.to_owned())).collect())
+}
+
 fn numbered(n: usize) -> Pager {
-    Pager::from_text("A title", &(1..=n).map(|n| format!("line {n}\n")).collect::<String>())
+    over("A title", &(1..=n).map(|n| format!("line {n}\n")).collect::<String>())
 }
 
 fn press(pager: &mut Pager, pressed: &str) -> OverlayReply {
@@ -93,7 +98,7 @@ fn search_goes_around_both_ways() {
 
 #[test]
 fn hits_are_marked_and_nothing_else() {
-    let mut pager = Pager::from_text("t", "a needle in a needlestack\nhay");
+    let mut pager = over("t", "a needle in a needlestack\nhay");
     press(&mut pager, "/needle⏎");
     let rows = pager.rows(SMALL, &Theme::dark());
     let marked: Vec<_> = rows[1]
@@ -114,7 +119,7 @@ fn a_hundred_thousand_lines_and_a_line_without_end() {
     press(&mut pager, "/line 77777⏎");
     assert_eq!(top(&pager), " line 77777");
 
-    let mut pager = Pager::from_text("t", &"世x".repeat(500_000));
+    let mut pager = over("t", &"世x".repeat(500_000));
     press(&mut pager, "G   b");
     for row in pager.rows(SMALL, &Theme::dark()) {
         fits(&row, SMALL.width);
@@ -123,7 +128,7 @@ fn a_hundred_thousand_lines_and_a_line_without_end() {
 
 #[test]
 fn a_change_of_size_keeps_the_place() {
-    let mut pager = Pager::from_text("t", &format!("{}\nend", "word ".repeat(100)));
+    let mut pager = over("t", &format!("{}\nend", "word ".repeat(100)));
     press(&mut pager, "G");
     let wide = Size { width: 120, height: 20 };
     let rows = pager.rows(wide, &Theme::dark());
@@ -134,12 +139,9 @@ fn a_change_of_size_keeps_the_place() {
 #[test]
 fn any_content_fits_any_size() {
     let styled = vec![Line::raw("plain"), Line::styled("styled", Style::new()), Line::default()];
-    for pager in [
-        Pager::from_text(HOSTILE, HOSTILE),
-        Pager::from_text("", ""),
-        Pager::new("t", styled),
-        Pager::new("t", Vec::new()),
-    ] {
+    for pager in
+        [over(HOSTILE, HOSTILE), over("", ""), Pager::new("t", styled), Pager::new("t", Vec::new())]
+    {
         for (width, height) in [(1, 1), (2, 2), (12, 3), (40, 10), (120, 50)] {
             let size = Size { width, height };
             let mut pager = pager.clone();
@@ -153,4 +155,18 @@ fn any_content_fits_any_size() {
             }
         }
     }
+}
+
+#[test]
+fn further_rows_of_a_line_hang() {
+    let pager = over(
+        "t",
+        "  ctrl-x     leaves the program at once, whatever it does\nplain text that is long enough to be wrapped",
+    );
+    insta::assert_snapshot!(text(&pager.rows(SMALL, &Theme::dark())[1..5]), @r"
+       ctrl-x     leaves the program at
+         once, whatever it does
+     plain text that is long enough to be
+     wrapped
+    ");
 }
