@@ -229,7 +229,7 @@ fn on_screen(home: &Home) {
     for part in [
         PROMPT,
         // Thinking that has ended is one row; the pager has all of it.
-        "Thought for",
+        "• Thought",
         "Looking at the files.",
         "*.txt",
         "missing.txt",

@@ -191,8 +191,7 @@ impl App {
         // Who has just sent a message is not in the middle of one: a program that drives us answers
         // as soon as it sees the dialog.
         let drafting = !self.composer.is_empty();
-        let typing =
-            drafting && self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
+        let typing = drafting && self.last_key.is_some_and(|at| now.duration_since(at) < TYPING);
         let dialog: Box<dyn Dialog> = match request.clone() {
             Request::ApprovalRequest(request) => {
                 let work_dir = &self.host.options.work_dir;

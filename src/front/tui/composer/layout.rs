@@ -95,12 +95,19 @@ impl Layout {
     }
 }
 
+/// Text as it is drawn: cleaned cluster by cluster, as it is counted. A joiner at the end of a cluster
+/// would join it to the next on the screen.
+fn drawn(text: &str) -> String {
+    let text = text.replace('\t', TAB);
+    let clusters = text.graphemes(true).map(text::clean_line);
+    clusters.map(|cluster| cluster.trim_end_matches('\u{200d}').to_owned()).collect()
+}
+
 fn line(content: &Fragment, row: &Range<usize>, theme: &Theme) -> Line<'static> {
     let mut spans = vec![Span::raw(" ".repeat(INDENT))];
     let mut push = |range: Range<usize>, tone| {
         if !range.is_empty() {
-            let shown = text::clean_line(&content.text[range].replace('\t', TAB));
-            spans.push(Span::styled(shown, theme.style(tone)));
+            spans.push(Span::styled(drawn(&content.text[range]), theme.style(tone)));
         }
     };
     let mut at = row.start;
