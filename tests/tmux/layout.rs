@@ -33,7 +33,7 @@ fn the_idle_screen_after_a_turn() {
         // The edge has a text, the time.
         let edge = rows[echo + 3].chars().collect::<Vec<_>>();
         assert!(rows[echo + 3].starts_with(" ╰─ ") && edge[4].is_ascii_digit(), "{rows:?}");
-        assert!(rows[at("• Thought for")].starts_with(" • Thought for "));
+        assert!(rows[at("• Thought")].starts_with(" • Thought"));
         assert!(rows[at("• Used Glob")].starts_with(" • Used Glob (*"));
         // The model's own marks, for whoever cuts the answer out of the screen.
         assert_eq!(rows[at("Here is the")], "• Here is the **function**:");
@@ -54,7 +54,7 @@ fn the_idle_screen_after_a_turn() {
         let styled = pane.capture_styled(200);
         let row =
             |text: &str| styled.lines().find(|row| row.contains(text)).expect(text).to_owned();
-        assert!(row("• Thought for").contains("\x1b[38;5;244m"), "{:?}", row("• Thought for"));
+        assert!(row("• Thought").contains("\x1b[38;5;244m"), "{:?}", row("• Thought"));
         assert!(row("╭─ you").contains("\x1b[38;5;222m"), "{:?}", row("╭─ you"));
         assert!(!row("Here is the").contains("\x1b[3m"), "{:?}", row("Here is the"));
     }
