@@ -107,7 +107,7 @@ fn the_screen_is_busy_from_the_echo_to_the_closing_row() {
                 assert!(is_busy(&rows) && !is_idle(&rows), "sample {samples}\n{}", rows.join("\n"));
                 samples += 1;
             }
-            let dialog = ["▶ Make this edit?", "▶ Run this command?"][answered.min(1)];
+            let dialog = ["▶ Write this new file?", "▶ Run this command?"][answered.min(1)];
             if answered < 2 && count(&rows, dialog) == 1 {
                 // A while longer, so that the dialog is sampled as well.
                 if samples % 10 == 9 {

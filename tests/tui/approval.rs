@@ -57,7 +57,7 @@ fn the_dialog_shows_the_command_and_the_choices() {
 
 #[test]
 fn keys_that_approve() {
-    for keys in ["1", "y", "\r", "\x1b[B\x1b[A\r", "2", "a", "\x1b[B\r"] {
+    for keys in ["1", "y", "\r", "\x1b[B\x1b[A\r", "2", "a\r", "\x1b[B\r"] {
         let world = command_world();
         let mut kimi = open_dialog(&world);
         kimi.send(keys);

@@ -129,8 +129,13 @@ impl Guard {
         Self { last: was_typing.then_some(appeared) }
     }
 
-    /// Whether a key pressed at `now` belongs to the draft.
-    fn holds(&mut self, now: Instant) -> bool {
+    /// Whether a key pressed at `now` belongs to the draft. Esc and control keys write nothing; whoever
+    /// presses them wants out.
+    fn holds(&mut self, event: &KeyEvent, now: Instant) -> bool {
+        if event.code == KeyCode::Esc || event.modifiers.contains(KeyModifiers::CONTROL) {
+            self.last = None;
+            return false;
+        }
         self.last =
             self.last.filter(|last| now.saturating_duration_since(*last) < GUARD).map(|_| now);
         self.last.is_some()

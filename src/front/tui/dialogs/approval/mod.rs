@@ -188,7 +188,7 @@ impl Dialog for ApprovalDialog {
     }
 
     fn key(&mut self, event: KeyEvent, now: Instant) -> DialogReply {
-        if event.kind != KeyEventKind::Release && self.guard.holds(now) {
+        if event.kind != KeyEventKind::Release && self.guard.holds(&event, now) {
             return DialogReply::Guarded;
         }
         let Some(key) = Key::of(event) else {

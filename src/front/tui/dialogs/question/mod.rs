@@ -105,7 +105,7 @@ impl Dialog for QuestionDialog {
     }
 
     fn key(&mut self, event: KeyEvent, now: Instant) -> DialogReply {
-        if event.kind != KeyEventKind::Release && self.guard.holds(now) {
+        if event.kind != KeyEventKind::Release && self.guard.holds(&event, now) {
             return DialogReply::Guarded;
         }
         let key = Key::of(event);
