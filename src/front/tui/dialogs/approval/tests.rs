@@ -240,7 +240,12 @@ fn keys_meant_for_the_composer_do_not_answer() {
     let block = DisplayBlock::Shell { language: "bash".into(), command: "rm x".into() };
     let request = request("run command", vec![block]);
     let mut dialog = ApprovalDialog::new(request.clone(), Path::new("/p"), start, true);
-    for pressed in ["1", "y", "⏎", "⎋", "^c"] {
+    // What writes nothing was not meant for the composer either: it wants out.
+    for pressed in ["⎋", "^c"] {
+        let mut dialog = ApprovalDialog::new(request.clone(), Path::new("/p"), start, true);
+        assert_eq!(press(&mut dialog, pressed, start), answer(Verdict::Reject, ""), "{pressed}");
+    }
+    for pressed in ["1", "y", "⏎"] {
         let reply = press(&mut dialog, pressed, start + Duration::from_millis(299));
         assert_eq!(reply, DialogReply::Guarded, "{pressed}");
     }
