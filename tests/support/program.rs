@@ -83,6 +83,7 @@ impl Home {
             .env("USER", "tester")
             .env("KIMI_SHARE_DIR", self.path("share"))
             .envs(self.vars.iter().map(|(name, value)| (name, value)));
+        hear_signals(&mut command);
         command
     }
 
@@ -265,5 +266,23 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Whoever runs the tests in the background, as a shell does with `&`, ignores SIGINT, and so would the
+/// program: ignored signals are inherited.
+fn hear_signals(command: &mut Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // SAFETY: `signal` may be called between fork and exec, and touches nothing of ours.
+        unsafe {
+            command.pre_exec(|| {
+                for signal in [libc::SIGINT, libc::SIGHUP, libc::SIGTERM] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
+                Ok(())
+            });
+        }
     }
 }
