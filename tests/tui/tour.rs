@@ -44,14 +44,13 @@ fn the_tour_takes_no_for_an_answer() {
     let mut kimi = world.start_with(&[], &[("KIMI_TOUR_RATE", "0")], (80, 24));
     kimi.ask("tour");
     kimi.wait_text("What should the tour show next?");
-    press_until(&mut kimi, "\x1b", |rows| count(rows, "What should the tour show next?") == 0);
+    kimi.send("\x1b");
     let rows = kimi.wait_closed(1);
     assert!(count(&rows, "closed without an answer") >= 1, "{rows:?}");
     kimi.wait_for_rows("the prompt", is_idle);
 }
 
-/// Presses a key until it has had its effect: the tour asks so soon after a message is sent that the
-/// first presses may count as typed ahead.
+/// Presses a key again and again: each dialog takes one, and between them it does nothing.
 fn press_until(kimi: &mut super::world::Kimi, key: &str, done: impl Fn(&[String]) -> bool) {
     while !done(&kimi.rows()) {
         let before = kimi.raw_bytes().len();
