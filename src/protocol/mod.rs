@@ -7,6 +7,7 @@
 //! This folder imports nothing else of this crate.
 
 mod content;
+pub mod control;
 mod event;
 mod op;
 mod request;
