@@ -11,6 +11,21 @@ use std::path::{Path, PathBuf};
 /// `tmp*.tmp` that nobody reads. When `path` is a symbolic link, the file it points to is replaced
 /// and the link stays.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, bytes, mode, fs::File::sync_all)
+}
+
+/// [`write_atomic`] for what means nothing after a crash of the machine: readers never see half of
+/// it, but nobody waits for the disk.
+pub fn write_volatile(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, bytes, mode, |_| Ok(()))
+}
+
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    flush: impl FnOnce(&fs::File) -> io::Result<()>,
+) -> io::Result<()> {
     let target = follow(path);
     let dir = match target.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
@@ -20,7 +35,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix("tmp").suffix(".tmp").tempfile_in(dir)?;
     file.write_all(bytes)?;
     set_mode(file.as_file(), mode)?;
-    file.as_file().sync_all()?;
+    flush(file.as_file())?;
     file.persist(&target).map_err(|error| error.error)?;
     Ok(())
 }
