@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::ctl::{CtlCommand, EXIT_STATUS};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.
@@ -204,6 +205,12 @@ pub enum Command {
         /// As one line of JSON.
         #[arg(long, help_heading = "Options")]
         json: bool,
+    },
+    /// See what the instances that run do, and drive them.
+    #[command(override_usage = "kimi ctl [OPTIONS] <COMMAND>", after_help = EXIT_STATUS)]
+    Ctl {
+        #[command(subcommand)]
+        command: Option<CtlCommand>,
     },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]

@@ -5,6 +5,7 @@
 
 mod args;
 mod checks;
+mod ctl;
 mod info;
 mod launch;
 mod run;
@@ -58,6 +59,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     match &args.command {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
+        Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

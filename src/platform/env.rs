@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -100,6 +100,15 @@ impl Env {
         self.var(name).is_some_and(|value| {
             matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y")
         })
+    }
+
+    /// A path with the home directory as `~`.
+    pub fn tilde(&self, path: &str) -> String {
+        match Path::new(path).strip_prefix(&self.home) {
+            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+            Ok(rest) => format!("~/{}", rest.display()),
+            Err(_) => path.to_owned(),
+        }
     }
 
     /// Unix time in seconds with fractions, as the records on disk have it.

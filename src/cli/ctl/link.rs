@@ -23,7 +23,28 @@ pub enum Until {
     /// As long as a reply may take that needs no waiting.
     Patience,
     /// Up to this moment; for ever without one.
-    Then(Option<Instant>),
+    Then(Option<Deadline>),
+}
+
+/// When a wait ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    at: Instant,
+    /// How long it was at the beginning.
+    after: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(env: &Env, after: Duration) -> Self {
+        let now = env.clock.instant();
+        Self { at: now.checked_add(after).unwrap_or(now), after }
+    }
+
+    /// The same, with some time for the answer to come through.
+    pub fn and(self, more: Duration) -> Self {
+        Self { at: self.at + more, ..self }
+    }
 }
 
 /// A line that came back, parsed and as it was.
@@ -111,7 +132,7 @@ impl<'a> Link<'a> {
     pub fn next(&mut self, until: Until) -> Result<Option<Reply>, Trouble> {
         let deadline = match until {
             Until::Patience => Some(self.env.clock.instant() + self.patience),
-            Until::Then(deadline) => deadline,
+            Until::Then(deadline) => deadline.map(|deadline| deadline.at),
         };
         let raw = loop {
             if let Some(line) = self.take_line() {
@@ -136,6 +157,11 @@ impl<'a> Link<'a> {
             message: "it does not say why".to_owned(),
         });
         Err(Trouble::Refused { who: self.who.clone(), refusal })
+    }
+
+    /// The state that came with a reply.
+    pub fn state_of<'r>(&self, reply: &'r Reply) -> Result<&'r Instance, Trouble> {
+        reply.answer.state.as_deref().ok_or_else(|| self.garbage("no state".to_owned()))
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
@@ -179,10 +205,10 @@ impl<'a> Link<'a> {
 
     fn too_late(&self, until: Until) -> Trouble {
         match until {
-            Until::Patience => self.silent(),
-            Until::Then(_) => {
-                Trouble::TimedOut { after: Duration::ZERO, now: format!("{} is busy", self.who) }
+            Until::Then(Some(Deadline { after, .. })) => {
+                Trouble::TimedOut { who: self.who.clone(), after }
             }
+            _ => self.silent(),
         }
     }
 
@@ -194,7 +220,13 @@ impl<'a> Link<'a> {
         Trouble::Broken { who: self.who.clone(), source }
     }
 
-    fn garbage(&self, why: String) -> Trouble {
+    /// It is gone.
+    pub fn ended(&self) -> Trouble {
+        Trouble::Ended { who: self.who.clone() }
+    }
+
+    /// It speaks another language.
+    pub fn garbage(&self, why: String) -> Trouble {
         Trouble::Garbage { who: self.who.clone(), why }
     }
 }

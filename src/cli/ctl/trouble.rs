@@ -75,8 +75,8 @@ pub enum Trouble {
     Garbage { who: String, why: String },
     #[error("{who} refuses: {}", .refusal.message)]
     Refused { who: String, refusal: Refusal },
-    #[error("timed out after {}: {now}", seconds(*.after))]
-    TimedOut { after: Duration, now: String },
+    #[error("timed out after {}; {who} goes on", seconds(*.after))]
+    TimedOut { who: String, after: Duration },
     #[error("{0}")]
     Choice(String),
     #[error(
