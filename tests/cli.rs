@@ -43,6 +43,7 @@ fn the_help_is_this() {
 
     Commands:
       info  Print versions of the program and its protocols
+      ctl   See what the instances that run do, and drive them
 
     One-shot use:
       -p, --prompt <TEXT>           Ask TEXT. On a terminal it becomes the first

@@ -6,6 +6,7 @@ use super::choice::choices;
 use super::link::Until;
 use super::trouble::Trouble;
 use crate::cli::{ExitCode, UsageError};
+use crate::front::tui::text::clean_line;
 use crate::protocol::control::{Command, Refusal, RefusalCode};
 
 pub(super) fn run(
@@ -39,7 +40,7 @@ pub(super) fn run(
     if options.json {
         caller.line(reply.raw())?;
     } else {
-        caller.say(&format!("answered: {what}"))?;
+        caller.say(&format!("answered: {}", clean_line(&what)))?;
     }
     Ok(ExitCode::Success)
 }

@@ -179,6 +179,7 @@ pub struct AnswerOptions {
     #[arg(long, help_heading = OPTIONS)]
     pub json: bool,
 
+    /// What is chosen; see below.
     #[arg(value_name = "CHOICE")]
     pub choices: Vec<String>,
 }

@@ -3,6 +3,7 @@
 
 use super::trouble::Trouble;
 use crate::cli::UsageError;
+use crate::front::tui::text::clean_line;
 use crate::protocol::control::{AskKind, AskOption, Choice, OpenAsk};
 
 /// The choices for an open question, one for each of its parts.
@@ -53,7 +54,7 @@ fn questions(ask: &OpenAsk, words: &[String], text: Option<&str>) -> Result<Vec<
     };
     if asked.len() != words.len() {
         let message = format!(
-            "There are {} questions and {} given; one for each.",
+            "There are {} questions and {} given; each takes one.",
             asked.len(),
             match words.len() {
                 1 => "1 was".to_owned(),
@@ -93,7 +94,8 @@ fn part(word: &str, options: &[AskOption], multi_select: bool) -> Result<Choice,
 }
 
 fn no_option(word: &str, options: &[AskOption], more: &str) -> Trouble {
-    let options = options.iter().map(|option| format!("{} {}", option.n, option.label));
+    let options =
+        options.iter().map(|option| format!("{} {}", option.n, clean_line(&option.label)));
     let options = options.collect::<Vec<_>>().join(", ");
     Trouble::Choice(format!("'{word}' is none of: {options}{more}"))
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::trouble::Trouble;
 use super::words::who;
+use crate::front::tui::text::clean_line;
 use crate::platform::Env;
 use crate::protocol::control::{Answer, Command, Instance, Refusal, RefusalCode};
 
@@ -152,10 +153,11 @@ impl<'a> Link<'a> {
         if answer.ok {
             return Ok(Some(Reply { answer, raw }));
         }
-        let refusal = answer.error.unwrap_or_else(|| Refusal {
+        let mut refusal = answer.error.unwrap_or_else(|| Refusal {
             code: RefusalCode::WrongState,
             message: "it does not say why".to_owned(),
         });
+        refusal.message = clean_line(&refusal.message);
         Err(Trouble::Refused { who: self.who.clone(), refusal })
     }
 

@@ -14,6 +14,7 @@ use super::turn::{Awaited, Seen};
 use super::values;
 use super::words::receipt;
 use crate::cli::{ExitCode, UsageError};
+use crate::front::tui::text::clean_line;
 use crate::protocol::control::{Command, Finish, Instance, LastTurn, Receipt, RefusalCode};
 
 /// The longest message, in bytes. No model takes one that long.
@@ -168,7 +169,9 @@ fn ended(
         (Finish::Done, _) if turn.sha256.is_some() => {}
         (Finish::Done, _) => caller.remark(&format!("turn {number} has ended without an answer")),
         (Finish::Cancelled, _) => caller.remark(&format!("turn {number} was interrupted")),
-        (Finish::Error, Some(error)) => caller.remark(&format!("turn {number} failed: {error}")),
+        (Finish::Error, Some(error)) => {
+            caller.remark(&format!("turn {number} failed: {}", clean_line(error)));
+        }
         (Finish::Error, None) => caller.remark(&format!("turn {number} failed")),
     }
     Ok(of_finish(turn.finish))

@@ -1,11 +1,13 @@
-//! How an instance, its question and its numbers read. Nothing is cleaned here.
+//! How an instance, its question and its numbers read. Names and the like are cleaned here, so that
+//! they stay on their line.
 
+use crate::front::tui::text::clean_line;
 use crate::protocol::control::{AskKind, AskOption, Finish, Instance, OpenAsk, Receipt};
 
 /// Names an instance in a sentence: `pid 4711 in pane %3`.
 pub fn who(instance: &Instance) -> String {
     match &instance.tmux_pane {
-        Some(pane) => format!("pid {} in pane {pane}", instance.pid),
+        Some(pane) => format!("pid {} in pane {}", instance.pid, clean_line(pane)),
         None => format!("pid {}", instance.pid),
     }
 }
@@ -14,10 +16,10 @@ pub fn who(instance: &Instance) -> String {
 pub fn headline(instance: &Instance, now: f64) -> String {
     let mut line = format!("{} turn={}", instance.state.word(), instance.turn);
     if let Some(phase) = &instance.phase {
-        line += &format!(" phase={phase}");
+        line += &format!(" phase={}", clean_line(phase));
     }
     if let Some(ask) = &instance.ask {
-        line += &format!(" ask={}", ask.id);
+        line += &format!(" ask={}", clean_line(&ask.id));
     }
     line += &format!(" for={}", age(now - instance.since));
     if instance.queued > 0 {
