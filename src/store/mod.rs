@@ -35,7 +35,7 @@ pub(crate) use lines::read_regular;
 pub use lock::SessionLock;
 pub use paths::{ShareDir, work_dir_hash};
 pub(crate) use repair::open_calls;
-pub use run_dir::RunDir;
+pub use run_dir::{RunDir, write_state};
 pub use session::{BadSessionId, Session, SessionStore, check_session_id};
 pub use state::{Approval, SessionState, StateFile};
 pub use summary::SessionSummary;
