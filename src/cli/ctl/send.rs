@@ -2,8 +2,6 @@
 
 use std::io::Read;
 
-use sha2::{Digest, Sha256};
-
 use super::args::{SendOptions, Target};
 use super::caller::Caller;
 use super::last;
@@ -14,11 +12,18 @@ use super::turn::{Awaited, Seen};
 use super::values;
 use super::words::receipt;
 use crate::cli::{ExitCode, UsageError};
+use crate::front::control::hex_sha256;
 use crate::front::tui::text::clean_line;
-use crate::protocol::control::{Command, Finish, Instance, LastTurn, Receipt, RefusalCode};
+use crate::protocol::control::{
+    Command, Finish, Instance, LastTurn, MAX_LINE, Receipt, RefusalCode,
+};
 
-/// The longest message, in bytes. No model takes one that long.
-const MAX_TEXT: u64 = 16 << 20;
+/// The longest message that is read, in bytes; with what JSON adds, the line to the instance is
+/// checked again.
+const MAX_TEXT: u64 = MAX_LINE as u64;
+
+/// What a command has around its text, in bytes, at most.
+const ENVELOPE: usize = 64;
 
 pub(super) fn run(
     caller: &mut Caller<'_>,
@@ -109,8 +114,10 @@ fn text(caller: &mut Caller<'_>, word: Option<&str>) -> Result<String, Trouble> 
     if text.trim().is_empty() {
         return Err(UsageError::invalid("TEXT", "The message is empty.").into());
     }
-    if text.len() as u64 > MAX_TEXT {
-        let limit = MAX_TEXT >> 20;
+    let too_long = text.len() as u64 > MAX_TEXT
+        || serde_json::to_vec(&text).is_ok_and(|quoted| quoted.len() + ENVELOPE > MAX_LINE);
+    if too_long {
+        let limit = MAX_LINE >> 20;
         let message = format!("the message is longer than {limit} MB; name a file in it instead");
         return Err(Trouble::Input(message));
     }
@@ -129,7 +136,7 @@ fn watch<'a>(caller: &Caller<'a>, instance: &Instance) -> Result<Link<'a>, Troub
 
 /// Compares the receipt with what was sent.
 fn check(text: &str, taken: &Receipt) -> Result<(), Trouble> {
-    let sha256 = hex(text);
+    let sha256 = hex_sha256(text.as_bytes());
     if taken.bytes == text.len() && taken.sha256.eq_ignore_ascii_case(&sha256) {
         return Ok(());
     }
@@ -138,11 +145,6 @@ fn check(text: &str, taken: &Receipt) -> Result<(), Trouble> {
         taken: format!("{} bytes, sha256 {}…", taken.bytes, front(&taken.sha256)),
         sent: format!("{} bytes, sha256 {}…", text.len(), front(&sha256)),
     })
-}
-
-/// The SHA-256 of a text in hex.
-fn hex(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Prints the answer of the turn that has ended.
@@ -155,7 +157,7 @@ fn ended(
     if let Some(sha256) = &turn.sha256 {
         let reply = link.ask(&Command::Last, Until::Patience)?;
         let text = last::text(&reply.answer, link.who())?;
-        if !sha256.eq_ignore_ascii_case(&hex(text)) {
+        if !sha256.eq_ignore_ascii_case(&hex_sha256(text.as_bytes())) {
             return Err(Trouble::Overtaken { turn: turn.turn });
         }
         if json {

@@ -24,7 +24,8 @@ pub fn choose(all: Vec<Instance>, target: &Target, env: &Env) -> Result<Instance
     let (mut fitting, others): (Vec<_>, Vec<_>) = all.into_iter().partition(&fits);
     if target.pane.is_some() && fitting.len() > 1 {
         let ours = |instance: &Instance| {
-            let server = env.var("TMUX").and_then(|tmux| tmux.split(',').next());
+            // "<socket>,<pid of the server>,<session>"
+            let server = env.var("TMUX").and_then(|tmux| tmux.rsplitn(3, ',').nth(2));
             server.is_some() && instance.tmux_socket.as_deref() == server
         };
         if fitting.iter().any(ours) {

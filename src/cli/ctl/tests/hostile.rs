@@ -124,6 +124,11 @@ fn an_instance_that_does_not_read_is_given_up() {
     let text = "x".repeat(8 << 20);
     let ran = world.ctl_with(&["send", "--pid", "6"], Some(text.as_bytes()));
     assert!(ran.code == 1 && ran.err.contains("does not answer within"), "{ran:?}");
+    // One that no instance would read is not even begun.
+    for text in ["x".repeat(17 << 20), "\"".repeat(9 << 20)] {
+        let ran = world.ctl_with(&["send", "--pid", "6"], Some(text.as_bytes()));
+        assert!(ran.code == 1 && ran.err.contains("longer than 16 MB"), "{}", ran.err);
+    }
 }
 
 /// Whoever refuses a long line without reading it is heard.
