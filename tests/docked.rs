@@ -199,6 +199,39 @@ fn the_spinner_row_follows_the_rows_of_the_transcript_in_the_stream() {
     assert!(text.ends_with("row 1^[0m^[K^[8;1Hlive 0 of 3^[0m^[K\r^[9;3H^[?2026l"), "{text}");
 }
 
+/// Whoever reads half a frame finds the first live row, the spinner, in every half.
+#[test]
+fn the_spinner_never_leaves_the_screen_within_a_frame() {
+    let mut docked = Docked::new(Writes::default(), Size::new(40, 12));
+    docked.enter().expect("enter");
+    let mut terminal = pty::parser(40, 12);
+    let sizes = [(1, 3), (1, 8), (2, 3), (9, 3), (0, 9), (9, 4), (0, 3), (1, 10), (1, 2)];
+    for (n, (commit, height)) in sizes.into_iter().enumerate() {
+        docked.commit((0..commit).map(|_| Line::from("row")).collect());
+        let live: Vec<Line<'static>> =
+            (0..height).map(|n| if n == 0 { " ⠙ Working".into() } else { "x".into() }).collect();
+        docked.frame(&live, None, Flip::None).expect("frame");
+        for byte in docked.sink().0.split_off(0).concat() {
+            terminal.process(&[byte]);
+            let shown = terminal.screen().contents();
+            assert!(n == 0 || shown.contains('⠙'), "{height}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn the_spinner_row_follows_unfinished_rows_in_the_stream() {
+    let mut stage = Stage::new(40, 10);
+    stage.frame(3, 1, Flip::None);
+    stage.docked.sink().0.clear();
+    stage.docked.set_open(vec!["• unfinished".into()]);
+    stage.frame(3, 1, Flip::None);
+    let text = String::from_utf8(stage.docked.sink().0.concat()).expect("UTF-8");
+    assert!(text.find("unfinished") < text.find("live 0 of 3"), "{text}");
+    stage.docked.sink().0.clear();
+    assert_eq!(stage.frame(3, 1, Flip::None), 0);
+}
+
 #[test]
 fn a_short_transcript_stays_together_through_resizes() {
     let mut stage = Stage::new(40, 20);

@@ -5,3 +5,5 @@ pub mod program;
 pub mod pty;
 pub mod screen;
 pub mod tmux;
+pub mod tmux_client;
+pub mod tmux_tap;

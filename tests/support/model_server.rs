@@ -25,7 +25,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -327,6 +327,8 @@ struct Shared {
     script: Mutex<(Box<dyn Script>, usize)>,
     requests: Mutex<Vec<Recorded>>,
     arrived: Condvar,
+    /// When something was last sent.
+    wrote: Mutex<Option<Instant>>,
 }
 
 /// The running server; see the module's documentation.
@@ -347,6 +349,7 @@ impl ModelServer {
             script: Mutex::new((Box::new(script), 0)),
             requests: Mutex::default(),
             arrived: Condvar::new(),
+            wrote: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
@@ -373,6 +376,11 @@ impl ModelServer {
     /// All requests so far.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// When the server wrote its last bytes so far.
+    pub fn last_write(&self) -> Option<Instant> {
+        *self.shared.wrote.lock().unwrap()
     }
 
     /// Blocks until `count` requests have come and returns all of them.
@@ -405,7 +413,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             let mut socket = BufReader::new(socket);
             while let Ok(Some(request)) = read_request(&mut socket, peer).await {
                 let reply = shared.take(request);
-                if !matches!(answer(&mut socket, &reply).await, Ok(true)) {
+                if !matches!(answer(&mut socket, &reply, &shared).await, Ok(true)) {
                     break;
                 }
             }
@@ -466,7 +474,11 @@ async fn read_request(
 }
 
 /// Plays a reply; true when the connection may serve another request.
-async fn answer(socket: &mut BufReader<TcpStream>, reply: &Reply) -> std::io::Result<bool> {
+async fn answer(
+    socket: &mut BufReader<TcpStream>,
+    reply: &Reply,
+    shared: &Shared,
+) -> std::io::Result<bool> {
     let mut steps: VecDeque<Step> = reply.before_headers.clone().into();
     let mut head = format!("HTTP/1.1 {} Scripted\r\n", reply.status);
     for (name, value) in &reply.headers {
@@ -498,7 +510,10 @@ async fn answer(socket: &mut BufReader<TcpStream>, reply: &Reply) -> std::io::Re
     }
     for step in steps {
         match step {
-            Step::Bytes(bytes) => socket.write_all(&bytes).await?,
+            Step::Bytes(bytes) => {
+                socket.write_all(&bytes).await?;
+                *shared.wrote.lock().unwrap() = Some(Instant::now());
+            }
             Step::Sleep(time) => tokio::time::sleep(time).await,
             Step::Wait(gate) => gate.passed().await,
             Step::Drop => return Ok(false),

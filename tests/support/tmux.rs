@@ -46,7 +46,8 @@ impl Tmux {
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
-    fn command(&self) -> Command {
+    /// A tmux client of this server, without arguments yet.
+    pub fn command(&self) -> Command {
         let mut command = Command::new("tmux");
         command
             .args(["-L", &self.socket])

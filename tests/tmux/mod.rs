@@ -1,7 +1,13 @@
 //! The real binary in real tmux panes, read as an orchestrator reads them.
 
 mod core;
+mod fleet;
 mod layout;
+mod matrix;
+mod readers;
+mod samples;
+mod turns;
+mod watched;
 
 use std::ops::Deref;
 

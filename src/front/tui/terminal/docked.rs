@@ -195,17 +195,19 @@ impl<W: Write> Docked<W> {
         let height = u16::try_from(live.len()).unwrap_or(u16::MAX);
 
         let mut out = Vec::new();
-        self.arrange(height, &mut out);
+        let staying = if flip == Flip::TurnEnd { &[] } else { live };
+        self.arrange(height, staying, &mut out);
         let committed = !self.queue.is_empty();
         if flip == Flip::TurnStart && !self.geometry.tight() {
             self.paint(live, &mut out);
         }
         self.write_commits(&mut out);
+        let before_open = out.len();
         self.paint_open(&mut out);
         if flip == Flip::TurnEnd {
             out.extend_from_slice(&[b'\r'; 16]);
-        } else if committed {
-            // A reader of the stream looks for the spinner after the last row of the transcript.
+        } else if committed || out.len() > before_open {
+            // A reader of the stream looks for the spinner after the last row above it.
             self.forget_row(self.geometry.region() + 1);
         }
         self.paint(live, &mut out);
@@ -314,7 +316,7 @@ impl<W: Write> Docked<W> {
 
     fn give_back(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
-        self.arrange(0, &mut out);
+        self.arrange(0, &[], &mut out);
         self.write_commits(&mut out);
         self.erase_open(self.geometry.filled, &mut out);
         out.extend_from_slice(b"\x1b[r");
@@ -332,8 +334,10 @@ impl<W: Write> Docked<W> {
         self.out.flush()
     }
 
-    /// Makes the live region `height` rows high, after a resize also at its new place.
-    fn arrange(&mut self, height: u16, out: &mut Vec<u8>) {
+    /// Makes the live region `height` rows high, after a resize also at its new place. When it gets
+    /// lower, the `staying` rows are painted before the freed ones are erased: a reader of half a
+    /// frame sees two spinners then, and never none.
+    fn arrange(&mut self, height: u16, staying: &[Line<'static>], out: &mut Vec<u8>) {
         if std::mem::take(&mut self.returned) {
             if self.geometry.has_moved() {
                 self.geometry.lost(self.geometry.size);
@@ -353,6 +357,9 @@ impl<W: Write> Docked<W> {
         } else if height < self.geometry.live {
             let old = self.geometry.region();
             self.geometry.live = height;
+            if !self.geometry.tight() {
+                self.paint(staying, out);
+            }
             for row in old + 1..=self.geometry.region() {
                 self.erase(row, out);
             }

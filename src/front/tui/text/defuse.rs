@@ -11,7 +11,8 @@ const JOINER: char = '\u{2060}';
 
 /// `text` with word joiners where a row of it could be taken for the prompt (`✨`/`💫` before a blank
 /// or the end), a frame (`╭─`, `╰─`), the status bar (`context: 1`, `agent (`, `shell (`), a spinner
-/// (a row that begins with braille or a moon) or a rule.
+/// (a row that begins with braille or a moon), a rule, a tool's head (`• Used Shell (ls) · 2 lines`) or
+/// the first row of a session.
 pub fn defuse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for row in text.split_inclusive('\n') {
@@ -54,6 +55,7 @@ fn joints(row: &str) -> Vec<usize> {
     if row[first..].starts_with(is_row_mark) {
         joints.push(first);
     }
+    joints.extend(tool_head(row, first));
     for (at, c) in row.char_indices() {
         let end = at + c.len_utf8();
         let rest = &row[end..];
@@ -71,6 +73,7 @@ fn joints(row: &str) -> Vec<usize> {
             {
                 joints.push(end);
             }
+            '!' if ends_with_word(&row[..at], "Welcome to Kimi Code CLI") => joints.push(at),
             '(' => {
                 let before = row[..at].trim_end();
                 if ends_with_word(before, "agent") || ends_with_word(before, "shell") {
@@ -89,6 +92,16 @@ fn joints(row: &str) -> Vec<usize> {
 /// Whether a row that begins with this could be a spinner or a rule.
 fn is_row_mark(c: char) -> bool {
     matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}' | '─' | '━')
+}
+
+/// Where `Used` ends in a row that looks like a tool's head. Its bullet may be one that is drawn in
+/// front of the row later.
+fn tool_head(row: &str, first: usize) -> Option<usize> {
+    let text = row.get(first..)?;
+    let head = text.strip_prefix('•').unwrap_or(text).trim_start();
+    let call = head.strip_prefix("Used")?;
+    let shaped = call.starts_with(char::is_whitespace) && call.contains('(') && call.contains(" · ");
+    shaped.then_some(row.len() - call.len())
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {
