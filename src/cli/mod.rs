@@ -7,6 +7,7 @@ mod args;
 mod checks;
 mod info;
 mod launch;
+mod mcp;
 mod run;
 mod usage_error;
 
@@ -19,7 +20,9 @@ use std::io::{IsTerminal, Write};
 pub use crate::front::ending::ExitCode;
 pub use args::{Args, Command};
 pub use info::VERSION;
-pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
+pub use launch::{
+    AgentChoice, ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals,
+};
 pub use usage_error::UsageError;
 
 use crate::front::tui::text::clean_line;
