@@ -77,6 +77,7 @@ fn the_help_is_this() {
 
     Customisation:
           --agent-file <FILE>       Use the agent described in FILE (YAML)
+          --agent <NAME>            Use a built-in agent: default or okabe
           --mcp-config <JSON>       Add the MCP servers of this JSON text.
                                     Repeatable
           --mcp-config-file <FILE>  Use the MCP servers of FILE instead of

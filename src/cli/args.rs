@@ -147,7 +147,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = EXTEND)]
     pub agent_file: Option<PathBuf>,
 
-    #[arg(long, value_name = "NAME", hide = true)]
+    /// Use a built-in agent: default or okabe.
+    #[arg(long, value_name = "NAME", help_heading = EXTEND)]
     pub agent: Option<String>,
 
     /// Add the MCP servers of this JSON text. Repeatable.

@@ -8,6 +8,7 @@ mod checks;
 mod ctl;
 mod info;
 mod launch;
+mod mcp;
 mod run;
 mod usage_error;
 
@@ -20,7 +21,9 @@ use std::io::{IsTerminal, Write};
 pub use crate::front::ending::ExitCode;
 pub use args::{Args, Command};
 pub use info::VERSION;
-pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
+pub use launch::{
+    AgentChoice, ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals,
+};
 pub use usage_error::UsageError;
 
 use crate::front::tui::text::clean_line;

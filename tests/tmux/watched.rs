@@ -5,10 +5,10 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::{Pane, closings};
 use super::readers::rendered::Latch;
 use super::readers::words::{begins_with_spinner, ends_in_mark};
 use super::readers::{Capture, State, Stream, VERSIONS, Version, extract};
+use super::{Pane, closings};
 use crate::support::screen::is_idle;
 use crate::support::tmux_client::TmuxClient;
 use crate::support::tmux_tap::{Tap, Tapped};
@@ -55,7 +55,12 @@ impl Watched {
     }
 
     /// The same in this directory.
-    pub fn start_in(world: &World, directory: &std::path::Path, args: &str, size: (u16, u16)) -> Self {
+    pub fn start_in(
+        world: &World,
+        directory: &std::path::Path,
+        args: &str,
+        size: (u16, u16),
+    ) -> Self {
         let watched = Self::launch(world, directory, args, size);
         watched.wait_for("the prompt", is_idle);
         assert_eq!(watched.format("#{pane_current_command}"), "kimi");
@@ -63,7 +68,12 @@ impl Watched {
     }
 
     /// The same without waiting for the program.
-    pub fn launch(world: &World, directory: &std::path::Path, args: &str, size: (u16, u16)) -> Self {
+    pub fn launch(
+        world: &World,
+        directory: &std::path::Path,
+        args: &str,
+        size: (u16, u16),
+    ) -> Self {
         let pane = Pane::open(world, "CAO_TERMINAL_ID=aa59085a", size);
         let tap = Tap::open(&pane);
         let client = RefCell::new(TmuxClient::attach(&pane));
@@ -210,7 +220,9 @@ fn ends_in_prompt_row(row: &str) -> bool {
 /// Whether a closing row stands below the last echo.
 fn is_over(rows: &[&str]) -> bool {
     let closed = |row: &&str| {
-        [" • Done", " • Interrupted after ", " • Failed after "].iter().any(|at| row.starts_with(at))
+        [" • Done", " • Interrupted after ", " • Failed after "]
+            .iter()
+            .any(|at| row.starts_with(at))
     };
     let closing = rows.iter().rposition(closed);
     closing.is_some() && closing > rows.iter().rposition(|row| row.starts_with(" ╭─ you "))
@@ -246,7 +258,14 @@ impl Replay {
         replay
     }
 
-    fn turn(&mut self, stream: &mut Stream, tapped: &Tapped, begin: usize, end: usize, step: usize) {
+    fn turn(
+        &mut self,
+        stream: &mut Stream,
+        tapped: &Tapped,
+        begin: usize,
+        end: usize,
+        step: usize,
+    ) {
         let bytes = &tapped.bytes[..end];
         let flip = begin + flip_start(&bytes[begin..]);
         let mut reads = tapped.reads.iter().skip_while(|(at, _)| *at <= begin).peekable();

@@ -230,7 +230,10 @@ impl Composed {
 
 impl Row {
     fn marks(&self) -> Marks {
-        *self.marks.borrow_mut().get_or_insert_with(|| Marks::of(&self.cells, &text_of(&self.cells)))
+        *self
+            .marks
+            .borrow_mut()
+            .get_or_insert_with(|| Marks::of(&self.cells, &text_of(&self.cells)))
     }
 }
 
