@@ -152,10 +152,9 @@ fn chrome_look_alikes_are_defused() {
     assert_eq!(defuse("context: none"), "context: none");
     assert_eq!(defuse("12:01 agent (k ●)"), format!("12:01 agent{j} (k ●)"));
     assert_eq!(defuse("  ⠙ go\n🌑\n── input ──"), format!("  {j}⠙ go\n{j}🌑\n{j}── input ──"));
-    assert_eq!(defuse(" • Used X (y) · 3 lines"), format!(" • Used{j} X (y) · 3 lines"));
-    assert_eq!(defuse("Used X (y) · 3 lines"), format!("Used{j} X (y) · 3 lines"));
+    assert_eq!(defuse(" • Used X (y) · 3 lines"), format!(" • {j}Used X (y) · 3 lines"));
+    assert_eq!(defuse("Used X (y) · 3 lines"), format!("{j}Used X (y) · 3 lines"));
     assert_eq!(defuse("Used X (y), 3 lines\nUsedX (y) · 3"), "Used X (y), 3 lines\nUsedX (y) · 3");
-    assert_eq!(defuse("Welcome to Kimi Code CLI!"), format!("Welcome to Kimi Code CLI{j}!"));
     assert_eq!(defuse("plain text"), "plain text");
 }
 
