@@ -85,7 +85,7 @@ fn a_state_is_one_line_and_its_question_below() {
 #[test]
 fn json_keeps_what_this_version_does_not_know() {
     let world = World::new();
-    let mut line = with_state(&world.instance(5));
+    let mut line = with_state(&Instance { since: 1000.5, ..world.instance(5) });
     line["state"]["moon"] = json!("full");
     world.script(
         &world.instance(5),
