@@ -202,7 +202,7 @@ fn what_waits_is_told_of_an_interrupt_and_of_the_end() {
         match waits.next(Until::Patience) {
             Ok(None) => {}
             Err(trouble) => assert_eq!(trouble.code().status(), 12, "{trouble}"),
-            Ok(Some(reply)) => panic!("{reply:?}"),
+            Ok(Some(reply)) => assert_eq!(reply.answer.state.unwrap().state, State::Exited),
         }
     });
 }
