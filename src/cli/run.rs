@@ -7,7 +7,7 @@ use crate::agent::Modes;
 use crate::config::{Config, ConfigSource};
 use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
-use crate::front::print::{self, Link, PrintOptions};
+use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::platform::Env;
@@ -133,7 +133,8 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     }
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
-    let code = print::run_on_process(options, link).await?;
+    let door = Door::open(&host.env, host.store.share(), &session, &opened.handle.info());
+    let code = print::run_on_process(options, link, door).await?;
     opened.handle.shutdown().await;
     host.close(&session);
     Ok(code)

@@ -159,11 +159,12 @@ mod tests {
         let thinking = Status { phase: Some("think".to_owned()), ..busy };
         assert_eq!(say(&thinking, 4.0), (true, 3, 3.0));
         let broken = Status { context: f64::NAN, ..thinking };
-        assert_eq!(say(&broken, 5.0), (false, 3, 3.0));
+        assert_eq!(say(&broken, 5.0), (true, 4, 3.0));
+        assert_eq!(say(&broken, 5.0), (false, 4, 3.0));
         assert!(portrait.leave(6.0) && !portrait.leave(7.0));
         assert!(!portrait.update(&idle, &facts, 8.0));
         let left = portrait.instance.as_ref().unwrap();
-        assert_eq!((left.state, left.seq, left.since), (State::Exited, 4, 6.0));
+        assert_eq!((left.state, left.seq, left.since), (State::Exited, 5, 6.0));
         assert_eq!((left.phase.as_deref(), left.turn), (None, 1));
     }
 

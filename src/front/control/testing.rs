@@ -1,7 +1,7 @@
 //! What the tests of this folder share.
 
 use super::Status;
-use crate::protocol::control::{Finish, LastTurn, State};
+use crate::protocol::control::{AskKind, Finish, LastTurn, OpenAsk, State};
 
 /// The status of an instance in this turn; the turns before it have ended.
 pub fn status(state: State, turn: u64) -> Status {
@@ -26,5 +26,17 @@ pub fn status(state: State, turn: u64) -> Status {
             sha256: None,
             bytes: 0,
         }),
+    }
+}
+
+/// An approval that is open.
+pub fn approval(id: &str) -> OpenAsk {
+    OpenAsk {
+        id: id.to_owned(),
+        kind: AskKind::Approval,
+        text: "Run command `ls`".to_owned(),
+        options: Vec::new(),
+        questions: Vec::new(),
+        behind: 0,
     }
 }
