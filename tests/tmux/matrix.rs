@@ -24,7 +24,8 @@ fn case(name: &'static str, answer: impl Into<String>) -> Case {
 
 fn cases() -> Vec<Case> {
     let forty: String = (1..=40).map(|n| format!("- line {n} of forty\n")).collect();
-    let marks = "A ✨ text in it\n\nuser@dir💫\n\nit ends in 💫\n\n✨ begins\n\nand ✨\nuser@dir✨ said";
+    let marks =
+        "A ✨ text in it\n\nuser@dir💫\n\nit ends in 💫\n\n✨ begins\n\nand ✨\nuser@dir✨ said";
     vec![
         case("one line", "Just this."),
         case("forty lines", forty),
@@ -33,7 +34,10 @@ fn cases() -> Vec<Case> {
             "Look:\n\n```rust\nfn main() {\n    println!(\"hi\"); // context: 5%\n}\n```\n\n\
              | name | value |\n|------|-------|\n| one  | 1     |\n| two  | 2     |\n\nThe end.",
         ),
-        case("many scripts", "漢字かな交じり文です。\n\n한국어 문장입니다.\n\nשלום עולם و مرحبا\n\ncafé naïve"),
+        case(
+            "many scripts",
+            "漢字かな交じり文です。\n\n한국어 문장입니다.\n\nשלום עולם و مرحبا\n\ncafé naïve",
+        ),
         case("emoji", "Flags 🇩🇪 and 🇯🇵 done\n\n👍🏽 and ❤️ and 🚀 done\n\na family 👨‍👩‍👧 here"),
         case(
             "errors",
@@ -50,7 +54,10 @@ fn cases() -> Vec<Case> {
             "Chrome:\n\n── input ── here\n\n── input ── user@dir💫\n\ncontext: 5%\n\n\
              12:01 agent (x ●)\n\n09:59 yolo shell (y ●)   context: 1.5% (1k/2k)\n\nAfter it.",
         ),
-        case("tool rows", "It prints:\n\n• Used Shell (ls) · 3 lines\n\n• Thought for 2s\n\nand so on."),
+        case(
+            "tool rows",
+            "It prints:\n\n• Used Shell (ls) · 3 lines\n\n• Thought for 2s\n\nand so on.",
+        ),
         case("rules", "Above\n\n────────────\n\n━━━━━━\n\nBelow"),
         case("welcome", "It says\n\nWelcome to Kimi Code CLI!\n\nand waits."),
         Case {
@@ -97,7 +104,10 @@ fn script(request: &Recorded, _: usize) -> Reply {
 /// The lines that a reader of this answer should get.
 fn lines_of(answer: &str) -> Vec<String> {
     let lines = answer.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.enumerate().map(|(n, line)| if n == 0 { format!("• {line}") } else { line.into() }).collect()
+    lines
+        .enumerate()
+        .map(|(n, line)| if n == 0 { format!("• {line}") } else { line.into() })
+        .collect()
 }
 
 fn squeezed(lines: &[String]) -> String {

@@ -24,6 +24,7 @@ pub struct Composed {
     row: usize,
     column: usize,
     margins: Option<(usize, usize)>,
+    saved: Option<(usize, usize)>,
     pen: (Option<u8>, bool),
     sequence: Option<Vec<u8>>,
     partial: Vec<u8>,
@@ -48,6 +49,7 @@ impl Composed {
             row: 0,
             column: 0,
             margins: None,
+            saved: None,
             pen: (None, false),
             sequence: None,
             partial: Vec::new(),
@@ -158,6 +160,8 @@ impl Composed {
             // A title, a mark of a shell, a notification: swallowed.
             [b']', ..] => {}
             [b'(' | b')', _] | [b'=' | b'>'] => {}
+            [b'7'] => self.saved = Some((self.row, self.column)),
+            [b'8'] => (self.row, self.column) = self.saved.take().unwrap_or((0, 0)),
             _ => self.fault(&text),
         }
     }
@@ -230,7 +234,10 @@ impl Composed {
 
 impl Row {
     fn marks(&self) -> Marks {
-        *self.marks.borrow_mut().get_or_insert_with(|| Marks::of(&self.cells, &text_of(&self.cells)))
+        *self
+            .marks
+            .borrow_mut()
+            .get_or_insert_with(|| Marks::of(&self.cells, &text_of(&self.cells)))
     }
 }
 

@@ -26,8 +26,11 @@ pub fn answer(version: Version, capture: &Capture, height: usize) -> Option<Vec<
             Version::V2 | Version::V3 => streamed(rows),
             Version::V4 => classified(rows),
         }?;
-        let lines: Vec<String> =
-            lines.iter().map(|row| row.text.trim().to_owned()).filter(|row| !row.is_empty()).collect();
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|row| row.text.trim().to_owned())
+            .filter(|row| !row.is_empty())
+            .collect();
         (!lines.is_empty()).then_some(lines)
     })
 }
@@ -35,7 +38,9 @@ pub fn answer(version: Version, capture: &Capture, height: usize) -> Option<Vec<
 /// A bullet in the colour of traces right behind the sequence that sets it.
 fn is_trace(row: &Styled) -> bool {
     let set = "\x1b[38;5;244m";
-    row.raw.match_indices(set).any(|(at, _)| row.raw[at + set.len()..].trim_start().starts_with('•'))
+    row.raw
+        .match_indices(set)
+        .any(|(at, _)| row.raw[at + set.len()..].trim_start().starts_with('•'))
 }
 
 fn is_edge(row: &Styled) -> bool {
@@ -61,9 +66,8 @@ fn streamed(rows: &[Styled]) -> Option<Vec<&Styled>> {
     let edge = rows.iter().rposition(is_edge);
     let echo = rows.iter().rposition(|row| is_echo(&row.text));
     let start = edge.max(echo).map_or(0, |at| at + 1);
-    let ends = |row: &Styled| {
-        ends_in_mark(&row.text) || is_input_rule(&row.text) || is_footer(&row.text)
-    };
+    let ends =
+        |row: &Styled| ends_in_mark(&row.text) || is_input_rule(&row.text) || is_footer(&row.text);
     let end = start + rows[start..].iter().position(ends)?;
     let kept = rows[start..end].iter().filter(|row| !is_trace(row) && !is_clock_footer(&row.text));
     Some(kept.collect())

@@ -20,11 +20,7 @@ pub struct Stream {
 impl Stream {
     /// Nothing was read yet.
     pub fn new() -> Self {
-        Self {
-            screen: Composed::new(),
-            flat: Flat::new(V2_WINDOW),
-            long: Flat::new(LATER_WINDOW),
-        }
+        Self { screen: Composed::new(), flat: Flat::new(V2_WINDOW), long: Flat::new(LATER_WINDOW) }
     }
 
     /// The next bytes of the pane.

@@ -6,7 +6,8 @@ use super::rows;
 use super::{Capture, State, Stream, VERSIONS, Version, extract, words};
 
 const PROMPT: &str = "── input ── root@aa59💫";
-const FOOTER: &str = "\x1b[38;5;242m 12:01 yolo agent (kimi-k2 ●) aa59   context: 0.5% (1.3k/262.1k)\x1b[m";
+const FOOTER: &str =
+    "\x1b[38;5;242m 12:01 yolo agent (kimi-k2 ●) aa59   context: 0.5% (1.3k/262.1k)\x1b[m";
 const ECHO: [&str; 3] = [
     " \x1b[38;5;222m╭─ you ───────────────╮\x1b[m",
     " \x1b[38;5;222m│ root@aa59💫 say it   │\x1b[m",
@@ -64,7 +65,10 @@ const BUSY: [&str; 4] = [
 #[test]
 fn an_answer_is_cut_out_of_the_layout() {
     let thought = " \x1b[38;5;244m• Thought for 2s\x1b[m";
-    all_read(&idle(&[thought, "", "• Here it is:", "      indented"]), &["• Here it is:", "indented"]);
+    all_read(
+        &idle(&[thought, "", "• Here it is:", "      indented"]),
+        &["• Here it is:", "indented"],
+    );
     let tool = [
         thought,
         "• Let me see.",
@@ -191,8 +195,17 @@ fn the_virtual_screen_has_its_gaps() {
         !stream.screen.faults().is_empty()
     };
     for bad in [
-        "\x1b[?1049h", "\x1b[3S", "\x1b[T", "\x1b[<u", "\x1b[=1;1u", "\x1b[!p", "\x1b[4:3m",
-        "\x1b[38:2::1:2:3m", "\x1bP+q5443\x1b\\", "\x1b_Ga\x1b\\", "\x1b[?u", "\x1b7",
+        "\x1b[?1049h",
+        "\x1b[3S",
+        "\x1b[T",
+        "\x1b[<u",
+        "\x1b[=1;1u",
+        "\x1b[!p",
+        "\x1b[4:3m",
+        "\x1b[38:2::1:2:3m",
+        "\x1bP+q5443\x1b\\",
+        "\x1b_Ga\x1b\\",
+        "\x1b[?u",
     ] {
         assert!(faulty(bad), "{bad:?}");
     }
@@ -204,6 +217,8 @@ fn the_virtual_screen_has_its_gaps() {
     stream.feed(b"\x1b[1;3r\x1b[1;1Ha\r\nb\r\nc\r\nd\x1b[r!\x1b[9;1Hlast");
     assert_eq!(stream.screen.texts()[..4], ["b", "c", "d!", ""]);
     assert_eq!(stream.screen.texts()[8], "last");
+    stream.feed(b"\x1b[5;3H\x1b7\x1b[9;1H\x1b8here");
+    assert_eq!(stream.screen.texts()[4], "  here");
     stream.feed("\x1b[1;1H漢字\u{2060}gone\x1b[K\x1b[2;1Hx".as_bytes());
     assert_eq!(stream.screen.texts()[..2], ["漢字", "x"]);
 }
@@ -212,9 +227,12 @@ fn the_virtual_screen_has_its_gaps() {
 #[test]
 fn the_virtual_screen_is_a_terminal() {
     let rows: String = (0..300)
-        .map(|n| format!("\x1b[1;20r\x1b[20;1H\n\x1b[r\x1b[20;1H\x1b[38;5;{n}mrow {n} 漢\x1b[0m\x1b[K"))
+        .map(|n| {
+            format!("\x1b[1;20r\x1b[20;1H\n\x1b[r\x1b[20;1H\x1b[38;5;{n}mrow {n} 漢\x1b[0m\x1b[K")
+        })
         .collect();
-    let bytes = format!("\x1b[2J\x1b[H{rows}\x1b[22;1H{PROMPT}\r\x1b[23;1H{FOOTER}\x1b[K\x1b[21;4Hx");
+    let bytes =
+        format!("\x1b[2J\x1b[H{rows}\x1b[22;1H{PROMPT}\r\x1b[23;1H{FOOTER}\x1b[K\x1b[21;4Hx");
     let mut stream = Stream::new();
     stream.feed(bytes.as_bytes());
     let mut parser = crate::support::pty::parser(400, 200);
@@ -232,7 +250,9 @@ fn words() {
     assert!(words::is_echo("│ root@a💫 hello │") && !words::is_echo("root@a💫  "));
     assert!(words::is_footer("x agent (kimi ●) y") && words::is_footer("context:  12.5%"));
     assert!(!words::is_footer("agents (kimi)") && !words::is_footer("context: none%"));
-    assert!(words::is_clock_footer(" 12:01 yolo agent (x") && !words::is_clock_footer("a: agent ("));
+    assert!(
+        words::is_clock_footer(" 12:01 yolo agent (x") && !words::is_clock_footer("a: agent (")
+    );
     assert!(words::begins_with_spinner("  ⠙ a") && words::begins_with_spinner(" 🌑 "));
     assert!(!words::begins_with_spinner("a ⠙") && !words::begins_with_spinner("🌑 a"));
     assert!(words::is_box_edge(" ╰───╯") && !words::is_box_edge("╰─ 12:01 ─╯"));

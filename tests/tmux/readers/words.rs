@@ -109,8 +109,7 @@ pub fn has_spinner_glyph(row: &str) -> bool {
 /// Whether the row begins with a spinner frame, or is a moon by itself.
 pub fn begins_with_spinner(row: &str) -> bool {
     let row = row.trim();
-    row.starts_with(|c| FRAMES.contains(c))
-        || row.chars().count() == 1 && row.starts_with(is_moon)
+    row.starts_with(|c| FRAMES.contains(c)) || row.chars().count() == 1 && row.starts_with(is_moon)
 }
 
 /// Whether the row begins with a bullet, blanks aside.

@@ -100,7 +100,8 @@ fn tool_head(row: &str, first: usize) -> Option<usize> {
     let text = row.get(first..)?;
     let head = text.strip_prefix('•').unwrap_or(text).trim_start();
     let call = head.strip_prefix("Used")?;
-    let shaped = call.starts_with(char::is_whitespace) && call.contains('(') && call.contains(" · ");
+    let shaped =
+        call.starts_with(char::is_whitespace) && call.contains('(') && call.contains(" · ");
     shaped.then_some(row.len() - call.len())
 }
 
