@@ -45,7 +45,7 @@ fn script(request: &Recorded, index: usize) -> Reply {
                     {"label": "That", "description": "one"}], "multi_select": false}]});
             reply.tool_call(&format!("q{index}"), "AskUserQuestion", &question.to_string())
         }
-        "retry" if index % 3 != 0 => reply.think("Hm.").text("Half an\n\nanswer").drop_here(),
+        "retry" if !index.is_multiple_of(3) => reply.think("Hm.").text("Half an\n\nanswer").drop_here(),
         "wait" => reply.late(Duration::from_millis(300)).text("At last."),
         _ => reply.text("A short answer."),
     }
@@ -78,7 +78,7 @@ fn round(world: &World, size: (u16, u16), wanted: usize) -> (Replay, usize) {
         watched.watch(|capture| {
             let dialog = capture.rows.iter().any(|row| row.text.contains("▶ Which?"));
             pressed.set(pressed.get() + usize::from(dialog));
-            if pressed.get() == 10 {
+            if dialog && pressed.get() == 10 {
                 watched.send_keys(&["1"]);
             }
         });

@@ -298,7 +298,8 @@ fn a_pane_that_changes_its_size_is_read_as_before() {
     watched.turn("three");
     watched.wait_state(State::Completed);
     assert_eq!(answer_of(&watched), ["• Third."]);
-    watched.replay(13);
+    // A resize erases before it paints: only whole writes are judged.
+    watched.replay(usize::MAX);
 }
 
 fn resize(watched: &Watched, (columns, rows): (u16, u16)) {

@@ -184,14 +184,14 @@ impl Composed {
         let (first, second) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         match end {
             b'H' | b'f' => {
-                self.row = first.max(1).min(ROWS) - 1;
-                self.column = second.max(1).min(COLUMNS) - 1;
+                self.row = first.clamp(1, ROWS) - 1;
+                self.column = second.clamp(1, COLUMNS) - 1;
             }
             b'A' => self.row = self.row.saturating_sub(first.max(1)),
             b'B' => self.row = (self.row + first.max(1)).min(ROWS - 1),
             b'C' => self.column = (self.column + first.max(1)).min(COLUMNS - 1),
             b'D' => self.column = self.column.saturating_sub(first.max(1)),
-            b'G' => self.column = first.max(1).min(COLUMNS) - 1,
+            b'G' => self.column = first.clamp(1, COLUMNS) - 1,
             b'K' if first == 0 => {
                 let (row, column) = (self.row, self.column);
                 self.rows[row].cells.truncate(column);
