@@ -43,6 +43,7 @@ fn the_help_is_this() {
 
     Commands:
       info  Print versions of the program and its protocols
+      ctl   See what the instances that run do, and drive them
 
     One-shot use:
       -p, --prompt <TEXT>           Ask TEXT. On a terminal it becomes the first
@@ -76,6 +77,7 @@ fn the_help_is_this() {
 
     Customisation:
           --agent-file <FILE>       Use the agent described in FILE (YAML)
+          --agent <NAME>            Use a built-in agent: default or okabe
           --mcp-config <JSON>       Add the MCP servers of this JSON text.
                                     Repeatable
           --mcp-config-file <FILE>  Use the MCP servers of FILE instead of

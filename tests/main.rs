@@ -2,6 +2,7 @@
 
 mod agent;
 mod cli;
+mod ctl;
 mod docked;
 mod laws;
 mod llm;

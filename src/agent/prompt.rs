@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use super::listing;
+use crate::customize::Agent;
 use crate::platform::Env;
-
-const TEMPLATE: &str = include_str!("../../assets/prompts/system.md");
 
 /// What the prompt says about the surroundings.
 pub struct PromptFacts {
@@ -18,9 +17,20 @@ pub struct PromptFacts {
 }
 
 impl PromptFacts {
-    /// The prompt. It is made once per session and stored with it, so that every request of the
-    /// session begins with the same bytes.
-    pub fn render(&self, env: &Env) -> String {
+    /// The agent's prompt. It is made once per session and stored with it, so that every request of
+    /// the session begins with the same bytes.
+    pub fn render(&self, agent: &Agent, env: &Env) -> String {
+        let values = self.values(env);
+        let value = |name: &str| {
+            let args = agent.args.iter().map(|(name, value)| (name.as_str(), value));
+            let facts = values.iter().map(|(name, value)| (*name, value));
+            args.chain(facts).find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        };
+        agent.prompt.render(&value)
+    }
+
+    /// The [`VARIABLES`](crate::customize::agent_file::VARIABLES) and their values.
+    fn values(&self, env: &Env) -> [(&'static str, String); 8] {
         let now = jiff::Timestamp::try_from(env.clock.now()).map_or_else(
             |_| String::new(),
             |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%FT%T%:z").to_string(),
@@ -30,77 +40,65 @@ impl PromptFacts {
             "windows" => "Windows",
             _ => "Linux",
         };
-        let additional = if self.additional_dirs.is_empty() {
-            String::new()
-        } else {
-            let dirs: Vec<_> =
-                self.additional_dirs.iter().map(|dir| format!("`{}`", dir.display())).collect();
-            format!("- The workspace also has: {}\n", dirs.join(", "))
-        };
-        let agents = if self.agents_md.is_empty() { "(none)" } else { &self.agents_md };
-        let values = [
-            ("KIMI_NOW", now.as_str()),
-            ("KIMI_OS", os),
-            ("KIMI_SHELL", &self.shell),
-            ("KIMI_WORK_DIR", &self.work_dir.display().to_string()),
-            ("KIMI_WORK_DIR_LS", &listing::tree(&self.work_dir)),
-            ("KIMI_ADDITIONAL_DIRS_INFO", &additional),
-            ("KIMI_AGENTS_MD", agents),
-            ("ROLE_ADDITIONAL", ""),
-        ];
-        fill(TEMPLATE, &values)
+        let additional: Vec<String> = self
+            .additional_dirs
+            .iter()
+            .map(|dir| format!("## `{}`\n\n```\n{}\n```", dir.display(), listing::tree(dir)))
+            .collect();
+        [
+            ("KIMI_NOW", now),
+            ("KIMI_OS", os.to_owned()),
+            ("KIMI_SHELL", self.shell.clone()),
+            ("KIMI_WORK_DIR", self.work_dir.display().to_string()),
+            ("KIMI_WORK_DIR_LS", listing::tree(&self.work_dir)),
+            ("KIMI_ADDITIONAL_DIRS_INFO", additional.join("\n\n")),
+            ("KIMI_AGENTS_MD", self.agents_md.clone()),
+            // There are no skills yet; prompts that ask for them get none.
+            ("KIMI_SKILLS", String::new()),
+        ]
     }
-}
-
-/// Puts values in place of `${NAME}`, in one pass: a value is never looked at again.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut out = String::with_capacity(template.len() * 2);
-    let mut rest = template;
-    while let Some(start) = rest.find("${") {
-        let (before, from) = rest.split_at(start);
-        out.push_str(before);
-        let value = from.find('}').and_then(|end| {
-            let name = &from[2..end];
-            values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, end))
-        });
-        match value {
-            Some((value, end)) => {
-                out.push_str(value);
-                rest = &from[end + 1..];
-            }
-            None => {
-                out.push_str("${");
-                rest = &from[2..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::customize::Builtin;
+    use crate::customize::agent_file::VARIABLES;
     use crate::platform::env::fixed;
 
-    #[test]
-    fn values_are_not_filled_again() {
-        assert_eq!(fill("a ${A} ${B} ${C", &[("A", "${B}"), ("B", "x")]), "a ${B} x ${C");
+    fn facts() -> PromptFacts {
+        PromptFacts {
+            work_dir: PathBuf::from("/work"),
+            additional_dirs: vec![PathBuf::from("/more")],
+            agents_md: "Use tabs. ${KIMI_NOW}".to_owned(),
+            shell: "bash (`/bin/bash`)".to_owned(),
+        }
     }
 
     #[test]
     fn the_prompt_is_short_and_whole() {
-        let facts = PromptFacts {
-            work_dir: PathBuf::from("/work"),
-            additional_dirs: vec![PathBuf::from("/more")],
-            agents_md: "Use tabs.".to_owned(),
-            shell: "bash (`/bin/bash`)".to_owned(),
-        };
-        let prompt = facts.render(&fixed::env("/home/u", &[]));
-        assert!(!prompt.contains("${"), "{prompt}");
-        for part in ["`/work`", "`/more`", "Use tabs.", "2026-01-02"] {
+        let env = fixed::env("/home/u", &[]);
+        let default = Agent::builtin(Builtin::Default).unwrap();
+        let prompt = facts().render(&default, &env);
+        // What comes from a file is not looked at again.
+        assert_eq!(prompt.matches("${").count(), 1, "{prompt}");
+        assert!(!prompt.contains("{%") && !prompt.contains("\n\n\n"), "{prompt}");
+        for part in ["`/work`", "## `/more`", "Use tabs. ${KIMI_NOW}", "2026-01-02"] {
             assert!(prompt.contains(part), "{part} is missing");
         }
         assert!(prompt.len() < 5_000, "{} bytes", prompt.len());
+        let alone =
+            PromptFacts { additional_dirs: Vec::new(), agents_md: String::new(), ..facts() };
+        let prompt = alone.render(&default, &env);
+        assert!(prompt.ends_with("\n\n(none)"), "{prompt}");
+        assert!(!prompt.contains("also has") && !prompt.contains("\n\n\n"), "{prompt}");
+    }
+
+    #[test]
+    fn every_variable_has_a_value() {
+        let values = facts().values(&fixed::env("/home/u", &[]));
+        for name in VARIABLES {
+            assert!(values.iter().any(|(known, _)| *known == name), "{name}");
+        }
     }
 }

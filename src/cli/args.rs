@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::ctl::{CtlCommand, EXIT_STATUS};
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.
@@ -146,7 +147,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = EXTEND)]
     pub agent_file: Option<PathBuf>,
 
-    #[arg(long, value_name = "NAME", hide = true)]
+    /// Use a built-in agent: default or okabe.
+    #[arg(long, value_name = "NAME", help_heading = EXTEND)]
     pub agent: Option<String>,
 
     /// Add the MCP servers of this JSON text. Repeatable.
@@ -204,6 +206,12 @@ pub enum Command {
         /// As one line of JSON.
         #[arg(long, help_heading = "Options")]
         json: bool,
+    },
+    /// See what the instances that run do, and drive them.
+    #[command(override_usage = "kimi ctl [OPTIONS] <COMMAND>", after_help = EXIT_STATUS)]
+    Ctl {
+        #[command(subcommand)]
+        command: Option<CtlCommand>,
     },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]

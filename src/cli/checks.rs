@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::UsageError;
 use crate::config;
+use crate::customize::Builtin;
 use crate::front::print::Format;
 use crate::platform::Env;
 
@@ -123,6 +124,12 @@ pub(super) fn config_text(text: String) -> Result<String, UsageError> {
         Ok(()) => Ok(text),
         Err(error) => Err(UsageError::invalid("--config", error.to_string())),
     }
+}
+
+/// An agent that the program brings.
+pub(super) fn agent(name: &str) -> Result<Builtin, UsageError> {
+    one_of("'--agent'", name, &Builtin::NAMES)?;
+    Ok(Builtin::named(name).unwrap_or(Builtin::Default))
 }
 
 /// One of the named values.

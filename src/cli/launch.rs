@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::checks::{self, JsonObject};
 use super::{Args, UsageError};
+use crate::customize::Builtin;
 use crate::front::print::{Format, PrintOptions};
 use crate::platform::Env;
 
@@ -38,7 +39,7 @@ pub struct Launch {
     pub afk: bool,
     /// Begin in plan mode.
     pub plan: bool,
-    pub agent_file: Option<PathBuf>,
+    pub agent: AgentChoice,
     pub mcp: McpServers,
     /// Directories that replace the search for skills; empty leaves it.
     pub skills_dirs: Vec<PathBuf>,
@@ -92,6 +93,14 @@ pub enum ConfigChoice {
     File(PathBuf),
     /// JSON or TOML that was checked.
     Text(String),
+}
+
+/// Who works in the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentChoice {
+    Builtin(Builtin),
+    /// An agent file; absolute.
+    File(PathBuf),
 }
 
 /// MCP servers that the command line names. Each value is the JSON object as it was given: with an
@@ -186,9 +195,11 @@ impl Launch {
             (None, Some(file)) => ConfigChoice::File(checks::file("'--config-file'", file, env)?),
             (None, None) => ConfigChoice::Default,
         };
-        let agent_file = args.agent_file.as_deref();
-        let agent_file =
-            agent_file.map(|file| checks::file("'--agent-file'", file, env)).transpose()?;
+        let agent = match (&args.agent_file, &args.agent) {
+            (Some(file), _) => AgentChoice::File(checks::file("'--agent-file'", file, env)?),
+            (None, Some(name)) => AgentChoice::Builtin(checks::agent(name)?),
+            (None, None) => AgentChoice::Builtin(Builtin::Default),
+        };
         let mut mcp = McpServers::default();
         for file in &args.mcp_config_file {
             let path = checks::file("'--mcp-config-file'", file, env)?;
@@ -206,15 +217,6 @@ impl Launch {
             .collect::<Result<_, _>>()?;
 
         let mut notices = Vec::new();
-        if let Some(agent) = &args.agent {
-            checks::one_of("'--agent'", agent, &["default", "okabe"])?;
-            if agent == "okabe" {
-                notices.push(
-                    "the agent 'okabe' is not part of this version yet; using the default agent"
-                        .to_owned(),
-                );
-            }
-        }
         let ralph = args.max_ralph_iterations.as_deref();
         let ralph =
             ralph.map(|n| checks::at_least("'--max-ralph-iterations'", n, -1)).transpose()?;
@@ -237,7 +239,7 @@ impl Launch {
             yolo: args.yolo,
             afk: args.afk || args.auto,
             plan: args.plan,
-            agent_file,
+            agent,
             mcp,
             skills_dirs,
             max_steps_per_turn: checks::count("'--max-steps-per-turn'", args.max_steps_per_turn)?,

@@ -5,8 +5,10 @@
 
 mod args;
 mod checks;
+mod ctl;
 mod info;
 mod launch;
+mod mcp;
 mod run;
 mod usage_error;
 
@@ -19,7 +21,9 @@ use std::io::{IsTerminal, Write};
 pub use crate::front::ending::ExitCode;
 pub use args::{Args, Command};
 pub use info::VERSION;
-pub use launch::{ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals};
+pub use launch::{
+    AgentChoice, ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals,
+};
 pub use usage_error::UsageError;
 
 use crate::front::tui::text::clean_line;
@@ -58,6 +62,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     match &args.command {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
+        Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

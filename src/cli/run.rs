@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain};
+use super::{
+    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp,
+};
 use crate::agent::Modes;
-use crate::config::{Config, ConfigSource};
+use crate::config::{Config, ConfigSource, write_default_if_missing};
+use crate::customize::Agent;
 use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
@@ -31,12 +34,16 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         );
     }
     let host = host(&launch, &env)?;
+    let written = write_config(&host);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let result = match launch.front.clone() {
         Front::Tui { initial_prompt } => runtime.block_on(screen(host, &launch, initial_prompt)),
         Front::Print(_) => runtime.block_on(print_mode(host, &launch)),
     };
+    if let Some(written) = written {
+        let _ = written.join();
+    }
     // A thread may hold a read of stdin that never ends.
     runtime.shutdown_background();
     result
@@ -50,6 +57,11 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
+    let agent = match &launch.agent {
+        AgentChoice::Builtin(which) => Agent::builtin(*which)?,
+        AgentChoice::File(file) => Agent::load(file)?,
+    };
+    loaded.warnings.extend(agent.warnings.iter().cloned());
     Ok(Host {
         env: env.clone(),
         store: SessionStore::new(ShareDir::from_env(env)),
@@ -66,8 +78,23 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             },
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
+            agent: Some(Arc::new(agent)),
+            mcp: mcp::check(&launch.mcp)?,
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
+    })
+}
+
+/// Writes the configuration file with all defaults if there is none: other programs look for its keys
+/// and edit them. On a thread of its own, since the first frame does not wait for a disk.
+fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
+    let path = host.loaded.path.clone().filter(|_| host.loaded.is_default_file)?;
+    std::fs::symlink_metadata(&path).is_err().then(|| {
+        std::thread::spawn(move || {
+            if let Err(error) = write_default_if_missing(&path) {
+                tracing::warn!(%error, "the configuration has no file");
+            }
+        })
     })
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::cli::AgentChoice;
 use crate::front::print::Format;
 use crate::platform::env::fixed;
 
@@ -68,6 +69,32 @@ fn the_lines_that_clients_start_us_with() {
     assert!(launched.yolo);
     assert_eq!(launched.model.as_deref(), Some("m"));
     assert_eq!(launched.mcp.inline[0]["a"]["command"], "x");
+
+    // All at once, in whatever order.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let mut words = [
+        vec!["--yolo"],
+        vec!["--work-dir", "/usr"],
+        vec!["--no-thinking"],
+        vec!["--model", "m"],
+        vec!["--session", "2b1d4c1e-0000-4000-8000-000000000001"],
+        vec!["--agent-file", file],
+        vec!["--mcp-config", "{}"],
+        vec!["--mcp-config", "{\"a\":{\"url\":\"u\"}}"],
+    ];
+    let all = |words: &[Vec<&str>]| launch(&words.concat());
+    let launched = all(&words);
+    assert_eq!((launched.yolo, launched.thinking), (true, Some(false)));
+    assert_eq!(launched.session, SessionChoice::Id("2b1d4c1e-0000-4000-8000-000000000001".into()));
+    assert_eq!(launched.agent, AgentChoice::File(file.into()));
+    assert_eq!(launched.mcp.inline.len(), 2);
+    for turn in 0..words.len() {
+        words.rotate_left(1);
+        let other = all(&words);
+        let inline = |launch: &Launch| launch.mcp.inline.iter().map(|map| map.len()).sum::<usize>();
+        assert_eq!(inline(&other), 1, "{turn}");
+        assert_eq!(Launch { mcp: launched.mcp.clone(), ..other }, launched, "{words:?}");
+    }
 
     let quiet = launch(&["--quiet", "-p", " hi "]);
     assert_eq!(quiet.front, Front::Print(PrintRequest { final_only: true, ..print(Some("hi")) }));
@@ -263,8 +290,8 @@ fn configuration_text_is_json_or_toml() {
 
 #[test]
 fn options_without_effect_say_so() {
-    assert_eq!(launch(&["--agent", "okabe", "--max-ralph-iterations", "-1"]).notices.len(), 2);
-    assert!(launch(&["--agent", "default", "--max-ralph-iterations", "0"]).notices.is_empty());
+    assert_eq!(launch(&["--max-ralph-iterations", "-1"]).notices.len(), 1);
+    assert!(launch(&["--agent", "okabe", "--max-ralph-iterations", "0"]).notices.is_empty());
     assert_eq!(launch(&["--max-steps-per-turn", "99999999999"]).max_steps_per_turn, Some(u32::MAX));
 }
 

@@ -15,6 +15,11 @@ impl UsageError {
         Self(one_line(&format!("Invalid value for {hint}: {}", message.as_ref())))
     }
 
+    /// Something that has to be there is not.
+    pub fn missing(what: &str) -> Self {
+        Self(one_line(&format!("Missing {what}.")))
+    }
+
     /// A word where a subcommand stands.
     pub fn no_such_command(word: &str) -> Self {
         Self(one_line(&format!("No such command '{word}'.")))
@@ -38,6 +43,10 @@ impl UsageError {
                 Some(known) => format!("No such option '{option}'. Did you mean '{known}'?"),
                 None => format!("No such option '{option}'."),
             },
+            ErrorKind::InvalidSubcommand => {
+                let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+                format!("No such command '{word}'.")
+            }
             ErrorKind::InvalidValue => format!("Option '{option}' requires an argument."),
             ErrorKind::TooManyValues => format!("Option '{option}' does not take a value."),
             ErrorKind::InvalidUtf8 => {

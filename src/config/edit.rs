@@ -1,13 +1,14 @@
 //! Changing one key of a configuration file and nothing else in it.
 
+use std::io;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, TableLike};
 
 use super::ConfigError;
-use super::load::{is_json, located, read_text, write_default_if_missing};
-use crate::store::write_atomic;
+use super::load::{MAX_BYTES, is_json, located, write_default_if_missing};
+use crate::store::{RewriteError, rewrite};
 
 /// A value to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,23 +38,32 @@ impl From<&str> for Scalar {
 
 /// Sets the key at this path (`["default_model"]`, `["tui", "status_bar"]`) in the file as it is
 /// now, keeping comments, order and unknown keys. A missing file is written with all defaults
-/// first. The file is replaced atomically and private to the user afterwards.
+/// first. The file is replaced atomically and private to the user afterwards. What other processes
+/// write meanwhile stays: nothing is ever written from an old copy.
 pub fn set_key(path: &Path, key: &[&str], value: impl Into<Scalar>) -> Result<(), ConfigError> {
     if !is_json(path) {
         write_default_if_missing(path)?;
     }
-    let text = read_text(path)?.unwrap_or_default();
-    let edited = if is_json(path) {
-        let text = if text.trim().is_empty() { "{}" } else { &text };
-        edit_json(path, text, key, value.into())?
-    } else {
-        edit_toml(path, &text, key, value.into())?
-    };
-    if edited == text {
-        return Ok(());
-    }
-    write_atomic(path, edited.as_bytes(), 0o600)
-        .map_err(|source| ConfigError::Write { path: path.to_path_buf(), source })
+    let value = value.into();
+    let done = rewrite(path, MAX_BYTES, 0o600, |bytes| {
+        let text = std::str::from_utf8(bytes.unwrap_or_default()).map_err(|error| {
+            let source = io::Error::new(io::ErrorKind::InvalidData, error);
+            ConfigError::Read { path: path.to_path_buf(), source }
+        })?;
+        let edited = if is_json(path) {
+            let text = if text.trim().is_empty() { "{}" } else { text };
+            edit_json(path, text, key, value.clone())?
+        } else {
+            edit_toml(path, text, key, value.clone())?
+        };
+        Ok((edited != text).then(|| edited.into_bytes()))
+    });
+    let path = path.to_path_buf();
+    done.map_err(|error| match error {
+        RewriteError::Read(source) => ConfigError::Read { path, source },
+        RewriteError::Write(source) => ConfigError::Write { path, source },
+        RewriteError::Change(error) => error,
+    })
 }
 
 fn edit_toml(path: &Path, text: &str, key: &[&str], value: Scalar) -> Result<String, ConfigError> {
@@ -133,6 +143,7 @@ fn invalid(path: &Path, problem: String) -> ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, ConfigSource};
     use std::fs;
 
     fn edited(text: &str, key: &[&str], value: impl Into<Scalar>) -> String {
@@ -190,6 +201,41 @@ mod tests {
             assert!(set_key(&path, key, "x").is_err(), "{text}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_others_wrote_since_the_start_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        write_default_if_missing(&path).unwrap();
+        let env = crate::platform::env::fixed::env(dir.path(), &[]);
+        Config::load(&ConfigSource::File(path.clone()), &env).unwrap();
+        // An orchestrator raises the limit while we run.
+        let text = fs::read_to_string(&path).unwrap();
+        let raised = text.replace("tool_call_timeout_ms = 60000", "tool_call_timeout_ms = 600000");
+        assert_ne!(raised, text);
+        fs::write(&path, &raised).unwrap();
+        set_key(&path, &["theme"], "light").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, raised.replace("theme = \"dark\"", "theme = \"light\""));
+        assert!(!write_default_if_missing(&path).unwrap());
+    }
+
+    #[test]
+    fn writers_of_different_keys_do_not_undo_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let path = &path;
+                scope.spawn(move || set_key(path, &["tui", &format!("key{n}")], n).unwrap());
+            }
+        });
+        let text = fs::read_to_string(&path).unwrap();
+        for n in 0..8 {
+            assert!(text.contains(&format!("\nkey{n} = {n}\n")), "{text}");
+        }
+        assert!(text.contains("\ntool_call_timeout_ms = 60000\n"), "{text}");
     }
 
     #[test]

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::parse::parse;
 use super::{Config, ConfigError};
 use crate::platform::env::Env;
-use crate::store::{ShareDir, write_atomic};
+use crate::store::{ShareDir, write_new};
 
 /// A larger file is no configuration.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The default file, every key on its own line because other programs edit them by pattern.
 const DEFAULT_FILE: &str = include_str!("default.toml");
@@ -70,7 +70,11 @@ impl Config {
                     Some(document) => checked(&document, &default, &mut warnings)?,
                     None => match read_document(&share.legacy_config_json())? {
                         Some(document) => migrate(document, &share, &mut warnings)?,
-                        None => Self::default(),
+                        // Another process may have moved the old one over between the two looks.
+                        None => match read_document(&default)? {
+                            Some(document) => checked(&document, &default, &mut warnings)?,
+                            None => Self::default(),
+                        },
                     },
                 };
                 (config, Some(default.clone()))
@@ -88,11 +92,7 @@ pub fn check_text(text: &str) -> Result<(), ConfigError> {
 
 /// Writes the file with all defaults unless there is something already. Returns whether it did.
 pub fn write_default_if_missing(path: &Path) -> Result<bool, ConfigError> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Ok(false);
-    }
-    write_atomic(path, DEFAULT_FILE.as_bytes(), 0o600)
-        .map(|()| true)
+    write_new(path, DEFAULT_FILE.as_bytes(), 0o600)
         .map_err(|source| ConfigError::Write { path: path.to_path_buf(), source })
 }
 
@@ -105,26 +105,44 @@ fn checked(
         .map_err(|problem| ConfigError::Invalid { path: path.to_path_buf(), problem })
 }
 
-/// Writes an old `config.json` as TOML and renames it, once it is known to be good.
+/// Writes an old `config.json` as TOML and renames it, once it is known to be good. Keys that other
+/// programs edit by pattern are written out.
 fn migrate(
-    mut document: Map<String, Value>,
+    document: Map<String, Value>,
     share: &ShareDir,
     warnings: &mut Vec<String>,
 ) -> Result<Config, ConfigError> {
     let legacy = share.legacy_config_json();
     let config = checked(&document, &legacy, warnings)?;
-    document.entry("default_model").or_insert_with(|| Value::from(""));
-    document.entry("default_thinking").or_insert_with(|| Value::from(false));
     let mut document = Value::Object(document);
     drop_nulls(&mut document);
+    write_out(&mut document, &["default_model"], Value::from(""));
+    write_out(&mut document, &["default_thinking"], Value::from(false));
+    let timeout = Value::from(config.mcp_client.tool_call_timeout_ms);
+    write_out(&mut document, &["mcp", "client", "tool_call_timeout_ms"], timeout);
     let moved = toml::to_string_pretty(&document)
         .map_err(io::Error::other)
-        .and_then(|text| write_atomic(&share.config_toml(), text.as_bytes(), 0o600))
-        .and_then(|()| fs::rename(&legacy, legacy.with_extension("json.bak")));
-    if let Err(error) = moved {
+        .and_then(|text| write_new(&share.config_toml(), text.as_bytes(), 0o600))
+        .and_then(|_| fs::rename(&legacy, legacy.with_extension("json.bak")));
+    // When the old one is gone, another process did it.
+    if let Err(error) = moved
+        && legacy.exists()
+    {
         warnings.push(format!("{} could not be turned into TOML: {error}", legacy.display()));
     }
     Ok(config)
+}
+
+/// Sets a key that is not there.
+fn write_out(document: &mut Value, key: &[&str], value: Value) {
+    let mut at = document;
+    for name in key {
+        let Value::Object(map) = at else { return };
+        at = map.entry(*name).or_insert_with(|| Value::Object(Map::new()));
+    }
+    if at.as_object().is_some_and(Map::is_empty) {
+        *at = value;
+    }
 }
 
 /// TOML has no null; a key without a value is absent.
@@ -144,7 +162,7 @@ fn drop_nulls(value: &mut Value) {
 
 /// Reads a configuration file as text; `None` when there is none. Devices and pipes are allowed:
 /// `/dev/null` is an empty configuration.
-pub(super) fn read_text(path: &Path) -> Result<Option<String>, ConfigError> {
+fn read_text(path: &Path) -> Result<Option<String>, ConfigError> {
     let read = || -> io::Result<String> {
         let mut text = String::new();
         let read = fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;

@@ -1,5 +1,7 @@
 //! What the user's own files add to the agent.
 
+pub mod agent_file;
 mod agents_md;
 
+pub use agent_file::{Agent, AgentError, Builtin};
 pub use agents_md::{AgentsMd, discover};

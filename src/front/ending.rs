@@ -12,6 +12,14 @@ pub enum ExitCode {
     Usage,
     /// The provider failed in a way that may pass (`EX_TEMPFAIL`): try again later.
     TryLater,
+    /// `kimi ctl`: the instance asks something and waits for the answer.
+    Asks,
+    /// `kimi ctl`: the turn failed or was interrupted, or the instance can take no more messages.
+    TurnFailed,
+    /// `kimi ctl`: the instance has ended.
+    InstanceEnded,
+    /// `kimi ctl`: not in time. The number is that of timeout(1).
+    TimedOut,
     /// Ended by SIGINT outside a turn.
     Interrupted,
     /// Ended by SIGTERM.
@@ -26,6 +34,10 @@ impl ExitCode {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::TryLater => 75,
+            Self::Asks => 10,
+            Self::TurnFailed => 11,
+            Self::InstanceEnded => 12,
+            Self::TimedOut => 124,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }

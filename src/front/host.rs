@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::agent::{Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
-use crate::customize;
+use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
+use crate::mcp;
 use crate::platform::{Env, shell};
 use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
@@ -34,8 +35,20 @@ pub struct HostOptions {
     pub modes: Modes,
     pub max_steps_per_turn: Option<u32>,
     pub max_retries_per_step: Option<u32>,
+    /// Who works in the sessions; `None` for the built-in default.
+    pub agent: Option<Arc<Agent>>,
+    /// MCP servers named on the command line.
+    pub mcp: McpOptions,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
+}
+
+/// MCP servers of the command line, checked.
+#[derive(Debug, Clone, Default)]
+pub struct McpOptions {
+    pub servers: mcp::config::Loaded,
+    /// Whether they take the place of those in `mcp.json` of the data directory.
+    pub replace_default: bool,
 }
 
 /// Opens sessions as this process was launched.
@@ -59,6 +72,8 @@ pub enum HostError {
          stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
     )]
     Guard(String),
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     #[error(transparent)]
     Select(#[from] SelectError),
     #[error(transparent)]
@@ -89,6 +104,7 @@ impl Host {
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
         self.check_guards(self.modes())?;
+        let agent = self.agent()?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
         let found = match which {
@@ -117,10 +133,10 @@ impl Host {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::builtin(),
+            registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
             limits: self.limits(),
             modes: self.modes(),
-            system_prompt: self.system_prompt(),
+            system_prompt: self.system_prompt(agent),
             llm,
             lock: SessionLock::take(&session)?,
             session,
@@ -226,7 +242,16 @@ impl Host {
         Modes { yolo: asked.yolo || self.config().default_yolo, ..asked }
     }
 
-    fn system_prompt(&self) -> Box<dyn FnOnce() -> String + Send> {
+    fn agent(&self) -> Result<Arc<Agent>, AgentError> {
+        match &self.options.agent {
+            Some(agent) => Ok(Arc::clone(agent)),
+            None => Agent::builtin(Builtin::Default).map(Arc::new),
+        }
+    }
+
+    /// The prompt of a session that has none yet. A resumed one keeps its own, also with another
+    /// agent: only the tools follow that.
+    fn system_prompt(&self, agent: Arc<Agent>) -> Box<dyn FnOnce() -> String + Send> {
         let host = self.clone();
         Box::new(move || {
             let options = &host.options;
@@ -242,7 +267,7 @@ impl Host {
                 agents_md: agents.text,
                 shell: format!("{shell_name} (`{}`)", shell.display()),
             }
-            .render(&host.env)
+            .render(&agent, &host.env)
         })
     }
 }
@@ -339,6 +364,13 @@ mod tests {
         assert!(!refused(GUARD, watched));
         assert!(refused(&format!("default_yolo = true\n{GUARD}"), watched));
         assert!(!refused("[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n", yolo));
+    }
+
+    #[test]
+    fn the_default_agent_has_every_tool_but_think() {
+        let agent = host(Path::new("/nowhere"), "theme = \"x\"", Modes::default()).agent().unwrap();
+        let chosen = Registry::chosen(agent.tools.iter().map(String::as_str));
+        assert_eq!(chosen.specs(), Registry::builtin().specs());
     }
 
     #[tokio::test]

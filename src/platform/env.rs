@@ -2,9 +2,15 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Names the instance that has started a process, by its number.
+pub const PARENT_VARIABLE: &str = "KIMI_PARENT_PID";
+
+/// Names the file that an instance keeps its state in, beside those in its own places.
+pub const STATE_FILE_VARIABLE: &str = "KIMI_STATE_FILE";
 
 /// Surroundings of a run: environment variables, home and working directory, clock, ids.
 ///
@@ -15,6 +21,8 @@ pub struct Env {
     vars: Arc<HashMap<String, String>>,
     /// Variables that are not UTF-8: of no use here, but children inherit them.
     foreign: Arc<Vec<(OsString, OsString)>>,
+    /// The number of this process in words.
+    pid: Arc<str>,
     /// The user's home directory.
     pub home: PathBuf,
     /// The directory the process was started in.
@@ -75,7 +83,8 @@ impl Env {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> Self {
-        Self { vars: Arc::new(vars), foreign: Arc::default(), home, cwd, clock, ids }
+        let pid = std::process::id().to_string().into();
+        Self { vars: Arc::new(vars), foreign: Arc::default(), pid, home, cwd, clock, ids }
     }
 
     /// An environment variable; an empty one counts as unset.
@@ -88,11 +97,17 @@ impl Env {
         &self.vars
     }
 
-    /// What a child process inherits: every variable as it came, also those that are not UTF-8.
+    /// What a child process inherits: every variable as it came, also those that are not UTF-8. But
+    /// not the file that tells of this process alone, and with its number as the mark of a child.
     pub fn child_vars(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         let foreign =
             self.foreign.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        self.vars.iter().map(|(name, value)| (OsStr::new(name), OsStr::new(value))).chain(foreign)
+        self.vars
+            .iter()
+            .map(|(name, value)| (OsStr::new(name), OsStr::new(value)))
+            .chain(foreign)
+            .filter(|(name, _)| *name != PARENT_VARIABLE && *name != STATE_FILE_VARIABLE)
+            .chain([(OsStr::new(PARENT_VARIABLE), OsStr::new(&*self.pid))])
     }
 
     /// Whether a variable is set to one of `1`, `true`, `t`, `yes`, `y`.
@@ -100,6 +115,15 @@ impl Env {
         self.var(name).is_some_and(|value| {
             matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "t" | "yes" | "y")
         })
+    }
+
+    /// A path with the home directory as `~`.
+    pub fn tilde(&self, path: &str) -> String {
+        match Path::new(path).strip_prefix(&self.home) {
+            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+            Ok(rest) => format!("~/{}", rest.display()),
+            Err(_) => path.to_owned(),
+        }
     }
 
     /// Unix time in seconds with fractions, as the records on disk have it.

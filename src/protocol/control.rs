@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// added, never taken away, without a new number.
 pub const CONTROL_VERSION: u32 = 1;
 
+/// The longest line into the socket, in bytes without its end.
+pub const MAX_LINE: usize = 16 << 20;
+
 /// What an instance is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -197,11 +200,13 @@ pub struct LastTurn {
 pub enum Command {
     /// The state as it is.
     State,
-    /// The state as soon as it is one of `until` (none: anything but busy), and all given bounds hold.
+    /// The state as soon as it is one of `until` (none: anything but busy, or with `turn` anything),
+    /// and all given bounds hold. One that has left will never be more: refused as `leaving`, unless
+    /// that was waited for.
     Wait {
         #[serde(default)]
         until: Vec<State>,
-        /// This turn has ended, or asks something.
+        /// This turn has ended, or it or a later one asks something, or no turn can end any more.
         #[serde(default)]
         turn: Option<u64>,
         /// The sequence number is greater.

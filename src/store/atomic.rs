@@ -11,18 +11,64 @@ use std::path::{Path, PathBuf};
 /// `tmp*.tmp` that nobody reads. When `path` is a symbolic link, the file it points to is replaced
 /// and the link stays.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let target = follow(path);
-    let dir = match target.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(dir)?;
-    let mut file = tempfile::Builder::new().prefix("tmp").suffix(".tmp").tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    set_mode(file.as_file(), mode)?;
-    file.as_file().sync_all()?;
-    file.persist(&target).map_err(|error| error.error)?;
-    Ok(())
+    Prepared::new(path, bytes, mode)?.replace()
+}
+
+/// [`write_atomic`] for what means nothing after a crash of the machine: readers never see half of
+/// it, but nobody waits for the disk.
+pub fn write_volatile(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    Prepared::unflushed(path, bytes, mode)?.replace()
+}
+
+/// The same where nothing is yet. Returns whether it was written: what is there already stays, also
+/// when another process puts it there in this moment.
+pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<bool> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
+    Prepared::new(path, bytes, mode)?.place()
+}
+
+/// A file beside its target, whole, that only needs its name.
+pub(super) struct Prepared {
+    file: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+impl Prepared {
+    /// Also on the disk when this returns.
+    pub fn new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        let prepared = Self::unflushed(path, bytes, mode)?;
+        prepared.file.as_file().sync_all()?;
+        Ok(prepared)
+    }
+
+    fn unflushed(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        let target = follow(path);
+        let dir = match target.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(dir)?;
+        let mut file = tempfile::Builder::new().prefix("tmp").suffix(".tmp").tempfile_in(dir)?;
+        file.write_all(bytes)?;
+        set_mode(file.as_file(), mode)?;
+        Ok(Self { file, target })
+    }
+
+    /// Takes the place of whatever is there.
+    pub fn replace(self) -> io::Result<()> {
+        self.file.persist(&self.target).map(drop).map_err(|error| error.error)
+    }
+
+    /// Takes its place if that is free; returns whether it was.
+    pub fn place(self) -> io::Result<bool> {
+        match self.file.persist_noclobber(&self.target) {
+            Ok(_) => Ok(true),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
+        }
+    }
 }
 
 /// The file behind a symbolic link; a link to nowhere or in a circle is replaced itself.
@@ -59,6 +105,24 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_many_first_writers_one_wins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/file");
+        let write = |n: usize| write_new(&path, n.to_string().as_bytes(), 0o600).unwrap();
+        let won: Vec<usize> = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..8).map(|n| (n, scope.spawn(move || write(n)))).collect();
+            writers.into_iter().filter_map(|(n, one)| one.join().unwrap().then_some(n)).collect()
+        });
+        assert_eq!(won.len(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), won[0].to_string());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        // A link to nowhere is something, too.
+        let link = dir.path().join("link");
+        symlink(dir.path().join("nowhere"), &link).unwrap();
+        assert!(!write_new(&link, b"x", 0o600).unwrap());
     }
 
     #[test]

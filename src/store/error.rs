@@ -16,6 +16,9 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
+    /// A place that others could read or put things into.
+    #[error("Cannot use {}: {why}. Move it away; a new one is made.", path.display())]
+    NotPrivate { path: PathBuf, why: &'static str },
     /// A session id that is no directory name.
     #[error(transparent)]
     SessionId(#[from] BadSessionId),

@@ -1,20 +1,18 @@
 //! `kimi.json`: which work directories there are and the last session of each.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::lines::{read_regular, set_aside};
-use super::{ShareDir, StoreError, write_atomic};
+use super::rewrite::{RewriteError, lock, rewrite};
+use super::{ShareDir, StoreError};
 
 /// A larger index is taken for damaged.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// How often, and how long between, another process is waited for before going on without a lock.
-const LOCK_TRIES: u32 = 50;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// A damaged index is set aside once; what takes its place may be damaged again.
+const REPAIRS: u32 = 3;
 
 /// The index file. Nothing is cached: other processes write it too.
 #[derive(Debug, Clone)]
@@ -84,69 +82,87 @@ impl WorkDirIndex {
         }))
     }
 
-    /// Reads, lets `change` edit the entry of `work_dir` (made when missing) and writes when
-    /// anything changed; all under a lock, so that of two processes none loses its change.
+    /// Lets `change` edit the entry of `work_dir` (made when missing) and writes when anything
+    /// changed, so that of two processes none loses its change.
     fn update(
         &self,
         work_dir: &Path,
-        change: impl FnOnce(&mut Map<String, Value>) -> bool,
+        change: impl Fn(&mut Map<String, Value>) -> bool,
     ) -> Result<Vec<String>, StoreError> {
-        let _lock = self.lock();
         let mut warnings = Vec::new();
-        let mut root = match self.read().map_err(StoreError::io("read", &self.path))? {
-            None => Map::new(),
-            Some(Ok(root)) => root,
-            Some(Err(())) => {
-                let aside =
-                    set_aside(&self.path).map_err(StoreError::io("set aside", &self.path))?;
-                warnings.push(format!(
-                    "{} was damaged and has been rebuilt; the old file is {}.",
-                    self.path.display(),
-                    aside.display()
-                ));
-                Map::new()
+        for _ in 0..REPAIRS {
+            let error = match rewrite(&self.path, MAX_BYTES, 0o600, |bytes| {
+                edited(bytes, work_dir, &change)
+            }) {
+                Ok(()) => return Ok(warnings),
+                Err(error) => error,
+            };
+            match error {
+                RewriteError::Read(error) if error.kind() != io::ErrorKind::FileTooLarge => {
+                    return Err(StoreError::io("read", &self.path)(error));
+                }
+                RewriteError::Write(error) => {
+                    return Err(StoreError::io("write", &self.path)(error));
+                }
+                RewriteError::Read(_) | RewriteError::Change(Damaged) => {
+                    warnings.extend(self.set_aside()?);
+                }
             }
-        };
-        let entries = root.entry("work_dirs").or_insert_with(|| json!([]));
-        let Value::Array(entries) = entries else { return Ok(warnings) };
-        let mut changed = false;
-        let at = match entries.iter().position(|entry| is_entry_of(entry, work_dir)) {
-            Some(at) => at,
-            None => {
-                entries.push(json!({
-                    "path": work_dir.to_string_lossy(), "kaos": "local", "last_session_id": null
-                }));
-                changed = true;
-                entries.len() - 1
-            }
-        };
-        if let Some(Value::Object(entry)) = entries.get_mut(at) {
-            changed |= change(entry);
         }
-        if changed {
-            let write = serde_json::to_vec_pretty(&root)
-                .map_err(io::Error::from)
-                .and_then(|bytes| write_atomic(&self.path, &bytes, 0o600));
-            write.map_err(StoreError::io("write", &self.path))?;
-        }
-        Ok(warnings)
+        let error = io::Error::new(io::ErrorKind::InvalidData, "it is damaged again and again");
+        Err(StoreError::io("write", &self.path)(error))
     }
 
-    /// The lock beside the index, held until it is dropped. `None` after half a second or where
-    /// there is no locking: losing an entry is better than not starting.
-    fn lock(&self) -> Option<File> {
-        let path = self.path.with_extension("json.lock");
-        std::fs::create_dir_all(path.parent()?).ok()?;
-        let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
-        for _ in 0..LOCK_TRIES {
-            match file.try_lock() {
-                Ok(()) => return Some(file),
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::Error(_)) => return None,
-            }
+    /// Moves a damaged index away. Returns what a person should be told, unless another process was
+    /// faster.
+    fn set_aside(&self) -> Result<Option<String>, StoreError> {
+        let _lock = lock(&self.path);
+        if !matches!(self.read(), Ok(Some(Err(())))) {
+            return Ok(None);
         }
-        None
+        let aside = set_aside(&self.path).map_err(StoreError::io("set aside", &self.path))?;
+        Ok(Some(format!(
+            "{} was damaged and has been rebuilt; the old file is {}.",
+            self.path.display(),
+            aside.display()
+        )))
     }
+}
+
+/// The index is no index.
+struct Damaged;
+
+/// The index with the entry of `work_dir` changed; `None` when nothing changes.
+fn edited(
+    bytes: Option<&[u8]>,
+    work_dir: &Path,
+    change: &impl Fn(&mut Map<String, Value>) -> bool,
+) -> Result<Option<Vec<u8>>, Damaged> {
+    let mut root = match bytes.map(serde_json::from_slice) {
+        None => Map::new(),
+        Some(Ok(Value::Object(root))) => root,
+        Some(_) => return Err(Damaged),
+    };
+    let entries = root.entry("work_dirs").or_insert_with(|| json!([]));
+    let Value::Array(entries) = entries else { return Err(Damaged) };
+    let mut changed = false;
+    let at = match entries.iter().position(|entry| is_entry_of(entry, work_dir)) {
+        Some(at) => at,
+        None => {
+            entries.push(json!({
+                "path": work_dir.to_string_lossy(), "kaos": "local", "last_session_id": null
+            }));
+            changed = true;
+            entries.len() - 1
+        }
+    };
+    if let Some(Value::Object(entry)) = entries.get_mut(at) {
+        changed |= change(entry);
+    }
+    if !changed {
+        return Ok(None);
+    }
+    serde_json::to_vec_pretty(&root).map(Some).map_err(|_| Damaged)
 }
 
 fn put(entry: &mut Map<String, Value>, id: Value) -> bool {
@@ -247,7 +263,7 @@ mod tests {
     fn a_lock_that_is_never_released_does_not_stop_the_start() {
         let dir = tempfile::tempdir().unwrap();
         let index = index(dir.path());
-        let _held = index.lock().unwrap();
+        let _held = lock(&dir.path().join("kimi.json")).unwrap();
         index.register(Path::new("/w")).unwrap();
         assert_eq!(index.work_dirs().len(), 1);
     }

@@ -53,6 +53,11 @@ impl ShareDir {
         self.root.join("logs")
     }
 
+    /// Where running instances say what they do; see [`RunDir`](super::RunDir).
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
     /// The user's own instructions for every project.
     pub fn agents_md(&self) -> PathBuf {
         self.root.join("AGENTS.md")

@@ -49,6 +49,13 @@ impl Registry {
         registry
     }
 
+    /// The tools of these names, in their order, with state of their own: one registry for each
+    /// session. Names of tools that there are not are passed over.
+    pub fn chosen<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let all = Self::builtin_with_think();
+        Self::new(names.into_iter().filter_map(|name| all.get(name)).collect())
+    }
+
     /// What the model is told; the same bytes at every call.
     pub fn specs(&self) -> Vec<ToolSpec> {
         self.tools
@@ -169,6 +176,16 @@ mod tests {
         let invalid = error("ReadFile", "");
         assert_eq!(invalid.message, "Error validating JSON arguments: `path` is required");
         assert_eq!(brief(&invalid), "Invalid arguments");
+    }
+
+    #[test]
+    fn an_agent_chooses() {
+        let names = |registry: Registry| -> Vec<String> {
+            registry.specs().into_iter().map(|spec| spec.name).collect()
+        };
+        let chosen = Registry::chosen(["Think", "Agent", "Shell", "nothing"]);
+        assert_eq!(names(chosen), ["Think", "Shell"]);
+        assert!(names(Registry::chosen([])).is_empty());
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Print mode through the real binary.
 
+mod agents;
 mod config;
 mod failures;
 mod forms;
 mod input;
 mod signals;
 mod streams;
+mod together;

@@ -14,6 +14,7 @@ mod paste;
 mod queue;
 mod resume;
 mod sizes;
+mod together;
 mod tour;
 mod turn;
 pub mod world;

@@ -170,7 +170,9 @@ fn the_old_json_file_moves_over_once() {
     assert!(first.config.default_thinking && first.warnings.is_empty(), "{:?}", first.warnings);
     assert!(!share.legacy_config_json().exists() && share.root().join("config.json.bak").exists());
     let text = fs::read_to_string(share.config_toml()).unwrap();
-    assert!(text.lines().any(|line| line == "default_model = \"\""), "{text}");
+    for line in ["default_model = \"\"", "tool_call_timeout_ms = 60000"] {
+        assert!(text.lines().any(|known| known == line), "{text}");
+    }
     assert_eq!(Config::load(&ConfigSource::Default, &env).unwrap().config, first.config);
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::text::clean_line;
+use crate::front::lines::{RawLine, read_line};
 use crate::protocol::UserInput;
 
 /// The longest line and the longest prompt that is read, in bytes.
@@ -62,14 +63,12 @@ impl Lines {
         stdin: &mut (impl AsyncBufRead + Unpin),
     ) -> Result<Option<Line>, InputError> {
         loop {
-            let Some(line) = read_line(stdin).await? else {
-                return Ok(None);
+            let said = match read_line(stdin, MAX_INPUT).await? {
+                RawLine::End => return Ok(None),
+                RawLine::TooLong => Err("longer than 16 MB".to_owned()),
+                RawLine::Whole(line) => user_text(&line),
             };
             self.number += 1;
-            let said = match line {
-                None => Err("longer than 16 MB".to_owned()),
-                Some(line) => user_text(&line),
-            };
             match said {
                 Ok(text) if text.is_empty() => {}
                 Ok(text) => return Ok(Some(Line::Prompt(text))),
@@ -87,35 +86,6 @@ impl Lines {
         };
         let why = clean_line(why);
         Some(format!("kimi: line {} of standard input is skipped: {why}{more}\n", self.number))
-    }
-}
-
-/// One line without its end; `Some(None)` for one that is too long, which is passed over.
-async fn read_line(
-    stdin: &mut (impl AsyncBufRead + Unpin),
-) -> Result<Option<Option<Vec<u8>>>, InputError> {
-    let mut line = Vec::new();
-    let mut fits = true;
-    let mut any = false;
-    loop {
-        let chunk = stdin.fill_buf().await?;
-        if chunk.is_empty() {
-            return Ok(any.then_some(fits.then_some(line)));
-        }
-        any = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let part = chunk.get(..end.unwrap_or(chunk.len())).unwrap_or_default();
-        fits = fits && line.len() + part.len() <= MAX_INPUT;
-        if fits {
-            line.extend_from_slice(part);
-        } else {
-            line = Vec::new();
-        }
-        let taken = end.map_or(chunk.len(), |end| end + 1);
-        stdin.consume(taken);
-        if end.is_some() {
-            return Ok(Some(fits.then_some(line)));
-        }
     }
 }
 

@@ -19,7 +19,6 @@ mod panes;
 mod turns;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -460,12 +459,7 @@ impl App {
 
     /// A path with the home directory as `~`.
     fn tilde(&self, path: &str) -> String {
-        let path = PathBuf::from(path);
-        match path.strip_prefix(&self.env.home) {
-            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
-            Ok(rest) => format!("~/{}", rest.display()),
-            Err(_) => path.display().to_string(),
-        }
+        self.env.tilde(path)
     }
 
     fn set_theme(&mut self, name: &str) {

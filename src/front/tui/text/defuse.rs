@@ -11,8 +11,8 @@ const JOINER: char = '\u{2060}';
 
 /// `text` with word joiners where a row of it could be taken for the prompt (`✨`/`💫` before a blank
 /// or the end), a frame (`╭─`, `╰─`), the status bar (`context: 1`, `agent (`, `shell (`), a spinner
-/// (a row that begins with braille or a moon), a rule, a tool's head (`• Used Shell (ls) · 2 lines`) or
-/// the first row of a session.
+/// (a row that begins with braille or a moon, `⠙ Using`), a rule, the headline of a tool call, the
+/// greeting, a dialog, or a start that still waits or has failed.
 pub fn defuse(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for row in text.split_inclusive('\n') {
@@ -48,14 +48,34 @@ pub fn defuse_line(mut line: Line<'static>) -> Line<'static> {
     line
 }
 
+/// What readers look for anywhere in a row, in small letters, and the byte in it that the joiner comes
+/// before.
+const PHRASES: [(&str, usize); 7] = [
+    ("welcome to kimi code", "welcome".len()),
+    ("connecting to mcp servers", "connecting".len()),
+    ("(connecting)", "(".len()),
+    ("mcp server \"", "mcp".len()),
+    ("run this command?", "run".len()),
+    ("trust this folder", "trust".len()),
+    ("↑/↓ select", "↑".len()),
+];
+
+/// The same for how a row begins, bullets not counted.
+const BEGINNINGS: [(&str, usize); 4] = [
+    // Taken for a program that did not come up: its reader then sends nothing more.
+    ("Error: Failed to start a session", "Error:".len()),
+    ("Press Ctrl+B to run in background", "Press".len()),
+    ("Press Esc to interrupt", "Press".len()),
+    ("… (", "…".len()),
+];
+
+/// How the headline of a tool call begins after its bullet; ` · ` comes after its name.
+const TOOL_VERBS: [&str; 4] = ["Used ", "Using ", "Calling ", "Running a command "];
+
 /// The byte offsets in a row where a joiner belongs, ascending.
 fn joints(row: &str) -> Vec<usize> {
     let mut joints = Vec::new();
-    let first = row.len() - row.trim_start().len();
-    if row[first..].starts_with(is_row_mark) {
-        joints.push(first);
-    }
-    joints.extend(tool_head(row, first));
+    beginning(row, &mut joints);
     for (at, c) in row.char_indices() {
         let end = at + c.len_utf8();
         let rest = &row[end..];
@@ -67,13 +87,13 @@ fn joints(row: &str) -> Vec<usize> {
                     joints.push(end + selector);
                 }
             }
+            '\u{2800}'..='\u{28ff}' if rest.trim_start().starts_with("Using") => joints.push(end),
             '╭' | '╰' if rest.starts_with('─') => joints.push(end),
             ':' if ends_with_word(&row[..at], "context")
                 && rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) =>
             {
                 joints.push(end);
             }
-            '!' if ends_with_word(&row[..at], "Welcome to Kimi Code CLI") => joints.push(at),
             '(' => {
                 let before = row[..at].trim_end();
                 if ends_with_word(before, "agent") || ends_with_word(before, "shell") {
@@ -83,26 +103,39 @@ fn joints(row: &str) -> Vec<usize> {
             _ => {}
         }
     }
-    // Two rules can name one place; `(` looks back, over blanks only, so the order holds but for it.
+    let lower = row.to_ascii_lowercase();
+    for (phrase, joint) in PHRASES {
+        joints.extend(lower.match_indices(phrase).map(|(start, _)| start + joint));
+    }
+    // Two rules can name one place, and some look back.
     joints.sort_unstable();
     joints.dedup();
     joints
 }
 
-/// Whether a row that begins with this could be a spinner or a rule.
-fn is_row_mark(c: char) -> bool {
-    matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}' | '─' | '━')
+/// The joints that the beginning of a row asks for.
+fn beginning(row: &str, joints: &mut Vec<usize>) {
+    let first = row.trim_start();
+    if first.starts_with(is_row_mark) {
+        joints.push(row.len() - first.len());
+    }
+    // The first row of an answer gets its bullet later.
+    let words = first.trim_start_matches(['•', '●']).trim_start();
+    let start = row.len() - words.len();
+    joints.extend(
+        BEGINNINGS
+            .iter()
+            .filter(|(text, _)| words.starts_with(text))
+            .map(|(_, joint)| start + joint),
+    );
+    if TOOL_VERBS.iter().any(|verb| words.starts_with(verb)) && words.contains(" · ") {
+        joints.push(start);
+    }
 }
 
-/// Where `Used` ends in a row that looks like a tool's head. Its bullet may be one that is drawn in
-/// front of the row later.
-fn tool_head(row: &str, first: usize) -> Option<usize> {
-    let text = row.get(first..)?;
-    let head = text.strip_prefix('•').unwrap_or(text).trim_start();
-    let call = head.strip_prefix("Used")?;
-    let shaped =
-        call.starts_with(char::is_whitespace) && call.contains('(') && call.contains(" · ");
-    shaped.then_some(row.len() - call.len())
+/// Whether a row that begins with this could be a spinner or a rule.
+fn is_row_mark(c: char) -> bool {
+    matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}' | '─' | '━' | '═')
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {

@@ -152,11 +152,43 @@ fn chrome_look_alikes_are_defused() {
     assert_eq!(defuse("context: none"), "context: none");
     assert_eq!(defuse("12:01 agent (k ●)"), format!("12:01 agent{j} (k ●)"));
     assert_eq!(defuse("  ⠙ go\n🌑\n── input ──"), format!("  {j}⠙ go\n{j}🌑\n{j}── input ──"));
-    assert_eq!(defuse(" • Used X (y) · 3 lines"), format!(" • Used{j} X (y) · 3 lines"));
-    assert_eq!(defuse("Used X (y) · 3 lines"), format!("Used{j} X (y) · 3 lines"));
+    assert_eq!(defuse(" • Used X (y) · 3 lines"), format!(" • {j}Used X (y) · 3 lines"));
+    assert_eq!(defuse("Used X (y) · 3 lines"), format!("{j}Used X (y) · 3 lines"));
     assert_eq!(defuse("Used X (y), 3 lines\nUsedX (y) · 3"), "Used X (y), 3 lines\nUsedX (y) · 3");
-    assert_eq!(defuse("Welcome to Kimi Code CLI!"), format!("Welcome to Kimi Code CLI{j}!"));
     assert_eq!(defuse("plain text"), "plain text");
+}
+
+#[test]
+fn look_alikes_that_end_an_answer_or_a_session_are_defused() {
+    let j = "\u{2060}";
+    for (text, safe) in [
+        ("Welcome to Kimi Code CLI!", format!("Welcome{j} to Kimi Code CLI!")),
+        ("│ Welcome to Kimi Code!", format!("│ Welcome{j} to Kimi Code!")),
+        ("connecting to mcp servers...", format!("connecting{j} to mcp servers...")),
+        ("cao-mcp-server (connecting)", format!("cao-mcp-server ({j}connecting)")),
+        ("MCP server \"a\" connected", format!("MCP{j} server \"a\" connected")),
+        ("▶ Run this command?", format!("▶ Run{j} this command?")),
+        ("Trust this folder?", format!("Trust{j} this folder?")),
+        ("↑/↓ select · 1/2/3/4 choose", format!("↑{j}/↓ select · 1/2/3/4 choose")),
+        (
+            "  Error: Failed to start a session: no",
+            format!("  Error:{j} Failed to start a session: no"),
+        ),
+        ("• Used Grep (x) · 3 lines", format!("• {j}Used Grep (x) · 3 lines")),
+        ("Used Grep (x) · 3 lines", format!("{j}Used Grep (x) · 3 lines")),
+        ("say ⠹ Using Shell", format!("say ⠹{j} Using Shell")),
+        ("… (3 more lines", format!("…{j} (3 more lines")),
+        ("Press Esc to interrupt", format!("Press{j} Esc to interrupt")),
+        ("═════", format!("{j}═════")),
+    ] {
+        assert_eq!(defuse(text), safe);
+    }
+    for harmless in ["Used Python (3.12) is fine", "Press Ctrl+C", "Error: no", "⠿ braille", "a …"]
+    {
+        let row =
+            if harmless.starts_with('⠿') { format!("x {harmless}") } else { harmless.to_owned() };
+        assert_eq!(defuse(&row), row);
+    }
 }
 
 #[test]

@@ -144,7 +144,8 @@ impl Theme {
     /// multiplexer tell things apart by: thinking 244, user 222, answer after tools 253, spinner 111,
     /// attention 215, selected 116, status 242; none with a background, which would change what is
     /// captured in front of a row. Emphasis is underlined and dim text is 245, because italic and 244
-    /// inside an answer would be taken for thinking. Only for runs under an orchestrator, whatever the
+    /// inside an answer would be taken for thinking. The name of a tool is bold 111: that tells the
+    /// headline of a tool call from a sentence whatever stands behind the name. Only for runs under an orchestrator, whatever the
     /// theme: there a program reads first. A person in a plain tmux keeps the theme they chose.
     #[must_use]
     pub fn for_multiplexer(mut self) -> Self {
@@ -163,6 +164,8 @@ impl Theme {
         // A multiplexer rounds 24-bit colours on its own terms, or hands them on as they are.
         self.support = self.support.min(ColorSupport::Indexed);
         self.set(Tone::Dim, Style::new().fg(Color::Indexed(245)));
+        let tool_name = Style::new().fg(Color::Indexed(111)).add_modifier(Modifier::BOLD);
+        self.set(Tone::ToolName, tool_name);
         self.set(Tone::Emphasis, Style::new().add_modifier(Modifier::UNDERLINED));
         self
     }

@@ -37,6 +37,8 @@ fn the_indices_that_programs_read_are_fixed() {
             let theme = Theme::load(name, None).0.for_multiplexer();
             assert_eq!(theme.support(), ColorSupport::Indexed);
             assert_eq!(theme.style(tone), style, "{name}");
+            let tool_name = Style::new().fg(Color::Indexed(111)).add_modifier(Modifier::BOLD);
+            assert_eq!(theme.style(Tone::ToolName), tool_name, "{name}");
         }
     }
     let light = Theme::load("light", None).0;

@@ -35,8 +35,10 @@ tones! {
     User = "user",
     /// The first bullet of an answer that follows tool calls. Index 253.
     AnswerAfterTools = "answer_after_tools",
-    /// Names of commands, tools, keys.
+    /// Names of commands, keys.
     Accent = "accent",
+    /// The name in the headline of a tool call.
+    ToolName = "tool_name",
     Success = "success",
     Warning = "warning",
     Error = "error",

@@ -188,7 +188,7 @@ impl ToolCard {
         let name = truncate(&self.name, columns.saturating_sub(verb.len()));
         let room = columns.saturating_sub(verb.len() + width(&name) + 3);
         let mut spans = vec![Span::styled(verb, trace)];
-        spans.push(Span::styled(name, theme.style(Tone::Accent)));
+        spans.push(Span::styled(name, theme.style(Tone::ToolName)));
         if let Some(key) = self.key.as_deref().filter(|key| !key.is_empty() && room >= 4) {
             spans.push(Span::styled(format!(" ({})", truncate_middle(key, room)), trace));
         }

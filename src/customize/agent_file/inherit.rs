@@ -1,0 +1,241 @@
+//! A file with all its bases.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Builtin, PromptFile};
+use super::spec::{Field, Spec, Subagent};
+use super::template::{Template, VARIABLES};
+use super::tool_names::{ToolName, resolve};
+use super::{Agent, AgentError};
+
+/// Bases of bases that are followed.
+const MAX_BASES: usize = 32;
+
+/// One of the files of an agent.
+#[derive(Debug, Clone)]
+enum Source {
+    Builtin(Builtin),
+    /// Absolute.
+    Disk(PathBuf),
+}
+
+impl Source {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Builtin(which) => which.path().to_path_buf(),
+            Self::Disk(path) => path.clone(),
+        }
+    }
+
+    fn error(&self, problem: impl Into<String>) -> AgentError {
+        AgentError::agent(self.path(), problem)
+    }
+
+    fn read(&self) -> Result<Spec, AgentError> {
+        let spec = match self {
+            Self::Builtin(which) => Spec::read(which.yaml()),
+            Self::Disk(path) => files::read(path).and_then(|text| Spec::read(&text)),
+        };
+        spec.map_err(|problem| self.error(problem))
+    }
+
+    /// What `extend` in this file leads to.
+    fn base(&self, extend: &str) -> Self {
+        match (Builtin::named(extend), self) {
+            (Some(which), _) => Self::Builtin(which),
+            (None, Self::Disk(path)) => Self::Disk(files::beside(path, extend)),
+            (None, Self::Builtin(_)) => Self::Disk(PathBuf::from(extend)),
+        }
+    }
+
+    fn prompt(&self, written: &str) -> PromptFile {
+        match self {
+            Self::Builtin(_) => PromptFile::Builtin(written.to_owned()),
+            Self::Disk(path) => PromptFile::Disk(files::beside(path, written)),
+        }
+    }
+
+    /// Equal for the same file under different names.
+    fn identity(&self) -> PathBuf {
+        match self {
+            Self::Builtin(which) => which.path().to_path_buf(),
+            Self::Disk(path) => fs::canonicalize(path).unwrap_or_else(|_| path.clone()),
+        }
+    }
+}
+
+pub(super) fn builtin(which: Builtin) -> Result<Agent, AgentError> {
+    whole(Source::Builtin(which))
+}
+
+pub(super) fn file(path: &Path) -> Result<Agent, AgentError> {
+    whole(Source::Disk(path.to_path_buf()))
+}
+
+fn whole(source: Source) -> Result<Agent, AgentError> {
+    let mut gathered = Gathered::default();
+    for (source, spec) in chain(&source)?.into_iter().rev() {
+        gathered.lay_over(&source, spec);
+    }
+    gathered.finish(&source)
+}
+
+/// The file and its bases, from itself to the last one.
+fn chain(first: &Source) -> Result<Vec<(Source, Spec)>, AgentError> {
+    let mut chain: Vec<(Source, Spec)> = Vec::new();
+    let mut seen = Vec::new();
+    let mut next = Some(first.clone());
+    while let Some(source) = next {
+        let identity = source.identity();
+        let by = chain.last().map_or_else(|| first.path(), |(by, _)| by.path());
+        if seen.contains(&identity) {
+            let problem = format!(
+                "`extend` leads in a circle, back to {}. Take it out of one of the files.",
+                source.path().display()
+            );
+            return Err(AgentError::agent(by, problem));
+        }
+        if seen.len() >= MAX_BASES {
+            return Err(AgentError::agent(by, format!("it has more than {MAX_BASES} bases.")));
+        }
+        seen.push(identity);
+        let spec = source.read().map_err(|error| match chain.last() {
+            Some((by, _)) => AgentError {
+                problem: format!("{} It is what {} extends.", error.problem, by.path().display()),
+                ..error
+            },
+            None => error,
+        })?;
+        next = spec.extend.as_deref().map(|extend| source.base(extend));
+        chain.push((source, spec));
+    }
+    Ok(chain)
+}
+
+/// What the files looked at so far say.
+#[derive(Default)]
+struct Gathered {
+    name: Option<String>,
+    prompt: Option<PromptFile>,
+    args: Vec<(String, String)>,
+    model: Option<String>,
+    when_to_use: Option<String>,
+    tools: Option<Vec<String>>,
+    allowed: Option<Vec<String>>,
+    excluded: Vec<String>,
+    subagents: Vec<Subagent>,
+    warnings: Vec<String>,
+}
+
+impl Gathered {
+    /// Lays a file over its bases. What it does not say stays; an explicit null is an empty list, but
+    /// of texts it means nothing; arguments are merged key by key.
+    fn lay_over(&mut self, source: &Source, spec: Spec) {
+        let file = source.path().display().to_string();
+        if !spec.unknown_keys.is_empty() {
+            let keys = spec.unknown_keys.join(", ");
+            self.warnings.push(format!("Agent file {file}: these keys mean nothing: {keys}"));
+        }
+        self.name = spec.name.or(self.name.take());
+        if let Some(written) = spec.system_prompt_path {
+            self.prompt = Some(source.prompt(&written));
+        }
+        for (name, value) in spec.system_prompt_args {
+            match self.args.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, old)) => *old = value,
+                None => self.args.push((name, value)),
+            }
+        }
+        self.model = spec.model.or(self.model.take());
+        self.when_to_use = spec.when_to_use.or(self.when_to_use.take());
+        match spec.tools {
+            Field::Inherited => {}
+            Field::Null => self.tools = Some(Vec::new()),
+            Field::Given(tools) => self.tools = Some(tools),
+        }
+        match spec.allowed_tools {
+            Field::Inherited => {}
+            // Not an empty list: nothing is said about what is allowed.
+            Field::Null => self.allowed = None,
+            Field::Given(tools) => self.allowed = Some(tools),
+        }
+        match spec.exclude_tools {
+            Field::Inherited => {}
+            excluded => self.excluded = excluded.given().unwrap_or_default(),
+        }
+        match spec.subagents {
+            Field::Inherited => {}
+            subagents => {
+                self.subagents = subagents.given().unwrap_or_default();
+                for subagent in &mut self.subagents {
+                    if let Source::Disk(file) = source {
+                        subagent.path = files::beside(file, &subagent.path);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(mut self, source: &Source) -> Result<Agent, AgentError> {
+        let missing = |key: &str| {
+            source.error(format!("agent.{key} is missing. Add it, or `extend: default`."))
+        };
+        let name = self.name.take().ok_or_else(|| missing("name"))?;
+        let prompt = self.prompt.take().ok_or_else(|| missing("system_prompt_path"))?;
+        let restricted = self.allowed.is_some();
+        let listed = self.allowed.take().or(self.tools.take()).ok_or_else(|| missing("tools"))?;
+        let file = source.path();
+        let listed = self.known(&file, listed);
+        let excluded = std::mem::take(&mut self.excluded);
+        let excluded = self.known(&file, excluded);
+        let mut tools: Vec<String> = Vec::new();
+        for tool in listed {
+            if !excluded.contains(&tool) && !tools.iter().any(|known| known == tool) {
+                tools.push(tool.to_owned());
+            }
+        }
+        if !self.subagents.is_empty() {
+            self.warnings.push(format!(
+                "Agent file {}: subagents are not part of this version; the agent works alone.",
+                file.display()
+            ));
+        }
+        let args = self.args.iter().map(|(name, _)| name.as_str());
+        let defined: Vec<&str> = VARIABLES.into_iter().chain(args).collect();
+        let prompt = Template::load(&prompt, &defined)?;
+        Ok(Agent {
+            name,
+            prompt,
+            args: self.args,
+            model: self.model,
+            when_to_use: self.when_to_use,
+            tools,
+            restricted,
+            subagents: self.subagents,
+            warnings: self.warnings,
+        })
+    }
+
+    /// The names that Kimi knows; the others are told of.
+    fn known(&mut self, file: &Path, written: Vec<String>) -> Vec<&'static str> {
+        let mut known = Vec::new();
+        let mut unknown = Vec::new();
+        for name in written {
+            match resolve(name.trim()) {
+                ToolName::Known(tool) => known.push(tool),
+                // Tools of MCP servers are not the agent file's to list.
+                ToolName::Unknown if name.starts_with("mcp__") => {}
+                ToolName::Unknown => unknown.push(format!("`{name}`")),
+            }
+        }
+        if !unknown.is_empty() {
+            self.warnings.push(format!(
+                "Agent file {}: there is no tool named {}",
+                file.display(),
+                unknown.join(", ")
+            ));
+        }
+        known
+    }
+}

@@ -1,0 +1,68 @@
+//! Agent files: who the agent is, which tools it has, what it is told first.
+//!
+//! A YAML file of kimi-cli's format 1. It may extend another one; [`load`] follows the bases, reads
+//! the prompt with what it includes and checks everything that can be checked at the start, so that
+//! nothing of it is read again later: programs put agent files into directories that they remove.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `yaml` | YAML as plain data, bounded |
+//! | `spec` | the fields of one file |
+//! | `inherit` | a file with all its bases |
+//! | `tool_names` | the spellings of a tool's name |
+//! | `template`, `expression` | variables, conditions and includes in a prompt |
+//! | `files` | reading, and the agents that the program brings |
+
+mod error;
+mod expression;
+mod files;
+mod inherit;
+mod spec;
+mod template;
+mod tool_names;
+mod yaml;
+
+use std::path::Path;
+
+pub use error::AgentError;
+pub use files::Builtin;
+pub use spec::Subagent;
+pub use template::{Template, VARIABLES};
+
+/// An agent, with everything it inherits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// May be empty.
+    pub name: String,
+    /// The system prompt. Every variable in it is a key of `args` or one of [`VARIABLES`].
+    pub prompt: Template,
+    /// Values for the prompt, by name.
+    pub args: Vec<(String, String)>,
+    /// A key of `[models]`, for when this agent is another one's subagent.
+    pub model: Option<String>,
+    /// For the agent that may call it as a subagent.
+    pub when_to_use: Option<String>,
+    /// Kimi's names of its tools in the order the model is told of them, each once. Some may not be
+    /// part of this version.
+    pub tools: Vec<String>,
+    /// Whether `tools` are a list of what is allowed (`allowed_tools`), also for a subagent.
+    pub restricted: bool,
+    pub subagents: Vec<Subagent>,
+    /// What a person should be told, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Agent {
+    /// An agent that the program brings.
+    pub fn builtin(which: Builtin) -> Result<Self, AgentError> {
+        inherit::builtin(which)
+    }
+
+    /// The agent described in a file.
+    pub fn load(file: &Path) -> Result<Self, AgentError> {
+        inherit::file(file)
+    }
+}
+
+#[cfg(test)]
+mod tests;

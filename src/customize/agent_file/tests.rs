@@ -1,0 +1,238 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn load(&self, name: &str) -> Result<Agent, AgentError> {
+        Agent::load(&self.path(name))
+    }
+
+    /// The message, without the directory.
+    fn error(&self, name: &str) -> String {
+        let error = self.load(name).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+fn text(agent: &Agent) -> String {
+    let value = |name: &str| {
+        agent.args.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    };
+    agent.prompt.render(&value)
+}
+
+#[test]
+fn the_builtin_agents() {
+    let default = Agent::builtin(Builtin::Default).unwrap();
+    assert_eq!((default.name.as_str(), default.restricted), ("", false));
+    assert_eq!(default.tools.len(), 17);
+    assert!(!default.tools.iter().any(|tool| tool == "Think"));
+    let okabe = Agent::builtin(Builtin::Okabe).unwrap();
+    assert_eq!((&okabe.prompt, &okabe.args), (&default.prompt, &default.args));
+    let more: Vec<_> = okabe.tools.iter().filter(|tool| !default.tools.contains(tool)).collect();
+    assert_eq!(more, ["SendDMail"]);
+    assert!(default.warnings.is_empty() && okabe.warnings.is_empty());
+}
+
+#[test]
+fn the_file_of_an_orchestrator() {
+    let files = Files::new(&[
+        (
+            "agent.yaml",
+            "version: 1\nagent:\n  extend: default\n  system_prompt_path: ./system.md\n",
+        ),
+        ("system.md", "\n# You are a reviewer\n\nSee `$HOME` and {x}.\n"),
+    ]);
+    let agent = files.load("agent.yaml").unwrap();
+    assert_eq!(text(&agent), "# You are a reviewer\n\nSee `$HOME` and {x}.");
+    assert_eq!(agent.tools, Agent::builtin(Builtin::Default).unwrap().tools);
+    assert!(agent.warnings.is_empty(), "{:?}", agent.warnings);
+    // Nothing is read again: the files may go.
+    drop(files);
+    assert!(text(&agent).starts_with("# You"));
+}
+
+const BASE: &str = "agent:\n  name: base\n  system_prompt_path: p/s.md\n  system_prompt_args: {A: a, B: b}\n  \
+                    model: fast\n  when_to_use: always\n  tools: [Shell, Read, Grep]\n  \
+                    subagents:\n    r: {path: ./r.yaml, description: d}\n";
+
+#[test]
+fn what_is_not_given_is_inherited() {
+    let files = Files::new(&[
+        ("base/base.yaml", BASE),
+        ("base/p/s.md", "${A} ${B}"),
+        ("mid.yaml", "agent:\n  extend: base/base.yaml\n  system_prompt_args: {B: c}\n"),
+        ("leaf.yaml", "agent:\n  extend: ./mid.yaml\n  name: leaf\n  model: ~\n"),
+    ]);
+    let leaf = files.load("leaf.yaml").unwrap();
+    assert_eq!((leaf.name.as_str(), text(&leaf).as_str()), ("leaf", "a c"));
+    assert_eq!(
+        (leaf.model.as_deref(), leaf.when_to_use.as_deref()),
+        (Some("fast"), Some("always"))
+    );
+    assert_eq!(leaf.tools, ["Shell", "ReadFile", "Grep"]);
+    assert_eq!(leaf.subagents[0].path, files.path("base/r.yaml"));
+    assert!(leaf.warnings[0].contains("subagents are not part of this version"));
+    assert_eq!(leaf.warnings.len(), 1);
+}
+
+#[test]
+fn null_is_empty_and_lists_replace() {
+    let load = |fields: &str| {
+        let child = format!("agent:\n  extend: base.yaml\n{fields}");
+        let files = Files::new(&[("base.yaml", BASE), ("p/s.md", "x"), ("a.yaml", &child)]);
+        files.load("a.yaml").unwrap()
+    };
+    assert!(load("  tools:\n").tools.is_empty());
+    assert!(load("  subagents:\n").subagents.is_empty());
+    assert!(load("  subagents:\n").warnings.is_empty());
+    assert_eq!(load("  tools: [Write, Write, WriteFile]\n").tools, ["WriteFile"]);
+    let allowed = load("  allowed_tools: ['kimi_cli.tools.think:Think', Grep]\n");
+    assert_eq!((allowed.tools.join(" ").as_str(), allowed.restricted), ("Think Grep", true));
+    let none = load("  allowed_tools: []\n");
+    assert!(none.tools.is_empty() && none.restricted);
+    let unsaid = load("  allowed_tools:\n");
+    assert!(unsaid.tools.len() == 3 && !unsaid.restricted);
+    // However either side spells it.
+    assert_eq!(load("  exclude_tools: [Bash, 'kimi_cli.tools.file:ReadFile']\n").tools, ["Grep"]);
+    assert_eq!(load("  exclude_tools:\n").tools.len(), 3);
+}
+
+#[test]
+fn strange_keys_and_tools_are_warnings() {
+    let files = Files::new(&[(
+        "a.yaml",
+        "agent:\n  extend: default\n  tool: [Shell]\n  mood: good\n  \
+             tools: [Shell, 'my.tools:Shell', Shel, mcp__docs__search, UpdateGoal]\n",
+    )]);
+    let agent = files.load("a.yaml").unwrap();
+    assert_eq!(agent.tools, ["Shell", "UpdateGoal"]);
+    let told: Vec<&str> = agent
+        .warnings
+        .iter()
+        .filter_map(|line| line.split_once(".yaml: "))
+        .map(|(_, s)| s)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "these keys mean nothing: agent.tool, agent.mood",
+            "there is no tool named `my.tools:Shell`, `Shel`"
+        ]
+    );
+}
+
+#[test]
+fn circles_are_noticed() {
+    let files = Files::new(&[
+        ("a.yaml", "agent: {extend: d/b.yaml}\n"),
+        ("d/b.yaml", "agent: {extend: ../a.yaml}\n"),
+        ("self.yaml", "agent: {extend: ./self.yaml}\n"),
+    ]);
+    assert_eq!(
+        files.error("self.yaml"),
+        "Agent file self.yaml: `extend` leads in a circle, back to self.yaml. Take it out of one of \
+         the files."
+    );
+    assert!(files.error("a.yaml").starts_with("Agent file d/b.yaml: `extend` leads in a circle"));
+}
+
+#[test]
+fn long_chains_end() {
+    let files = Files::new(&[]);
+    for n in 0..40 {
+        let text = format!("agent: {{extend: {}.yaml}}\n", n + 1);
+        fs::write(files.path(&format!("{n}.yaml")), text).unwrap();
+    }
+    assert!(files.error("0.yaml").contains("more than 32 bases"));
+}
+
+#[test]
+fn errors_name_the_file_and_what_to_do() {
+    let long = "x".repeat((1 << 20) + 1);
+    let files = Files::new(&[
+        ("dir/x", ""),
+        ("empty.yaml", ""),
+        ("long.yaml", &long),
+        ("torn.yaml", "version: 1\nagent:\n  name: [\n"),
+        ("v2.yaml", "version: 2\nagent: {}\n"),
+        ("nameless.yaml", "agent: {system_prompt_path: s.md, tools: []}\n"),
+        ("promptless.yaml", "agent: {name: a, tools: []}\n"),
+        ("toolless.yaml", "agent: {name: a, system_prompt_path: s.md}\n"),
+        ("orphan.yaml", "agent: {extend: nowhere.yaml}\n"),
+        ("lost.yaml", "agent: {extend: default, system_prompt_path: sub/s.md}\n"),
+        ("folder.yaml", "agent: {extend: default, system_prompt_path: dir}\n"),
+        ("undefined.yaml", "agent: {extend: default, system_prompt_path: home.md}\n"),
+        ("binary.yaml", "agent: {extend: default, system_prompt_path: bytes.md}\n"),
+        ("s.md", "x"),
+        ("home.md", "a\n${HOME}\n"),
+    ]);
+    fs::write(files.path("bytes.md"), b"a\nb\xff").unwrap();
+    fs::write(files.path("latin.yaml"), b"agent:\n  name: \xe9\n").unwrap();
+    for (name, told) in [
+        ("none.yaml", "Agent file none.yaml: there is no such file."),
+        ("dir", "Agent file dir: it is a directory, a file is needed."),
+        ("empty.yaml", "Agent file empty.yaml: it is empty. It needs a table `agent:`."),
+        ("long.yaml", "Agent file long.yaml: it is longer than 1024 KiB."),
+        ("latin.yaml", "Agent file latin.yaml: line 2 is not UTF-8. Save the file as UTF-8."),
+        ("v2.yaml", "Agent file v2.yaml: version 2 is not supported. Write `version: 1`."),
+        (
+            "nameless.yaml",
+            "Agent file nameless.yaml: agent.name is missing. Add it, or `extend: default`.",
+        ),
+        (
+            "promptless.yaml",
+            "Agent file promptless.yaml: agent.system_prompt_path is missing. Add it, or `extend: \
+             default`.",
+        ),
+        (
+            "toolless.yaml",
+            "Agent file toolless.yaml: agent.tools is missing. Add it, or `extend: default`.",
+        ),
+        (
+            "orphan.yaml",
+            "Agent file nowhere.yaml: there is no such file. It is what orphan.yaml extends.",
+        ),
+        ("lost.yaml", "System prompt sub/s.md: there is no such file."),
+        ("folder.yaml", "System prompt dir: it is a directory, a file is needed."),
+        ("binary.yaml", "System prompt bytes.md: line 2 is not UTF-8. Save the file as UTF-8."),
+        (
+            "undefined.yaml",
+            "System prompt home.md: line 2: the variable `HOME` has no value. Give it one in \
+             `system_prompt_args`, or write {% raw %}...{% endraw %} around text that is no variable.",
+        ),
+    ] {
+        assert_eq!(files.error(name), told);
+    }
+    let torn = files.error("torn.yaml");
+    assert!(torn.starts_with("Agent file torn.yaml: it is not the YAML of an agent: "), "{torn}");
+    assert!(torn.contains(" at line "), "{torn}");
+}
+
+#[test]
+fn what_every_prompt_may_name() {
+    let all: String = VARIABLES.iter().map(|name| format!("${{{name}}}\n")).collect();
+    let files = Files::new(&[
+        ("a.yaml", "agent: {extend: default, system_prompt_path: s.md}\n"),
+        ("s.md", &(all + "${ROLE_ADDITIONAL}")),
+    ]);
+    assert!(files.load("a.yaml").is_ok());
+}

@@ -1,0 +1,206 @@
+//! Agent files and MCP options through the real binary.
+
+use serde_json::{Value, json};
+
+use crate::support::model_server::{ModelServer, Recorded, Reply};
+use crate::support::program::Home;
+
+/// What the default agent is offered.
+const DEFAULT_TOOLS: [&str; 9] = [
+    "AskUserQuestion",
+    "SetTodoList",
+    "Shell",
+    "ReadFile",
+    "Glob",
+    "Grep",
+    "WriteFile",
+    "StrReplaceFile",
+    "FetchURL",
+];
+
+fn yes() -> ModelServer {
+    ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("yes"))
+}
+
+fn system(request: &Recorded) -> &str {
+    request.body["messages"][0]["content"].as_str().unwrap()
+}
+
+fn tools(request: &Recorded) -> Vec<&str> {
+    let tools = request.body["tools"].as_array().into_iter().flatten();
+    tools.map(|tool| tool["function"]["name"].as_str().unwrap()).collect()
+}
+
+/// Writes an agent file with a prompt and returns its path.
+fn agent(home: &Home, name: &str, fields: &str, prompt: &str) -> String {
+    home.write(&format!("{name}/system.md"), prompt);
+    let yaml = format!(
+        "version: 1\nagent:\n  extend: default\n  system_prompt_path: ./system.md\n{fields}"
+    );
+    home.write(&format!("{name}/agent.yaml"), yaml).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_prompt_and_the_tools_are_those_of_the_file() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let plain = agent(&home, "plain", "", "You review.\n\nIn ${KIMI_WORK_DIR}.\n");
+    let turns = "{\"role\":\"user\",\"content\":\"x\"}\n".repeat(2);
+    let words = ["--print", "--input-format", "stream-json", "--agent-file", &plain];
+    let ran = home.run_with(&words, turns);
+    assert!(ran.well().err.starts_with("\nTo resume this session: "), "{}", ran.err);
+    let requests = server.requests();
+    let project = home.path("project").canonicalize().unwrap();
+    assert_eq!(system(&requests[0]), format!("You review.\n\nIn {}.", project.display()));
+    assert_eq!(tools(&requests[0]), DEFAULT_TOOLS);
+    // The same bytes at the front of every request of a session.
+    assert_eq!(system(&requests[0]), system(&requests[1]));
+    assert_eq!(requests[0].body["tools"].to_string(), requests[1].body["tools"].to_string());
+
+    let few = agent(
+        &home,
+        "few",
+        "  allowed_tools: ['kimi_cli.tools.think:Think', Read, Grep, SearchWeb]\n  \
+         exclude_tools: [Grep]\n",
+        "Look. {% if KIMI_AGENTS_MD %}${KIMI_AGENTS_MD}{% else %}Nothing.{% endif %}",
+    );
+    home.run(&["--quiet", "--agent-file", &few, "-p", "x"]).well();
+    let requests = server.requests();
+    assert_eq!(
+        (system(&requests[2]), tools(&requests[2])),
+        ("Look. Nothing.", vec!["Think", "ReadFile"])
+    );
+
+    let none = agent(&home, "none", "  tools: []\n", "Talk.");
+    home.run(&["--quiet", "--agent-file", &none, "-p", "x"]).well();
+    let requests = server.requests();
+    assert!(tools(&requests[3]).is_empty() && requests[3].body.get("tools") != Some(&json!([])));
+}
+
+#[test]
+fn a_tool_that_the_agent_lacks_cannot_be_called() {
+    let server = ModelServer::start(|_: &Recorded, n: usize| match n {
+        0 => Reply::new().tool_call("c", "WriteFile", r#"{"path":"made","content":"x"}"#),
+        _ => Reply::new().text("done"),
+    });
+    let home = Home::new(&server.url());
+    let file = agent(&home, "a", "  exclude_tools: [Write]\n", "Look.");
+    home.run(&["--quiet", "--agent-file", &file, "-p", "x"]).well();
+    assert!(!home.path("project/made").exists());
+    let messages = server.requests()[1].body["messages"].to_string();
+    assert!(messages.contains("Tool `WriteFile` not found"), "{messages}");
+}
+
+#[test]
+fn builtin_agents_are_the_default() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    for words in [&[][..], &["--agent", "default"], &["--agent", "okabe"]] {
+        let ran = home.run(&[words, &["--quiet", "-p", "x"]].concat());
+        assert!(ran.well().err.starts_with("\nTo resume this session: "), "{}", ran.err);
+    }
+    for request in server.requests() {
+        assert_eq!(tools(&request), DEFAULT_TOOLS);
+        assert!(system(&request).starts_with("You are Kimi"));
+    }
+}
+
+#[test]
+fn a_resumed_session_keeps_its_prompt() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let one = agent(&home, "one", "", "One.");
+    let two = agent(&home, "two", "  tools: [Grep]\n", "Two.");
+    for file in [&one, &two] {
+        home.run(&["--quiet", "-S", "s", "--agent-file", file, "-p", "x"]).well();
+    }
+    home.run(&["--quiet", "-S", "s", "-p", "x"]).well();
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| system(request) == "One."));
+    let counts: Vec<usize> = requests.iter().map(|request| tools(request).len()).collect();
+    assert_eq!(counts, [9, 1, 9]);
+}
+
+/// The first line of stderr of a run that fails before it asks anybody.
+fn refused(home: &Home, words: &[&str], code: i32) -> String {
+    let ran = home.run(words);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{words:?}: {ran:#?}");
+    assert!(home.sessions().is_empty());
+    ran.err.replace(&format!("{}/", home.path("").display().to_string().trim_end_matches('/')), "")
+}
+
+#[test]
+fn a_bad_agent_file_ends_the_start() {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    let start = |file: &str| refused(&home, &["--quiet", "--agent-file", file, "-p", "x"], 1);
+    let undefined = agent(&home, "a", "", "one\n${TEAM}\n");
+    assert_eq!(
+        start(&undefined),
+        "System prompt a/system.md: line 2: the variable `TEAM` has no value. Give it one in \
+         `system_prompt_args`, or write {% raw %}...{% endraw %} around text that is no variable.\n"
+    );
+    let torn = home.write("torn.yaml", "version: 1\nagent:\n  name: [\n");
+    let line = start(torn.to_str().unwrap());
+    assert!(line.starts_with("Agent file torn.yaml: it is not the YAML of an agent: "), "{line}");
+    assert_eq!(line.lines().count(), 1, "{line}");
+    let hostile = home.write("hostile.yaml", "agent: {extend: \"\\e[2J\\u0007.yaml\"}\n");
+    let line = start(hostile.to_str().unwrap());
+    assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");
+    // These are mistakes on the command line.
+    let line = refused(&home, &["--quiet", "--agent-file", "../none.yaml", "-p", "x"], 2);
+    assert!(line.ends_with("'--agent-file': File '../none.yaml' does not exist.\n"), "{line}");
+    let line = refused(&home, &["--quiet", "--agent-file", "..", "-p", "x"], 2);
+    assert!(line.ends_with("'--agent-file': File '..' is a directory.\n"), "{line}");
+}
+
+#[test]
+fn oddities_of_an_agent_file_are_told_once() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let file = agent(
+        &home,
+        "a",
+        "  mood: good\n  tools: [Shell, Shel]\n  subagents:\n    r: {path: r.yaml, description: d}\n",
+        "Hi.",
+    );
+    let ran = home.run(&["--quiet", "--agent-file", &file, "-p", "x"]);
+    let told: Vec<&str> = ran.well().err.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (line, end) in told.iter().zip([
+        "these keys mean nothing: agent.mood",
+        "there is no tool named `Shel`",
+        "subagents are not part of this version; the agent works alone.",
+    ]) {
+        assert!(line.starts_with("Agent file ") && line.ends_with(end), "{line}");
+    }
+}
+
+#[test]
+fn servers_are_named_in_either_form() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let off = json!({"off": {"command": "true", "type": "stdio", "enabled": false, "new": [1]}});
+    let bare = off.to_string();
+    let wrapped = json!({"mcpServers": off}).to_string();
+    let file = home.write("mcp.json", &wrapped).to_str().unwrap().to_owned();
+    for words in [
+        vec!["--mcp-config", &bare],
+        vec!["--mcp-config", &wrapped, "--mcp-config", &bare],
+        vec!["--mcp-config-file", &file, "--mcp-config-file", &file, "--mcp-config", "{}"],
+    ] {
+        let ran = home.run(&[&words[..], &["--quiet", "-p", "x"]].concat());
+        assert!(ran.well().err.starts_with("\nTo resume this session: "), "{words:?} {}", ran.err);
+    }
+}
+
+#[test]
+fn a_bad_server_ends_the_start() {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    let bad: Value = json!({"docs": {"command": "x", "args": "hunter2"}});
+    let told = "MCP server \"docs\": args: expected a list of strings.\n";
+    let words = ["--quiet", "-p", "x", "--mcp-config", &bad.to_string()];
+    assert_eq!(refused(&home, &words, 1), format!("--mcp-config: {told}"));
+    let file = home.write("mcp.json", bad.to_string());
+    let words = ["--quiet", "-p", "x", "--mcp-config-file", file.to_str().unwrap()];
+    assert_eq!(refused(&home, &words, 1), format!("mcp.json: {told}"));
+}
