@@ -72,6 +72,17 @@ impl Tmux {
 
     /// A bracketed paste through a buffer whose line feeds stay line feeds.
     pub fn paste(&self, text: &str) {
+        self.load_buffer(&format!("\x1b[200~{text}\x1b[201~"));
+        self.run(&["paste-buffer", "-r", "-d", "-t", "t"]);
+    }
+
+    /// The text as a burst of keys, every line end an Enter.
+    pub fn paste_unmarked(&self, text: &str) {
+        self.load_buffer(text);
+        self.run(&["paste-buffer", "-d", "-t", "t"]);
+    }
+
+    fn load_buffer(&self, text: &str) {
         let mut child = self
             .command()
             .args(["load-buffer", "-"])
@@ -79,10 +90,9 @@ impl Tmux {
             .spawn()
             .expect("tmux runs");
         let mut stdin = child.stdin.take().expect("piped");
-        write!(stdin, "\x1b[200~{text}\x1b[201~").expect("tmux reads");
+        stdin.write_all(text.as_bytes()).expect("tmux reads");
         drop(stdin);
         assert!(child.wait().expect("tmux ends").success());
-        self.run(&["paste-buffer", "-r", "-d", "-t", "t"]);
     }
 
     /// The rows on the screen, each without trailing blanks.

@@ -78,7 +78,7 @@ impl Watched {
         let tap = Tap::open(&pane);
         let client = RefCell::new(TmuxClient::attach(&pane));
         pane.type_text(&format!(
-            "/bin/sh -c \"cd '{}' && env -u COLORTERM TERM=xterm-256color {} {args}\"; echo left=$?",
+            "stty -g | cksum; /bin/sh -c \"cd '{}' && env -u COLORTERM TERM=xterm-256color {} {args}\"; echo left=$?",
             directory.display(),
             env!("CARGO_BIN_EXE_kimi")
         ));
@@ -117,7 +117,7 @@ impl Watched {
             let states = self.rendered_states(&rows);
             let over = is_over(&rows);
             assert!(Instant::now() < deadline, "{states:?}\n{}", rows.join("\n"));
-            if over && states.iter().all(|state| *state == State::Completed) {
+            if over && states.iter().all(|state| state.is_ready()) {
                 // A short turn may be over before the first look.
                 begun = begun || closings(&self.history()) > self.turns.get();
                 if begun {
@@ -151,20 +151,30 @@ impl Watched {
         self.looks.get() - before
     }
 
-    /// Everything that the pane has written.
-    pub fn tapped(&self) -> Tapped {
-        self.tap.all()
+    /// How many bytes the pane has written.
+    pub fn written(&self) -> usize {
+        self.tap.len()
     }
 
     /// Waits until all five readers find the pane in this state.
     pub fn wait_state(&self, wanted: State) {
+        self.wait_states(&format!("{wanted:?}"), |state| state == wanted);
+    }
+
+    /// Waits until all five readers would send a message. A capture that holds nothing but an
+    /// answer does not tell idle from completed.
+    pub fn wait_ready(&self) {
+        self.wait_states("ready", State::is_ready);
+    }
+
+    fn wait_states(&self, what: &str, wanted: impl Fn(State) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let (states, shown) = self.states();
-            if states.iter().all(|(_, state)| *state == wanted) {
+            if states.iter().all(|(_, state)| wanted(*state)) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{wanted:?} {states:?}\n{shown}");
+            assert!(Instant::now() < deadline, "{what}: {states:?}\n{shown}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -193,18 +203,15 @@ impl Watched {
     }
 
     /// The last answer as each reader cuts it out; invisible joiners are dropped.
-    pub fn answers(&self) -> Vec<(Version, Option<Vec<String>>)> {
+    pub fn answers(&self) -> [(Version, Option<Vec<String>>); 5] {
         let text = self.client.borrow_mut().run("capture-pane -p -e -S - -t t");
         let capture = Capture::new(&text);
         let height = self.format("#{pane_height}").parse().expect("a number");
         let visible = |line: String| line.replace('\u{2060}', "");
-        VERSIONS
-            .iter()
-            .map(|&version| {
-                let lines = extract::answer(version, &capture, height);
-                (version, lines.map(|lines| lines.into_iter().map(visible).collect()))
-            })
-            .collect()
+        VERSIONS.map(|version| {
+            let lines = extract::answer(version, &capture, height);
+            (version, lines.map(|lines| lines.into_iter().map(visible).collect()))
+        })
     }
 
     /// Judges every recorded turn again from its bytes: see [`Replay`].
@@ -236,8 +243,8 @@ pub struct Replay {
     pub prefixes: usize,
     /// Judged ends of reads, each by V2, V3 and V4.
     pub reads: usize,
-    /// When the read came with which all three found the last turn completed.
-    pub completed: Option<Instant>,
+    /// For each turn, when the read came with which all three found the pane ready.
+    pub completed: Vec<Instant>,
 }
 
 impl Replay {
@@ -270,15 +277,15 @@ impl Replay {
         let flip = begin + flip_start(&bytes[begin..]);
         let mut reads = tapped.reads.iter().skip_while(|(at, _)| *at <= begin).peekable();
         let mut begun = false;
-        self.completed = None;
+        let mut completed = None;
         for at in begin..end {
             stream.feed(&bytes[at..=at]);
             let read = reads.next_if(|(read, _)| *read == at + 1);
             begun |= stream.long.has_evidence();
             if at >= flip {
                 let Some((_, when)) = read else { continue };
-                let done = stream.states().iter().all(|(_, state)| *state == State::Completed);
-                self.completed = if done { self.completed.or(Some(*when)) } else { None };
+                let done = stream.states().iter().all(|(_, state)| state.is_ready());
+                completed = if done { completed.or(Some(*when)) } else { None };
             } else if begun && read.is_some() {
                 self.reads += 1;
                 busy(stream, &stream.states(), &bytes[begin..=at]);
@@ -288,7 +295,8 @@ impl Replay {
             }
         }
         assert!(begun, "no spinner row in the turn\n{}", stream.shown());
-        assert!(self.completed.is_some(), "{:?}\n{}", stream.states(), stream.shown());
+        assert!(completed.is_some(), "{:?}\n{}", stream.states(), stream.shown());
+        self.completed.extend(completed);
     }
 }
 

@@ -32,6 +32,21 @@ fn a_burst_without_marks_is_one_message() {
     assert_eq!(requests[0].last_user_text(), "one\ntwo\nthree");
 }
 
+/// Longer than what is read of the terminal at once; nothing comes behind it that could push it.
+#[test]
+fn a_long_burst_without_marks_arrives_whole() {
+    let world = world();
+    let text: String = (1..=120).map(|n| format!("line {n} of a burst of typed lines\r")).collect();
+    let mut kimi = world.start(&[]);
+    kimi.send(format!("{text}the end"));
+    kimi.wait_text("the end");
+    kimi.send("\r");
+    kimi.wait_closed(1);
+    let requests = world.server().requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].last_user_text(), format!("{}the end", text.replace('\r', "\n")));
+}
+
 #[test]
 fn a_long_paste_is_a_placeholder_here_and_whole_for_the_model() {
     let world = world();

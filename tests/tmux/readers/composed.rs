@@ -24,6 +24,7 @@ pub struct Composed {
     row: usize,
     column: usize,
     margins: Option<(usize, usize)>,
+    saved: Option<(usize, usize)>,
     pen: (Option<u8>, bool),
     sequence: Option<Vec<u8>>,
     partial: Vec<u8>,
@@ -48,6 +49,7 @@ impl Composed {
             row: 0,
             column: 0,
             margins: None,
+            saved: None,
             pen: (None, false),
             sequence: None,
             partial: Vec::new(),
@@ -158,6 +160,8 @@ impl Composed {
             // A title, a mark of a shell, a notification: swallowed.
             [b']', ..] => {}
             [b'(' | b')', _] | [b'=' | b'>'] => {}
+            [b'7'] => self.saved = Some((self.row, self.column)),
+            [b'8'] => (self.row, self.column) = self.saved.take().unwrap_or((0, 0)),
             _ => self.fault(&text),
         }
     }
@@ -180,14 +184,14 @@ impl Composed {
         let (first, second) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         match end {
             b'H' | b'f' => {
-                self.row = first.max(1).min(ROWS) - 1;
-                self.column = second.max(1).min(COLUMNS) - 1;
+                self.row = first.clamp(1, ROWS) - 1;
+                self.column = second.clamp(1, COLUMNS) - 1;
             }
             b'A' => self.row = self.row.saturating_sub(first.max(1)),
             b'B' => self.row = (self.row + first.max(1)).min(ROWS - 1),
             b'C' => self.column = (self.column + first.max(1)).min(COLUMNS - 1),
             b'D' => self.column = self.column.saturating_sub(first.max(1)),
-            b'G' => self.column = first.max(1).min(COLUMNS) - 1,
+            b'G' => self.column = first.clamp(1, COLUMNS) - 1,
             b'K' if first == 0 => {
                 let (row, column) = (self.row, self.column);
                 self.rows[row].cells.truncate(column);

@@ -44,7 +44,7 @@ impl State {
 }
 
 /// A generation of readers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     Seed,
     V1,

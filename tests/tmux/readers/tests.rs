@@ -206,7 +206,6 @@ fn the_virtual_screen_has_its_gaps() {
         "\x1bP+q5443\x1b\\",
         "\x1b_Ga\x1b\\",
         "\x1b[?u",
-        "\x1b7",
     ] {
         assert!(faulty(bad), "{bad:?}");
     }
@@ -218,6 +217,8 @@ fn the_virtual_screen_has_its_gaps() {
     stream.feed(b"\x1b[1;3r\x1b[1;1Ha\r\nb\r\nc\r\nd\x1b[r!\x1b[9;1Hlast");
     assert_eq!(stream.screen.texts()[..4], ["b", "c", "d!", ""]);
     assert_eq!(stream.screen.texts()[8], "last");
+    stream.feed(b"\x1b[5;3H\x1b7\x1b[9;1H\x1b8here");
+    assert_eq!(stream.screen.texts()[4], "  here");
     stream.feed("\x1b[1;1H漢字\u{2060}gone\x1b[K\x1b[2;1Hx".as_bytes());
     assert_eq!(stream.screen.texts()[..2], ["漢字", "x"]);
 }

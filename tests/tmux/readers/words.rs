@@ -38,7 +38,7 @@ pub fn ends_in_mark(row: &str) -> bool {
 pub fn is_echo(row: &str) -> bool {
     let mut rest = row;
     while let Some(at) = rest.find(is_mark) {
-        rest = rest[at..].trim_start_matches(|c| is_mark(c));
+        rest = rest[at..].trim_start_matches(is_mark);
         if rest.starts_with(char::is_whitespace) && !rest.trim().is_empty() {
             return true;
         }

@@ -13,6 +13,7 @@ use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyM
 use futures_util::StreamExt;
 
 use super::Size;
+use super::tty::Tty;
 use crate::platform::env::Clock;
 
 /// An event from the terminal.
@@ -138,12 +139,13 @@ pub struct Events {
     stream: EventStream,
     burst: Burst,
     clock: Arc<dyn Clock>,
+    tty: Option<Tty>,
 }
 
 impl Events {
     /// Starts to read the terminal. Needs a tokio runtime.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { stream: EventStream::new(), burst: Burst::default(), clock }
+        Self { stream: EventStream::new(), burst: Burst::default(), clock, tty: Tty::open().ok() }
     }
 
     /// All events that are there, at least one; `None` when the terminal is gone.
@@ -175,6 +177,9 @@ impl Events {
                 if self.take(event, &mut out).is_none() {
                     return (!out.is_empty()).then_some(out);
                 }
+            }
+            if let Some(tty) = &self.tty {
+                tty.tell_again();
             }
             if !out.is_empty() {
                 return Some(out);

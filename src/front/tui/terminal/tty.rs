@@ -53,6 +53,21 @@ impl Tty {
         Size::new(80, 24)
     }
 
+    /// Makes the terminal tell once more of input that was left unread, if there is any.
+    ///
+    /// crossterm reads 1 KB at a time and then waits for the terminal to become readable, which it
+    /// is already: the rest of a longer burst would lie there until the next key. A terminal whose
+    /// attributes are set, to what they are, wakes whoever waits for it.
+    pub fn tell_again(&self) {
+        #[cfg(unix)]
+        if rustix::io::ioctl_fionread(&self.file).is_ok_and(|unread| unread > 0)
+            && let Ok(attributes) = rustix::termios::tcgetattr(&self.file)
+        {
+            let now = rustix::termios::OptionalActions::Now;
+            let _ = rustix::termios::tcsetattr(&self.file, now, &attributes);
+        }
+    }
+
     #[cfg(unix)]
     pub(super) fn file(&self) -> &File {
         &self.file
