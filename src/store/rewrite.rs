@@ -145,6 +145,17 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nowhere_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &path).unwrap();
+        append(&path, "one\n");
+        append(&path, "two\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
     #[test]
     fn a_file_that_never_rests_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
