@@ -57,6 +57,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
+    mcp::check(&launch.mcp)?;
     let agent = match &launch.agent {
         AgentChoice::Builtin(which) => Agent::builtin(*which)?,
         AgentChoice::File(file) => Agent::load(file)?,
@@ -79,7 +80,6 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             agent: Some(Arc::new(agent)),
-            mcp: mcp::check(&launch.mcp)?,
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })
