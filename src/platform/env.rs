@@ -237,3 +237,20 @@ pub mod fixed {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_carry_our_number_and_not_our_state_file() {
+        let vars = [("A", "1"), (PARENT_VARIABLE, "7"), (STATE_FILE_VARIABLE, "/state.json")];
+        let env = fixed::env("/h", &vars);
+        let mut inherited: Vec<_> = env.child_vars().collect();
+        inherited.sort();
+        let pid = std::process::id().to_string();
+        let expected = [("A", "1"), (PARENT_VARIABLE, pid.as_str())];
+        assert_eq!(inherited, expected.map(|(name, value)| (name.as_ref(), value.as_ref())));
+        assert_eq!(env.var(PARENT_VARIABLE), Some("7"));
+    }
+}

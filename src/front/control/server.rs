@@ -93,13 +93,13 @@ impl Connection {
             };
             let command = match read {
                 Ok(RawLine::Whole(line)) => parse(&line),
-                Ok(RawLine::TooLong) => Err(bad("The line is longer than 16 MiB.")),
+                Ok(RawLine::TooLong) => Err("The line is longer than 16 MiB.".to_owned()),
                 Ok(RawLine::End) | Err(_) => return,
             };
             let done = match command {
                 Ok(Command::Watch) => self.watch().await,
                 Ok(command) => self.carry_out(command, peer).await,
-                Err(refusal) => self.say(&refusal).await,
+                Err(why) => self.say(&Answer::refused(RefusalCode::BadCommand, why)).await,
             };
             if let Err(Gone) = done {
                 return;
@@ -131,6 +131,8 @@ impl Connection {
             if answer.ok && answer.state.is_none() { leaving() } else { answer }
         };
         let answer = tokio::select! {
+            // One who calls and runs away has called.
+            biased;
             answer = work => answer,
             () = hung_up(&mut self.link) => return Err(Gone),
         };
@@ -190,17 +192,13 @@ async fn ask(asked: &UnboundedSender<Asked>, command: Command, states: &mut Stat
     }
 }
 
-/// The command in a line. The refusal says what is wrong with it.
-fn parse(line: &[u8]) -> Result<Command, Answer> {
+/// The command in a line, or what is wrong with it.
+fn parse(line: &[u8]) -> Result<Command, String> {
     serde_json::from_slice(line).map_err(|error| {
-        let text: String = error.to_string();
+        let text = error.to_string();
         let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-        bad(&format!("Not a command: {}.", clean.take(MAX_ERROR).collect::<String>()))
+        format!("Not a command: {}.", clean.take(MAX_ERROR).collect::<String>())
     })
-}
-
-fn bad(why: &str) -> Answer {
-    Answer::refused(RefusalCode::BadCommand, why)
 }
 
 fn line(answer: &Answer) -> Vec<u8> {

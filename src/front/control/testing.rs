@@ -18,7 +18,7 @@ pub fn status(state: State, turn: u64) -> Status {
         queued: 0,
         input: None,
         ask: None,
-        last: (ended > 0).then(|| LastTurn {
+        last: (ended > 0).then_some(LastTurn {
             turn: ended,
             finish: Finish::Done,
             error: None,

@@ -115,10 +115,12 @@ where
     turns.finish(&options);
     let door = turns.door.take();
     let (end, signals) = turns.shut_down(end).await;
-    let end = turns::last_write(end, &mut writer, signals).await;
-    if let Some(door) = door {
-        door.shut().await;
-    }
+    let shut = async {
+        if let Some(door) = door {
+            door.shut().await;
+        }
+    };
+    let (end, ()) = tokio::join!(turns::last_write(end, &mut writer, signals), shut);
     match end.code() {
         ExitCode::Success if writer.has_failed() => ExitCode::Failure,
         code => code,

@@ -136,3 +136,57 @@ async fn one_that_hangs_is_killed() {
     let pid = log(dir.path())[0].parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     until(|| rustix::process::test_kill_process(pid).is_err()).await;
 }
+
+/// A tmux server of its own, gone with this.
+struct Server {
+    socket: std::path::PathBuf,
+}
+
+impl Server {
+    fn start(dir: &Path) -> Option<Self> {
+        let server = Self { socket: dir.join("server") };
+        let started = server.tmux(&["-f", "/dev/null", "new-session", "-d", "sleep 300"]);
+        started.is_ok_and(|output| output.status.success()).then_some(server)
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> std::io::Result<std::process::Output> {
+        let mut command = std::process::Command::new("tmux");
+        command.env_remove("TMUX").arg("-S").arg(&self.socket).args(arguments).output()
+    }
+
+    fn shows(&self) -> String {
+        let output = self.tmux(&["list-panes", "-a", "-F", "#{pane_id} #{@kimi_state}"]).unwrap();
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]);
+    }
+}
+
+// Waiting for tmux holds this thread; the pane is followed by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_real_tmux_shows_the_state_and_wakes_who_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::start(dir.path()) else {
+        eprintln!("skipped: there is no tmux");
+        return;
+    };
+    let path = std::env::var("PATH").unwrap();
+    let tmux = format!("{},1,0", server.socket.display());
+    let vars = [("TMUX", tmux.as_str()), ("TMUX_PANE", "%0"), ("PATH", path.as_str())];
+    let pane = Pane::of(&fixed::env(dir.path(), &vars)).unwrap();
+    let (tell, states) = watch::channel(None);
+    let following = tokio::spawn(pane.follow(states));
+    tell.send_replace(Some(Arc::new(instance(State::Busy, 1))));
+    until(|| server.shows() == "%0 busy turn=1").await;
+    tell.send_replace(Some(Arc::new(instance(State::Idle, 1))));
+    // Whether this comes before or after the signal, it returns.
+    assert!(server.tmux(&["wait-for", "kimi-%0-1"]).unwrap().status.success());
+    until(|| server.shows() == "%0 idle turn=1").await;
+    tell.send_replace(Some(Arc::new(instance(State::Exited, 1))));
+    following.await.unwrap();
+    assert_eq!(server.shows(), "%0 exited");
+}
