@@ -44,8 +44,15 @@ pub(super) fn run(
     let mut link = Link::open(&instance, caller.env, caller.patience)?;
     let command = Command::Send { text: text.clone(), steer: options.steer };
     let reply = link.ask(&command, Until::Patience)?;
-    let taken = reply.answer.receipt.as_ref();
-    let taken = taken.ok_or_else(|| link.garbage("no receipt".to_owned()))?;
+    let Some(taken) = &reply.answer.receipt else {
+        // A slash command begins no turn: it is done by now.
+        if options.json {
+            caller.line(reply.raw())?
+        } else {
+            caller.say("done")?
+        }
+        return Ok(ExitCode::Success);
+    };
     check(&text, taken)?;
     if options.json {
         caller.line(reply.raw())?;
