@@ -13,6 +13,7 @@ use super::values;
 use super::words::receipt;
 use crate::cli::{ExitCode, UsageError};
 use crate::front::control::hex_sha256;
+use crate::front::tui::composer::normalised;
 use crate::front::tui::text::clean_line;
 use crate::protocol::control::{
     Command, Finish, Instance, LastTurn, MAX_LINE, Receipt, RefusalCode,
@@ -34,7 +35,8 @@ pub(super) fn run(
         return Err(UsageError::invalid("'--timeout'", "It needs --wait.").into());
     }
     values::deadline(options.timeout.as_deref(), caller.env)?;
-    let text = text(caller, options.text.as_deref())?;
+    // What the composer makes of a text, so that the receipt is for what was sent.
+    let text = normalised(&text(caller, options.text.as_deref())?);
     // From here on: what comes before is not the instance's time.
     let deadline = values::deadline(options.timeout.as_deref(), caller.env)?;
     let instance = caller.choose(target)?;
