@@ -13,6 +13,7 @@ use super::values;
 use super::words::receipt;
 use crate::cli::{ExitCode, UsageError};
 use crate::front::control::hex_sha256;
+use crate::front::tui::composer::normalised;
 use crate::front::tui::text::clean_line;
 use crate::protocol::control::{
     Command, Finish, Instance, LastTurn, MAX_LINE, Receipt, RefusalCode,
@@ -34,7 +35,8 @@ pub(super) fn run(
         return Err(UsageError::invalid("'--timeout'", "It needs --wait.").into());
     }
     values::deadline(options.timeout.as_deref(), caller.env)?;
-    let text = text(caller, options.text.as_deref())?;
+    // What the composer makes of a text, so that the receipt is for what was sent.
+    let text = normalised(&text(caller, options.text.as_deref())?);
     // From here on: what comes before is not the instance's time.
     let deadline = values::deadline(options.timeout.as_deref(), caller.env)?;
     let instance = caller.choose(target)?;
@@ -44,8 +46,15 @@ pub(super) fn run(
     let mut link = Link::open(&instance, caller.env, caller.patience)?;
     let command = Command::Send { text: text.clone(), steer: options.steer };
     let reply = link.ask(&command, Until::Patience)?;
-    let taken = reply.answer.receipt.as_ref();
-    let taken = taken.ok_or_else(|| link.garbage("no receipt".to_owned()))?;
+    let Some(taken) = &reply.answer.receipt else {
+        // A slash command begins no turn: it is done by now.
+        if options.json {
+            caller.line(reply.raw())?
+        } else {
+            caller.say("done")?
+        }
+        return Ok(ExitCode::Success);
+    };
     check(&text, taken)?;
     if options.json {
         caller.line(reply.raw())?;

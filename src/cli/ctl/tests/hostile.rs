@@ -26,6 +26,10 @@ fn nonsense_is_no_answer() {
         let world = World::new();
         world.serve(&world.instance(5), move |_, stream| stream.write_all(line).is_ok());
         for words in &COMMANDS[..4] {
+            // Without more in it this is what a slash command is answered with.
+            if line == b"{\"ok\":true}\n" && words[0] == "send" {
+                continue;
+            }
             let ran = world.ctl(words);
             assert_eq!((ran.code, &*ran.out), (1, ""), "{line:?}: {ran:?}");
             assert!(ran.err.starts_with("kimi ctl: pid 5 in pane %5 "), "{line:?}: {ran:?}");
