@@ -5,6 +5,9 @@
 //! beginning of a line takes the blanks before it and the line end after it with it; `{%-` and `-%}`
 //! take all white space. A value is put in place once and never looked at again.
 
+mod source;
+
+use self::source::{Source, Token};
 use super::AgentError;
 use super::expression::Expression;
 use super::files::PromptFile;
@@ -90,14 +93,7 @@ impl Loader<'_> {
         if self.bytes > MAX_BYTES {
             return Err(error("with all it includes it is too long.".to_owned()));
         }
-        let mut at = text.len() - text.trim_start_matches('\u{feff}').len();
-        let mut text = text.as_str();
-        // The prompt is trimmed, what it includes is not. Lines are counted from the file's first.
-        if depth == 0 {
-            at += text[at..].len() - text[at..].trim_start().len();
-            text = text.trim_end();
-        }
-        let mut source = Source { file, text, at: at.min(text.len()), trim_next: Trim::Nothing };
+        let mut source = Source::new(file, &text, depth == 0);
         let (parts, end) = self.parts(&mut source, depth, true)?;
         match end {
             End::Text => Ok(parts),
@@ -167,10 +163,10 @@ impl Loader<'_> {
         if !live {
             return Ok(Vec::new());
         }
-        let file = source.file.sibling(&name).map_err(|problem| source.error(&problem))?;
+        let file = source.file().sibling(&name).map_err(|problem| source.error(&problem))?;
         self.file(&file, depth + 1).map_err(|mut error| {
             if error.file == file.path() && error.problem.starts_with("there is no") {
-                let by = source.file.path();
+                let by = source.file().path();
                 error.problem = format!("{} It is included by {}.", error.problem, by.display());
             }
             error
@@ -230,162 +226,6 @@ impl Loader<'_> {
 enum End {
     Text,
     Tag(String),
-}
-
-enum Token {
-    /// What stands in `${...}`.
-    Value(String),
-    /// What stands in `{%...%}`, trimmed.
-    Tag(String),
-}
-
-/// White space that a tag takes with it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trim {
-    Nothing,
-    /// The end of its line.
-    LineEnd,
-    All,
-}
-
-/// A text that is being read.
-struct Source<'a> {
-    file: &'a PromptFile,
-    text: &'a str,
-    at: usize,
-    /// What the tag before takes of the text that follows.
-    trim_next: Trim,
-}
-
-impl Source<'_> {
-    /// The text up to the next variable or tag, and that. Comments and raw text are done here.
-    fn next(&mut self) -> Result<(String, Option<Token>), AgentError> {
-        let mut out = String::new();
-        loop {
-            let rest = &self.text[self.at..];
-            let mark = ["${", "{%", "{#"]
-                .into_iter()
-                .filter_map(|mark| rest.find(mark).map(|at| (at, mark)))
-                .min();
-            let Some((at, mark)) = mark else {
-                out.push_str(self.trimmed(rest));
-                self.at = self.text.len();
-                return Ok((out, None));
-            };
-            let before = self.trimmed(&rest[..at]);
-            let inside = &rest[at + 2..];
-            let end = match mark {
-                "${" => closing(inside, "}"),
-                "{%" => closing(inside, "%}"),
-                _ => inside.find("#}"),
-            };
-            let Some(end) = end else {
-                self.at += at;
-                return Err(self.unclear(&format!("`{mark}` has no end")));
-            };
-            let tag = &inside[..end];
-            let past = self.at + at + 2 + end + if mark == "${" { 1 } else { 2 };
-            if mark == "${" {
-                out.push_str(before);
-                self.at = past;
-                self.trim_next = Trim::Nothing;
-                return Ok((out, Some(Token::Value(tag.to_owned()))));
-            }
-            let first_on_line = {
-                let blanks = before.trim_end_matches([' ', '\t']);
-                let line_begins = match blanks.chars().next_back() {
-                    Some(last) => last == '\n',
-                    None => self.at_line_start(at - before.len()),
-                };
-                line_begins.then_some(blanks.len())
-            };
-            out.push_str(match (tag.starts_with('-'), tag.starts_with('+'), first_on_line) {
-                (true, ..) => before.trim_end(),
-                (false, false, Some(end)) => &before[..end],
-                _ => before,
-            });
-            if tag.starts_with('-') {
-                out.truncate(out.trim_end().len());
-            }
-            self.trim_next = match tag.chars().next_back() {
-                Some('-') => Trim::All,
-                Some('+') => Trim::Nothing,
-                _ => Trim::LineEnd,
-            };
-            self.at = past;
-            if mark == "{#" {
-                continue;
-            }
-            let tag = tag.trim_matches(['-', '+']).trim();
-            if tag == "raw" {
-                out.push_str(&self.raw()?);
-                continue;
-            }
-            return Ok((out, Some(Token::Tag(tag.to_owned()))));
-        }
-    }
-
-    /// Whether a line begins this many bytes further on.
-    fn at_line_start(&self, further: usize) -> bool {
-        let at = self.at + further;
-        at == 0 || self.text[..at].ends_with('\n')
-    }
-
-    fn trimmed<'t>(&self, text: &'t str) -> &'t str {
-        match self.trim_next {
-            Trim::Nothing => text,
-            Trim::LineEnd => text.strip_prefix("\r\n").or(text.strip_prefix('\n')).unwrap_or(text),
-            Trim::All => text.trim_start(),
-        }
-    }
-
-    /// Everything up to `{% endraw %}`.
-    fn raw(&mut self) -> Result<String, AgentError> {
-        let rest = &self.text[self.at..];
-        let mut from = 0;
-        while let Some(open) = rest[from..].find("{%").map(|at| from + at) {
-            let inside = &rest[open + 2..];
-            let Some(end) = inside.find("%}") else { break };
-            let tag = &inside[..end];
-            if tag.trim_matches(['-', '+']).trim() == "endraw" {
-                let text = self.trimmed(&rest[..open]);
-                let text = if tag.starts_with('-') { text.trim_end() } else { text }.to_owned();
-                self.trim_next = if tag.ends_with('-') { Trim::All } else { Trim::LineEnd };
-                self.at += open + 2 + end + 2;
-                return Ok(text);
-            }
-            from = open + 2;
-        }
-        Err(self.error("`{% raw %}` has no `{% endraw %}`"))
-    }
-
-    /// An error at this place.
-    fn error(&self, problem: &str) -> AgentError {
-        let line = self.text[..self.at].matches('\n').count() + 1;
-        AgentError::prompt(self.file.path(), format!("line {line}: {problem}."))
-    }
-
-    /// An error about something that may not have been meant as a mark at all.
-    fn unclear(&self, problem: &str) -> AgentError {
-        self.error(&format!(
-            "{problem}. Write {{% raw %}}...{{% endraw %}} around text that means itself"
-        ))
-    }
-}
-
-/// Where the mark ends, quotes passed over.
-fn closing(inside: &str, end: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, c) in inside.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            Some(_) => {}
-            None if inside[at..].starts_with(end) => return Some(at),
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]
