@@ -423,8 +423,8 @@ impl<W: Write> Docked<W> {
         self.sure += rows.len();
         let mut marks = std::mem::take(&mut self.marks);
         let mut mark = |at: usize, out: &mut Vec<u8>| {
-            while let Some((_, mark)) = marks.pop_front_if(|(marked, _)| *marked <= at) {
-                out.extend_from_slice(mark.bytes());
+            while marks.front().is_some_and(|(marked, _)| *marked <= at) {
+                out.extend(marks.pop_front().iter().flat_map(|(_, mark)| mark.bytes()));
             }
         };
         let columns = self.geometry.size.columns;
