@@ -108,7 +108,7 @@ pub(super) fn read(hint: &str, path: &Path) -> Result<String, UsageError> {
 
 /// A JSON object. The text itself is never shown again: it may hold secrets.
 pub(super) fn json(hint: &str, text: &str) -> Result<JsonObject, UsageError> {
-    match serde_json::from_str(text) {
+    match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
         Ok(Value::Object(object)) => Ok(JsonObject(object)),
         Ok(_) => Err(UsageError::invalid(hint, "Invalid JSON: expected an object of servers")),
         Err(error) => Err(UsageError::invalid(hint, format!("Invalid JSON: {error}"))),

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::McpServers;
-use crate::front::host::McpOptions;
-use crate::mcp::config::{Loaded, Source};
+use crate::mcp::config::Source;
 
 /// Why the servers of an option cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,15 +17,12 @@ pub(super) struct McpError {
     problem: String,
 }
 
-/// Checks what was given. Somebody asked for these servers by name, so that one that makes no sense
-/// is an error. A later server takes the place of an earlier one of the same name.
-pub(super) fn check(given: &McpServers) -> Result<McpOptions, McpError> {
-    let mut servers = Loaded::default();
+/// Checks what was given and returns it in the order in which it is laid over each other: files, then
+/// texts. Somebody asked for these servers by name, so that one that makes no sense is an error.
+pub(super) fn check(given: &McpServers) -> Result<Vec<Source>, McpError> {
     let files = given.files.iter().map(|(path, object)| (Some(path), object));
-    for (path, object) in files.chain(given.inline.iter().map(|object| (None, object))) {
-        servers.add(read(path, object)?);
-    }
-    Ok(McpOptions { servers, replace_default: !given.files.is_empty() })
+    let texts = given.inline.iter().map(|object| (None, object));
+    files.chain(texts).map(|(path, object)| read(path, object)).collect()
 }
 
 fn read(path: Option<&PathBuf>, object: &Map<String, Value>) -> Result<Source, McpError> {
@@ -49,34 +45,42 @@ fn read(path: Option<&PathBuf>, object: &Map<String, Value>) -> Result<Source, M
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::config::Loaded;
     use serde_json::json;
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
-    fn inline(values: &[Value]) -> Result<McpOptions, String> {
+    fn inline(values: &[Value]) -> Result<Vec<Source>, String> {
         let inline = values.iter().cloned().map(object).collect();
         check(&McpServers { files: Vec::new(), inline }).map_err(|error| error.to_string())
     }
 
     #[test]
     fn bare_and_wrapped_lists_are_laid_over_each_other() {
-        let options = inline(&[
+        let sources = inline(&[
             json!({"a": {"type": "stdio", "command": "x", "args": ["-m"], "env": {"ID": "1"}}}),
             json!({"mcpServers": {"b": {"url": "http://127.0.0.1:1/mcp", "transport": "http"}}}),
             json!({"a": {"command": "y", "unheard_of": [1]}}),
             json!({}),
         ])
         .unwrap();
-        let names: Vec<&str> =
-            options.servers.servers.iter().map(|server| server.name.as_str()).collect();
+        let mut loaded = Loaded::default();
+        sources.into_iter().for_each(|source| loaded.add(source));
+        let names: Vec<&str> = loaded.servers.iter().map(|server| server.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
-        assert!(format!("{:?}", options.servers.servers[0]).contains("\"y\""));
-        assert!(!options.replace_default);
+        assert!(format!("{:?}", loaded.servers[0]).contains("\"y\""));
+    }
+
+    #[test]
+    fn texts_come_over_files() {
         let files = vec![("/f.json".into(), object(json!({"c": {"command": "z"}})))];
-        let options = check(&McpServers { files, inline: Vec::new() }).unwrap();
-        assert!(options.replace_default && options.servers.servers.len() == 1);
+        let inline = vec![object(json!({"d": {"command": "z"}}))];
+        let sources = check(&McpServers { files, inline }).unwrap();
+        let names: Vec<&str> =
+            sources.iter().map(|source| source.servers[0].name.as_str()).collect();
+        assert_eq!(names, ["c", "d"]);
     }
 
     #[test]

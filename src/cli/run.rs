@@ -10,7 +10,7 @@ use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::Agent;
 use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
-use crate::front::print::{self, Link, PrintOptions};
+use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::platform::Env;
@@ -57,6 +57,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
+    mcp::check(&launch.mcp)?;
     let agent = match &launch.agent {
         AgentChoice::Builtin(which) => Agent::builtin(*which)?,
         AgentChoice::File(file) => Agent::load(file)?,
@@ -79,7 +80,6 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             agent: Some(Arc::new(agent)),
-            mcp: mcp::check(&launch.mcp)?,
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })
@@ -160,7 +160,8 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     }
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
-    let code = print::run_on_process(options, link).await?;
+    let door = Door::open(&host.env, host.store.share(), &session, &opened.handle.info());
+    let code = print::run_on_process(options, link, door).await?;
     opened.handle.shutdown().await;
     host.close(&session);
     Ok(code)

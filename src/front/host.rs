@@ -8,7 +8,6 @@ use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
-use crate::mcp;
 use crate::platform::{Env, shell};
 use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
@@ -37,18 +36,8 @@ pub struct HostOptions {
     pub max_retries_per_step: Option<u32>,
     /// Who works in the sessions; `None` for the built-in default.
     pub agent: Option<Arc<Agent>>,
-    /// MCP servers named on the command line.
-    pub mcp: McpOptions,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
-}
-
-/// MCP servers of the command line, checked.
-#[derive(Debug, Clone, Default)]
-pub struct McpOptions {
-    pub servers: mcp::config::Loaded,
-    /// Whether they take the place of those in `mcp.json` of the data directory.
-    pub replace_default: bool,
 }
 
 /// Opens sessions as this process was launched.

@@ -155,9 +155,8 @@ fn server(name: &str, entry: &Value) -> Result<ServerConfig, String> {
     Ok(ServerConfig {
         name: name.to_owned(),
         reach,
-        enabled: match (entry.flag("enabled")?, entry.flag("disabled")?) {
-            (enabled, disabled) => enabled.unwrap_or(true) && !disabled.unwrap_or(false),
-        },
+        enabled: entry.flag("enabled")?.unwrap_or(true)
+            && !entry.flag("disabled")?.unwrap_or(false),
         startup_timeout: entry
             .millis(&["startupTimeoutMs", "startup_timeout_ms"])?
             .unwrap_or(STARTUP_TIMEOUT),

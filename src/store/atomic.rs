@@ -61,8 +61,11 @@ impl Prepared {
         self.file.persist(&self.target).map(drop).map_err(|error| error.error)
     }
 
-    /// Takes its place if that is free; returns whether it was.
+    /// Takes its place if that is free; returns whether it was. A link to nowhere is free.
     pub fn place(self) -> io::Result<bool> {
+        if is_link(&self.target) {
+            return self.replace().map(|()| true);
+        }
         match self.file.persist_noclobber(&self.target) {
             Ok(_) => Ok(true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -73,11 +76,16 @@ impl Prepared {
 
 /// The file behind a symbolic link; a link to nowhere or in a circle is replaced itself.
 fn follow(path: &Path) -> PathBuf {
-    let is_link = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink());
-    if is_link && let Ok(target) = fs::canonicalize(path) {
+    if is_link(path)
+        && let Ok(target) = fs::canonicalize(path)
+    {
         return target;
     }
     path.to_path_buf()
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink())
 }
 
 #[cfg(unix)]

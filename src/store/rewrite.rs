@@ -9,7 +9,7 @@ use super::atomic::Prepared;
 use super::lines::read_regular;
 
 /// How often, and how long between, another process is waited for before going on without a lock.
-const LOCK_TRIES: u32 = 200;
+const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// How often a file is begun anew that changes while it is being changed.
 const REWRITE_TRIES: u32 = 20;
@@ -58,7 +58,7 @@ pub fn rewrite<E>(
     Err(RewriteError::Write(io::Error::new(io::ErrorKind::ResourceBusy, problem)))
 }
 
-/// The lock beside a file, held until it is dropped. `None` after two seconds or where there is no
+/// The lock beside a file, held until it is dropped. `None` after a second or where there is no
 /// locking: going on is better than not starting.
 pub(super) fn lock(path: &Path) -> Option<File> {
     let mut name = path.file_name()?.to_owned();
@@ -143,6 +143,17 @@ mod tests {
         .unwrap();
         assert_eq!(seen, [None, Some(b"theirs".to_vec())]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nowhere_is_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("nowhere"), &path).unwrap();
+        append(&path, "one\n");
+        append(&path, "two\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod asks;
 mod finding;
+mod print;
 mod turns;
 
 use std::io::Write;

@@ -79,6 +79,21 @@ fn from_the_environment_of_openai() {
     }
 }
 
+/// Clients send `--no-thinking` to every model.
+#[test]
+fn a_model_that_always_thinks_is_not_told_to_stop() {
+    let server = yes();
+    let config = Home::config(&server.url());
+    let home = Home::new(&server.url());
+    for (capability, told) in [("thinking", "disabled"), ("always_thinking", "enabled")] {
+        let line = format!("max_context_size = 262144\ncapabilities = [\"{capability}\"]");
+        home.write("share/config.toml", config.replace("max_context_size = 262144", &line));
+        let ran = home.run(&["--quiet", "--no-thinking", "-p", "x"]);
+        assert!(ran.well().err.starts_with("\nTo resume this session: "), "{}", ran.err);
+        assert_eq!(server.requests().last().unwrap().body["thinking"]["type"], told);
+    }
+}
+
 /// Runs that end before they ask anybody: one line, and no session stays behind.
 fn refused(home: &Home, words: &[&str], code: i32) -> String {
     let ran = home.run(words);

@@ -108,7 +108,9 @@ fn on_a_fresh_home_all_agree() {
         std::fs::create_dir_all(dir(n)).unwrap();
         home.start(&["--quiet", "-w", dir(n).to_str().unwrap(), "-p", "x"])
     });
-    ran.iter().for_each(|ran| drop(ran.well()));
+    for ran in &ran {
+        ran.well();
+    }
     let index = index(&home);
     let entries = index["work_dirs"].as_array().unwrap();
     let known: BTreeSet<&str> = entries.iter().map(|dir| dir["path"].as_str().unwrap()).collect();

@@ -97,3 +97,22 @@ fn the_todo_list_stands_above_the_composer() {
     assert_eq!(count(&kimi.rows(), "Todo · "), 0, "a finished list goes: {rows:?}");
     assert_eq!(count(&rows, "✓ Todo 2/2 done"), 1, "{rows:?}");
 }
+
+/// Everything between the echo and the prompt row is taken for the answer.
+#[test]
+fn an_orchestrator_finds_nothing_but_the_answer_above_the_prompt() {
+    let todos = json!({"todos": [{"title": "Sow", "status": "in_progress"}]}).to_string();
+    let world = World::new(vec![
+        Reply::new().tool_call("c1", "SetTodoList", &todos),
+        Reply::new().text("Working on it."),
+    ]);
+    let mut kimi = world.start_with(&[], &[("CAO_TERMINAL_ID", "aa59085a")], (80, 24));
+    kimi.turn("plan");
+    let rows = kimi.rows();
+    let prompt = rows.iter().position(|row| row.starts_with("── input ──")).expect("a prompt");
+    assert_eq!(&rows[prompt + 1..prompt + 3], [" Todo · 0/1 done", " ● Sow"]);
+    let answer = rows.iter().position(|row| row == "• Working on it.").expect("an answer");
+    let between: Vec<&String> =
+        rows[answer + 1..prompt].iter().filter(|row| !row.is_empty()).collect();
+    assert!(between.iter().all(|row| row.starts_with(" • Done")), "{between:?}");
+}

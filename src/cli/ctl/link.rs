@@ -61,7 +61,8 @@ impl Reply {
         &self.raw
     }
 
-    /// The state in it as one line of JSON, with the fields that this version does not know.
+    /// The state in it as one line of JSON, with the fields that this version does not know. A
+    /// fraction may differ in its 17th digit.
     pub fn state_json(&self) -> String {
         let line: serde_json::Value = serde_json::from_slice(&self.raw).unwrap_or_default();
         line.get("state").unwrap_or(&serde_json::Value::Null).to_string()

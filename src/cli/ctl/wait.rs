@@ -37,7 +37,16 @@ pub(super) fn run(
             caller.say(State::Exited.word())?;
             return Ok(of_state(State::Exited));
         }
-        Err(trouble) => return Err(trouble),
+        Err(trouble) => {
+            return Err(match (trouble, timeout) {
+                (Trouble::Refused { who, refusal }, Some(after))
+                    if refusal.code == RefusalCode::Timeout =>
+                {
+                    Trouble::TimedOut { who, after }
+                }
+                (trouble, _) => trouble,
+            });
+        }
     };
     caller.say(instance.state.word())?;
     Ok(code(&instance, turn))

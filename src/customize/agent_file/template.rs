@@ -90,10 +90,14 @@ impl Loader<'_> {
         if self.bytes > MAX_BYTES {
             return Err(error("with all it includes it is too long.".to_owned()));
         }
-        // Trimmed as a whole, but not what another prompt includes.
-        let text = text.trim_start_matches('\u{feff}');
-        let text = if depth == 0 { text.trim() } else { text };
-        let mut source = Source { file, text, at: 0, trim_next: Trim::Nothing };
+        let mut at = text.len() - text.trim_start_matches('\u{feff}').len();
+        let mut text = text.as_str();
+        // The prompt is trimmed, what it includes is not. Lines are counted from the file's first.
+        if depth == 0 {
+            at += text[at..].len() - text[at..].trim_start().len();
+            text = text.trim_end();
+        }
+        let mut source = Source { file, text, at: at.min(text.len()), trim_next: Trim::Nothing };
         let (parts, end) = self.parts(&mut source, depth, true)?;
         match end {
             End::Text => Ok(parts),

@@ -23,6 +23,7 @@
 //! reader of stdout that goes away cancels the turn and ends with status 0; a stdout that cannot be
 //! written for another reason, such as a full disk, ends with status 1.
 
+mod door;
 mod failure;
 mod input;
 mod last_message;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+pub use door::Door;
 pub use signals::{Signal, listen};
 
 use crate::front::ending::ExitCode;
@@ -88,7 +90,7 @@ pub struct Streams<I, O, E> {
     pub stderr: E,
 }
 
-/// Runs all prompts and shuts the session down.
+/// Runs all prompts and shuts the session down, and then the side door.
 ///
 /// stdout and stderr are written by a thread of their own, so that a reader who is slow or asleep
 /// holds up neither signals nor the session. When this returns, everything is written, unless the
@@ -98,6 +100,7 @@ pub struct Streams<I, O, E> {
 pub async fn run<I, O, E>(
     options: PrintOptions,
     link: Link,
+    door: Option<Door>,
     streams: Streams<I, O, E>,
     signals: UnboundedReceiver<Signal>,
 ) -> ExitCode
@@ -107,25 +110,34 @@ where
     E: Write + Send + 'static,
 {
     let (output, mut writer) = Output::start(streams.stdout, streams.stderr);
-    let mut turns = turns::Turns::new(&options, link, output, signals);
+    let mut turns = turns::Turns::new(&options, link, door, output, signals);
     let end = turns.run_all(&options, streams.stdin).await;
     turns.finish(&options);
+    let door = turns.door.take();
     let (end, signals) = turns.shut_down(end).await;
-    match turns::last_write(end, &mut writer, signals).await.code() {
+    let end = turns::last_write(end, &mut writer, signals).await;
+    if let Some(door) = door {
+        door.shut().await;
+    }
+    match end.code() {
         ExitCode::Success if writer.has_failed() => ExitCode::Failure,
         code => code,
     }
 }
 
 /// [`run`] on the streams and signals of this process.
-pub async fn run_on_process(options: PrintOptions, link: Link) -> std::io::Result<ExitCode> {
+pub async fn run_on_process(
+    options: PrintOptions,
+    link: Link,
+    door: Door,
+) -> std::io::Result<ExitCode> {
     let signals = listen()?;
     let streams = Streams {
         stdin: tokio::io::BufReader::new(tokio::io::stdin()),
         stdout: std::io::stdout(),
         stderr: std::io::stderr(),
     };
-    Ok(run(options, link, streams, signals).await)
+    Ok(run(options, link, Some(door), streams, signals).await)
 }
 
 /// Makes records or text of what happens.

@@ -8,10 +8,12 @@ use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
 
+use super::door::{self, Door};
 use super::failure::Trouble;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
 use super::{Format, Link, PrintOptions, Printer, Signal, printer};
+use crate::front::control::Asked;
 use crate::front::ending::{ExitCode, resume_hint};
 use crate::protocol::{
     ApprovalResponse, Event, Message, Op, Outcome, QuestionResponse, Request, Response, Verdict,
@@ -85,6 +87,8 @@ pub(super) struct Turns {
     ops: UnboundedSender<Op>,
     messages: UnboundedReceiver<Arc<Message>>,
     signals: UnboundedReceiver<Signal>,
+    /// Who may ask from outside, and what they see.
+    pub(super) door: Option<Door>,
     output: Output,
     printer: Box<dyn Printer>,
     json: bool,
@@ -97,6 +101,7 @@ enum Next {
     /// The session ended its stream.
     Gone,
     Signal(Signal),
+    Asked(Asked),
     Unread,
     Late,
 }
@@ -106,6 +111,7 @@ impl Turns {
     pub fn new(
         options: &PrintOptions,
         link: Link,
+        door: Option<Door>,
         output: Output,
         signals: UnboundedReceiver<Signal>,
     ) -> Self {
@@ -113,6 +119,7 @@ impl Turns {
             ops: link.ops,
             messages: link.messages,
             signals,
+            door,
             output,
             printer: printer(options),
             json: options.output_format == Format::StreamJson,
@@ -142,6 +149,9 @@ impl Turns {
         }
         let mut lines = Lines::default();
         loop {
+            if let Some(door) = &mut self.door {
+                door.waits();
+            }
             let end = match self.attend(lines.next(&mut stdin)).await {
                 Ok(Ok(Some(Line::Prompt(prompt)))) => self.turn(&prompt).await,
                 Ok(Ok(Some(Line::Bad(complaint)))) => {
@@ -164,11 +174,12 @@ impl Turns {
         loop {
             let next = tokio::select! {
                 biased;
-                next = next(&mut self.messages, &mut self.signals, &self.output, None) => next,
+                next = self.next(None) => next,
                 given = &mut input => return Ok(given),
             };
             match next {
                 Next::Message(message) => drop(self.hear(&message)),
+                Next::Asked(asked) => drop(door::reply(asked, false)),
                 Next::Gone | Next::Late => return Err(self.lost()),
                 Next::Signal(Signal::Interrupt) => {
                     self.tell(&Trouble::new("cancelled", "Interrupted by user"));
@@ -185,16 +196,24 @@ impl Turns {
         self.prompts += 1;
         let id = format!("print-{}", self.prompts);
         let op = Op::Prompt { id: id.clone(), input: prompt.into() };
+        if let Some(door) = &mut self.door {
+            door.begins(prompt);
+        }
         if self.ops.send(op).is_err() {
             return self.lost();
         }
         let mut ending = None;
         let mut deadline = None;
         loop {
-            match next(&mut self.messages, &mut self.signals, &self.output, deadline).await {
+            match self.next(deadline).await {
                 Next::Message(message) => {
                     if let Some(outcome) = self.hear_outcome(&message, &id) {
                         return self.turn_ended(&outcome, ending);
+                    }
+                }
+                Next::Asked(asked) => {
+                    if door::reply(asked, true) {
+                        self.cancel();
                     }
                 }
                 // The second signal does not wait for the turn.
@@ -216,6 +235,31 @@ impl Turns {
         }
     }
 
+    /// The next thing that happens. Signals come first, so that no flood of events hides them.
+    async fn next(&mut self, deadline: Option<Instant>) -> Next {
+        let late = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let asked = async {
+            match &mut self.door {
+                Some(door) => door.asked().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            signal = heard(&mut self.signals) => Next::Signal(signal),
+            () = self.output.closed(), if deadline.is_none() => Next::Unread,
+            () = late => Next::Late,
+            asked = asked => Next::Asked(asked),
+            message = self.messages.recv() => message.map_or(Next::Gone, Next::Message),
+        }
+    }
+
+    /// Stops the turn, and says until when that may take if somebody wants us to end.
     fn cancel(&self) -> Instant {
         // A session that is gone needs no cancelling.
         let _ = self.ops.send(Op::Cancel);
@@ -223,6 +267,9 @@ impl Turns {
     }
 
     fn turn_ended(&mut self, outcome: &Outcome, ending: Option<End>) -> End {
+        if let Some(door) = &mut self.door {
+            door.ended(outcome);
+        }
         let mut pieces = Pieces::default();
         self.printer.ended(outcome, &mut pieces);
         let told = !matches!(ending, Some(End::Terminated | End::Unread));
@@ -251,6 +298,9 @@ impl Turns {
 
     /// Takes a message: prints events, answers requests.
     fn hear<'a>(&mut self, message: &'a Message) -> Option<(&'a str, &'a Outcome)> {
+        if let Some(door) = &mut self.door {
+            door.hears(message);
+        }
         match message {
             Message::Event(event) => self.print(event),
             Message::Request(request) => {
@@ -343,28 +393,6 @@ async fn heard(signals: &mut UnboundedReceiver<Signal>) -> Signal {
     match signals.recv().await {
         Some(signal) => signal,
         None => std::future::pending().await,
-    }
-}
-
-/// The next thing that happens. Signals come first, so that no flood of events hides them.
-async fn next(
-    messages: &mut UnboundedReceiver<Arc<Message>>,
-    signals: &mut UnboundedReceiver<Signal>,
-    output: &Output,
-    deadline: Option<Instant>,
-) -> Next {
-    let late = async {
-        match deadline {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        signal = heard(signals) => Next::Signal(signal),
-        () = output.closed(), if deadline.is_none() => Next::Unread,
-        () = late => Next::Late,
-        message = messages.recv() => message.map_or(Next::Gone, Next::Message),
     }
 }
 

@@ -85,7 +85,7 @@ fn a_state_is_one_line_and_its_question_below() {
 #[test]
 fn json_keeps_what_this_version_does_not_know() {
     let world = World::new();
-    let mut line = with_state(&world.instance(5));
+    let mut line = with_state(&Instance { since: 1000.5, ..world.instance(5) });
     line["state"]["moon"] = json!("full");
     world.script(
         &world.instance(5),
@@ -173,7 +173,9 @@ fn too_late_is_124() {
     world.patience = std::time::Duration::from_millis(50);
     let refuses = refusal("timeout", "still busy");
     world.script(&world.instance(5), &[("wait", vec![refuses])]);
-    assert_eq!(world.ctl(&["wait", "--timeout", "9"]).code, 124);
+    let ran = world.ctl(&["wait", "--timeout", "9"]);
+    assert_eq!((ran.code, &*ran.out), (124, ""), "{ran:?}");
+    assert_eq!(ran.err, "kimi ctl: timed out after 9 s; pid 5 in pane %5 goes on\n");
     // Stuck: it does not keep the time itself.
     world.script(&world.instance(6), &[("wait", vec![Value::Null])]);
     let ran = world.ctl(&["wait", "--timeout", "0.05", "--pid", "6"]);

@@ -3,6 +3,7 @@
 mod driving;
 mod finding;
 mod hostile;
+mod together;
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -93,6 +93,7 @@ fn what_is_wrong_is_told_with_its_line() {
             "a\n${NEW}",
             "System prompt main.md: line 2: the variable `NEW` has no value. Give it one in `system_prompt_args`",
         ),
+        ("\u{feff}\n\n a\n${NEW}", "line 4: the variable"),
         ("{% if NEW %}{% endif %}", "the variable `NEW` has no value"),
         ("${HOME:-x}", "`:` is not understood in `HOME:-x`. Write {% raw %}"),
         ("a\n\n${A", "line 3: `${` has no end. Write {% raw %}"),

@@ -1,5 +1,6 @@
 //! Print mode against sessions that play a script.
 
+mod door;
 mod ends;
 mod input;
 mod records;
@@ -194,6 +195,7 @@ async fn play_to(
     };
     let link = Link { ops, messages };
     let streams = Streams { stdin, stdout, stderr };
-    let (code, (seen, _raise)) = tokio::join!(super::run(options, link, streams, signals), session);
+    let run = super::run(options, link, None, streams, signals);
+    let (code, (seen, _raise)) = tokio::join!(run, session);
     (code, seen)
 }

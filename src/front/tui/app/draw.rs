@@ -139,11 +139,19 @@ impl App {
         self.busy_rows(&mut live, columns, room);
         if self.dialogs.is_empty() {
             let left = room.saturating_sub(live.rows.len());
-            self.side_rows(&mut live, columns, left);
-            self.composer_rows(&mut live, columns, height.saturating_sub(bar));
+            let side = self.side_rows(columns, left);
+            if self.orchestrated() {
+                // Who takes the answer from the screen takes everything down to the prompt row.
+                let height = height.saturating_sub(bar + side.len());
+                self.composer_rows(&mut live, columns, height);
+                live.rows.extend(side);
+            } else {
+                live.rows.extend(side);
+                self.composer_rows(&mut live, columns, height.saturating_sub(bar));
+            }
         } else {
             let mut left = room.saturating_sub(live.rows.len());
-            if self.env.var("CAO_TERMINAL_ID").is_some() {
+            if self.orchestrated() {
                 left = left.min(READABLE_DIALOG);
             }
             self.dialog_rows(&mut live, columns, left);
@@ -153,6 +161,11 @@ impl App {
             live.rows.push(self.status(columns));
         }
         live
+    }
+
+    /// Whether a program reads the screen.
+    fn orchestrated(&self) -> bool {
+        self.env.var("CAO_TERMINAL_ID").is_some()
     }
 
     /// The spinner row, exactly while busy, and what goes on.
@@ -184,7 +197,7 @@ impl App {
     }
 
     /// Todo list and queue.
-    fn side_rows(&mut self, live: &mut Live, columns: u16, room: usize) {
+    fn side_rows(&mut self, columns: u16, room: usize) -> Vec<Line<'static>> {
         let mut rows = Vec::new();
         // A finished list has nothing more to say once the turn is over.
         let unfinished = self
@@ -197,7 +210,7 @@ impl App {
         }
         rows.extend(self.queue_rows(columns));
         rows.truncate(room.saturating_sub(4));
-        live.rows.extend(rows);
+        rows
     }
 
     fn queue_rows(&self, columns: u16) -> Vec<Line<'static>> {

@@ -43,7 +43,8 @@ impl From<&Outcome> for Closing {
     }
 }
 
-/// ` • Done in 4.2s`: the last bullet of a turn, by which readers know that it is over.
+/// ` • Done in 4.2s`: the last bullet of a turn, by which readers know that it is over. A failure has
+/// the bullet of an answer.
 pub fn closing_row(
     closing: &Closing,
     duration: Duration,
@@ -57,8 +58,10 @@ pub fn closing_row(
         Closing::Done if at_once => vec![Span::styled("• Done", trace)],
         Closing::Done => vec![Span::styled(format!("• Done in {time}"), trace)],
         Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
+        // Who takes the answer from the screen takes this too: a cut answer must not look whole.
         Closing::Failed { reason, .. } => vec![
-            Span::styled(format!("• Failed after {time}: "), trace),
+            Span::styled("• ", theme.style(Tone::AnswerAfterTools)),
+            Span::styled(format!("Failed after {time}: "), trace),
             Span::styled(told(reason), theme.style(Tone::Error)),
         ],
     };

@@ -284,6 +284,10 @@ fn closing_rows() {
     assert!(long.chars().count() < 350 && long.ends_with('…'), "{long}");
     let row = &closing_row(&Closing::Done, Duration::ZERO, 60, &dark())[0];
     assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(244)));
+    // A failure belongs to what a reader extracts: its bullet is the one of an answer.
+    let failed = Closing::Failed { reason: "no".into(), hint: None };
+    let row = &closing_row(&failed, Duration::ZERO, 60, &dark())[0];
+    assert_eq!(row.spans[1].style, Style::new().fg(Color::Indexed(253)));
 }
 
 #[test]

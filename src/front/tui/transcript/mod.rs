@@ -6,6 +6,7 @@
 
 mod past;
 mod phase;
+mod readable;
 mod replay;
 
 use std::time::{Duration, Instant};
@@ -39,6 +40,8 @@ pub struct Transcript {
     /// `user@dir💫`, put before the echo of what the user says.
     pub prompt_mark: String,
     past: Past,
+    /// There was a turn.
+    begun: bool,
     turn_started: Option<Instant>,
     thinking: Option<Thinking>,
     answer: Option<AnswerCell>,
@@ -104,6 +107,7 @@ impl Transcript {
             work_dir,
             prompt_mark,
             past: Past::default(),
+            begun: false,
             turn_started: None,
             thinking: None,
             answer: None,
@@ -196,7 +200,9 @@ impl Transcript {
                 if self.compact_command {
                     return Update::default();
                 }
-                let mut rows = compaction_row(before, self.context_tokens, columns, theme);
+                let after = self.context_tokens;
+                let mut rows = self
+                    .aside(columns, theme, |columns| compaction_row(before, after, columns, theme));
                 rows.push(Line::default());
                 self.past.note("Compacted the conversation");
                 Update::of(rows)
@@ -265,7 +271,8 @@ impl Transcript {
         theme: &Theme,
     ) -> Vec<Line<'static>> {
         self.past.note(title);
-        let mut rows = notice(severity, title, body, columns, theme);
+        let mut rows =
+            self.aside(columns, theme, |columns| notice(severity, title, body, columns, theme));
         rows.push(Line::default());
         rows
     }
@@ -277,6 +284,7 @@ impl Transcript {
         time: &str,
         look: Look<'_>,
     ) -> Update {
+        self.begun = true;
         self.turn_started = Some(now);
         self.attempt_rows = 0;
         let text = self.echo.take().unwrap_or_else(|| shown_input(input));
@@ -361,7 +369,12 @@ impl Transcript {
                 let row = todo_change_row(items, look.columns, look.theme);
                 call.card.finish(value.clone(), false, None);
                 self.past.tool(&call.card);
-                return Update::of(vec![row, Line::default()]);
+                // A program knows a tool call by its headline.
+                let rows = match self.read_by_program() {
+                    true => self.closed(call.card.rows(look.columns, look.theme), look.theme),
+                    false => vec![row],
+                };
+                return Update::of(rows.into_iter().chain([Line::default()]).collect());
             }
         }
         let rejected = value.is_error
@@ -369,7 +382,7 @@ impl Transcript {
                 matches!(block, DisplayBlock::Brief { text } if text.starts_with("Rejected"))
             });
         call.card.finish(value.clone(), rejected, Some(now - call.since));
-        let mut rows = call.card.rows(look.columns, look.theme);
+        let mut rows = self.closed(call.card.rows(look.columns, look.theme), look.theme);
         rows.push(Line::default());
         self.after_tools = true;
         self.past.tool(&call.card);
