@@ -7,7 +7,7 @@ mod pane;
 
 use std::io::Write;
 
-use kimi_tui::front::tui::terminal::{Docked, Flip, Position, Return, Size};
+use kimi_tui::front::tui::terminal::{Docked, Flip, Mark, Position, Return, Size};
 use proptest::prelude::*;
 use ratatui::text::Line;
 
@@ -447,5 +447,42 @@ proptest! {
         let rows: Vec<_> =
             stage.model.written().into_iter().filter(|row| !row.starts_with("live")).collect();
         prop_assert_eq!(rows, stage.committed);
+    }
+}
+
+#[test]
+fn marks_stay_with_their_rows() {
+    // A filled screen that scrolls, one that is filled by and by, and one too low for a transcript.
+    for (rows, live) in [(12, 3), (40, 3), (4, 3)] {
+        let mut stage = Stage::new(40, rows);
+        for turn in 0..6 {
+            let row = |text: &str| Line::from(format!("{text} {turn}"));
+            let echo = vec![row("echo"), row("text"), row("output"), row("closing")];
+            let marks =
+                [(0, Mark::Prompt), (2, Mark::Output), (3, Mark::End { failed: turn == 1 })];
+            stage.docked.commit_marked(echo, &marks);
+            stage.docked.commit_marked(vec![row("withdrawn")], &[(0, Mark::Prompt)]);
+            assert_eq!(stage.docked.retract(1), 0);
+            stage.frame(live, 0, Flip::None);
+            assert_eq!(stage.play(), 1, "a frame is one write");
+        }
+        let lines: Vec<_> = stage.model.history.iter().chain(&stage.model.rows).collect();
+        let at = |line: &usize| lines[*line].trim_end().to_owned();
+        let marked: Vec<_> =
+            stage.model.marks.iter().map(|(line, mark)| (at(line), mark.as_str())).collect();
+        for (turn, marks) in marked.chunks(4).enumerate() {
+            let end = if turn == 1 { "D;1" } else { "D;0" };
+            assert_eq!(
+                marks,
+                [
+                    (format!("echo {turn}"), "A;redraw=0"),
+                    (format!("output {turn}"), "B"),
+                    (format!("output {turn}"), "C"),
+                    (format!("closing {turn}"), end),
+                ],
+                "{rows} rows"
+            );
+        }
+        assert_eq!(marked.len(), 24);
     }
 }

@@ -14,6 +14,8 @@ pub struct Context {
     /// Estimated tokens of what was added since.
     pending: u64,
     next_checkpoint: u64,
+    /// Messages of the model with words in them that were added since the start.
+    answers: u64,
 }
 
 impl Context {
@@ -41,6 +43,7 @@ impl Context {
             counted: loaded.token_count,
             pending: loaded.pending_text_tokens,
             next_checkpoint: loaded.next_checkpoint,
+            answers: 0,
         })
     }
 
@@ -84,6 +87,7 @@ impl Context {
     pub fn push(&mut self, message: Message) -> Result<(), StoreError> {
         self.log.append(&[ContextRecord::Message(message.clone())])?;
         self.pending = self.pending.saturating_add(estimate::message_tokens(&message));
+        self.answers += u64::from(is_answer(&message));
         self.messages.push(message);
         Ok(())
     }
@@ -110,6 +114,7 @@ impl Context {
             ContextRecord::Message(message.clone()),
             ContextRecord::Usage(total),
         ])?;
+        self.answers += u64::from(is_answer(&message));
         self.messages.push(message);
         self.counted = total;
         self.pending = 0;
@@ -139,15 +144,24 @@ impl Context {
         Ok(())
     }
 
+    /// How many answers were added since the start: whoever has noted it knows later whether there
+    /// is a newer one.
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
     /// The text of the newest answer that has any.
     pub fn last_answer(&self) -> Option<String> {
-        self.messages
-            .iter()
-            .rev()
-            .filter(|message| message.role == Role::Assistant)
-            .map(|message| {
-                message.content.iter().filter_map(ContentPart::as_text).collect::<String>()
-            })
-            .find(|text| !text.trim().is_empty())
+        self.messages.iter().rev().find(|message| is_answer(message)).map(words)
     }
+}
+
+/// Whether the model says something in it.
+fn is_answer(message: &Message) -> bool {
+    let blank = |part: &ContentPart| part.as_text().is_none_or(|text| text.trim().is_empty());
+    message.role == Role::Assistant && !message.content.iter().all(blank)
+}
+
+fn words(message: &Message) -> String {
+    message.content.iter().filter_map(ContentPart::as_text).collect()
 }

@@ -34,5 +34,5 @@ pub use approval::Modes;
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
-pub use session::{SessionHandle, SessionOptions};
+pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

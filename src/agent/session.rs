@@ -1,8 +1,10 @@
 //! A session: takes [`Op`]s, runs one turn at a time, tells everything through its hub.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,9 +48,23 @@ pub struct SessionOptions {
     pub system_prompt: Box<dyn FnOnce() -> String + Send>,
 }
 
+/// The answer of a turn as it was kept in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The file; `None` when it could not be written.
+    pub path: Option<PathBuf>,
+    /// Of the text, without the line feed at the end of the file; in hex.
+    pub sha256: String,
+    pub bytes: usize,
+}
+
+/// The answer of the newest ended turn, shared by the loop and the handle.
+type Kept = Arc<Mutex<Option<KeptAnswer>>>;
+
 /// A running session. Dropping the handle ends it.
 pub struct SessionHandle {
     core: Arc<Core>,
+    kept: Kept,
     ops: UnboundedSender<Op>,
     task: JoinHandle<()>,
     /// Held until the session has ended.
@@ -120,8 +136,10 @@ impl SessionHandle {
             env, hub, desk, registry, workspace, models, limits, session, settings, context, llm,
         ));
         let (ops, receiver) = unbounded_channel();
-        let task = tokio::spawn(Actor { core: Arc::clone(&core), turn: None }.run(receiver));
-        Ok(Self { core, ops, task, _lock: lock, warnings })
+        let kept = Kept::default();
+        let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };
+        let task = tokio::spawn(actor.run(receiver));
+        Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
 
     /// Hands in an op. Ops are taken in order.
@@ -165,6 +183,12 @@ impl SessionHandle {
         self.core.context.lock().await.last_answer()
     }
 
+    /// The answer of the newest ended turn; `None` when that turn had none. It is there as soon as
+    /// the turn's outcome is heard of, and until another turn ends.
+    pub fn kept_answer(&self) -> Option<KeptAnswer> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Ends the session: cancels what runs, writes what is pending. Returns when all is on disk.
     pub async fn shutdown(mut self) {
         self.submit(Op::Shutdown);
@@ -178,11 +202,14 @@ impl SessionHandle {
 /// The loop that takes ops.
 struct Actor {
     core: Arc<Core>,
+    kept: Kept,
     turn: Option<RunningTurn>,
 }
 
 struct RunningTurn {
     op_id: String,
+    /// Answers in the context when it began.
+    answers: u64,
     cancel: CancellationToken,
     task: JoinHandle<Outcome>,
 }
@@ -219,7 +246,7 @@ impl Actor {
 
     async fn take(&mut self, op: Op) {
         match op {
-            Op::Prompt { id, input } => self.begin_turn(id, input),
+            Op::Prompt { id, input } => self.begin_turn(id, input).await,
             Op::Steer { input } => self.core.steer(input),
             Op::Cancel => {
                 if let Some(running) = &self.turn {
@@ -243,7 +270,7 @@ impl Actor {
         }
     }
 
-    fn begin_turn(&mut self, op_id: String, input: crate::protocol::UserInput) {
+    async fn begin_turn(&mut self, op_id: String, input: crate::protocol::UserInput) {
         if self.turn.is_some() {
             self.core.hub.outcome(
                 op_id,
@@ -255,13 +282,14 @@ impl Actor {
             );
             return;
         }
+        let answers = self.core.context.lock().await.answers();
         let cancel = CancellationToken::new();
         let task = {
             let core = Arc::clone(&self.core);
             let cancel = cancel.clone();
             tokio::spawn(async move { turn::run(&core, input, &cancel).await })
         };
-        self.turn = Some(RunningTurn { op_id, cancel, task });
+        self.turn = Some(RunningTurn { op_id, answers, cancel, task });
     }
 
     /// Reports the end of the turn, also of one that broke.
@@ -276,19 +304,34 @@ impl Actor {
                 hint: Some("please report this; the session is on disk and can go on".to_owned()),
             })
         });
-        self.write_last_answer().await;
+        let kept = self.write_last_answer(running.answers).await;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         self.core.hub.outcome(running.op_id, outcome);
     }
 
     /// Keeps the newest answer in a file of its own, whole and as the model wrote it, for programs
     /// that cannot read it off the screen. It is there before anybody hears that the turn ended.
-    async fn write_last_answer(&self) {
-        let Some(answer) = self.core.context.lock().await.last_answer() else { return };
+    /// Returns it when it is newer than the `before` answers that were there already.
+    async fn write_last_answer(&self, before: u64) -> Option<KeptAnswer> {
+        let (answer, newer) = {
+            let context = self.core.context.lock().await;
+            (context.last_answer()?, context.answers() > before)
+        };
         let dir = self.core.session.dir.clone();
-        let written = tokio::task::spawn_blocking(move || write_last_answer(&dir, &answer)).await;
-        if let Ok(Err(error)) = written {
-            warn!(%error, "the last answer has no file");
-        }
+        let path = self.core.session.last_answer_path();
+        let work = move || {
+            let written = write_last_answer(&dir, &answer);
+            (written, format!("{:x}", Sha256::digest(answer.as_bytes())), answer.len())
+        };
+        let (written, sha256, bytes) = tokio::task::spawn_blocking(work).await.ok()?;
+        let path = match written {
+            Ok(()) => Some(path),
+            Err(error) => {
+                warn!(%error, "the last answer has no file");
+                None
+            }
+        };
+        newer.then_some(KeptAnswer { path, sha256, bytes })
     }
 
     async fn set_model(&mut self, model: Option<String>, thinking: Option<bool>) {

@@ -242,5 +242,6 @@ fn tui(fields: &Fields, warnings: &mut Vec<String>) -> Result<Tui, Problem> {
         status_bar: fields.bool("status_bar", fallback.status_bar)?,
         reduced_motion: fields.bool("reduced_motion", fallback.reduced_motion)?,
         notifications: fields.bool("notifications", fallback.notifications)?,
+        terminal_marks: fields.bool("terminal_marks", fallback.terminal_marks)?,
     })
 }

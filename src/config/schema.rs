@@ -255,6 +255,8 @@ pub struct Tui {
     pub reduced_motion: bool,
     /// Whether the terminal is told when a turn ends or waits.
     pub notifications: bool,
+    /// Whether the terminal is told where turns begin and end, and that one runs.
+    pub terminal_marks: bool,
 }
 
 impl Default for Tui {
@@ -264,6 +266,7 @@ impl Default for Tui {
             status_bar: true,
             reduced_motion: false,
             notifications: true,
+            terminal_marks: true,
         }
     }
 }

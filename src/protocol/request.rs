@@ -58,6 +58,17 @@ pub enum Verdict {
     Reject,
 }
 
+impl Verdict {
+    /// The word as it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::ApproveForSession => "approve_for_session",
+            Self::Reject => "reject",
+        }
+    }
+}
+
 /// The answer to an [`ApprovalRequest`]; also broadcast as an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalResponse {

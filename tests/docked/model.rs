@@ -11,6 +11,8 @@ pub struct Model {
     pub column: usize,
     saved: (usize, usize),
     bottom: usize,
+    /// Semantic marks and the rows they belong to, counted from the oldest of the history.
+    pub marks: Vec<(usize, String)>,
 }
 
 impl Model {
@@ -25,6 +27,7 @@ impl Model {
             column: 0,
             saved: (0, 0),
             bottom: rows,
+            marks: Vec::new(),
         }
     }
 
@@ -47,6 +50,18 @@ impl Model {
                             }
                         };
                         self.sequence(&args, last);
+                    }
+                    ']' => {
+                        let mut text = String::new();
+                        loop {
+                            match chars.next().expect("a whole sequence") {
+                                '\x1b' => break assert_eq!(chars.next(), Some('\\')),
+                                c => text.push(c),
+                            }
+                        }
+                        let mark = text.strip_prefix("133;").expect("a semantic mark");
+                        assert_eq!(self.column, 0, "{mark} in the middle of a row");
+                        self.marks.push((self.history.len() + self.row, mark.to_owned()));
                     }
                     other => panic!("not in the contract: ESC {other:?}"),
                 },

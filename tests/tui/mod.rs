@@ -3,6 +3,7 @@
 mod approval;
 mod commands;
 mod composer;
+mod control;
 mod dialogs;
 mod failures;
 mod flood;

@@ -72,7 +72,7 @@ fn what_other_programs_write_is_understood() {
 #[test]
 fn our_own_table_and_soft_mistakes() {
     let loaded = text(
-        "theme = \"no such theme\"\n[tui]\nprompt_symbols = \"runes\"\nstatus_bar = false\nreduced_motion = true\n\
+        "theme = \"no such theme\"\n[tui]\nprompt_symbols = \"runes\"\nstatus_bar = false\nreduced_motion = true\nterminal_marks = false\n\
          [[hooks]]\nevent = \"Nonsense\"\ncommand = \"x\"\n[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n\
          [models.m]\nprovider = \"p\"\nmodel = \"m\"\ncapabilities = [\"flying\"]\n[providers.p]\ntype = \"new\"\nbase_url = \"u\"\n",
     )
@@ -81,6 +81,7 @@ fn our_own_table_and_soft_mistakes() {
     assert_eq!(config.theme, "no such theme");
     assert_eq!(config.tui.prompt_symbols, PromptSymbols::Emoji);
     assert!(!config.tui.status_bar && config.tui.reduced_motion && config.tui.notifications);
+    assert!(!config.tui.terminal_marks);
     let hook =
         Hook { event: "Stop".into(), command: "x".into(), matcher: String::new(), timeout: 30 };
     assert_eq!(config.hooks, [hook]);

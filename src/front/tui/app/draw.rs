@@ -103,7 +103,8 @@ impl App {
         let title = self.info.title.clone().unwrap_or_default();
         let directory =
             self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
-        self.screen.set_title(self.title_state(), &title, &directory)?;
+        self.screen.set_state(self.title_state(), &title, &directory)?;
+        self.idle_drawn = !self.busy();
         self.dirty = false;
         self.key_waits = false;
         self.last_frame = Some(self.now());

@@ -8,11 +8,17 @@
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `jobs` | slow work on other threads, and what comes back |
+//! | `control` | what other programs ask for |
+//! | `herald` | what they are told, and when |
+//! | `books` | the messages and turns of this process, counted |
 //!
 //! The order of routing for a key: overlay, dialog, composer, app.
 
+mod books;
 mod commands;
+mod control;
 mod draw;
+mod herald;
 mod jobs;
 mod keys;
 mod panes;
@@ -38,6 +44,8 @@ use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
 use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
 use crate::store::{WireLog, WireRecord};
+use books::Books;
+use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
 use turns::{Queued, RunningTurn};
@@ -80,7 +88,7 @@ pub struct Ended {
 /// Runs the screen until the user leaves.
 pub async fn run(host: Host, options: TuiOptions) -> Result<Ended, TuiError> {
     let opened = host.open(&options.which)?;
-    let screen = Screen::enter(&host.env)?;
+    let screen = Screen::enter(&host.env, host.config().tui.terminal_marks)?;
     let mut app = App::new(host, screen, opened, &options);
     app.begin(&options)?;
     let result = app.run(options.initial_prompt).await;
@@ -113,6 +121,8 @@ struct App {
     picker_at_start: bool,
     todos_open: bool,
     toasts: Toasts,
+    books: Books,
+    door: Door,
     jobs: Jobs,
     finished_jobs: UnboundedReceiver<Done>,
     branch: Option<String>,
@@ -125,6 +135,8 @@ struct App {
     /// waits for silence, and must not find it before the Enter that follows (tmux-contract.md 3.4).
     stir_until: Option<Instant>,
     flip: Flip,
+    /// The last frame was one of an idle screen.
+    idle_drawn: bool,
     dirty: bool,
     /// What the user did is not on the screen yet.
     key_waits: bool,
@@ -179,6 +191,8 @@ impl App {
             picker_at_start: options.picker,
             todos_open: false,
             toasts: Toasts::default(),
+            books: Books::default(),
+            door: Door::default(),
             jobs,
             finished_jobs,
             branch: None,
@@ -187,6 +201,7 @@ impl App {
             exit_armed: None,
             stir_until: None,
             flip: Flip::None,
+            idle_drawn: false,
             dirty: true,
             key_waits: false,
             last_frame: None,
@@ -215,6 +230,7 @@ impl App {
             self.say(Severity::Warning, &warning, "");
         }
         self.draw()?;
+        self.open_door();
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
         if self.picker_at_start {
@@ -260,9 +276,16 @@ impl App {
         let turns =
             events.iter().filter(|(event, _)| matches!(event, Event::TurnBegin { .. })).count();
         let (now, columns) = (self.now(), self.columns());
-        let mut rows = replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
+        let shown = replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
+        self.screen.docked().commit_marked(shown.rows, &shown.marks);
         let title = self.info.title.as_deref();
-        rows.extend(resume_separator(&self.info.session_id, title, turns, columns, &self.theme));
+        let mut rows = Vec::from_iter(resume_separator(
+            &self.info.session_id,
+            title,
+            turns,
+            columns,
+            &self.theme,
+        ));
         rows.push(Default::default());
         self.screen.docked().commit(rows);
         let mut fills = tail.records.iter().filter_map(|(_, record)| match record {
@@ -281,6 +304,7 @@ impl App {
                 self.switch_session(&which).await?;
             }
             self.draw_when_due()?;
+            self.tell();
             let wake = self.next_wake();
             tokio::select! {
                 biased;
@@ -297,6 +321,7 @@ impl App {
                         self.on_job(done)?;
                     }
                 }
+                asked = self.door.next() => self.on_asked(asked).await?,
                 message = self.messages.recv() => match message {
                     Some(message) => {
                         self.on_message(&message)?;
@@ -370,6 +395,8 @@ impl App {
 
     /// Leaves: the terminal first, so that the user is not kept waiting, then the session.
     async fn end(mut self) -> Ended {
+        self.leaving = true;
+        self.door.refuse_all();
         let running = self.turn.is_some();
         if running {
             self.session.submit(Op::Cancel);
@@ -383,6 +410,7 @@ impl App {
         let session = self.session.session().clone();
         self.session.shutdown().await;
         let kept = self.host.close(&session);
+        self.door.shut().await;
         Ended { session_id: kept.then_some(session.id), signal: self.signal }
     }
 
@@ -423,6 +451,7 @@ impl App {
 
     /// A remark of the program in the transcript.
     fn say(&mut self, severity: Severity, title: &str, body: &str) {
+        self.door.heard(severity, title, body);
         let columns = self.columns();
         let rows = self.transcript.say(severity, title, body, columns, &self.theme);
         self.screen.docked().commit(rows);
@@ -438,7 +467,7 @@ impl App {
             let rows = self.transcript.say(Severity::Warning, title, "", columns, theme);
             self.screen.docked().commit(rows);
         }
-        self.screen.docked().commit(update.rows);
+        self.screen.docked().commit_marked(update.rows, &update.marks);
     }
 
     fn busy(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::front::tui::commands::{self, Resolved};
 use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
 use crate::front::tui::terminal::Flip;
+use crate::front::tui::text::clean_line;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
 use crate::store::keep_answer;
 
@@ -26,12 +27,16 @@ pub(super) struct RunningTurn {
 
 /// A message that waits for the running turn to end.
 pub(super) struct Queued {
+    /// Which message of this process it is.
+    pub n: u64,
     pub input: UserInput,
     pub shown: String,
 }
 
-impl From<Submission> for Queued {
-    fn from(submission: Submission) -> Self {
+impl App {
+    /// Takes a message in, from whoever it comes.
+    pub(super) fn take_in(&mut self, submission: Submission) -> Queued {
+        let n = self.books.take(&submission.text);
         let input = if submission.attachments.is_empty() {
             UserInput::Text(submission.text)
         } else {
@@ -39,16 +44,26 @@ impl From<Submission> for Queued {
             parts.extend(submission.attachments);
             UserInput::Parts(parts)
         };
-        Self { input, shown: submission.shown }
+        Queued { n, input, shown: submission.shown }
     }
-}
 
-impl App {
+    /// The same for plain text.
+    pub(super) fn take_in_text(&mut self, text: &str) -> Queued {
+        self.take_in(Submission {
+            text: text.to_owned(),
+            shown: text.to_owned(),
+            attachments: Vec::new(),
+        })
+    }
+
     /// Takes text as if it had been typed and sent.
     pub(super) fn enter_text(&mut self, text: &str) -> Result<(), TuiError> {
         match commands::resolve_line(text) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, text),
-            None => self.start_turn(UserInput::from(text)),
+            None => {
+                let queued = self.take_in_text(text);
+                self.start_turn(queued)
+            }
         }
     }
 
@@ -57,7 +72,7 @@ impl App {
         let submission = self.composer.take();
         if submission.text.trim().is_empty() && submission.attachments.is_empty() {
             return match self.queue.pop_front() {
-                Some(queued) if !self.busy() => self.start_queued(queued),
+                Some(queued) if !self.busy() => self.start_turn(queued),
                 Some(queued) => {
                     self.queue.push_front(queued);
                     Ok(())
@@ -69,21 +84,22 @@ impl App {
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
         }
-        self.queue.push_back(Queued::from(submission));
+        let queued = self.take_in(submission);
+        self.enqueue(queued)
+    }
+
+    /// Begins a turn with the message, or lets it wait for the end of the one that runs.
+    pub(super) fn enqueue(&mut self, queued: Queued) -> Result<(), TuiError> {
+        self.queue.push_back(queued);
         match self.queue.pop_front() {
             // What has waited longest goes first, also after an interrupt.
-            Some(queued) if !self.busy() => self.start_queued(queued),
+            Some(queued) if !self.busy() => self.start_turn(queued),
             Some(queued) => {
                 self.queue.push_front(queued);
                 Ok(())
             }
             None => Ok(()),
         }
-    }
-
-    fn start_queued(&mut self, queued: Queued) -> Result<(), TuiError> {
-        self.transcript.echo_as(queued.shown);
-        self.start_turn(queued.input)
     }
 
     /// Keeps a message in the history of this directory.
@@ -97,11 +113,16 @@ impl App {
     }
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
-    pub(super) fn start_turn(&mut self, input: UserInput) -> Result<(), TuiError> {
+    pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
+        let Queued { n, input, shown } = queued;
+        self.transcript.echo_as(shown);
+        self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
         self.turn = Some(RunningTurn { op_id: op_id.clone(), since: self.now(), cancelled: false });
         self.stir_until = None;
         self.tick_clock();
+        // Whoever hears of an idle instance must be able to believe it: busy is told before it shows.
+        self.tell();
         self.draw()?;
         self.flip = Flip::TurnStart;
         self.session.submit(Op::Prompt { id: op_id, input });
@@ -114,17 +135,23 @@ impl App {
             return self.submit();
         }
         let submission = self.composer.take();
-        let input = if submission.text.trim().is_empty() && submission.attachments.is_empty() {
-            self.queue.pop_front().map(|queued| queued.input)
+        let queued = if submission.text.trim().is_empty() && submission.attachments.is_empty() {
+            self.queue.pop_front()
         } else {
             self.remember(&submission.text);
-            Some(Queued::from(submission).input)
+            Some(self.take_in(submission))
         };
-        if let Some(input) = input {
-            self.session.submit(Op::Steer { input });
-            self.toast("steer", "sent into the running turn");
+        if let Some(queued) = queued {
+            self.steer_with(queued);
         }
         Ok(())
+    }
+
+    /// Gives a message to the running turn.
+    pub(super) fn steer_with(&mut self, queued: Queued) {
+        self.books.place(queued.n);
+        self.session.submit(Op::Steer { input: queued.input });
+        self.toast("steer", "sent into the running turn");
     }
 
     /// Stops the running turn.
@@ -216,6 +243,7 @@ impl App {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
+        self.books.end_turn(outcome, self.session.kept_answer());
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
         self.show(update);
@@ -233,7 +261,7 @@ impl App {
         match outcome {
             Outcome::Finished { .. } => {
                 if let Some(queued) = self.queue.pop_front() {
-                    return self.start_queued(queued);
+                    return self.start_turn(queued);
                 }
             }
             _ if !self.queue.is_empty() => {
@@ -277,16 +305,16 @@ impl App {
                 }
                 self.run_command(entry.command, arguments)
             }
-            Resolved::Agent if self.busy() => {
-                self.queue.push_back(Queued {
-                    input: UserInput::from(line.trim()),
-                    shown: line.trim().to_owned(),
-                });
-                Ok(())
+            Resolved::Agent => {
+                let queued = self.take_in_text(line.trim());
+                if self.busy() {
+                    self.queue.push_back(queued);
+                    return Ok(());
+                }
+                self.start_turn(queued)
             }
-            Resolved::Agent => self.start_turn(UserInput::from(line.trim())),
             Resolved::Unknown { name, nearest } => {
-                let title = format!("Unknown slash command \"/{name}\".");
+                let title = format!("Unknown slash command \"/{}\".", clean_line(name));
                 let body = nearest.map(|near| format!("Did you mean /{near}?")).unwrap_or_default();
                 self.say(Severity::Warning, &title, &body);
                 Ok(())

@@ -38,7 +38,7 @@ pub use files::FileIndex;
 pub use history::History;
 pub use keys::{ComposerContext, ComposerEvent};
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
-pub use paste::PasteThresholds;
+pub use paste::{PasteThresholds, normalised};
 
 /// A message that was taken out of the composer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

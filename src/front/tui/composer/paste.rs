@@ -44,7 +44,7 @@ impl PasteThresholds {
 
 /// Text as the composer keeps it: line ends are newlines; tabs stay; no other control character.
 /// A final newline stays, too.
-pub(super) fn normalised(text: &str) -> String {
+pub fn normalised(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

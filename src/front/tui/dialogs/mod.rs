@@ -9,6 +9,7 @@ mod field;
 mod question;
 #[cfg(test)]
 pub(crate) mod testing;
+mod told;
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,14 @@ use ratatui::text::Line;
 
 use super::theme::Theme;
 use crate::protocol::Response;
+use crate::protocol::control::{Choice, OpenAsk};
+use told::choose;
 
 pub use approval::ApprovalDialog;
 pub use danger::dangers;
 pub use field::Field;
 pub use question::QuestionDialog;
+pub use told::Unfit;
 
 /// Somebody who is typing goes on typing until there was silence for so long.
 const GUARD: Duration = Duration::from_millis(700);
@@ -71,6 +75,12 @@ pub trait Dialog {
     /// Everything there is to read, for a pager on a screen of `columns`: rows leave a column for
     /// the blank that it adds.
     fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>>;
+
+    /// The question as other programs get to see it, [`OpenAsk::behind`] left at 0.
+    fn open_ask(&self) -> OpenAsk;
+
+    /// What the keys for these choices would have answered.
+    fn answer(&self, choices: &[Choice]) -> Result<Response, Unfit>;
 }
 
 /// Keys of all dialogs, without the modifiers that do not matter.

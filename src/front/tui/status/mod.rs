@@ -3,6 +3,7 @@
 
 pub mod bar;
 pub mod notify;
+pub mod progress;
 pub mod prompt;
 pub mod spinner;
 pub mod title;

@@ -6,12 +6,14 @@
 //! written, each whole and from its first column: a program that reads the byte stream sees rows,
 //! never fragments. A frame is one write.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use ratatui::text::Line;
 
 use super::encode::{encode, wide_starts};
 use super::geometry::Geometry;
+use super::mark::Mark;
 use super::{Capability, Position, Size};
 
 /// Largest piece handed to the sink at once, in bytes.
@@ -58,6 +60,8 @@ pub struct Docked<W: Write> {
     geometry: Geometry,
     mode: Mode,
     queue: Vec<Line<'static>>,
+    /// Marks of waiting rows, by their places in the queue, in order.
+    marks: VecDeque<(usize, Mark)>,
     /// Rows below the transcript that are not final: the answer's unfinished end.
     open: Vec<Line<'static>>,
     /// The 1-based last screen row that holds open rows, or retracted ones; 0 for none.
@@ -93,6 +97,7 @@ impl<W: Write> Docked<W> {
             geometry: Geometry::new(size, capability),
             mode: Mode::Outside,
             queue: Vec::new(),
+            marks: VecDeque::new(),
             open: Vec::new(),
             open_end: 0,
             sure: 0,
@@ -150,6 +155,16 @@ impl<W: Write> Docked<W> {
         }
     }
 
+    /// The same for rows of which some are marked: each mark comes with the place of its row, in
+    /// order.
+    pub fn commit_marked(&mut self, rows: Vec<Line<'static>>, marks: &[(usize, Mark)]) {
+        if self.capability.marks {
+            let before = self.queue.len();
+            self.marks.extend(marks.iter().map(|(at, mark)| (before + at, *mark)));
+        }
+        self.commit(rows);
+    }
+
     /// Sets the rows right below the transcript that are not final yet. They are drawn from the next
     /// frame on, until they are set again, and never reach the history.
     pub fn set_open(&mut self, rows: Vec<Line<'static>>) {
@@ -161,6 +176,9 @@ impl<W: Write> Docked<W> {
     pub fn retract(&mut self, count: usize) -> usize {
         let waiting = count.min(self.queue.len());
         self.queue.truncate(self.queue.len() - waiting);
+        while self.marks.back().is_some_and(|(at, _)| *at >= self.queue.len()) {
+            self.marks.pop_back();
+        }
         let count = count - waiting;
         if self.mode != Mode::Showing || self.geometry.has_moved() {
             return count;
@@ -403,10 +421,17 @@ impl<W: Write> Docked<W> {
             return;
         }
         self.sure += rows.len();
+        let mut marks = std::mem::take(&mut self.marks);
+        let mut mark = |at: usize, out: &mut Vec<u8>| {
+            while let Some((_, mark)) = marks.pop_front_if(|(marked, _)| *marked <= at) {
+                out.extend_from_slice(mark.bytes());
+            }
+        };
         let columns = self.geometry.size.columns;
         if self.geometry.tight() {
-            for row in &rows {
+            for (at, row) in rows.iter().enumerate() {
                 position(1, 1, out);
+                mark(at, out);
                 encode(row, columns, out);
                 self.geometry.filled = 1;
                 self.push_all(out);
@@ -416,9 +441,10 @@ impl<W: Write> Docked<W> {
         let region_rows = self.geometry.region();
         let room = usize::from(region_rows.saturating_sub(self.geometry.filled));
         let (fill, scroll) = rows.split_at(room.min(rows.len()));
-        for row in fill {
+        for (at, row) in fill.iter().enumerate() {
             self.geometry.filled += 1;
             position(self.geometry.filled, 1, out);
+            mark(at, out);
             encode(row, columns, out);
             self.forget_row(self.geometry.filled);
         }
@@ -430,8 +456,9 @@ impl<W: Write> Docked<W> {
         }
         region(region_rows, out);
         position(region_rows, 1, out);
-        for row in scroll {
+        for (at, row) in (fill.len()..).zip(scroll) {
             out.extend_from_slice(b"\r\n");
+            mark(at, out);
             encode(row, columns, out);
         }
         out.extend_from_slice(b"\x1b[r");
@@ -517,7 +544,9 @@ impl<W: Write> Docked<W> {
             let cut = if rest.len() <= PIECE {
                 rest.len()
             } else {
-                let escape = rest[..PIECE].iter().rposition(|&byte| byte == 0x1b);
+                // An escape with a backslash ends a sequence.
+                let escape =
+                    rest[..PIECE].windows(2).rposition(|pair| pair[0] == 0x1b && pair[1] != b'\\');
                 escape.filter(|&at| at > 0).unwrap_or(PIECE)
             };
             let (piece, after) = rest.split_at(cut);

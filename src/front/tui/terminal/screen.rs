@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::input::{Events, Input};
 use super::{Alternate, Capability, Docked, Return, Session, Size, Tty};
 use crate::front::tui::status::notify::Channel;
+use crate::front::tui::status::progress::Progress;
 use crate::front::tui::status::title::{State, Title};
 use crate::platform::Env;
 
@@ -46,6 +47,7 @@ pub struct Screen {
     waiting: std::collections::VecDeque<Input>,
     signals: UnboundedReceiver<Signal>,
     title: Title,
+    progress: Progress,
     channel: Channel,
     /// Whether the terminal has told that nobody looks at it.
     unfocused: bool,
@@ -55,10 +57,13 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal. Needs a tokio runtime.
-    pub fn enter(env: &Env) -> io::Result<Self> {
+    /// Takes the terminal. Needs a tokio runtime. `marks`: whether it may be told where turns begin
+    /// and end, and that one runs.
+    pub fn enter(env: &Env, marks: bool) -> io::Result<Self> {
         let tty = Tty::open()?;
-        let capability = Capability::detect(env);
+        let mut capability = Capability::detect(env);
+        capability.marks &= marks;
+        capability.progress &= marks;
         let session = Session::start(&tty, capability).map_err(io::Error::other)?;
         let mut docked = Docked::with_capability(tty.try_clone()?, tty.size(), capability);
         docked.enter()?;
@@ -71,6 +76,7 @@ impl Screen {
             waiting: std::collections::VecDeque::new(),
             signals: listen()?,
             title: Title::default(),
+            progress: Progress::default(),
             channel: Channel::detect(env),
             unfocused: false,
             deaf_until: None,
@@ -172,9 +178,12 @@ impl Screen {
         Ok(())
     }
 
-    /// Sets the window title when it changed.
-    pub fn set_title(&mut self, state: State, title: &str, directory: &str) -> io::Result<()> {
-        let bytes = self.title.set(state, title, directory);
+    /// Tells window title and progress mark of the state, as far as they changed.
+    pub fn set_state(&mut self, state: State, title: &str, directory: &str) -> io::Result<()> {
+        let mut bytes = self.title.set(state, title, directory);
+        if self.capability.progress {
+            bytes.extend_from_slice(self.progress.set(state));
+        }
         self.write_control(&bytes)
     }
 
@@ -223,6 +232,7 @@ impl Screen {
     fn come_back(&mut self, how: Return) -> io::Result<()> {
         self.docked.resize(self.tty.size());
         self.docked.resume(how)?;
+        self.progress.cleared();
         self.events = Some(Events::new(Arc::clone(&self.env.clock)));
         self.deaf_until = Some(self.env.clock.instant() + DEAF);
         Ok(())

@@ -161,6 +161,9 @@ fn modes_on(capability: Capability) -> String {
 /// In reverse order; what the writers switch on is switched off here once more, in case they could not.
 fn modes_off(capability: Capability, overlay: bool) -> String {
     let mut text = String::new();
+    if capability.progress {
+        text.push_str("\x1b]9;4;0\x1b\\");
+    }
     if overlay {
         text.push_str("\x1b[?1049l");
     }
@@ -260,12 +263,13 @@ mod tests {
     #[test]
     fn nothing_is_switched_on_inside_tmux_and_all_is_undone_in_reverse() {
         assert_eq!(modes_on(Capability::default()), "");
-        assert_eq!(modes_off(Capability::default(), false), "\x1b[?2004l\x1b[0m\x1b[?25h");
+        let plain = Capability { progress: false, ..Capability::default() };
+        assert_eq!(modes_off(plain, false), "\x1b[?2004l\x1b[0m\x1b[?25h");
         let rich = Capability { tmux: false, keyboard: true, focus: true, ..Capability::default() };
         assert_eq!(modes_on(rich), "\x1b[?1004h\x1b[>1u");
         assert_eq!(
             modes_off(rich, true),
-            "\x1b[?1049l\x1b[<1u\x1b[?1004l\x1b[?2004l\x1b[0m\x1b[?25h"
+            "\x1b]9;4;0\x1b\\\x1b[?1049l\x1b[<1u\x1b[?1004l\x1b[?2004l\x1b[0m\x1b[?25h"
         );
     }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use ratatui::text::{Line, Span};
 
 pub use past::Past;
-pub use phase::Phase;
+pub use phase::{Activity, Phase};
 pub use replay::replay;
 
 use super::cells::{
@@ -22,6 +22,7 @@ use super::cells::{
     notice, retry_row, steer_echo, todo_change_row,
 };
 use super::markdown::MarkdownStyle;
+use super::terminal::Mark;
 use super::theme::Theme;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
@@ -91,11 +92,26 @@ pub struct Update {
     pub retract: usize,
     /// New final rows.
     pub rows: Vec<Line<'static>>,
+    /// Which of them are marked for the terminal, in order.
+    pub marks: Vec<(usize, Mark)>,
 }
 
 impl Update {
     fn of(rows: Vec<Line<'static>>) -> Self {
-        Self { retract: 0, rows }
+        Self { rows, ..Self::default() }
+    }
+
+    /// Puts `later` behind it.
+    fn append(&mut self, later: Self) {
+        self.truncate(self.rows.len().saturating_sub(later.retract));
+        let before = self.rows.len();
+        self.marks.extend(later.marks.into_iter().map(|(at, mark)| (before + at, mark)));
+        self.rows.extend(later.rows);
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+        self.marks.retain(|(at, _)| *at < rows);
     }
 }
 
@@ -188,7 +204,7 @@ impl Transcript {
                     until: now + wait,
                 });
                 self.answer_rows = 0;
-                Update { retract: std::mem::take(&mut self.attempt_rows), rows: Vec::new() }
+                Update { retract: std::mem::take(&mut self.attempt_rows), ..Update::default() }
             }
             Event::CompactionBegin {} => {
                 let rows = self.close_open(now, look);
@@ -252,13 +268,15 @@ impl Transcript {
             rows.push(Line::default());
         }
         let took = self.turn_started.take().map_or(Duration::ZERO, |since| now - since);
+        let failed = !matches!(outcome, Outcome::Finished { .. });
+        let marks = vec![(rows.len(), Mark::End { failed })];
         rows.extend(closing_row(&Closing::from(outcome), took, columns, theme));
         rows.push(Line::default());
         self.retry = None;
         self.compacting = None;
         self.after_tools = false;
         self.answer_rows = 0;
-        Update::of(rows)
+        Update { rows, marks, ..Update::default() }
     }
 
     /// A remark of the program itself, outside any turn.
@@ -291,9 +309,10 @@ impl Transcript {
         self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
         let mut rows = cell.rows(look.columns, look.theme);
+        let marks = vec![(0, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
         self.past.user(&cell.text);
-        Update::of(rows)
+        Update { rows, marks, ..Update::default() }
     }
 
     fn content(&mut self, part: &ContentPart, now: Instant, look: Look<'_>) -> Update {
@@ -496,6 +515,23 @@ impl Transcript {
         }
         let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
         Phase { words: words.to_owned(), rows: Vec::new() }
+    }
+
+    /// The same as a word for programs.
+    pub fn activity(&self) -> Activity<'_> {
+        if self.retry.is_some() {
+            return Activity::Retry;
+        }
+        if self.compacting.is_some() {
+            return Activity::Compact;
+        }
+        match (self.thinking.is_some(), self.calls.as_slice(), self.answer.is_some()) {
+            (true, ..) => Activity::Think,
+            (_, [call], _) => Activity::Tool(&call.name),
+            (_, [_, _, ..], _) => Activity::Tools(self.calls.len()),
+            (_, [], true) => Activity::Write,
+            (_, [], false) => Activity::Work,
+        }
     }
 
     fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {

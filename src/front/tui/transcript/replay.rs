@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use ratatui::text::Line;
-
-use super::Transcript;
+use super::{Transcript, Update};
 use crate::front::tui::theme::Theme;
 use crate::protocol::{Event, Outcome, StopReason};
 
@@ -17,40 +15,33 @@ pub fn replay<'a>(
     now: Instant,
     columns: u16,
     theme: &Theme,
-) -> Vec<Line<'static>> {
-    let mut rows: Vec<Line<'static>> = Vec::new();
+) -> Update {
+    let mut shown = Update::default();
     let mut open = false;
     for (event, time) in events {
         if matches!(event, Event::TurnEnd {}) {
-            rows.extend(close(transcript, now, columns, theme));
+            shown.append(close(transcript, now, columns, theme));
             open = false;
             continue;
         }
         // A turn that a killed process left open ends where the next one begins.
         if matches!(event, Event::TurnBegin { .. }) && open {
-            rows.extend(close(transcript, now, columns, theme));
+            shown.append(close(transcript, now, columns, theme));
         }
         open = true;
-        let update = transcript.event(event, now, &time, columns, theme);
-        rows.truncate(rows.len().saturating_sub(update.retract));
-        rows.extend(update.rows);
+        shown.append(transcript.event(event, now, &time, columns, theme));
     }
     if open {
-        rows.extend(close(transcript, now, columns, theme));
+        shown.append(close(transcript, now, columns, theme));
     }
-    rows
+    shown
 }
 
 /// Closes a replayed turn, without the row that says how long it took.
-fn close(
-    transcript: &mut Transcript,
-    now: Instant,
-    columns: u16,
-    theme: &Theme,
-) -> Vec<Line<'static>> {
+fn close(transcript: &mut Transcript, now: Instant, columns: u16, theme: &Theme) -> Update {
     let outcome = Outcome::Finished { stop: StopReason::NoToolCalls };
-    let mut rows = transcript.outcome(&outcome, None, now, columns, theme).rows;
+    let mut update = transcript.outcome(&outcome, None, now, columns, theme);
     // The closing row and the free row after it.
-    rows.truncate(rows.len().saturating_sub(2));
-    rows
+    update.truncate(update.rows.len().saturating_sub(2));
+    update
 }

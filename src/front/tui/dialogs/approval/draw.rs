@@ -109,9 +109,10 @@ pub fn full(dialog: &ApprovalDialog, columns: u16, theme: &Theme) -> Vec<Line<'s
     rows
 }
 
-fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+/// What is asked, in one line: `Run this command?`.
+pub fn question(dialog: &ApprovalDialog) -> String {
     let request = &dialog.request;
-    let question = match request.action.as_str() {
+    match request.action.as_str() {
         "run command" | "run shell command" => "Run this command?".to_owned(),
         "run background command" => "Run this command in the background?".to_owned(),
         "stop background task" => "Stop this background task?".to_owned(),
@@ -128,8 +129,12 @@ fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'st
                 row::shown_line(action)
             ),
         },
-    };
-    let mut text = format!("▶ {question}");
+    }
+}
+
+fn title(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let request = &dialog.request;
+    let mut text = format!("▶ {}", question(dialog));
     if let Some(agent) = request.subagent_type.as_deref().or(request.agent_id.as_deref()) {
         text.push_str(&format!(" · asked by agent {}", row::shown_line(agent)));
     } else if request.source_kind.as_deref() == Some("background_agent") {
@@ -264,26 +269,31 @@ fn fitting(
     row::head_rows(text, style, columns, max_rows.saturating_sub(1))
 }
 
+/// The choices in words, in the order of their numbers.
+pub fn labels(dialog: &ApprovalDialog) -> [String; 4] {
+    let action = row::shown_line(&dialog.request.action);
+    [
+        "Approve once".to_owned(),
+        format!("Approve for this session ({action})"),
+        "Reject".to_owned(),
+        "Reject, tell the model what to do instead".to_owned(),
+    ]
+}
+
 /// The option rows, and the caret's column in the last one when its text is being edited.
 fn options(
     dialog: &ApprovalDialog,
     columns: usize,
     theme: &Theme,
 ) -> (Vec<Line<'static>>, Option<usize>) {
-    let action = row::shown_line(&dialog.request.action);
-    let labels = [
-        "1. Approve once".to_owned(),
-        format!("2. Approve for this session ({action})"),
-        "3. Reject".to_owned(),
-        "4. Reject, tell the model what to do instead".to_owned(),
-    ];
     let mut caret = None;
-    let rows = Choice::ALL.iter().zip(labels).map(|(choice, label)| {
-        let chosen = *choice == dialog.choice;
+    let rows = (1..).zip(Choice::ALL).zip(labels(dialog)).map(|((n, choice), label)| {
+        let label = format!("{n}. {label}");
+        let chosen = choice == dialog.choice;
         let mark = if chosen { "▶ " } else { "  " };
         let room = columns.saturating_sub(3);
         let mut label = truncate(&label, room);
-        if *choice == Choice::Redirect && (chosen || !dialog.feedback.is_blank()) {
+        if choice == Choice::Redirect && (chosen || !dialog.feedback.is_blank()) {
             let lead = "4. Reject: ";
             let (text, at) = dialog.feedback.view(room.saturating_sub(lead.len()));
             if chosen {

@@ -3,6 +3,7 @@
 mod draw;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,10 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use ratatui::text::Line;
 
 use super::danger::dangers;
-use super::{Dialog, DialogFrame, DialogReply, Field, Guard, Key};
+use super::{Dialog, DialogFrame, DialogReply, Field, Guard, Key, Unfit};
 use crate::front::tui::cells::row;
 use crate::front::tui::theme::Theme;
+use crate::protocol::control::{self, OpenAsk};
 use crate::protocol::{ApprovalRequest, ApprovalResponse, DisplayBlock, Response, Verdict};
 
 /// The four choices, in the order of their numbers.
@@ -158,18 +160,21 @@ impl ApprovalDialog {
     }
 
     fn decide(&self, choice: Choice) -> DialogReply {
+        if choice == Choice::Redirect && self.feedback.is_blank() {
+            return DialogReply::Ignored;
+        }
+        DialogReply::Answer(Response::Approval(self.response(choice, &self.feedback)))
+    }
+
+    fn response(&self, choice: Choice, feedback: &Field) -> ApprovalResponse {
         let (response, feedback) = match choice {
-            Choice::Once => (Verdict::Approve, String::new()),
-            Choice::Session => (Verdict::ApproveForSession, String::new()),
-            Choice::Reject => (Verdict::Reject, String::new()),
-            Choice::Redirect if self.feedback.is_blank() => return DialogReply::Ignored,
-            Choice::Redirect => (Verdict::Reject, self.feedback.text().trim().to_owned()),
+            Choice::Once => (Verdict::Approve, ""),
+            Choice::Session => (Verdict::ApproveForSession, ""),
+            Choice::Reject => (Verdict::Reject, ""),
+            Choice::Redirect => (Verdict::Reject, feedback.text().trim()),
         };
-        DialogReply::Answer(Response::Approval(ApprovalResponse {
-            request_id: self.request.id.clone(),
-            response,
-            feedback,
-        }))
+        let (request_id, feedback) = (self.request.id.clone(), feedback.to_owned());
+        ApprovalResponse { request_id, response, feedback }
     }
 
     fn go(&mut self, by: isize) -> DialogReply {
@@ -233,6 +238,14 @@ impl Dialog for ApprovalDialog {
 
     fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         draw::full(self, columns, theme)
+    }
+
+    fn open_ask(&self) -> OpenAsk {
+        told::ask(self)
+    }
+
+    fn answer(&self, choices: &[control::Choice]) -> Result<Response, Unfit> {
+        told::answer(self, choices)
     }
 }
 

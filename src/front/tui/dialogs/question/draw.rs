@@ -184,6 +184,14 @@ fn options(
     (rows, caret)
 }
 
+/// What the choice of one's own words is called.
+pub fn other_label(question: &Question) -> String {
+    match question.other_label.trim() {
+        "" => "Other".to_owned(),
+        label => row::shown_line(label),
+    }
+}
+
 fn option_row(
     question: &Question,
     sheet: &Sheet,
@@ -203,8 +211,7 @@ fn option_row(
     let mark = if chosen { "▶ " } else { "  " };
     let label = match question.options.get(at) {
         Some(option) => row::shown_line(option.label.trim()),
-        None if question.other_label.trim().is_empty() => "Other".to_owned(),
-        None => row::shown_line(question.other_label.trim()),
+        None => other_label(question),
     };
     let room = columns.saturating_sub(1);
     let mut text = format!("{mark}{tick}{}. {label}", at + 1);

@@ -4,6 +4,7 @@ mod draw;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::time::Instant;
 
@@ -12,8 +13,9 @@ use ratatui::text::Line;
 use serde_json::{Map, Value};
 
 use self::state::Sheet;
-use super::{Dialog, DialogFrame, DialogReply, Guard, Key};
+use super::{Dialog, DialogFrame, DialogReply, Guard, Key, Unfit};
 use crate::front::tui::theme::Theme;
+use crate::protocol::control::{Choice, OpenAsk};
 use crate::protocol::{QuestionRequest, QuestionResponse, Response};
 
 /// The dialog of one request.
@@ -186,5 +188,13 @@ impl Dialog for QuestionDialog {
 
     fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         draw::full(self, columns, theme)
+    }
+
+    fn open_ask(&self) -> OpenAsk {
+        told::ask(self)
+    }
+
+    fn answer(&self, choices: &[Choice]) -> Result<Response, Unfit> {
+        told::answer(self, choices)
     }
 }
