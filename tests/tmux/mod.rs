@@ -1,5 +1,6 @@
 //! The real binary in real tmux panes, read as an orchestrator reads them.
 
+mod agreement;
 mod core;
 mod fleet;
 mod layout;

@@ -45,7 +45,9 @@ fn script(request: &Recorded, index: usize) -> Reply {
                     {"label": "That", "description": "one"}], "multi_select": false}]});
             reply.tool_call(&format!("q{index}"), "AskUserQuestion", &question.to_string())
         }
-        "retry" if !index.is_multiple_of(3) => reply.think("Hm.").text("Half an\n\nanswer").drop_here(),
+        "retry" if !index.is_multiple_of(3) => {
+            reply.think("Hm.").text("Half an\n\nanswer").drop_here()
+        }
         "wait" => reply.late(Duration::from_millis(300)).text("At last."),
         _ => reply.text("A short answer."),
     }

@@ -101,9 +101,15 @@ impl Watched {
         self.sends.borrow_mut().push(self.tap.len());
     }
 
-    /// A look at the pane.
-    pub fn capture(&self) -> Capture {
-        Capture::new(&self.client.borrow_mut().capture(HISTORY))
+    /// A look at the pane by the two readers of captures.
+    pub fn look(&self) -> Look {
+        let capture = Capture::new(&self.client.borrow_mut().capture(HISTORY));
+        let rows = capture.texts();
+        let mut latches = self.latches.borrow_mut();
+        let states = [latches[0].read(Version::Seed, &rows), latches[1].read(Version::V1, &rows)];
+        let over = is_over(&rows);
+        let turning = rows.iter().any(|row| begins_with_spinner(row));
+        Look { states, over, turning, capture }
     }
 
     /// Looks at the pane as often as it can until the turn has ended; no look may find it ready
@@ -112,12 +118,9 @@ impl Watched {
         let deadline = Instant::now() + PATIENCE;
         let mut begun = false;
         loop {
-            let capture = self.capture();
-            let rows = capture.texts();
-            let states = self.rendered_states(&rows);
-            let over = is_over(&rows);
-            assert!(Instant::now() < deadline, "{states:?}\n{}", rows.join("\n"));
-            if over && states.iter().all(|state| state.is_ready()) {
+            let look = self.look();
+            assert!(Instant::now() < deadline, "{look}");
+            if look.over && look.states.iter().all(|state| state.is_ready()) {
                 // A short turn may be over before the first look.
                 begun = begun || closings(&self.history()) > self.turns.get();
                 if begun {
@@ -125,22 +128,13 @@ impl Watched {
                     return;
                 }
             }
-            begun |= !over && rows.iter().any(|row| begins_with_spinner(row));
-            if begun && !over {
-                assert!(
-                    states.iter().all(|state| *state == State::Busy),
-                    "{states:?}\n{}",
-                    rows.join("\n")
-                );
+            begun |= look.is_busy();
+            if begun && !look.over {
+                assert_eq!(look.states, [State::Busy; 2], "{look}");
                 self.looks.set(self.looks.get() + 1);
             }
-            act(&capture);
+            act(&look.capture);
         }
-    }
-
-    fn rendered_states(&self, rows: &[&str]) -> [State; 2] {
-        let mut latches = self.latches.borrow_mut();
-        [latches[0].read(Version::Seed, rows), latches[1].read(Version::V1, rows)]
     }
 
     /// A whole turn, watched; returns the looks that found the pane busy.
@@ -181,8 +175,7 @@ impl Watched {
 
     /// What every reader takes the pane for, and what they see.
     pub fn states(&self) -> (Vec<(Version, State)>, String) {
-        let capture = self.capture();
-        let [seed, first] = self.rendered_states(&capture.texts());
+        let Look { capture, states: [seed, first], .. } = self.look();
         let stream = self.replayed();
         let mut states = vec![(Version::Seed, seed), (Version::V1, first)];
         states.extend(stream.states());
@@ -222,6 +215,30 @@ impl Watched {
 
 fn ends_in_prompt_row(row: &str) -> bool {
     row.starts_with("── input") && ends_in_mark(row)
+}
+
+/// What was seen at once.
+pub struct Look {
+    /// Seed and V1.
+    pub states: [State; 2],
+    /// Whether a closing row stands below the last echo.
+    pub over: bool,
+    /// Whether a spinner is there.
+    turning: bool,
+    pub capture: Capture,
+}
+
+impl Look {
+    /// Whether a turn runs, for a person who looks.
+    pub fn is_busy(&self) -> bool {
+        self.turning && !self.over
+    }
+}
+
+impl std::fmt::Display for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}\n{}", self.states, self.capture.texts().join("\n"))
+    }
 }
 
 /// Whether a closing row stands below the last echo.

@@ -39,11 +39,14 @@ impl Stream {
     /// What each of them takes the pane for.
     pub fn states(&self) -> [(Version, State); 3] {
         let evidence = self.long.has_evidence();
-        [
-            (Version::V2, self.flat.state()),
-            (Version::V3, rows::state(Version::V3, &self.screen, evidence)),
-            (Version::V4, rows::state(Version::V4, &self.screen, evidence)),
-        ]
+        let third = rows::state(Version::V3, &self.screen, evidence);
+        let fourth = rows::state(Version::V4, &self.screen, evidence);
+        // V2 looks at the rendered pane as well: a spinner there is one, whatever the lines say.
+        let second = match self.flat.state() {
+            state if state.is_ready() && third == State::Busy => State::Busy,
+            state => state,
+        };
+        [(Version::V2, second), (Version::V3, third), (Version::V4, fourth)]
     }
 
     /// V3 and V4 by the screen alone, for prefixes that end within a frame.
