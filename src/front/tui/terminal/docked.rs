@@ -7,6 +7,7 @@
 //! never fragments. A frame is one write.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use ratatui::text::Line;
 
@@ -195,11 +196,15 @@ impl<W: Write> Docked<W> {
         let height = u16::try_from(live.len()).unwrap_or(u16::MAX);
 
         let mut out = Vec::new();
-        self.arrange(height, &mut out);
+        let freed = self.arrange(height, &mut out);
         let committed = !self.queue.is_empty();
-        if flip == Flip::TurnStart && !self.geometry.tight() {
+        // A reader may see a part of the frame: while busy the spinner is at its new place before it
+        // goes from the old one.
+        let shrinks = !freed.is_empty() && flip != Flip::TurnEnd;
+        if (flip == Flip::TurnStart || shrinks) && !self.geometry.tight() {
             self.paint(live, &mut out);
         }
+        self.erase_rows(freed, &mut out);
         self.write_commits(&mut out);
         self.paint_open(&mut out);
         if flip == Flip::TurnEnd {
@@ -314,7 +319,8 @@ impl<W: Write> Docked<W> {
 
     fn give_back(&mut self) -> io::Result<()> {
         let mut out = Vec::new();
-        self.arrange(0, &mut out);
+        let freed = self.arrange(0, &mut out);
+        self.erase_rows(freed, &mut out);
         self.write_commits(&mut out);
         self.erase_open(self.geometry.filled, &mut out);
         out.extend_from_slice(b"\x1b[r");
@@ -332,8 +338,10 @@ impl<W: Write> Docked<W> {
         self.out.flush()
     }
 
-    /// Makes the live region `height` rows high, after a resize also at its new place.
-    fn arrange(&mut self, height: u16, out: &mut Vec<u8>) {
+    /// Makes the live region `height` rows high, after a resize also at its new place. Returns the rows
+    /// that it leaves, which have to be erased before anything is committed.
+    fn arrange(&mut self, height: u16, out: &mut Vec<u8>) -> Range<u16> {
+        let mut freed = 0..0;
         if std::mem::take(&mut self.returned) {
             if self.geometry.has_moved() {
                 self.geometry.lost(self.geometry.size);
@@ -353,12 +361,17 @@ impl<W: Write> Docked<W> {
         } else if height < self.geometry.live {
             let old = self.geometry.region();
             self.geometry.live = height;
-            for row in old + 1..=self.geometry.region() {
-                self.erase(row, out);
-            }
+            freed = old + 1..self.geometry.region() + 1;
         }
         if self.geometry.tight() && self.geometry.filled > 0 {
             self.push_all(out);
+        }
+        freed
+    }
+
+    fn erase_rows(&mut self, rows: Range<u16>, out: &mut Vec<u8>) {
+        for row in rows {
+            self.erase(row, out);
         }
     }
 
