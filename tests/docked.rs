@@ -129,6 +129,29 @@ fn nothing_is_written_when_nothing_has_changed() {
     assert!(stage.frame(3, 0, Flip::None) > 3 * "live 0 of 3".len());
 }
 
+/// While busy the first live row is the spinner, and a reader may see a part of a frame.
+#[test]
+fn no_part_of_a_frame_lacks_the_first_live_row() {
+    for (before, after) in [(6, 2), (9, 3), (6, 5), (2, 6), (3, 3)] {
+        for (filled, commits) in [(0, 0), (0, 2), (3, 5), (3, 30), (40, 0), (40, 1)] {
+            let mut stage = Stage::new(40, 12);
+            stage.commit(filled);
+            stage.frame(before, 0, Flip::None);
+            stage.play();
+            stage.commit(commits);
+            stage.frame(after, 0, Flip::None);
+            let bytes = std::mem::take(&mut stage.docked.sink().0).concat();
+            // Cut before each sequence.
+            for part in bytes.split(|byte| *byte == b'\x1b').skip(1) {
+                stage.model.feed(&[b"\x1b", part].concat());
+                let screen = stage.model.screen();
+                assert!(screen.iter().any(|row| row.starts_with("live 0 of ")), "{screen:#?}");
+            }
+            stage.check();
+        }
+    }
+}
+
 #[test]
 fn a_batch_taller_than_the_screen_reaches_the_history_whole() {
     let mut stage = Stage::new(40, 10);
