@@ -145,8 +145,8 @@ fn play(size: (u16, u16)) {
         compare(&watched, &case, size.0);
     }
     let replay = watched.replay(7);
-    assert!(watched.looks.get() > 50, "{}", watched.looks.get());
-    assert!(replay.reads > 20 && replay.prefixes > 300, "{replay:?}");
+    assert!(watched.looks.get() > 10, "{}", watched.looks.get());
+    assert!(replay.reads > 0 && replay.prefixes > 300, "{replay:?}");
 }
 
 #[test]
