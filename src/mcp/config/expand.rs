@@ -13,7 +13,7 @@ impl ServerConfig {
     /// holds is not looked at again.
     pub fn expanded(&self, env: &Env) -> Result<Self, String> {
         let text = |text: &String| expand(text, env);
-        let map = |map: &BTreeMap<String, String>| {
+        let map = |map: &BTreeMap<String, String>| -> Result<BTreeMap<String, String>, String> {
             map.iter().map(|(key, value)| Ok((key.clone(), text(value)?))).collect()
         };
         let reach = match &self.reach {
