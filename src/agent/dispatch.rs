@@ -157,7 +157,7 @@ async fn run_one(
     arguments: Value,
     call_id: &str,
 ) -> Ran {
-    let name = tool.name();
+    let name = tool.name().to_owned();
     let context = call_context(core, cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task =

@@ -21,7 +21,7 @@ const MOST_RETRIES: u32 = 5;
 /// A connection that lasted so long was a good one: its end starts the count anew.
 const STEADY: Duration = Duration::from_secs(60);
 /// For a list of tools that has changed.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Changes that come together are looked at together.
 const REFRESH_PACE: Duration = Duration::from_millis(200);
 /// Characters of a reason that a person reads.
@@ -71,6 +71,13 @@ pub struct State {
     connection: Option<Arc<Connection>>,
     /// How often it was tried.
     tries: u64,
+}
+
+impl State {
+    /// How often a connection was tried: another one has another number.
+    pub fn tries(&self) -> u64 {
+        self.tries
+    }
 }
 
 /// What to do with a server.
@@ -222,8 +229,8 @@ impl Keeper {
             state.status = Status::Connecting;
             state.tries += 1;
         });
-        let attempt = attempt(&self.config, &self.around, &self.limits);
-        tokio::pin!(attempt);
+        let mut attempt =
+            Box::pin(attempt(self.config.clone(), self.around.clone(), self.limits));
         let opened = loop {
             tokio::select! {
                 opened = &mut attempt => break opened,
@@ -372,14 +379,14 @@ impl Keeper {
 
 /// Connects and reads the list of tools, within the time for both.
 async fn attempt(
-    config: &ServerConfig,
-    around: &Surroundings,
-    limits: &Limits,
+    config: ServerConfig,
+    around: Surroundings,
+    limits: Limits,
 ) -> Result<(Connection, ServerListing), OpenError> {
     let both = async {
-        let connection = Connection::open(config, around).await?;
+        let connection = Connection::open(&config, &around).await?;
         let tools = connection.tools().await.map_err(OpenError::Failed)?;
-        let listing = listing(config, &connection, tools, limits);
+        let listing = listing(&config, &connection, tools, &limits);
         Ok((connection, listing))
     };
     match tokio::time::timeout(config.startup_timeout, both).await {
@@ -398,10 +405,7 @@ fn listing(
     tools: Vec<Value>,
     limits: &Limits,
 ) -> ServerListing {
-    let entries = tools
-        .into_iter()
-        .map(entry)
-        .filter(|entry| config.tools.admits(&entry.name));
+    let entries = tools.into_iter().map(entry).filter(|entry| config.tools.admits(&entry.name));
     let about = connection.instructions.as_deref().unwrap_or_default();
     ServerListing::new(&config.name, about, entries, limits.description_chars)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::file_access::FileAccess;
-use super::{Tool, arguments, schema};
+use super::{Tool, arguments};
 use super::{
     ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
     shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
@@ -77,11 +77,19 @@ impl Registry {
             let message = format!("Tool `{name}` not found");
             return Err(ToolReturnValue::error(message.clone(), message));
         };
-        let arguments = arguments::parse(raw_arguments)?;
-        match schema::check(&tool.parameters(), arguments) {
-            Ok(arguments) => Ok((tool, arguments)),
-            Err(detail) => Err(arguments::invalid(&detail)),
-        }
+        prepared(tool, raw_arguments)
+    }
+}
+
+/// Reads the arguments that the model wrote for a tool and checks them, as [`Registry::prepare`].
+pub fn prepared(
+    tool: Arc<dyn Tool>,
+    raw_arguments: &str,
+) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
+    let arguments = arguments::parse(raw_arguments)?;
+    match tool.check(arguments) {
+        Ok(arguments) => Ok((tool, arguments)),
+        Err(detail) => Err(arguments::invalid(&detail)),
     }
 }
 
