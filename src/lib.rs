@@ -16,6 +16,7 @@
 //! | [`protocol`] | `Op`, `Event`, `Request`, content parts, display blocks: the one vocabulary, plain data |
 //! | [`agent`] | session, turn, step, context, compaction, approvals: knows no screen |
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
+//! | [`mcp`] | tools of MCP servers: names, search, schemas, short results |
 //! | [`tools`] | one file per tool, output limits, the path guard |
 //! | [`customize`] | what the user's files add: AGENTS.md |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod customize;
 pub mod front;
 pub mod llm;
+pub mod mcp;
 pub mod platform;
 pub mod protocol;
 pub mod store;
