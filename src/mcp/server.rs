@@ -229,8 +229,7 @@ impl Keeper {
             state.status = Status::Connecting;
             state.tries += 1;
         });
-        let mut attempt =
-            Box::pin(attempt(self.config.clone(), self.around.clone(), self.limits));
+        let mut attempt = Box::pin(attempt(self.config.clone(), self.around.clone(), self.limits));
         let opened = loop {
             tokio::select! {
                 opened = &mut attempt => break opened,
