@@ -5,6 +5,7 @@ mod cli;
 mod docked;
 mod laws;
 mod llm;
+mod mcp;
 mod print;
 mod store;
 mod support;

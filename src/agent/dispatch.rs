@@ -15,7 +15,9 @@ use super::step::{StepEnd, StepError};
 use super::turn::{Turn, store_failure};
 use crate::llm::Message;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
-use crate::tools::{CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn};
+use crate::tools::{
+    CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+};
 
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
@@ -73,7 +75,7 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
 
 fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
-    let work = match turn.core.registry.prepare(&call.function.name, call.arguments()) {
+    let work = match prepare_tool(turn.core, &call.function.name, call.arguments()) {
         Ok((tool, arguments)) => {
             let effect = tool.effect(&arguments);
             Work::Run { tool, arguments, effect }
@@ -81,6 +83,17 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
         Err(value) => Work::Refused(value),
     };
     Prepared { call, repeat, work }
+}
+
+fn prepare_tool(
+    core: &Core,
+    name: &str,
+    arguments: &str,
+) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
+    match core.tool(name) {
+        Some(tool) => prepared(tool, arguments),
+        None => Err(not_found(name)),
+    }
 }
 
 /// The next calls that may run together: a run of readers, or one other call.

@@ -8,6 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::repeat::RepeatGuard;
+use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::llm::{Llm, Message};
@@ -25,6 +26,7 @@ pub(super) struct Turn<'a> {
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
 pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let loading = Loading::begin(core);
     let text = input.text();
     let outcome = match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
@@ -37,6 +39,7 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
         }
     };
     core.desk.cancel_all();
+    loading.end();
     core.hub.event(Event::TurnEnd {});
     outcome
 }

@@ -1,6 +1,7 @@
 //! From a checked launch to a running session with its front end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain};
 use crate::agent::Modes;
@@ -10,6 +11,10 @@ use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
+use crate::mcp::config::Source;
+use crate::mcp::connection::Surroundings;
+use crate::mcp::limits::Limits;
+use crate::mcp::servers::{Servers, Sources};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
@@ -33,10 +38,17 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     let host = host(&launch, &env)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let result = match launch.front.clone() {
-        Front::Tui { initial_prompt } => runtime.block_on(screen(host, &launch, initial_prompt)),
-        Front::Print(_) => runtime.block_on(print_mode(host, &launch)),
-    };
+    let servers = host.options.mcp.clone();
+    let result = runtime.block_on(async {
+        let result = match launch.front.clone() {
+            Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
+            Front::Print(_) => print_mode(host, &launch).await,
+        };
+        if let Some(servers) = servers {
+            servers.shutdown().await;
+        }
+        result
+    });
     // A thread may hold a read of stdin that never ends.
     runtime.shutdown_background();
     result
@@ -50,9 +62,11 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
+    let share = ShareDir::from_env(env);
+    let mcp = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
         env: env.clone(),
-        store: SessionStore::new(ShareDir::from_env(env)),
+        store: SessionStore::new(share),
         loaded: Arc::new(loaded),
         options: Arc::new(HostOptions {
             work_dir: launch.work_dir.clone(),
@@ -66,9 +80,41 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             },
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
+            mcp: Some(Arc::new(mcp)),
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })
+}
+
+/// The MCP servers of the options and of the data directory. Nothing is started yet, and the file
+/// in the data directory is not read yet.
+fn servers(
+    launch: &Launch,
+    env: &Env,
+    share: &ShareDir,
+    config: &Config,
+) -> Result<Servers, UsageError> {
+    let files = launch.mcp.files.iter().map(|(_, servers)| ("--mcp-config-file", servers));
+    let inline = launch.mcp.inline.iter().map(|servers| ("--mcp-config", servers));
+    let given = files.chain(inline).map(|(option, servers)| {
+        let wrong = |why: String| UsageError::invalid(option, format!("Invalid MCP config: {why}"));
+        let source = Source::read(servers).map_err(wrong)?;
+        match source.bad.first() {
+            Some(bad) => Err(wrong(format!("{}: {}", bad.name, bad.reason))),
+            None => Ok(source),
+        }
+    });
+    let sources = Sources {
+        default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
+        given: given.collect::<Result<_, _>>()?,
+    };
+    let around = Surroundings {
+        env: env.clone(),
+        work_dir: launch.work_dir.clone(),
+        logs: share.logs_dir().join("mcp"),
+    };
+    let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
+    Ok(Servers::new(sources, around, Limits::from_env(env), timeout))
 }
 
 fn which(choice: &SessionChoice) -> Which {
@@ -121,6 +167,10 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     let warn = |warning: &String| complain(&format!("{}\n", clean_line(warning)));
     host.loaded.warnings.iter().for_each(warn);
     let opened = host.open(&which(&launch.session)).map_err(host_error)?;
+    if let Some(servers) = &host.options.mcp {
+        servers.start();
+        servers.warnings().iter().for_each(warn);
+    }
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
     if opened.handle.info().model.is_none() {

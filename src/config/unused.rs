@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Background, Config, LoopControl, McpClient, Notifications};
+use super::{Background, Config, LoopControl, Notifications};
 
 /// Hooks that can forbid what the agent is about to do.
 const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
@@ -46,7 +46,6 @@ impl Config {
             ("notifications", self.notifications != Notifications::default()),
             ("services.moonshot_search", self.services.moonshot_search.is_some()),
             ("services.moonshot_fetch", self.services.moonshot_fetch.is_some()),
-            ("mcp.client", self.mcp_client != McpClient::default()),
         ]
         .into_iter()
         .filter_map(|(key, set)| set.then_some(key))
@@ -80,8 +79,8 @@ mod tests {
             "Set in the configuration, but have no effect in this version: hooks, \
              default_plan_mode, extra_skill_dirs, background"
         );
-        let one = config("[mcp.client]\ntool_call_timeout_ms = 1\n").unused_warning().unwrap();
-        assert!(one.ends_with("has no effect in this version: mcp.client"), "{one}");
+        let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
+        assert!(one.ends_with("has no effect in this version: background"), "{one}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize;
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
+use crate::mcp::dispatch::Dispatch;
+use crate::mcp::servers::Servers;
 use crate::platform::{Env, shell};
 use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
@@ -34,6 +36,8 @@ pub struct HostOptions {
     pub modes: Modes,
     pub max_steps_per_turn: Option<u32>,
     pub max_retries_per_step: Option<u32>,
+    /// The MCP servers of this process; `None` without any.
+    pub mcp: Option<Arc<Servers>>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
 }
@@ -118,6 +122,11 @@ impl Host {
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
             registry: Registry::builtin(),
+            dispatch: self
+                .options
+                .mcp
+                .as_ref()
+                .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             limits: self.limits(),
             modes: self.modes(),
             system_prompt: self.system_prompt(),

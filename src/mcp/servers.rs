@@ -3,6 +3,7 @@
 //! Nothing is read and nothing is started before [`Servers::start`]: the first frame does not wait
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -59,6 +60,14 @@ struct Running {
     /// Those that were not started yet.
     keepers: Mutex<Vec<Keeper>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Servers {
+    /// Only how many there are: a configuration has secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.loaded.get().map(|running| running.servers.len());
+        f.debug_struct("Servers").field("loaded", &count).finish_non_exhaustive()
+    }
 }
 
 impl Servers {

@@ -51,14 +51,7 @@ impl Registry {
 
     /// What the model is told; the same bytes at every call.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools
-            .iter()
-            .map(|tool| ToolSpec {
-                name: tool.name().to_owned(),
-                description: tool.description().to_owned(),
-                parameters: tool.parameters(),
-            })
-            .collect()
+        self.tools.iter().map(|tool| spec(&**tool)).collect()
     }
 
     /// The tool of that name.
@@ -66,22 +59,36 @@ impl Registry {
         self.tools.iter().find(|tool| tool.name() == name).map(Arc::clone)
     }
 
-    /// Finds the tool of a call and checks the arguments the model wrote for it: what is returned
-    /// fits the tool's schema, with all defaults filled in. The error is the result of the call.
+    /// Finds the tool of a call and checks the arguments the model wrote for it, see [`prepared`].
     pub fn prepare(
         &self,
         name: &str,
         raw_arguments: &str,
     ) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
-        let Some(tool) = self.get(name) else {
-            let message = format!("Tool `{name}` not found");
-            return Err(ToolReturnValue::error(message.clone(), message));
-        };
-        prepared(tool, raw_arguments)
+        match self.get(name) {
+            Some(tool) => prepared(tool, raw_arguments),
+            None => Err(not_found(name)),
+        }
     }
 }
 
-/// Reads the arguments that the model wrote for a tool and checks them, as [`Registry::prepare`].
+/// What the model is told of a tool.
+pub fn spec(tool: &dyn Tool) -> ToolSpec {
+    ToolSpec {
+        name: tool.name().to_owned(),
+        description: tool.description().to_owned(),
+        parameters: tool.parameters(),
+    }
+}
+
+/// The result of a call to a tool that is not there.
+pub fn not_found(name: &str) -> ToolReturnValue {
+    let message = format!("Tool `{name}` not found");
+    ToolReturnValue::error(message.clone(), message)
+}
+
+/// Reads the arguments that the model wrote for a tool and checks them: what is returned fits the
+/// tool's schema, with all defaults filled in. The error is the result of the call.
 pub fn prepared(
     tool: Arc<dyn Tool>,
     raw_arguments: &str,

@@ -25,6 +25,7 @@ use super::search::index_text::index_text;
 use super::server::Status;
 use super::servers::Servers;
 use super::tidy::one_line;
+use crate::config::McpMode as Mode;
 use crate::tools::Tool;
 
 /// Tools that are offered directly when nothing else was asked for.
@@ -33,18 +34,6 @@ const HANDFUL: usize = 8;
 const HANDFUL_BYTES: usize = 6_000;
 /// Names of servers in the line about those that are not there yet.
 const MOST_NAMED: usize = 8;
-
-/// How the tools of servers are offered: `mcp.mode` in the configuration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Directly when they are known at the first request and no more than a handful, else deferred.
-    #[default]
-    Auto,
-    /// Through `mcp_search` and `mcp_call`.
-    Deferred,
-    /// As tools of their own.
-    Direct,
-}
 
 /// What the requests of a conversation have of the servers.
 #[derive(Clone, Default)]
@@ -96,10 +85,16 @@ impl Dispatch {
         Arc::clone(lock(&self.offer).get_or_insert(offer))
     }
 
-    /// The tool of that name, if the model was offered it.
+    /// The tool of that name: one that the model was offered, or a tool of a server by its full
+    /// name, which models that found it write without `mcp_call` now and then.
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        let offer = lock(&self.offer).clone()?;
-        offer.tools.iter().find(|tool| tool.name() == name).map(Arc::clone)
+        let offered = lock(&self.offer).clone().unwrap_or_default();
+        if let Some(tool) = offered.tools.iter().find(|tool| tool.name() == name) {
+            return Some(Arc::clone(tool));
+        }
+        let catalog = self.servers.catalog();
+        let tool = catalog.get(name)?;
+        Some(Arc::new(DirectTool::new(&tool, Arc::clone(&self.invoker))))
     }
 
     /// The context was cleared or compacted: what was shown in it is gone, and the next request

@@ -7,6 +7,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `servers` | the MCP servers: their start, their panel |
 //! | `jobs` | slow work on other threads, and what comes back |
 //!
 //! The order of routing for a key: overlay, dialog, composer, app.
@@ -16,6 +17,7 @@ mod draw;
 mod jobs;
 mod keys;
 mod panes;
+mod servers;
 mod turns;
 
 use std::collections::VecDeque;
@@ -218,6 +220,7 @@ impl App {
         self.draw()?;
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
+        self.start_servers();
         if self.picker_at_start {
             self.open_session_picker(false)?;
         }
