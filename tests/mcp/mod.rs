@@ -4,3 +4,5 @@ pub mod server;
 pub mod world;
 
 mod calls;
+mod dispatch;
+mod lifecycle;

@@ -78,6 +78,8 @@ fn serve() {
     let script = Script(serde_json::from_str(&script).unwrap());
     // SAFETY: nothing else in this process uses standard output any more.
     let out = Arc::new(Mutex::new(unsafe { File::from_raw_fd(1) }));
+    // The harness has begun a line of its own.
+    writeln!(out.lock().unwrap()).unwrap();
     let log = script.0["log"].as_str().map(PathBuf::from);
     if let Some(log) = &log {
         std::fs::write(log.with_extension("pid"), std::process::id().to_string()).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -50,13 +51,20 @@ fn address(url: &str) -> Result<Url, HttpError> {
     }
 }
 
-/// A client for the address. Reads certificates from the disk: it is made in a thread for that.
+/// A client for the address; all servers share two. Making one reads certificates from the disk,
+/// in a thread for that.
 pub(in crate::mcp) async fn client(url: &str) -> Result<(Client, Url), HttpError> {
     let url = address(url)?;
+    static LOCAL: OnceLock<Client> = OnceLock::new();
+    static REMOTE: OnceLock<Client> = OnceLock::new();
     let local = url.scheme() == "http" && is_loopback(&url);
+    let shared = if local { &LOCAL } else { &REMOTE };
+    if let Some(client) = shared.get() {
+        return Ok((client.clone(), url));
+    }
     let built = tokio::task::spawn_blocking(move || build(local)).await;
     match built {
-        Ok(Ok(client)) => Ok((client, url)),
+        Ok(Ok(client)) => Ok((shared.get_or_init(|| client).clone(), url)),
         Ok(Err(error)) => Err(HttpError::Other(format!("no HTTP client: {}", innermost(&error)))),
         Err(error) => Err(HttpError::Other(format!("no HTTP client: {error}"))),
     }
