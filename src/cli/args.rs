@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::mcp::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.
@@ -204,6 +205,12 @@ pub enum Command {
         /// As one line of JSON.
         #[arg(long, help_heading = "Options")]
         json: bool,
+    },
+    /// Add, list, remove and test MCP servers.
+    #[command(override_usage = "kimi mcp COMMAND [ARGS]...", subcommand_required = true)]
+    Mcp {
+        #[command(subcommand)]
+        command: McpCommand,
     },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]

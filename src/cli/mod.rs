@@ -7,6 +7,7 @@ mod args;
 mod checks;
 mod info;
 mod launch;
+mod mcp;
 mod run;
 mod usage_error;
 
@@ -30,7 +31,6 @@ const MISSING_COMMANDS: &[(&str, &str)] = &[
     ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
     ("logout", "remove the key from ~/.kimi/config.toml"),
     ("acp", ""),
-    ("mcp", ""),
     ("export", ""),
     ("plugin", ""),
     ("term", "run kimi without a command: it is the terminal screen"),
@@ -58,6 +58,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     match &args.command {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
+        Some(Command::Mcp { command }) => return mcp::run(command, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

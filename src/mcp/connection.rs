@@ -15,6 +15,7 @@ use rmcp::service::{
     ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
     serve_client_with_ct,
 };
+use rmcp::transport::streamable_http_client::StreamableHttpError;
 use rmcp::{ClientHandler, transport::Transport};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
@@ -32,6 +33,8 @@ const MOST_PAGES: usize = 200;
 const MOST_TOOLS: usize = 10_000;
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the end of a connection may take to be known.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// How long closing may take before the connection is dropped as it is.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(6);
 
@@ -215,7 +218,10 @@ impl Connection {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
             () = &mut deadline => return Err(CallError::Timeout(timeout)),
-            sent = sent => sent.map_err(|error| CallError::Closed(self.gone(&error)))?,
+            sent = sent => match sent {
+                Ok(handle) => handle,
+                Err(error) => return Err(self.broken(&error).await),
+            },
         };
         let (given_up, reason) = tokio::select! {
             biased;
@@ -226,8 +232,8 @@ impl Connection {
                     Ok(Err(ServiceError::McpError(error))) => {
                         Err(CallError::Refused(error.message.into_owned()))
                     }
-                    Ok(Err(error)) => Err(CallError::Closed(self.gone(&error))),
-                    Err(_) => Err(CallError::Closed(self.gone(&ServiceError::TransportClosed))),
+                    Ok(Err(error)) => Err(self.broken(&error).await),
+                    Err(_) => Err(self.broken(&ServiceError::TransportClosed).await),
                 };
             }
             () = &mut deadline => (CallError::Timeout(timeout), "the call took too long"),
@@ -235,6 +241,11 @@ impl Connection {
         let told = handle.cancel(Some(reason.to_owned()));
         let _ = tokio::time::timeout(CANCEL_PATIENCE, told).await;
         Err(given_up)
+    }
+
+    /// Whether the connection is over.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
     }
 
     /// Waits until the server says that its list of tools is another one.
@@ -252,6 +263,14 @@ impl Connection {
     pub async fn close(&self) {
         self.stop.cancel();
         let _ = tokio::time::timeout(CLOSE_PATIENCE, self.ended.cancelled()).await;
+    }
+
+    /// A call that went down with the connection. How that ended is known a moment later.
+    async fn broken(&self, error: &ServiceError) -> CallError {
+        if matches!(error, ServiceError::TransportClosed) {
+            let _ = tokio::time::timeout(END_PATIENCE, self.ended.cancelled()).await;
+        }
+        CallError::Closed(self.gone(error))
     }
 
     fn gone(&self, error: &ServiceError) -> String {
@@ -308,10 +327,18 @@ fn open_error(error: &ClientInitializeError, last_words: &LastWords) -> OpenErro
 /// The cause at the bottom of an error, which is the one that says something.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
+    loop {
+        // This one keeps its cause to itself.
+        if let Some(StreamableHttpError::Client(client)) =
+            cause.downcast_ref::<StreamableHttpError<reqwest::Error>>()
+        {
+            cause = client;
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => return cause.to_string(),
+        }
     }
-    cause.to_string()
 }
 
 fn home_relative(dir: &Path, env: &Env) -> PathBuf {

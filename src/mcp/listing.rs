@@ -119,9 +119,9 @@ impl ServerListing {
         self.tools.is_empty()
     }
 
-    /// The names of the tools, as the server has them.
-    pub fn tool_names(&self) -> impl Iterator<Item = &str> {
-        self.tools.iter().map(|tool| tool.name.as_str())
+    /// The tools: what the server calls them, and a clean line about each.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tools.iter().map(|tool| (tool.name.as_str(), tool.description.as_str()))
     }
 
     /// The first tools that were left out, each with the reason.

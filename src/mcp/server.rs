@@ -74,6 +74,11 @@ pub struct State {
 }
 
 impl State {
+    /// The connection, if it has not ended.
+    fn alive(&self) -> Option<Arc<Connection>> {
+        self.connection.as_ref().filter(|connection| !connection.has_ended()).map(Arc::clone)
+    }
+
     /// How often a connection was tried: another one has another number.
     pub fn tries(&self) -> u64 {
         self.tries
@@ -166,25 +171,24 @@ impl Server {
         let mut state = self.state.clone();
         let tries = {
             let now = state.borrow();
-            if let Some(connection) = &now.connection {
-                return Ok(Arc::clone(connection));
+            if let Some(connection) = now.alive() {
+                return Ok(connection);
             }
             match now.status {
                 Status::Disabled => return Err("it is switched off".to_owned()),
-                Status::Failed | Status::Unauthorized => now.tries,
+                // Connected without a connection: it has just died.
+                Status::Failed | Status::Unauthorized | Status::Connected => now.tries,
                 // An attempt is under way: that one counts.
-                Status::Pending | Status::Connecting | Status::Connected => {
-                    now.tries.saturating_sub(1)
-                }
+                Status::Pending | Status::Connecting => now.tries.saturating_sub(1),
             }
         };
         self.order(Order::Connect);
         let settled = state.wait_for(|state| {
-            state.connection.is_some() || (state.tries > tries && state.status.is_settled())
+            state.alive().is_some() || (state.tries > tries && state.status.is_settled())
         });
         let state = settled.await.map_err(|_| "it was stopped".to_owned())?;
-        match (&state.connection, &state.reason) {
-            (Some(connection), _) => Ok(Arc::clone(connection)),
+        match (state.alive(), &state.reason) {
+            (Some(connection), _) => Ok(connection),
             (None, Some(reason)) => Err(reason.clone()),
             (None, None) => Err(format!("it is {}", state.status.word())),
         }
@@ -263,6 +267,8 @@ impl Keeper {
         });
         loop {
             tokio::select! {
+                // First: an order to connect that comes after the end is not yet carried out.
+                biased;
                 why = connection.ended() => {
                     self.tell(|state| state.connection = None);
                     let now = self.around.env.clock.instant();
@@ -377,7 +383,7 @@ impl Keeper {
 }
 
 /// Connects and reads the list of tools, within the time for both.
-async fn attempt(
+pub async fn attempt(
     config: ServerConfig,
     around: Surroundings,
     limits: Limits,

@@ -168,7 +168,7 @@ impl Servers {
                 status: state.status,
                 reason: state.reason,
                 tools: listing
-                    .map(|listing| listing.tool_names().map(str::to_owned).collect())
+                    .map(|listing| listing.tools().map(|(name, _)| name.to_owned()).collect())
                     .unwrap_or_default(),
             }
         });

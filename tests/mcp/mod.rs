@@ -4,5 +4,6 @@ pub mod server;
 pub mod world;
 
 mod calls;
+mod cli;
 mod dispatch;
 mod lifecycle;
