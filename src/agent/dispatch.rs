@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::core::Core;
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
-use super::turn::{Turn, store_failure};
+use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
@@ -234,6 +234,9 @@ async fn finish(
     result: ToolReturn,
 ) -> Result<(), StepError> {
     let mut value = result.value;
+    if let Some(llm) = turn.core.llm() {
+        fit_result(&llm, &mut value.output);
+    }
     if let Some(reminder) = repeat.reminder(&call.function.name, call.arguments()) {
         append(&mut value.output, &reminder);
     }

@@ -12,7 +12,7 @@ use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::llm::{Llm, Message};
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, UserInput};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, ToolOutput, UserInput};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -210,6 +210,19 @@ fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
         llm.display_name
     )));
     UserInput::Parts(kept)
+}
+
+/// Takes out of a result what the model cannot take: it would spoil every later request.
+pub(super) fn fit_result(llm: &Llm, output: &mut ToolOutput) {
+    let ToolOutput::Parts(parts) = output else { return };
+    for part in parts {
+        if lacking(llm, part).is_some() {
+            *part = ContentPart::text(format!(
+                "[A picture or film is left out: the model {} does not take it]",
+                llm.display_name
+            ));
+        }
+    }
 }
 
 fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {

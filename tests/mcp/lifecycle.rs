@@ -123,9 +123,10 @@ async fn a_changed_list_is_read_again() {
     let world = World::new(json!({"s": Script::new().entry()})).settled().await;
     assert!(world.mcp_call("grown", json!({})).await.is_error);
     let mut changes = world.servers.changes();
-    changes.mark_unchanged();
     world.mcp_call("grow", json!({})).await;
-    tokio::time::timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
+    while world.servers.catalog().get("mcp__s__grown").is_none() {
+        tokio::time::timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
+    }
     assert_eq!(world.mcp_call("grown", json!({})).await.output.text(), "grown called");
 }
 

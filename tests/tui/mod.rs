@@ -13,6 +13,7 @@ mod monkey;
 mod paste;
 mod queue;
 mod resume;
+mod servers;
 mod sizes;
 mod tour;
 mod turn;

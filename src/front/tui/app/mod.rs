@@ -134,6 +134,8 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
+    /// Failures of MCP servers that were told: name and reason.
+    told_servers: Vec<(String, String)>,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -194,6 +196,7 @@ impl App {
             key_waits: false,
             last_frame: None,
             drawn_size: None,
+            told_servers: Vec::new(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,
