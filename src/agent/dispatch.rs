@@ -75,25 +75,18 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
 
 fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
-    let work = match prepare_tool(turn.core, &call.function.name, call.arguments()) {
-        Ok((tool, arguments)) => {
-            let effect = tool.effect(&arguments);
-            Work::Run { tool, arguments, effect }
-        }
-        Err(value) => Work::Refused(value),
+    let name = &call.function.name;
+    let work = match turn.core.tool(name) {
+        None => Work::Refused(not_found(name)),
+        Some(tool) => match prepared(tool, call.arguments()) {
+            Ok((tool, arguments)) => {
+                let effect = tool.effect(&arguments);
+                Work::Run { tool, arguments, effect }
+            }
+            Err(value) => Work::Refused(value),
+        },
     };
     Prepared { call, repeat, work }
-}
-
-fn prepare_tool(
-    core: &Core,
-    name: &str,
-    arguments: &str,
-) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
-    match core.tool(name) {
-        Some(tool) => prepared(tool, arguments),
-        None => Err(not_found(name)),
-    }
 }
 
 /// The next calls that may run together: a run of readers, or one other call.

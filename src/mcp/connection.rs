@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
-    ErrorCode, Implementation, ListToolsRequest, PaginatedRequestParams, ProtocolVersion,
+    ErrorCode, Implementation, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
+    ProtocolVersion,
 };
 use rmcp::service::{
     ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
@@ -22,10 +23,12 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
+use super::progress::Progress;
 use super::transport::{
     Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
 };
 use crate::platform::Env;
+use crate::tools::LiveOutput;
 
 /// Pages of a list of tools.
 const MOST_PAGES: usize = 200;
@@ -34,7 +37,7 @@ const MOST_TOOLS: usize = 10_000;
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the end of a connection may take to be known.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long closing may take before the connection is dropped as it is.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(6);
 
@@ -76,6 +79,7 @@ pub struct Connection {
     /// What the server says of itself for the model.
     pub instructions: Option<String>,
     changed: Arc<Notify>,
+    progress: Progress,
     ended: CancellationToken,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -108,6 +112,10 @@ impl Connection {
                     Auth::Bearer(token) => Some(token.as_str()),
                     Auth::None | Auth::Oauth | Auth::BearerFrom(_) => None,
                 };
+                // Without a token there is nothing to say to it.
+                if *auth == Auth::Oauth {
+                    return Err(OpenError::Unauthorized);
+                }
                 let headers = headers(configured, token).map_err(never)?;
                 let (client, url) = http_client(url).await.map_err(never)?;
                 match wire {
@@ -134,7 +142,8 @@ impl Connection {
     {
         let changed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let client = Client { changed: Arc::clone(&changed) };
+        let progress = Progress::default();
+        let client = Client { changed: Arc::clone(&changed), progress: progress.clone() };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
             .map_err(|error| open_error(&error, &last_words))?;
@@ -151,6 +160,7 @@ impl Connection {
             peer,
             instructions,
             changed,
+            progress,
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -197,7 +207,7 @@ impl Connection {
         Ok(tools)
     }
 
-    /// Calls a tool and waits for its result. When the time is up or `cancel` says so, the server is
+    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`. When the time is up or `cancel` says so, the server is
     /// told that nobody waits any more.
     pub async fn call(
         &self,
@@ -205,6 +215,7 @@ impl Connection {
         arguments: Map<String, Value>,
         timeout: Duration,
         cancel: &CancellationToken,
+        live: &LiveOutput,
     ) -> Result<Value, CallError> {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = CallToolRequest::new(params);
@@ -223,6 +234,7 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
+        let _watched = self.progress.watch(&handle.progress_token, live.clone());
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),
@@ -285,6 +297,7 @@ impl Connection {
 /// Our side, as the server sees it.
 struct Client {
     changed: Arc<Notify>,
+    progress: Progress,
 }
 
 impl ClientHandler for Client {
@@ -296,6 +309,14 @@ impl ClientHandler for Client {
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.changed.notify_one();
+    }
+
+    async fn on_progress(
+        &self,
+        report: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.progress.report(&report);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod limits;
 pub mod listing;
 pub mod names;
+mod progress;
 pub mod schema;
 pub mod search;
 pub mod server;

@@ -13,6 +13,7 @@ use super::connection::{CallError, Connection, OpenError, Surroundings};
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
 use super::tidy::one_line;
+use crate::tools::LiveOutput;
 
 /// A server that failed is tried again after 1, 2, 4, 8 and 16 seconds; then it rests until somebody
 /// wants it.
@@ -157,13 +158,14 @@ impl Server {
         arguments: Map<String, Value>,
         timeout: Duration,
         cancel: &CancellationToken,
+        live: &LiveOutput,
     ) -> Result<Value, CallError> {
         let connection = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
             connection = self.connected() => connection.map_err(CallError::Closed)?,
         };
-        connection.call(tool, arguments, timeout, cancel).await
+        connection.call(tool, arguments, timeout, cancel, live).await
     }
 
     /// The connection, made if it is not there. The error is half a sentence.
@@ -321,7 +323,9 @@ impl Keeper {
     async fn failed(&mut self, error: OpenError) -> Next {
         let (status, reason, again) = match error {
             OpenError::Unauthorized => {
-                (Status::Unauthorized, "it asks for authorization".to_owned(), false)
+                let why = "it asks for authorization; give it a token with \"headers\" or \
+                           \"bearerTokenEnvVar\" in mcp.json";
+                (Status::Unauthorized, why.to_owned(), false)
             }
             OpenError::Never(why) => (Status::Failed, why, false),
             OpenError::Failed(why) => (Status::Failed, why, true),
@@ -411,7 +415,8 @@ fn listing(
     limits: &Limits,
 ) -> ServerListing {
     let entries = tools.into_iter().map(entry).filter(|entry| config.tools.admits(&entry.name));
-    let about = connection.instructions.as_deref().unwrap_or_default();
+    let described = config.description.as_ref().or(connection.instructions.as_ref());
+    let about = described.map(String::as_str).unwrap_or_default();
     ServerListing::new(&config.name, about, entries, limits.description_chars)
 }
 

@@ -192,3 +192,21 @@ async fn secrets_of_ours_are_not_a_servers() {
     let said = std::fs::read_to_string(log).unwrap();
     assert!(said.contains("PATH=") && !said.contains("hunter2"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_is_shown_while_a_call_runs() {
+    let tool = json!([{"name": "report", "inputSchema": {"type": "object"}}]);
+    let world = World::new(json!({"s": Script::new().raw_tools(tool).entry()})).settled().await;
+    let cancel = CancellationToken::new();
+    let arguments = json!({"name": "report", "arguments": {}});
+    let (called, ()) = tokio::join!(world.call_with("mcp_call", arguments, &cancel), async {
+        let deadline = Instant::now() + PATIENCE;
+        while world.shown.lock().unwrap().is_empty() {
+            assert!(Instant::now() < deadline, "nothing is shown");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    });
+    assert!(called.is_error);
+    assert_eq!(*world.shown.lock().unwrap(), "1/4 on it\n");
+}

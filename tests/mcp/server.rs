@@ -203,6 +203,13 @@ impl Session {
                 std::process::exit(9);
             }
             "hang" => return Called::Raw(Vec::new()),
+            "report" => {
+                let token = &params["_meta"]["progressToken"];
+                let report = json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                    "params": {"progressToken": token, "progress": 1, "total": 4, "message": "on it"}});
+                // It never gets any further.
+                return Called::Raw(vec![report.to_string()]);
+            }
             "huge" => {
                 // One line of 100 MB, never whole in anybody's memory.
                 let mut out = out.lock().unwrap();

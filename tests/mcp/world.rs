@@ -31,6 +31,8 @@ pub struct World {
     pub servers: Arc<Servers>,
     pub dispatch: Dispatch,
     pub asked: Arc<Mutex<Vec<ApprovalAsk>>>,
+    /// What running calls have shown.
+    pub shown: Arc<Mutex<String>>,
 }
 
 impl World {
@@ -52,7 +54,7 @@ impl World {
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();
         let dispatch = Dispatch::new(Arc::clone(&servers), mode);
-        Self { dir, servers, dispatch, asked: Arc::default() }
+        Self { dir, servers, dispatch, asked: Arc::default(), shown: Arc::default() }
     }
 
     /// All servers have settled.
@@ -100,7 +102,10 @@ impl World {
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
-            live: LiveOutput::nowhere(),
+            live: {
+                let shown = Arc::clone(&self.shown);
+                LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))
+            },
             cancel: cancel.clone(),
             spill_dir: self.dir.path().join("outputs"),
             child_env: Vec::new(),

@@ -11,6 +11,8 @@ use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 
 /// The tool.
 pub(super) struct DirectTool {
+    /// The name that the model knows.
+    qualified: String,
     target: Target,
     description: String,
     invoker: Arc<Invoker>,
@@ -21,14 +23,15 @@ impl DirectTool {
         let said =
             if tool.description.is_empty() { "It has no description." } else { tool.description };
         let description = format!("A tool of the MCP server `{}`. {said}", tool.server);
-        Self { target: Target::new(tool), description, invoker }
+        let qualified = tool.qualified.to_owned();
+        Self { qualified, target: Target::new(tool), description, invoker }
     }
 }
 
 #[async_trait]
 impl Tool for DirectTool {
     fn name(&self) -> &str {
-        &self.target.qualified
+        &self.qualified
     }
 
     fn description(&self) -> &str {

@@ -110,7 +110,8 @@ impl Invoker {
             return kept.into();
         }
         let timeout = self.servers.timeout_of(server);
-        let result = match server.call(&target.name, arguments, timeout, &cx.cancel).await {
+        let result = match server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live).await
+        {
             Ok(result) => result,
             Err(error) => return failure(target, server, error).into(),
         };
@@ -189,7 +190,7 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
         ),
         CallError::Closed(why) => {
             let next = match server.state().status {
-                Status::Unauthorized => " The user has to give it a token first.",
+                Status::Unauthorized => "",
                 Status::Disabled => " The user can switch it on with /mcp.",
                 _ => " It is probably not working; do not just try again.",
             };

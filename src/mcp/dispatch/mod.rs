@@ -50,6 +50,8 @@ pub struct Dispatch {
     mode: Mode,
     invoker: Arc<Invoker>,
     shown: Arc<Mutex<ShownSchemas>>,
+    /// `mcp_search` and `mcp_call`.
+    pair: [Arc<dyn Tool>; 2],
     offer: Mutex<Option<Arc<Offer>>>,
 }
 
@@ -57,7 +59,11 @@ impl Dispatch {
     /// A conversation that has seen nothing yet.
     pub fn new(servers: Arc<Servers>, mode: Mode) -> Self {
         let invoker = Arc::new(Invoker::new(Arc::clone(&servers)));
-        Self { servers, mode, invoker, shown: Arc::default(), offer: Mutex::default() }
+        let shown: Arc<Mutex<ShownSchemas>> = Arc::default();
+        let search = McpSearch::new(Arc::clone(&servers), Arc::clone(&shown));
+        let pair: [Arc<dyn Tool>; 2] =
+            [Arc::new(search), Arc::new(McpCall::new(Arc::clone(&invoker)))];
+        Self { servers, mode, invoker, shown, pair, offer: Mutex::default() }
     }
 
     /// The servers.
@@ -85,11 +91,13 @@ impl Dispatch {
         Arc::clone(lock(&self.offer).get_or_insert(offer))
     }
 
-    /// The tool of that name: one that the model was offered, or a tool of a server by its full
-    /// name, which models that found it write without `mcp_call` now and then.
+    /// The tool of that name. Besides what the model was offered these are the pair, which it may know
+    /// from an earlier run of the conversation, and the tools of servers by their full names, which
+    /// models that found them write without `mcp_call` now and then.
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let offered = lock(&self.offer).clone().unwrap_or_default();
-        if let Some(tool) = offered.tools.iter().find(|tool| tool.name() == name) {
+        let known = offered.tools.iter().chain(&self.pair);
+        if let Some(tool) = known.into_iter().find(|tool| tool.name() == name) {
             return Some(Arc::clone(tool));
         }
         let catalog = self.servers.catalog();
@@ -114,13 +122,7 @@ impl Dispatch {
         };
         match direct {
             Some(tools) => Offer { tools, index: None },
-            None => Offer {
-                tools: vec![
-                    Arc::new(McpSearch::new(Arc::clone(&self.servers), Arc::clone(&self.shown))),
-                    Arc::new(McpCall::new(Arc::clone(&self.invoker))),
-                ],
-                index: self.index(),
-            },
+            None => Offer { tools: self.pair.to_vec(), index: self.index() },
         }
     }
 

@@ -15,9 +15,9 @@ use super::lines::MAX_LINE;
 use crate::platform::tls::install_tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Without a byte from the server. Calls have shorter limits of their own; streams that stay open
-/// for notifications are made anew.
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// A stream may be silent for as long as the server likes; that its machine is gone shows like this.
+/// Calls have limits of their own.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 const MOST_REDIRECTS: usize = 5;
 
 /// Why a server at an address cannot be used.
@@ -89,7 +89,7 @@ fn build(local: bool) -> reqwest::Result<Client> {
     let builder = Client::builder()
         .redirect(policy)
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .tcp_keepalive(KEEPALIVE)
         .tcp_nodelay(true)
         // A connection whose answer was not read to its end stalls the next request.
         .pool_max_idle_per_host(0);

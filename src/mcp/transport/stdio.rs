@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
@@ -29,6 +30,8 @@ const MOST_UNSENT: usize = 256;
 const MAX_ERROR_LINE: usize = 8 << 10;
 /// A log file longer than this many bytes is put aside, and the one put aside before goes.
 const MAX_LOG: u64 = 1 << 20;
+/// How long the end of a process that has closed its output may take to be known.
+const END_PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes of a line that is quoted to a person.
 const QUOTED: usize = 200;
 
@@ -54,7 +57,7 @@ pub(in crate::mcp) struct Stdio {
     /// Messages of a batch that are not handed out yet.
     waiting: VecDeque<RxJsonRpcMessage<RoleClient>>,
     last_words: LastWords,
-    _log: AbortOnDropHandle<()>,
+    log: AbortOnDropHandle<()>,
 }
 
 impl Stdio {
@@ -93,7 +96,7 @@ impl Stdio {
             output: Lines::new(stdout, MAX_LINE),
             waiting: VecDeque::new(),
             last_words,
-            _log: AbortOnDropHandle::new(tokio::spawn(log)),
+            log: AbortOnDropHandle::new(tokio::spawn(log)),
         })
     }
 
@@ -123,8 +126,7 @@ impl Stdio {
 
     /// Notes how the process ended, once its output has.
     async fn note_end(&mut self) {
-        let patience = std::time::Duration::from_millis(200);
-        let how = match tokio::time::timeout(patience, self.child.wait()).await {
+        let how = match tokio::time::timeout(END_PATIENCE, self.child.wait()).await {
             Ok(Ok(status)) => match status.code() {
                 Some(code) => format!("it ended with status {code}"),
                 None => "it was killed by a signal".to_owned(),
@@ -132,6 +134,10 @@ impl Stdio {
             Ok(Err(error)) => format!("its end is unknown: {error}"),
             Err(_) => "it closed its output".to_owned(),
         };
+        // What it said last may still be on its way.
+        if !self.log.is_finished() {
+            let _ = tokio::time::timeout(END_PATIENCE, &mut self.log).await;
+        }
         self.last_words.ended(how);
     }
 }
@@ -159,7 +165,11 @@ impl Transport<RoleClient> for Stdio {
                 failed => failed,
             };
             unsent.fetch_sub(1, Ordering::Relaxed);
-            written
+            match written {
+                // It has ended, or is about to: that shows on its output, together with the reason.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written,
+            }
         }
     }
 
