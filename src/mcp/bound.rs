@@ -5,7 +5,8 @@ mod entries;
 use crate::protocol::ContentPart;
 
 /// What the model can do to get less.
-const ADVICE: &str = "To get less, ask with a filter, for one page, with a smaller limit or for one id.";
+const ADVICE: &str =
+    "To get less, ask with a filter, for one page, with a smaller limit or for one id.";
 /// Of a text that is cut, the share of the beginning, in percent.
 const HEAD: usize = 60;
 /// A cut moves this much, in percent, to fall between lines.
@@ -32,7 +33,8 @@ pub fn bounded(text: &str, limit: usize, whole_at: Option<&str>) -> Bounded {
     if fits(text, limit) {
         return Bounded { text: text.to_owned(), cut: false };
     }
-    entries::shortened(text, limit, whole_at).unwrap_or_else(|| head_and_tail(text, limit, whole_at))
+    entries::shortened(text, limit, whole_at)
+        .unwrap_or_else(|| head_and_tail(text, limit, whole_at))
 }
 
 /// Shortens the texts among the parts of a result to `limit` characters together. Short ones stay
@@ -74,11 +76,14 @@ fn shares(lengths: &[usize], limit: usize) -> Vec<usize> {
 fn head_and_tail(text: &str, limit: usize, whole_at: Option<&str>) -> Bounded {
     let total = text.chars().count();
     let notice = |left_out: usize| {
-        format!("\n\n[{left_out} of {total} characters left out here.{}]\n\n", rest_of_notice(whole_at))
+        format!(
+            "\n\n[{left_out} of {total} characters left out here.{}]\n\n",
+            rest_of_notice(whole_at)
+        )
     };
     // The longest that the notice gets.
     let room = limit.saturating_sub(notice(total).chars().count());
-    if room < limit / 2 {
+    if room == 0 || room < limit / 2 {
         // Too little for an explanation.
         let kept = limit.saturating_sub(1);
         let head: String = text.chars().take(kept).chain((limit > 0).then_some('…')).collect();

@@ -98,7 +98,8 @@ impl Catalog {
 
     /// The tool with exactly this qualified name.
     pub fn get(&self, qualified: &str) -> Option<Tool<'_>> {
-        let at = self.tools.binary_search_by(|place| place.qualified.as_str().cmp(qualified)).ok()?;
+        let at =
+            self.tools.binary_search_by(|place| place.qualified.as_str().cmp(qualified)).ok()?;
         self.view(self.tools.get(at)?)
     }
 

@@ -60,8 +60,12 @@ impl ServerListing {
         description_chars: usize,
     ) -> Self {
         let server = server.into();
-        let mut listing =
-            Self { about: one_line(about, MAX_ABOUT), server, tools: Vec::new(), skipped: Vec::new() };
+        let mut listing = Self {
+            about: one_line(about, MAX_ABOUT),
+            server,
+            tools: Vec::new(),
+            skipped: Vec::new(),
+        };
         let mut names = HashSet::new();
         for tool in tools {
             let fault = if listing.tools.len() == MAX_TOOLS {

@@ -12,4 +12,6 @@ pub mod listing;
 pub mod names;
 pub mod schema;
 pub mod search;
+#[cfg(test)]
+mod testing;
 pub mod tidy;

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(qualified("gh", "create_issue"), "mcp__gh__create_issue");
         assert_eq!(qualified("my server!", "a.b//c"), "mcp__my_server___a_b_c");
         assert_eq!(qualified("a__b", "x-y"), "mcp__a_b__x-y");
-        assert_eq!(qualified("数据", "查询"), "mcp_______");
+        assert_eq!(qualified("数据", "查询"), "mcp______");
         let long = qualified("server", &"x".repeat(80));
         assert_eq!(long.len(), MAX_NAME);
         assert!(long.starts_with("mcp__server__xxx"));

@@ -35,7 +35,8 @@ pub fn shortened(text: &str, limit: usize, whole_at: Option<&str>) -> Option<Bou
     }
     let root: &RawValue = serde_json::from_str(text.trim()).ok()?;
     let notice = |short: &Short| {
-        let place = if short.path.is_empty() { String::new() } else { format!(" of `{}`", short.path) };
+        let place =
+            if short.path.is_empty() { String::new() } else { format!(" of `{}`", short.path) };
         format!(
             "\n\n[The first {} of {} entries{place} are shown.{}]",
             short.shown,

@@ -20,7 +20,7 @@ fn a_long_text_keeps_its_beginning_and_its_end() {
     assert!(short.text.chars().count() > 10_000);
     assert!(short.text.starts_with("line 0\nline 1\n"), "{}", &short.text[..80]);
     assert!(short.text.ends_with("\nline 19999\n"));
-    assert!(short.text.contains(" of 228890 characters left out here. To get less, ask with a filter"));
+    assert!(short.text.contains(" characters left out here. To get less, ask with a filter"));
     assert!(short.text.contains("The whole result is in `/tmp/result.txt`"));
     // Cut between lines: every line is whole.
     for line in short.text.lines().filter(|line| line.starts_with("line ")) {
@@ -59,7 +59,9 @@ fn a_list_keeps_whole_entries() {
     let shown = shown.as_array().unwrap();
     assert!(shown.len() > 200, "{}", shown.len());
     assert_eq!(shown[..], all[..shown.len()]);
-    assert!(notice.starts_with(&format!("The first {} of 5000 entries are shown. To get", shown.len())));
+    assert!(
+        notice.starts_with(&format!("The first {} of 5000 entries are shown. To get", shown.len()))
+    );
 }
 
 #[test]
@@ -69,7 +71,9 @@ fn a_wrapper_keeps_its_other_fields() {
     let (shown, notice) = parts(&short);
     assert_eq!((&shown["total"], &shown["next"]), (&json!(900), &json!("page=2")));
     let count = shown["items"].as_array().unwrap().len();
-    assert!(count > 20 && notice.starts_with(&format!("The first {count} of 900 entries of `items`")));
+    assert!(
+        count > 20 && notice.starts_with(&format!("The first {count} of 900 entries of `items`"))
+    );
     assert!(short.text.starts_with("{\"total\":900,\"items\":[{\"id\":0,"));
 
     let deep = json!({"data": {"issues": {"nodes": items(900), "cursor": "x"}}}).to_string();
@@ -92,9 +96,11 @@ fn numbers_and_escapes_stay_as_they_were_written() {
     let entry = r#"{"id": 123456789012345678901234567890, "x": 1.10, "t": "\u00e9 a  b \\"}"#;
     let text = format!("[{}]", vec![entry; 500].join(", "));
     let short = bounded(&text, 2_000, None);
-    assert!(short.text.starts_with(
-        r#"[{"id":123456789012345678901234567890,"x":1.10,"t":"\u00e9 a  b \\"},"#
-    ));
+    assert!(
+        short.text.starts_with(
+            r#"[{"id":123456789012345678901234567890,"x":1.10,"t":"\u00e9 a  b \\"},"#
+        )
+    );
 }
 
 #[test]
@@ -149,7 +155,7 @@ proptest! {
     #[test]
     fn the_limit_holds_for_any_text(text in ".{0,900}|(line\n){0,200}", limit in 0usize..700) {
         let short = bounded(&text, limit, Some("/a/file"));
-        prop_assert!(short.text.chars().count() <= limit.max(text.chars().count().min(limit)));
+        prop_assert!(short.text.chars().count() <= limit);
         prop_assert_eq!(!short.cut, short.text == text);
     }
 

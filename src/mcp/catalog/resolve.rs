@@ -43,9 +43,9 @@ impl Resolution<'_> {
                     named.join(", ")
                 ))
             }
-            Self::Unknown(closest) if closest.is_empty() => Some(format!(
-                "No MCP tool is called `{written}`. Look for it with mcp_search."
-            )),
+            Self::Unknown(closest) if closest.is_empty() => {
+                Some(format!("No MCP tool is called `{written}`. Look for it with mcp_search."))
+            }
             Self::Unknown(closest) => Some(format!(
                 "No MCP tool is called `{written}`. Did you mean {}? Otherwise look for it with mcp_search.",
                 closest.join(", ")

@@ -70,9 +70,9 @@ impl<'a> Reader<'a> {
         let null = if schema.get("nullable") == Some(&Value::Bool(true)) { "|null" } else { "" };
         let kind = match schema.get("type") {
             Some(Value::String(kind)) => self.named(kind, schema, depth),
-            Some(Value::Array(kinds)) => {
-                choices(kinds.iter().filter_map(Value::as_str).map(|kind| self.named(kind, schema, depth)))
-            }
+            Some(Value::Array(kinds)) => choices(
+                kinds.iter().filter_map(Value::as_str).map(|kind| self.named(kind, schema, depth)),
+            ),
             _ if schema.get("properties").is_some() => self.named("object", schema, depth),
             _ if schema.get("items").is_some() => self.named("array", schema, depth),
             _ => match schema.get("allOf").and_then(Value::as_array).and_then(|all| all.first()) {

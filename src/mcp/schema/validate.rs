@@ -71,13 +71,7 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn value(
-        &mut self,
-        schema: &'a Value,
-        value: &Value,
-        path: &Path,
-        found: &mut Vec<Violation>,
-    ) {
+    fn value(&mut self, schema: &'a Value, value: &Value, path: &Path, found: &mut Vec<Violation>) {
         self.at_depth(schema, value, path, 0, found);
     }
 
@@ -275,7 +269,9 @@ fn type_fits(schema: &Value, value: &Value) -> bool {
     let is = |kind: &str| match kind {
         "string" => value.is_string(),
         "integer" => {
-            value.as_f64().is_some_and(|number| number.fract() == 0.0) || value.is_i64() || value.is_u64()
+            value.as_f64().is_some_and(|number| number.fract() == 0.0)
+                || value.is_i64()
+                || value.is_u64()
         }
         "number" => value.is_number(),
         "boolean" => value.is_boolean(),

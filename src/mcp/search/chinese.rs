@@ -128,6 +128,20 @@ const WORDS: &[(&str, &str)] = &[
     ("变量", "variable"),
     ("权限", "permission"),
     ("容器", "container pod"),
+    ("副本", "replica"),
+    ("命令", "command"),
+    ("会话", "session"),
+    ("邮件 邮箱", "email"),
+    ("日历 日程", "calendar event"),
+    ("论文 文献", "paper research"),
+    ("接口", "api"),
+    ("冲突", "conflict"),
+    ("组织 公司", "organization"),
+    ("应用 程序", "app application"),
+    ("备份", "backup"),
+    ("缓存", "cache"),
+    ("测试", "test"),
+    ("构建", "build"),
     ("集群", "cluster kubernetes"),
     ("节点", "node"),
     ("服务器", "server"),
@@ -179,12 +193,10 @@ pub fn words_in(run: &str) -> impl Iterator<Item = &'static str> {
     std::iter::from_fn(move || {
         while let Some(first) = rest.chars().next() {
             let ends = rest.char_indices().map(|(at, ch)| at + ch.len_utf8()).take(LONGEST);
-            let longest = ends
-                .filter_map(|end| Some((end, *ENGLISH.get(rest.get(..end)?)?)))
-                .last();
-            let (length, english) = longest.map_or((first.len_utf8(), None), |(end, english)| {
-                (end, Some(english))
-            });
+            let longest =
+                ends.filter_map(|end| Some((end, *ENGLISH.get(rest.get(..end)?)?))).last();
+            let (length, english) =
+                longest.map_or((first.len_utf8(), None), |(end, english)| (end, Some(english)));
             rest = rest.get(length..).unwrap_or_default();
             if english.is_some() {
                 return english;

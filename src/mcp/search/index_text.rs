@@ -122,10 +122,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(
             lines,
-            [
-                "- fs (1 tool): read",
-                "- gh (2 tools): create_issue, search - Issues and code."
-            ]
+            ["- fs (1 tool): read", "- gh (2 tools): create_issue, search - Issues and code."]
         );
         assert_eq!(index_text(&catalog(&[])), None);
         assert_eq!(index_text(&Catalog::new([server("silent", "", &[])])), None);
@@ -140,9 +137,9 @@ mod tests {
         ))
         .unwrap();
         assert!(text.len() <= MAX_BYTES && text.lines().count() == MAX_LINES, "{text}");
-        assert!(text.ends_with(
-            "+983 more servers with 19660 tools; mcp_search looks in all of them."
-        ));
+        assert!(
+            text.ends_with("+983 more servers with 19660 tools; mcp_search looks in all of them.")
+        );
         assert!(text.contains("\n- server0000 (20 tools): tool_with_a_long_name_0"));
     }
 

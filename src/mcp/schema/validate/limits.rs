@@ -83,9 +83,10 @@ pub fn text(
 pub fn list(schema: &Value, items: &[Value], path: &Path, found: &mut Vec<Violation>) {
     count(schema, ("minItems", "maxItems"), items.len(), path, found);
     if schema.get("uniqueItems") == Some(&Value::Bool(true)) && items.len() <= MAX_UNIQUE {
-        let double = items.iter().enumerate().find(|(at, item)| {
-            items.iter().take(*at).any(|earlier| same(earlier, item))
-        });
+        let double = items
+            .iter()
+            .enumerate()
+            .find(|(at, item)| items.iter().take(*at).any(|earlier| same(earlier, item)));
         if let Some((index, item)) = double {
             note(found, &Path::Index(path, index), format!("repeats {}", shown(item)));
         }

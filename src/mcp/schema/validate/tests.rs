@@ -65,9 +65,19 @@ fn limits_are_held() {
             json!(5),
             "must be less than 5, not 5",
         ),
-        (json!({"multipleOf": 0.1}), json!(0.3), json!(0.25), "must be a multiple of 0.1, not 0.25"),
+        (
+            json!({"multipleOf": 0.1}),
+            json!(0.3),
+            json!(0.25),
+            "must be a multiple of 0.1, not 0.25",
+        ),
         (json!({"minLength": 1}), json!("é"), json!(""), "must not be empty"),
-        (json!({"maxLength": 2}), json!("日本"), json!("abc"), "must have at most 2 characters, not 3"),
+        (
+            json!({"maxLength": 2}),
+            json!("日本"),
+            json!("abc"),
+            "must have at most 2 characters, not 3",
+        ),
         (
             json!({"pattern": "^a+$"}),
             json!("aa"),
@@ -77,16 +87,31 @@ fn limits_are_held() {
         (json!({"minItems": 1}), json!([1]), json!([]), "must have at least 1 entry, not 0"),
         (json!({"maxItems": 2}), json!([]), json!([1, 2, 3]), "must have at most 2 entries, not 3"),
         (json!({"const": 1}), json!(1.0), json!(2), "must be 1, not 2"),
-        (json!({"type": ["string", "null"]}), json!(null), json!(2), "must be a string or null, not 2"),
+        (
+            json!({"type": ["string", "null"]}),
+            json!(null),
+            json!(2),
+            "must be a string or null, not 2",
+        ),
         (
             json!({"type": "string", "nullable": true, "enum": ["a"]}),
             json!(null),
             json!("b"),
             "must be \"a\", not \"b\"",
         ),
-        (json!({"contains": {"const": 1}}), json!([2, 1]), json!([2]), "has no item of the required form"),
+        (
+            json!({"contains": {"const": 1}}),
+            json!([2, 1]),
+            json!([2]),
+            "has no item of the required form",
+        ),
         (json!({"not": {"type": "null"}}), json!(1), json!(null), "has a form that is not allowed"),
-        (json!({"minProperties": 1}), json!({"a": 1}), json!({}), "must have at least 1 entry, not 0"),
+        (
+            json!({"minProperties": 1}),
+            json!({"a": 1}),
+            json!({}),
+            "must have at least 1 entry, not 0",
+        ),
         (
             json!({"propertyNames": {"maxLength": 1}}),
             json!({"a": 1}),
@@ -106,7 +131,8 @@ fn limits_are_held() {
 
 #[test]
 fn schemas_combine() {
-    let either = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    let either =
+        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     assert_eq!(fault_of(either.clone(), json!(["a"])), None);
     assert_eq!(
         fault_of(either.clone(), json!(3)).as_deref(),
@@ -141,17 +167,18 @@ fn schemas_combine() {
 #[test]
 fn lists_may_be_tuples_and_objects_maps() {
     let tuple = json!({"properties": {"x": {"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}}});
-    assert_eq!(faults(tuple, json!({"x": [1, "a"]})), [
-        "`x[0]` must be a string, not 1",
-        "`x[1]` must be an integer, not \"a\""
-    ]);
-    let old = json!({"properties": {"x": {"items": [{"type": "string"}], "additionalItems": false}}});
+    assert_eq!(
+        faults(tuple, json!({"x": [1, "a"]})),
+        ["`x[0]` must be a string, not 1", "`x[1]` must be an integer, not \"a\""]
+    );
+    let old =
+        json!({"properties": {"x": {"items": [{"type": "string"}], "additionalItems": false}}});
     assert_eq!(faults(old, json!({"x": ["a", "b"]})), ["`x[1]` is not allowed"]);
     let map = json!({"additionalProperties": {"type": "integer"}, "patternProperties": {"^s_": {"type": "string"}}});
-    assert_eq!(faults(map, json!({"a": 1, "b": "x", "s_c": "x", "s_d": 1})), [
-        "`b` must be an integer, not \"x\"",
-        "`s_d` must be a string, not 1"
-    ]);
+    assert_eq!(
+        faults(map, json!({"a": 1, "b": "x", "s_c": "x", "s_d": 1})),
+        ["`b` must be an integer, not \"x\"", "`s_d` must be a string, not 1"]
+    );
 }
 
 #[test]
@@ -160,15 +187,17 @@ fn references_are_local() {
         "properties": {"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "https://example.com/y"}, "z": {"$ref": "#/nowhere"}},
         "$defs": {"a/b": {"type": "integer"}}
     });
-    assert_eq!(faults(schema, json!({"x": "a", "y": 1, "z": 1})), [
-        "`x` must be an integer, not \"a\""
-    ]);
+    assert_eq!(
+        faults(schema, json!({"x": "a", "y": 1, "z": 1})),
+        ["`x` must be an integer, not \"a\""]
+    );
     let tree = json!({"$ref": "#/definitions/n", "definitions": {"n": {
         "properties": {"v": {"type": "integer"}, "next": {"$ref": "#/definitions/n"}}, "required": ["v"]
     }}});
-    assert_eq!(faults(tree, json!({"v": 1, "next": {"v": 2, "next": {}}})), [
-        "`next.next.v` is required"
-    ]);
+    assert_eq!(
+        faults(tree, json!({"v": 1, "next": {"v": 2, "next": {}}})),
+        ["`next.next.v` is required"]
+    );
 }
 
 #[test]
@@ -198,9 +227,34 @@ fn what_is_reported_is_bounded() {
 /// Values in which the words of schemas are frequent.
 fn schema_like() -> impl Strategy<Value = Value> {
     let word = proptest::sample::select(vec![
-        "type", "properties", "items", "anyOf", "oneOf", "allOf", "not", "enum", "const", "required",
-        "$ref", "#", "#/properties/a", "pattern", "(", "^a", "minimum", "maxLength", "uniqueItems",
-        "additionalProperties", "if", "then", "string", "object", "array", "integer", "a", "b",
+        "type",
+        "properties",
+        "items",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "enum",
+        "const",
+        "required",
+        "$ref",
+        "#",
+        "#/properties/a",
+        "pattern",
+        "(",
+        "^a",
+        "minimum",
+        "maxLength",
+        "uniqueItems",
+        "additionalProperties",
+        "if",
+        "then",
+        "string",
+        "object",
+        "array",
+        "integer",
+        "a",
+        "b",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -213,7 +267,9 @@ fn schema_like() -> impl Strategy<Value = Value> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
             proptest::collection::vec((word.clone(), inner), 0..5).prop_map(|fields| {
-                Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+                Value::Object(
+                    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+                )
             }),
         ]
     })
