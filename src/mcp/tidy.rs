@@ -34,7 +34,8 @@ pub fn one_line(text: &str, limit: usize) -> String {
 
 /// The first `limit` bytes of a text, at a character boundary.
 pub fn prefix(text: &str, limit: usize) -> &str {
-    text.get(..text.floor_char_boundary(limit)).unwrap_or_default()
+    let end = (0..=limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// Makes room for the mark of a cut in a text of about `limit` characters.
@@ -78,6 +79,14 @@ mod tests {
         assert_eq!(one_line("abcd efg", 6), "abcd…");
         assert_eq!(one_line("ab", 1), "…");
         assert_eq!(one_line("ab", 0), "");
+    }
+
+    #[test]
+    fn a_prefix_ends_between_characters() {
+        assert_eq!(prefix("añb", 2), "a");
+        assert_eq!(prefix("añb", 3), "añ");
+        assert_eq!(prefix("añb", 99), "añb");
+        assert_eq!(prefix("日", 0), "");
     }
 
     proptest! {
