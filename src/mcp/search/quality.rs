@@ -18,14 +18,12 @@ fn score(queries: &str) -> (usize, usize, Vec<&str>) {
     let mut missed = Vec::new();
     for line in queries.lines() {
         let (query, expected) = line.split_once(" | ").unwrap();
+        let found = catalog.search(query, None, 5);
         let right = |name: &str| {
             let (server, tool) = name.split_once('/').unwrap();
             let known = catalog.tools().any(|one| one.server == server && one.name == tool);
             assert!(known, "{line}: no tool {name}");
-            catalog
-                .search(query, None, 5)
-                .iter()
-                .any(|found| found.server == server && found.name == tool)
+            found.iter().any(|found| found.server == server && found.name == tool)
         };
         if !expected.split(' ').any(right) {
             missed.push(query);
