@@ -83,7 +83,7 @@ fn head_and_tail(text: &str, limit: usize, whole_at: Option<&str>) -> Bounded {
     };
     // The longest that the notice gets.
     let room = limit.saturating_sub(notice(total).chars().count());
-    if room < limit / 2 {
+    if room == 0 || room < limit / 2 {
         // Too little for an explanation.
         let kept = limit.saturating_sub(1);
         let head: String = text.chars().take(kept).chain((limit > 0).then_some('…')).collect();

@@ -27,5 +27,7 @@ pub mod schema;
 pub mod search;
 pub mod server;
 pub mod servers;
+#[cfg(test)]
+mod testing;
 pub mod tidy;
 mod transport;

@@ -4,7 +4,7 @@
 //! a name of more than 64 characters is cut and ends in a hash. Where two tools come to the same
 //! name, the hash tells them apart.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// The longest name that providers take.
 pub const MAX_NAME: usize = 64;
@@ -41,43 +41,54 @@ pub fn qualified(server: &str, tool: &str) -> String {
 /// exactly one such; all others end in a hash of what they are really called. A tool that is listed
 /// twice gets the same name twice.
 pub fn unique(tools: &[(&str, &str)]) -> Vec<String> {
-    let mut groups: BTreeMap<String, BTreeMap<(&str, &str), String>> = BTreeMap::new();
-    for &(server, tool) in tools {
-        groups.entry(qualified(server, tool)).or_default().insert((server, tool), String::new());
-    }
-    let mut taken: HashSet<String> = HashSet::new();
+    let plain: Vec<String> = tools.iter().map(|(server, tool)| qualified(server, tool)).collect();
+    let mut order: Vec<usize> = (0..tools.len()).collect();
+    order.sort_unstable_by(|&a, &b| plain[a].cmp(&plain[b]).then(tools[a].cmp(&tools[b])));
+    let mut names = vec![String::new(); tools.len()];
     // The plain names first: a hash must not take one of them.
-    for (plain, group) in &mut groups {
-        let alone = group.len() == 1;
-        let untouched = group.keys().filter(|(server, tool)| is_plain(server, tool)).count();
-        for ((server, tool), name) in group {
-            if alone || (untouched == 1 && is_plain(server, tool)) {
-                plain.clone_into(name);
-                taken.insert(plain.clone());
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut others = Vec::new();
+    for group in order.chunk_by(|&a, &b| plain[a] == plain[b]) {
+        let owner = owner(group.iter().map(|&at| (plain[at].as_str(), tools[at])));
+        for &at in group {
+            if owner == Some(tools[at]) {
+                names[at].clone_from(&plain[at]);
+                taken.insert(plain[at].clone());
+            } else {
+                others.push(at);
             }
         }
     }
-    for (plain, group) in &mut groups {
-        for ((server, tool), name) in group.iter_mut().filter(|(_, name)| name.is_empty()) {
-            // A 32 bit hash may meet another one; there are fewer tools than attempts.
-            let mut salt = 0;
-            *name = hashed(plain, server, tool, salt);
-            while !taken.insert(name.clone()) {
-                salt += 1;
-                *name = hashed(plain, server, tool, salt);
-            }
+    for same in others.chunk_by(|&a, &b| tools[a] == tools[b]) {
+        let (server, tool) = tools[same[0]];
+        // A 32 bit hash may meet another one; there are fewer tools than attempts.
+        let mut salt = 0;
+        let mut name = hashed(&plain[same[0]], server, tool, salt);
+        while !taken.insert(name.clone()) {
+            salt += 1;
+            name = hashed(&plain[same[0]], server, tool, salt);
+        }
+        for &at in same {
+            names[at].clone_from(&name);
         }
     }
-    let name = |&(server, tool): &(&str, &str)| {
-        let group = groups.get(&qualified(server, tool));
-        group.and_then(|group| group.get(&(server, tool))).cloned().unwrap_or_default()
-    };
-    tools.iter().map(name).collect()
+    names
 }
 
-/// Whether the qualified name says exactly what server and tool are called.
-fn is_plain(server: &str, tool: &str) -> bool {
-    qualified(server, tool) == format!("{PREFIX}{server}__{tool}")
+/// Which of the tools that come to one plain name may keep it. They are sorted.
+fn owner<'a>(
+    group: impl Iterator<Item = (&'a str, (&'a str, &'a str))> + Clone,
+) -> Option<(&'a str, &'a str)> {
+    let (_, first) = group.clone().next()?;
+    if group.clone().all(|(_, tool)| tool == first) {
+        return Some(first);
+    }
+    let says_it = |(plain, (server, tool)): &(&str, (&str, &str))| {
+        plain.strip_prefix(PREFIX) == Some(format!("{server}__{tool}").as_str())
+    };
+    let mut untouched = group.filter(says_it).map(|(_, tool)| tool);
+    let first = untouched.next()?;
+    untouched.all(|tool| tool == first).then_some(first)
 }
 
 /// The name cut so that `_` and eight hexadecimal digits fit behind it.
@@ -134,7 +145,7 @@ mod tests {
         assert_eq!(qualified("gh", "create_issue"), "mcp__gh__create_issue");
         assert_eq!(qualified("my server!", "a.b//c"), "mcp__my_server___a_b_c");
         assert_eq!(qualified("a__b", "x-y"), "mcp__a_b__x-y");
-        assert_eq!(qualified("数据", "查询"), "mcp_______");
+        assert_eq!(qualified("数据", "查询"), "mcp______");
         let long = qualified("server", &"x".repeat(80));
         assert_eq!(long.len(), MAX_NAME);
         assert!(long.starts_with("mcp__server__xxx"));

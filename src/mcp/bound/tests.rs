@@ -20,9 +20,7 @@ fn a_long_text_keeps_its_beginning_and_its_end() {
     assert!(short.text.chars().count() > 10_000);
     assert!(short.text.starts_with("line 0\nline 1\n"), "{}", &short.text[..80]);
     assert!(short.text.ends_with("\nline 19999\n"));
-    assert!(
-        short.text.contains(" of 228890 characters left out here. To get less, ask with a filter")
-    );
+    assert!(short.text.contains(" characters left out here. To get less, ask with a filter"));
     assert!(short.text.contains("The whole result is in `/tmp/result.txt`"));
     // Cut between lines: every line is whole.
     for line in short.text.lines().filter(|line| line.starts_with("line ")) {
@@ -157,7 +155,7 @@ proptest! {
     #[test]
     fn the_limit_holds_for_any_text(text in ".{0,900}|(line\n){0,200}", limit in 0usize..700) {
         let short = bounded(&text, limit, Some("/a/file"));
-        prop_assert!(short.text.chars().count() <= limit.max(text.chars().count().min(limit)));
+        prop_assert!(short.text.chars().count() <= limit);
         prop_assert_eq!(!short.cut, short.text == text);
     }
 

@@ -224,15 +224,21 @@ mod tests {
             let servers: Vec<(&str, &[(&str, &str)])> =
                 entries.iter().map(|(server, tools)| (server.as_str(), tools.as_slice())).collect();
             let catalog = catalog(&servers);
-            if let Resolution::Found(tool) = catalog.resolve(&written) {
-                let trimmed = written.trim();
-                let bare = trimmed.strip_prefix(PREFIX).unwrap_or(trimmed);
-                let same = |other: &Tool| other.qualified == trimmed
-                    || is_called(other, bare) || is_nearly_called(other, &sanitized(bare));
-                prop_assert!(same(&tool));
-                if tool.qualified != trimmed {
-                    prop_assert_eq!(catalog.tools().filter(|other| is_called(other, bare)).count().max(1), 1);
+            let trimmed = written.trim();
+            let bare = trimmed.strip_prefix(PREFIX).unwrap_or(trimmed);
+            let exact = catalog.tools().filter(|tool| is_called(tool, bare)).count();
+            let near = catalog.tools().filter(|tool| is_nearly_called(tool, &sanitized(bare))).count();
+            let full = catalog.get(trimmed).is_some();
+            match catalog.resolve(&written) {
+                Resolution::Found(tool) => {
+                    prop_assert!(full || exact == 1 || (exact == 0 && near == 1), "{tool:?}");
+                    prop_assert!(!full || tool.qualified == trimmed);
                 }
+                Resolution::Ambiguous(candidates) => {
+                    prop_assert!(!full && candidates.len() > 1);
+                    prop_assert!(candidates.iter().all(|name| catalog.get(name).is_some()));
+                }
+                Resolution::Unknown(_) => prop_assert!(!full && exact == 0 && near == 0 || bare.is_empty()),
             }
         }
 

@@ -1,6 +1,6 @@
 //! What the index keeps of one tool: its words, each with a weight.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -11,10 +11,12 @@ use crate::mcp::tidy::prefix;
 const MAX_DESCRIPTION: usize = 1_000;
 /// Bytes of a name that are read.
 const MAX_NAME: usize = 256;
-/// Names of arguments that are read.
+/// Bytes of the first sentence: some authors do not end it.
+const MAX_LEAD: usize = 200;
+/// Names of arguments that are read, and the same of values.
 const MAX_ARGUMENTS: usize = 32;
 /// Different words of one tool.
-const MAX_WORDS: usize = 256;
+const MAX_WORDS: usize = 160;
 
 /// One text of a tool: what a word in it weighs, how many words it usually has, and how much a
 /// longer one loses.
@@ -24,10 +26,12 @@ struct Field {
     length_matters: f32,
 }
 
-const NAME: Field = Field { weight: 4.0, usual_words: 3.0, length_matters: 0.45 };
-const SERVER: Field = Field { weight: 1.2, usual_words: 1.0, length_matters: 0.0 };
-const DESCRIPTION: Field = Field { weight: 1.2, usual_words: 14.0, length_matters: 0.55 };
-const ARGUMENTS: Field = Field { weight: 0.35, usual_words: 6.0, length_matters: 0.5 };
+const NAME: Field = Field { weight: 3.5, usual_words: 3.0, length_matters: 0.6 };
+const SERVER: Field = Field { weight: 0.6, usual_words: 1.0, length_matters: 0.0 };
+const LEAD: Field = Field { weight: 1.8, usual_words: 10.0, length_matters: 0.7 };
+const DETAILS: Field = Field { weight: 0.25, usual_words: 40.0, length_matters: 0.8 };
+const ARGUMENTS: Field = Field { weight: 0.4, usual_words: 6.0, length_matters: 0.5 };
+const VALUES: Field = Field { weight: 0.4, usual_words: 6.0, length_matters: 0.5 };
 
 /// The words of a tool and what each weighs in it. In the order of the words, so that everything
 /// made of it is the same every time.
@@ -39,17 +43,20 @@ pub struct Document {
 impl Document {
     /// Reads a tool. Only a bounded part of each text counts, however long it is.
     pub fn new(server: &str, name: &str, description: &str, schema: &Value) -> Self {
-        let mut words = HashMap::new();
+        let mut words = BTreeMap::new();
         add(&mut words, &NAME, [prefix(name, MAX_NAME)]);
         add(&mut words, &SERVER, [prefix(server, MAX_NAME)]);
-        add(&mut words, &DESCRIPTION, [prefix(description, MAX_DESCRIPTION)]);
+        let (lead, details) = lead(prefix(description, MAX_DESCRIPTION));
+        add(&mut words, &LEAD, [lead]);
+        add(&mut words, &DETAILS, [details]);
         let properties = schema.get("properties").and_then(Value::as_object);
-        let arguments = properties.into_iter().flat_map(|properties| properties.keys());
-        let arguments = arguments.take(MAX_ARGUMENTS).map(|name| prefix(name, MAX_NAME));
-        add(&mut words, &ARGUMENTS, arguments);
-        let mut words: Vec<(Box<str>, f32)> = words.into_iter().collect();
-        words.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        Self { words }
+        let arguments = properties.into_iter().flatten().take(MAX_ARGUMENTS);
+        add(&mut words, &ARGUMENTS, arguments.clone().map(|(name, _)| prefix(name, MAX_NAME)));
+        // A tool with an argument for what to do ("undo", "restart") names its deeds there.
+        let values = arguments.filter_map(|(_, schema)| schema.get("enum")?.as_array()).flatten();
+        let values = values.take(MAX_ARGUMENTS).filter_map(Value::as_str);
+        add(&mut words, &VALUES, values.map(|value| prefix(value, MAX_NAME)));
+        Self { words: words.into_iter().collect() }
     }
 
     /// The words with their weights.
@@ -58,12 +65,20 @@ impl Document {
     }
 }
 
+/// The first sentence of a description, which says what the tool does, and the rest, which is notes,
+/// warnings and examples.
+fn lead(description: &str) -> (&str, &str) {
+    let start = prefix(description, MAX_LEAD);
+    let end = [". ", ".\n", "\n\n", "。"].iter().filter_map(|mark| start.find(mark)).min();
+    description.split_at(end.unwrap_or(start.len()))
+}
+
 fn add<'a>(
-    words: &mut HashMap<Box<str>, f32>,
+    words: &mut BTreeMap<Box<str>, f32>,
     field: &Field,
     texts: impl IntoIterator<Item = &'a str>,
 ) {
-    let mut counts: HashMap<Box<str>, f32> = HashMap::new();
+    let mut counts: BTreeMap<Box<str>, f32> = BTreeMap::new();
     let mut total = 0.0;
     for text in texts {
         tokens::each(text, |word| {

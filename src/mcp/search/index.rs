@@ -9,9 +9,20 @@ use super::document::Document;
 use super::query::{Concept, Query};
 
 /// How soon more of the same word stops counting.
-const SATURATION: f32 = 1.6;
+const SATURATION: f32 = 2.5;
 /// What a document keeps that has none of the query's other concepts.
-const ALONE: f32 = 0.35;
+const ALONE: f32 = 0.5;
+/// What a document with a word that was not said takes from the rarity of a concept.
+const UNSAID: f32 = 0.3;
+
+/// Words of a query that are guessed at.
+const MAX_GUESSES: usize = 4;
+/// Words that one may be meant as.
+const MAX_ALIKE: usize = 3;
+/// How alike a guess has to be, of 1.
+const ALIKE: f64 = 0.75;
+/// What a guess counts.
+const GUESSED: f32 = 0.6;
 
 /// The words of a set of documents, and where they are.
 #[derive(Debug, Clone, Default)]
@@ -51,12 +62,23 @@ impl Index {
         let mut best = vec![0.0_f32; self.documents];
         let mut touched: Vec<u32> = Vec::new();
         let mut whole = 0.0;
-        for concept in &query.concepts {
+        let said = query.concepts.iter().map(|concept| (concept, true));
+        let mut guesses = MAX_GUESSES;
+        for (concept, counts_as_said) in said.chain(query.joined.iter().map(|one| (one, false))) {
+            let guessed;
+            let mut concept = concept;
+            if counts_as_said && guesses > 0 && self.is_unknown(concept) {
+                guesses -= 1;
+                guessed = self.guessed(concept);
+                concept = &guessed;
+            }
             let rarity = self.rarity(concept);
             if rarity <= 0.0 {
                 continue;
             }
-            whole += rarity;
+            if counts_as_said {
+                whole += rarity;
+            }
             for (word, counts) in &concept.words {
                 for place in self.places.get(word.as_str()).into_iter().flatten() {
                     let score = counts * place.weight / (place.weight + SATURATION);
@@ -74,7 +96,8 @@ impl Index {
                 best[at] = 0.0;
             }
         }
-        let score = |at: usize| scores[at] * (ALONE + (1.0 - ALONE) * covered[at] / whole);
+        let part = |at: usize| if covered[at] < whole { covered[at] / whole } else { 1.0 };
+        let score = |at: usize| scores[at] * (ALONE + (1.0 - ALONE) * part(at));
         let mut found: Vec<(u32, f32)> = (0..)
             .zip(&covered)
             .filter(|&(number, covered)| *covered > 0.0 && wanted(number))
@@ -85,11 +108,31 @@ impl Index {
         found.into_iter().map(|(number, _)| number).collect()
     }
 
+    fn is_unknown(&self, concept: &Concept) -> bool {
+        !concept.words.iter().any(|(word, _)| self.places.contains_key(word.as_str()))
+    }
+
+    /// The words that may be meant by one that no document has: a slip of the keyboard, or another
+    /// form that stemming does not know.
+    fn guessed(&self, concept: &Concept) -> Concept {
+        let Some((said, _)) = concept.words.first() else { return concept.clone() };
+        let mut alike: Vec<(f64, &str)> = self
+            .places
+            .keys()
+            .map(|word| (likeness(said, word), &**word))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .collect();
+        alike.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
+        let words = alike.into_iter().take(MAX_ALIKE).map(|(_, word)| (word.to_owned(), GUESSED));
+        Concept { words: words.collect() }
+    }
+
     /// The inverse document frequency of a concept; zero when no document has any word of it. Words
     /// that were not said count less towards it.
     fn rarity(&self, concept: &Concept) -> f32 {
         let count = |(word, counts): &(String, f32)| {
-            self.places.get(word.as_str()).map_or(0.0, |places| places.len() as f32 * counts)
+            let places = self.places.get(word.as_str()).map_or(0, Vec::len) as f32;
+            if *counts < 1.0 { UNSAID * places } else { places }
         };
         let with: f32 = concept.words.iter().map(count).sum();
         if with == 0.0 {
@@ -98,6 +141,17 @@ impl Index {
         let all = self.documents as f32;
         (1.0 + (all - with.min(all) + 0.5) / (with.min(all) + 0.5)).ln()
     }
+}
+
+/// How alike two words are, of 1; words of less than four letters are not guessed at.
+fn likeness(one: &str, other: &str) -> f64 {
+    let (short, long) = (one.len().min(other.len()), one.len().max(other.len()));
+    if short < 4 || long - short > 4 || one.as_bytes().first() != other.as_bytes().first() {
+        return 0.0;
+    }
+    let common = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    let start = if common == short && short >= 5 { ALIKE } else { 0.0 };
+    start.max(strsim::normalized_damerau_levenshtein(one, other))
 }
 
 #[cfg(test)]
@@ -135,6 +189,14 @@ mod tests {
     fn a_word_in_the_name_beats_one_in_the_description() {
         let index = index(&[("alpha", "This merges."), ("merge", "This alphas.")]);
         assert_eq!(search(&index, "merge"), [1, 0]);
+    }
+
+    #[test]
+    fn a_slip_of_the_keyboard_is_forgiven() {
+        let index = index(&[("send_message", "x"), ("list_repositories", "x")]);
+        assert_eq!(search(&index, "mesage"), [0]);
+        assert_eq!(search(&index, "repositorys"), [1]);
+        assert_eq!(search(&index, "zebra"), [0; 0]);
     }
 
     #[test]

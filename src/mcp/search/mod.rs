@@ -14,3 +14,6 @@ pub mod query;
 mod stem;
 mod synonyms;
 mod tokens;
+
+#[cfg(test)]
+mod quality;

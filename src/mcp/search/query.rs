@@ -9,12 +9,14 @@ const MAX_QUERY: usize = 2_000;
 /// Concepts of a query that count.
 const MAX_CONCEPTS: usize = 48;
 /// What a word counts that was not said but means the same.
-const SYNONYM: f32 = 0.7;
+const SYNONYM: f32 = 0.65;
 
 /// A query, ready for the index.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {
     pub(super) concepts: Vec<Concept>,
+    /// What neighbouring words make as one; an extra that no tool has to have.
+    pub(super) joined: Vec<Concept>,
 }
 
 /// Words that stand for one another, each with what it counts; the one that was said is first.
@@ -38,7 +40,14 @@ impl Query {
             let go_on = spelled_out.iter().all(|part| add(&stem(part)));
             add(word) && go_on
         });
-        Self { concepts }
+        let mut joined: Vec<Concept> = Vec::new();
+        tokens::each_joined(prefix(text, MAX_QUERY), |word| {
+            if !concepts.iter().chain(&joined).any(|concept| concept.words[0].0 == word) {
+                joined.push(Concept::new(word));
+            }
+            joined.len() < 2 * MAX_CONCEPTS
+        });
+        Self { concepts, joined }
     }
 
     /// Whether there is nothing to look for.

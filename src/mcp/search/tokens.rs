@@ -32,6 +32,25 @@ pub fn each(text: &str, mut found: impl FnMut(&str) -> bool) {
     }
 }
 
+/// Calls `found` with what two and three neighbouring words make when they are written as one, until
+/// it answers `false`: "roll back" is "rollback", "who am I" is "whoami". Words that say nothing count
+/// here.
+pub fn each_joined(text: &str, mut found: impl FnMut(&str) -> bool) {
+    let words: Vec<String> = text
+        .split(|ch: char| !ch.is_alphanumeric())
+        .filter(|word| !word.is_empty() && word.is_ascii())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    for count in [2, 3] {
+        for neighbours in words.windows(count) {
+            let joined = neighbours.concat();
+            if joined.len() <= MAX_WORD && !found(&stem(&joined)) {
+                return;
+            }
+        }
+    }
+}
+
 /// The words of one run of letters and digits: its humps, and the whole of it when it has several
 /// (`GitHub` is "git", "hub" and "github").
 fn words(run: &str, found: &mut impl FnMut(&str) -> bool) -> bool {
@@ -141,6 +160,16 @@ mod tests {
             [stem("show"), stem("repository"), stem("log")]
         );
         assert_eq!(words_of("… !! ''"), [""; 0]);
+    }
+
+    #[test]
+    fn neighbours_are_joined() {
+        let mut joined = Vec::new();
+        each_joined("Who am I, back-up?", |word| {
+            joined.push(word.to_owned());
+            true
+        });
+        assert_eq!(joined, ["whoam", "ami", "iback", "backup", "whoami", "amiback", "ibackup"]);
     }
 
     #[test]
