@@ -184,6 +184,9 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
     let code = print::run_on_process(options, link).await?;
+    if let Some(servers) = &host.options.mcp {
+        servers.failures().iter().for_each(warn);
+    }
     opened.handle.shutdown().await;
     host.close(&session);
     Ok(code)

@@ -16,7 +16,7 @@ use super::catalog::Catalog;
 use super::config::{BadServer, Loaded, Source};
 use super::connection::Surroundings;
 use super::limits::Limits;
-use super::server::{Keeper, Order, Server, Status};
+use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
@@ -206,6 +206,18 @@ impl Servers {
             "tools": tools,
             "servers": servers,
         }))
+    }
+
+    /// The servers that are not connected although they should be, a line each.
+    pub fn failures(&self) -> Vec<String> {
+        let servers = self.running().servers.iter().filter_map(|server| {
+            let State { status, reason, .. } = server.state();
+            matches!(status, Status::Failed | Status::Unauthorized).then(|| {
+                let reason = reason.unwrap_or_default();
+                format!("MCP server {} is not connected: {reason}.", server.config.name)
+            })
+        });
+        servers.collect()
     }
 
     /// Whether every server is connected or known not to be.

@@ -96,6 +96,22 @@ async fn a_server_that_is_never_ready_fails_in_its_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_makes_noise_is_no_server() {
+    let world = World::new(json!({
+        "yes": {"command": "yes", "args": ["not a message"]},
+        "zero": {"command": "cat", "args": ["/dev/zero"]},
+        "echo": {"command": "cat", "startupTimeoutMs": 500},
+        "good": Script::new().entry(),
+    }));
+    let told = world.until("yes", Status::Failed).await.unwrap();
+    assert!(told.contains("not a message"), "{told}");
+    world.until("zero", Status::Failed).await;
+    world.until("echo", Status::Failed).await;
+    world.until("good", Status::Connected).await;
+    world.servers.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_tools_spoil_only_themselves() {
     let bad = json!([
         {"name": 5}, "x", {"name": ""}, null,

@@ -9,6 +9,8 @@ pub(super) const MAX_LINE: usize = 16 << 20;
 /// Bytes kept of each end of a line that is too long, to find out what it answers.
 const ENDS: usize = 512;
 const CHUNK: usize = 64 << 10;
+/// A line that goes on for so many times the limit never ends.
+const ENDLESS: usize = 32;
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,20 +31,26 @@ pub(super) struct Lines<R> {
     line: Vec<u8>,
     /// The last bytes of a line that has become too long.
     tail: Option<Vec<u8>>,
+    /// Bytes of the line so far, thrown away or not.
+    length: usize,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Lines of up to `limit` bytes.
     pub fn new(source: R, limit: usize) -> Self {
         let chunk = vec![0; CHUNK].into_boxed_slice();
-        Self { source, limit, chunk, unread: 0..0, line: Vec::new(), tail: None }
+        Self { source, limit, chunk, unread: 0..0, line: Vec::new(), tail: None, length: 0 }
     }
 
-    /// The next line that is not empty; `None` at the end. A last line without a break counts.
+    /// The next line that is not empty; `None` at the end. A last line without a break counts. A line
+    /// without an end is an error.
     pub async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             if let Some(line) = self.take_buffered() {
                 return Ok(Some(line));
+            }
+            if self.length > self.limit.saturating_mul(ENDLESS) {
+                return Err(io::Error::other("a line that does not end"));
             }
             let length = self.source.read(&mut self.chunk).await?;
             self.unread = 0..length;
@@ -70,26 +78,26 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     fn push(&mut self, piece: &[u8]) {
-        if self.tail.is_none() && self.line.len() + piece.len() > self.limit {
-            let line = std::mem::take(&mut self.line);
-            let mut whole = line.get(..line.len().min(ENDS)).unwrap_or_default().to_vec();
-            let missing = (ENDS - whole.len()).min(piece.len());
-            whole.extend_from_slice(piece.get(..missing).unwrap_or_default());
-            self.line = whole;
-            self.tail = Some(last(&line, ENDS).to_vec());
+        self.length += piece.len();
+        if self.tail.is_none() && self.length > self.limit {
+            self.tail = Some(last(&self.line, ENDS).to_vec());
+            self.line.truncate(ENDS);
+            self.line.shrink_to_fit();
         }
-        match &mut self.tail {
-            None => self.line.extend_from_slice(piece),
-            Some(tail) => {
-                tail.extend_from_slice(last(piece, ENDS));
-                let surplus = tail.len().saturating_sub(ENDS);
-                tail.drain(..surplus);
-            }
-        }
+        let Some(tail) = &mut self.tail else {
+            self.line.extend_from_slice(piece);
+            return;
+        };
+        let missing = ENDS.saturating_sub(self.line.len()).min(piece.len());
+        self.line.extend_from_slice(piece.get(..missing).unwrap_or_default());
+        tail.extend_from_slice(last(piece, ENDS));
+        let surplus = tail.len().saturating_sub(ENDS);
+        tail.drain(..surplus);
     }
 
     /// Ends the line; `None` when it is empty.
     fn finish(&mut self) -> Option<Line> {
+        self.length = 0;
         let mut line = std::mem::take(&mut self.line);
         if let Some(tail) = self.tail.take() {
             return Some(Line::TooLong { head: line, tail });
@@ -183,6 +191,12 @@ mod tests {
             assert_eq!((&head[..], &tail[..]), (&long[..ENDS], &long[5000 - ENDS..]), "{cut}");
             assert_eq!(*next, whole("next"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_line_without_an_end_is_not_read_for_ever() {
+        let mut lines = Lines::new(tokio::io::repeat(b'x'), 1 << 20);
+        assert!(lines.next().await.is_err());
     }
 
     #[test]

@@ -24,6 +24,12 @@ use crate::platform::Env;
 /// What a server inherits of our environment (mcp.md section 1): enough to find programs and a home,
 /// none of our secrets.
 const INHERITED: [&str; 6] = ["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"];
+/// What may come on its output between two messages that is none: lines, and bytes of them.
+const MOST_NOISE: (usize, usize) = (1_000, 64 << 20);
+/// After so many bytes of error output, reading it pauses: a server that does nothing but complain is
+/// slowed down.
+const ERROR_BURST: usize = 256 << 10;
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Messages that may wait for a server to read its input.
 const MOST_UNSENT: usize = 256;
 /// The longest line of error output that is kept, in bytes.
@@ -57,6 +63,8 @@ pub(in crate::mcp) struct Stdio {
     /// Messages of a batch that are not handed out yet.
     waiting: VecDeque<RxJsonRpcMessage<RoleClient>>,
     last_words: LastWords,
+    /// Lines and bytes since the last message that were none.
+    noise: (usize, usize),
     log: AbortOnDropHandle<()>,
 }
 
@@ -96,6 +104,7 @@ impl Stdio {
             output: Lines::new(stdout, MAX_LINE),
             waiting: VecDeque::new(),
             last_words,
+            noise: (0, 0),
             log: AbortOnDropHandle::new(tokio::spawn(log)),
         })
     }
@@ -106,11 +115,13 @@ impl Stdio {
         let (head, tail, why) = match line {
             Line::Whole(text) => match messages(&text) {
                 Ok(messages) => {
+                    self.noise = (0, 0);
                     self.waiting.extend(messages);
                     return;
                 }
                 Err(error) => {
                     self.last_words.made_noise(&quoted(&text));
+                    self.noise = (self.noise.0 + 1, self.noise.1 + text.len());
                     (text.clone(), text, format!("the server's answer is no valid JSON: {error}"))
                 }
             },
@@ -124,6 +135,11 @@ impl Stdio {
         }
     }
 
+    /// Whether it has said too much that is no message.
+    fn is_noisy(&self) -> bool {
+        self.noise.0 > MOST_NOISE.0 || self.noise.1 > MOST_NOISE.1
+    }
+
     /// Notes how the process ended, once its output has.
     async fn note_end(&mut self) {
         let how = match tokio::time::timeout(END_PATIENCE, self.child.wait()).await {
@@ -132,6 +148,7 @@ impl Stdio {
                 None => "it was killed by a signal".to_owned(),
             },
             Ok(Err(error)) => format!("its end is unknown: {error}"),
+            Err(_) if self.noise.0 > 0 => "it does not speak MCP".to_owned(),
             Err(_) => "it closed its output".to_owned(),
         };
         // What it said last may still be on its way.
@@ -179,8 +196,10 @@ impl Transport<RoleClient> for Stdio {
                 return Some(message);
             }
             match self.output.next().await {
-                Ok(Some(line)) => self.take(line),
-                Ok(None) | Err(_) => {
+                Ok(Some(line)) if !self.is_noisy() => {
+                    self.take(line);
+                }
+                Ok(_) | Err(_) => {
                     self.note_end().await;
                     return None;
                 }
@@ -205,13 +224,18 @@ fn quoted(text: &[u8]) -> String {
 /// written the server goes on all the same.
 async fn keep_errors(stderr: ChildStderr, path: PathBuf, last_words: LastWords) {
     let mut lines = Lines::new(stderr, MAX_ERROR_LINE);
-    let mut file = None;
+    let (mut file, mut unpaused) = (None, 0);
     while let Ok(Some(line)) = lines.next().await {
         let mut text = match line {
             Line::Whole(text) => text,
             Line::TooLong { head, .. } => head,
         };
         last_words.said(&quoted(&text));
+        unpaused += text.len();
+        if unpaused > ERROR_BURST {
+            unpaused = 0;
+            tokio::time::sleep(ERROR_PAUSE).await;
+        }
         text.push(b'\n');
         if file.is_none() {
             file = ErrorLog::open(&path).await.ok();
