@@ -50,6 +50,13 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return print(&error.to_string());
         }
+        // `kimi mcp` without saying what.
+        Err(error)
+            if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            complain(&error.to_string());
+            return ExitCode::Usage;
+        }
         Err(error) => return refuse(&UsageError::from_parser(&error)),
     };
     if args.version {

@@ -330,7 +330,7 @@ impl Keeper {
             OpenError::Never(why) => (Status::Failed, why, false),
             OpenError::Failed(why) => (Status::Failed, why, true),
         };
-        let reason = one_line(&reason, MAX_REASON);
+        let reason = one_line(reason.trim_end_matches([' ', ':', '.']), MAX_REASON);
         warn!(server = self.config.name, "MCP server not connected: {reason}");
         self.tell(|state| {
             state.status = status;

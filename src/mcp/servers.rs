@@ -232,6 +232,23 @@ impl Servers {
         }
     }
 
+    /// Waits until it is enough: looked at after every change of a server, until all have settled or
+    /// the patience is over. False when it never was enough.
+    pub async fn until(&self, patience: Duration, enough: impl Fn() -> bool) -> bool {
+        let mut changes = self.changes();
+        let wait = async {
+            loop {
+                if enough() {
+                    return true;
+                }
+                if self.is_settled() || changes.changed().await.is_err() {
+                    return enough();
+                }
+            }
+        };
+        tokio::time::timeout(patience, wait).await.unwrap_or(false)
+    }
+
     /// Counts the changes of any server.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

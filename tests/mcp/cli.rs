@@ -46,6 +46,7 @@ fn servers_are_added_listed_and_removed() {
     fails(&home.run(&["mcp", "test", "files"]), 1, "MCP server 'files' not found.");
     home.run(&["mcp", "reset-auth", "docs"]).well();
     fails(&home.run(&["mcp", "auth", "docs"]), 1, "does not use OAuth");
+    fails(&home.run(&["mcp"]), 2, "Usage: kimi mcp COMMAND");
 }
 
 #[test]

@@ -87,6 +87,27 @@ async fn the_broken_half_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_waits_for_what_fits_and_not_for_the_rest() {
+    let world = World::new(json!({
+        "good": Script::new().entry(),
+        "hangs": Script::new().start("hang").entry(),
+    }));
+    let searched = world.call("mcp_search", json!({"query": "repeat a text"})).await.output.text();
+    assert!(searched.contains("mcp__good__echo"), "{searched}");
+    assert!(searched.contains("hangs (still starting)"), "{searched}");
+    let other = World::new(json!({
+        "good": Script::new().entry(),
+        "hangs": Script::new().start("hang").entry(),
+    }));
+    let said = other.mcp_call("good.echo", json!({"text": "at once"})).await;
+    assert_eq!(said.output.text(), "at once");
+    for name in ["good", "hangs"] {
+        let connected = other.servers.get(name).unwrap().state().status == Status::Connected;
+        assert_eq!(connected, name == "good");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_never_ready_fails_in_its_time() {
     let mut entry = Script::new().start("hang").entry();
     entry["startupTimeoutMs"] = json!(200);

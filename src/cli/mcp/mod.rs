@@ -44,6 +44,7 @@ pub struct AddArgs {
     header: Vec<String>,
     #[arg(short = 'a', long, value_name = "TYPE", hide = true)]
     auth: Option<String>,
+    /// What to call the server.
     name: String,
     /// The command with its arguments, after --; or the address.
     target: Vec<String>,

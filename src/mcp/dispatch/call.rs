@@ -71,8 +71,7 @@ impl Tool for McpCall {
         let mut target = self.target(&name);
         if target.is_err() && !servers.is_settled() {
             tokio::select! {
-                () = servers.settled() => {}
-                () = tokio::time::sleep(PATIENCE) => {}
+                _ = servers.until(PATIENCE, || self.target(&name).is_ok()) => {}
                 () = cx.cancel.cancelled() => {}
             }
             target = self.target(&name);

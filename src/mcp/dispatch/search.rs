@@ -17,6 +17,8 @@ use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 
 /// How long a search that finds nothing waits for servers that are still starting.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it waits for more, once something was found.
+const GATHER: Duration = Duration::from_millis(250);
 /// Servers named that are not there.
 const MOST_NAMED: usize = 8;
 
@@ -71,9 +73,14 @@ impl Tool for McpSearch {
         let text = |key: &str| arguments.get(key).and_then(Value::as_str);
         let (query, server) = (text("query").unwrap_or_default(), text("server"));
         if !self.servers.is_settled() && !self.is_known(query, server) {
+            let wait = async {
+                // The first that fits need not be the best: those that start beside it come too.
+                if self.servers.until(PATIENCE, || self.is_known(query, server)).await {
+                    self.servers.until(GATHER, || false).await;
+                }
+            };
             tokio::select! {
-                () = self.servers.settled() => {}
-                () = tokio::time::sleep(PATIENCE) => {}
+                () = wait => {}
                 () = cx.cancel.cancelled() => {
                     return ToolReturnValue::error("The search was cancelled.", "Cancelled").into();
                 }

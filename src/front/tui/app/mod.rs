@@ -134,8 +134,8 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
-    /// Failures of MCP servers that were told: name and reason.
-    told_servers: Vec<(String, String)>,
+    /// The MCP servers whose failure was told.
+    told_servers: Vec<String>,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.

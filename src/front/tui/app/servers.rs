@@ -47,30 +47,25 @@ impl App {
     /// Tells of servers that have failed since it was last told, and shows the rest in the panel.
     pub(super) fn on_servers_changed(&mut self) -> Result<(), TuiError> {
         let view = self.servers_view();
+        // One that was tried again in vain has nothing new to say; one that came back may.
+        self.told_servers.retain(|name| {
+            !view.iter().any(|server| server.name == *name && server.status == Status::Connected)
+        });
         let failed =
-            |server: &&ServerView| matches!(server.status, Status::Failed | Status::Unauthorized);
-        let now: Vec<(String, String)> = view
-            .iter()
-            .filter(failed)
-            .map(|server| (server.name.clone(), server.reason.clone().unwrap_or_default()))
-            .collect();
-        let news: Vec<_> =
-            now.iter().filter(|failure| !self.told_servers.contains(failure)).cloned().collect();
+            view.iter().filter(|it| matches!(it.status, Status::Failed | Status::Unauthorized));
+        let news: Vec<&ServerView> =
+            failed.filter(|server| !self.told_servers.contains(&server.name)).collect();
         if news.len() > MOST_TOLD {
             let title = format!("{} MCP servers are not connected.", news.len());
             self.say(Severity::Warning, &title, "/mcp shows why.");
         } else {
-            for (name, reason) in &news {
+            for ServerView { name, reason, .. } in &news {
+                let reason = reason.as_deref().unwrap_or("it does not say why");
                 let title = format!("MCP server {name} is not connected: {reason}.");
                 self.say(Severity::Warning, &title, "");
             }
         }
-        // A server that was tried again in vain has nothing new to say; one that came back has.
-        let connected = |name: &String| {
-            view.iter().any(|server| server.name == *name && server.status == Status::Connected)
-        };
-        self.told_servers.retain(|(name, _)| !connected(name));
-        self.told_servers.extend(news);
+        self.told_servers.extend(news.iter().map(|server| server.name.clone()));
         if let Some(Pane::Servers(picker)) = &mut self.pane {
             picker.set_items(items(&view), &title(&view));
             self.redraw_pane()?;
