@@ -7,7 +7,7 @@
 mod material;
 
 use std::io::sink;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -21,6 +21,8 @@ use kimi_tui::front::tui::text::{clean, wrap_line};
 use kimi_tui::front::tui::theme::Theme;
 use kimi_tui::front::tui::transcript::Transcript;
 use kimi_tui::llm::sse;
+use kimi_tui::mcp::catalog::Catalog;
+use kimi_tui::mcp::listing::{ServerListing, ToolEntry};
 use kimi_tui::protocol::{ContentPart, Event, Outcome, StopReason, UserInput};
 use kimi_tui::store::{ContextLog, Session, WireLog};
 use material::{answer, deltas, session};
@@ -222,4 +224,42 @@ fn context_of_50_mb(bencher: Bencher) {
 fn last_turns_of_50_mb(bencher: Bencher) {
     let path = long_session().wire_path();
     bencher.bench(|| WireLog::tail_turns(&path, 5).expect("a log"));
+}
+
+/// More than 5,000 tools: those of real servers, ten times.
+fn many_listings() -> Vec<Arc<ServerListing>> {
+    let servers: serde_json::Value =
+        serde_json::from_str(include_str!("../tests/fixtures/mcp/listings.json"))
+            .expect("the fixture is JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let entry = |tool: &serde_json::Value| ToolEntry {
+        name: text(&tool["name"]),
+        description: text(&tool["description"]),
+        schema: tool["inputSchema"].clone(),
+        read_only: false,
+    };
+    let all = servers.as_array().into_iter().flatten();
+    let copies = |server: &serde_json::Value| {
+        let tools: Vec<ToolEntry> =
+            server["tools"].as_array().into_iter().flatten().map(entry).collect();
+        let name = text(&server["server"]);
+        (0..10).map(move |copy| {
+            Arc::new(ServerListing::new(format!("{name}{copy}"), "", tools.clone(), 300))
+        })
+    };
+    all.flat_map(copies).collect()
+}
+
+/// What `mcp_search` costs.
+#[divan::bench(args = ["create issue", "列出所有分支", "make the browser window smaller, please", "crate isue"])]
+fn search_of_5000_tools(bencher: Bencher, query: &str) {
+    let catalog = Catalog::new(many_listings());
+    bencher.bench_local(|| black_box(catalog.search(black_box(query), None, 5).len()));
+}
+
+/// What a server costs that comes, goes or changes its list.
+#[divan::bench(sample_count = 20)]
+fn catalog_of_5000_tools(bencher: Bencher) {
+    let listings = many_listings();
+    bencher.bench_local(|| black_box(Catalog::new(listings.clone())).len());
 }

@@ -6,6 +6,7 @@ mod ctl;
 mod docked;
 mod laws;
 mod llm;
+mod mcp;
 mod print;
 mod store;
 mod support;

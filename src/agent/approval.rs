@@ -173,12 +173,21 @@ impl ApprovalDesk {
     }
 }
 
+/// Whether an action was approved for the session. kimi-cli stored the approval of an MCP tool
+/// without its server, as `mcp:<tool>`; sessions of it go on here.
+fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
+    approved.contains(action)
+        || action.strip_prefix("mcp:").and_then(|rest| rest.split_once(':')).is_some_and(
+            |(_, tool)| !tool.contains(':') && approved.contains(&format!("mcp:{tool}")),
+        )
+}
+
 #[async_trait]
 impl Desk for ApprovalDesk {
     async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
         let answer = {
             let mut state = self.lock();
-            if state.modes.auto_approve() || state.approved.contains(&ask.action) {
+            if state.modes.auto_approve() || is_approved(&state.approved, &ask.action) {
                 return ApprovalVerdict::Approved;
             }
             let (sender, receiver) = oneshot::channel();
@@ -227,5 +236,22 @@ impl Desk for ApprovalDesk {
                 answers: Default::default(),
             }),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_of_an_mcp_tool_is_for_one_server() {
+        let approved = |action: &str| BTreeSet::from([action.to_owned()]);
+        assert!(is_approved(&approved("mcp:gh:push"), "mcp:gh:push"));
+        assert!(!is_approved(&approved("mcp:gh:push"), "mcp:lab:push"));
+        assert!(!is_approved(&approved("mcp:gh:push"), "mcp:gh:pull"));
+        // As kimi-cli stored it.
+        assert!(is_approved(&approved("mcp:push"), "mcp:gh:push"));
+        assert!(!is_approved(&approved("mcp:push"), "mcp:gh:a:push"));
+        assert!(!is_approved(&approved("push"), "mcp:gh:push"));
     }
 }

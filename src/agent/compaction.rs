@@ -124,6 +124,7 @@ async fn replace(
     });
     context.rewrite(messages, after)?;
     drop(context);
+    core.forget_shown();
     core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
     Ok(after)
 }

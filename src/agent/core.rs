@@ -10,10 +10,11 @@ use super::approval::ApprovalDesk;
 use super::context::Context;
 use super::hub::Hub;
 use crate::llm::{Llm, Thinking, ToolSpec};
+use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
 use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
-use crate::tools::{Registry, TodoStore, Workspace};
+use crate::tools::{Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
 pub trait ModelSource: Send + Sync {
@@ -41,8 +42,12 @@ pub(super) struct Core {
     pub hub: Arc<Hub>,
     pub desk: Arc<ApprovalDesk>,
     pub registry: Registry,
-    /// What the model is told of the tools: the same bytes in every request.
+    /// What the model is told of the session's own tools: the same bytes in every request.
     pub specs: Vec<ToolSpec>,
+    /// The MCP servers, if there may be any.
+    pub dispatch: Option<Dispatch>,
+    /// The state of the servers as clients know it.
+    pub told_servers: Mutex<Option<serde_json::Value>>,
     pub workspace: Arc<Workspace>,
     pub models: Arc<dyn ModelSource>,
     pub limits: Limits,
@@ -63,6 +68,7 @@ impl Core {
         hub: Arc<Hub>,
         desk: Arc<ApprovalDesk>,
         registry: Registry,
+        dispatch: Option<Dispatch>,
         workspace: Arc<Workspace>,
         models: Arc<dyn ModelSource>,
         limits: Limits,
@@ -77,6 +83,8 @@ impl Core {
             desk,
             specs: registry.specs(),
             registry,
+            dispatch,
+            told_servers: Mutex::default(),
             workspace,
             models,
             limits,
@@ -111,6 +119,20 @@ impl Core {
     /// The oldest message that waits for the turn.
     pub fn next_steer(&self) -> Option<UserInput> {
         lock(&self.steers).pop_front()
+    }
+
+    /// The tool of that name, if the model may call it: one of the session's own, else one of the
+    /// MCP servers.
+    pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let of_servers = || self.dispatch.as_ref()?.tool(name);
+        self.registry.get(name).or_else(of_servers)
+    }
+
+    /// What the context held of the MCP servers is gone with it.
+    pub fn forget_shown(&self) {
+        if let Some(dispatch) = &self.dispatch {
+            dispatch.reset();
+        }
     }
 
     /// Where the whole of cut outputs goes.

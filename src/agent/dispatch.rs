@@ -12,10 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::core::Core;
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
-use super::turn::{Turn, store_failure};
+use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
-use crate::tools::{CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn};
+use crate::tools::{
+    CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+};
 
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
@@ -73,12 +75,16 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
 
 fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
-    let work = match turn.core.registry.prepare(&call.function.name, call.arguments()) {
-        Ok((tool, arguments)) => {
-            let effect = tool.effect(&arguments);
-            Work::Run { tool, arguments, effect }
-        }
-        Err(value) => Work::Refused(value),
+    let name = &call.function.name;
+    let work = match turn.core.tool(name) {
+        None => Work::Refused(not_found(name)),
+        Some(tool) => match prepared(tool, call.arguments()) {
+            Ok((tool, arguments)) => {
+                let effect = tool.effect(&arguments);
+                Work::Run { tool, arguments, effect }
+            }
+            Err(value) => Work::Refused(value),
+        },
     };
     Prepared { call, repeat, work }
 }
@@ -157,7 +163,7 @@ async fn run_one(
     arguments: Value,
     call_id: &str,
 ) -> Ran {
-    let name = tool.name();
+    let name = tool.name().to_owned();
     let context = call_context(core, cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task =
@@ -221,6 +227,9 @@ async fn finish(
     result: ToolReturn,
 ) -> Result<(), StepError> {
     let mut value = result.value;
+    if let Some(llm) = turn.core.llm() {
+        fit_result(&llm, &mut value.output);
+    }
     if let Some(reminder) = repeat.reminder(&call.function.name, call.arguments()) {
         append(&mut value.output, &reminder);
     }

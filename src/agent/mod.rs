@@ -11,6 +11,7 @@
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `repeat` | notices a model that goes round in circles |
+//! | `servers` | what requests and clients get of the MCP servers |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
@@ -25,6 +26,7 @@ mod listing;
 mod prompt;
 mod recorder;
 mod repeat;
+mod servers;
 mod session;
 mod slash;
 mod step;

@@ -17,6 +17,8 @@ use super::hub::Hub;
 use super::recorder::Recorder;
 use super::{slash, turn};
 use crate::llm::{Llm, Message as LlmMessage};
+use crate::mcp::dispatch::Dispatch;
+use crate::mcp::servers::Servers;
 use crate::platform::Env;
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
 use crate::store::{
@@ -41,6 +43,8 @@ pub struct SessionOptions {
     pub llm: Option<Llm>,
     pub models: Arc<dyn ModelSource>,
     pub registry: Registry,
+    /// The MCP servers, if there may be any.
+    pub dispatch: Option<Dispatch>,
     pub limits: Limits,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
@@ -85,6 +89,7 @@ impl SessionHandle {
             llm,
             models,
             registry,
+            dispatch,
             limits,
             modes,
             system_prompt,
@@ -133,7 +138,8 @@ impl SessionHandle {
             ))
         };
         let core = Arc::new(Core::new(
-            env, hub, desk, registry, workspace, models, limits, session, settings, context, llm,
+            env, hub, desk, registry, dispatch, workspace, models, limits, session, settings,
+            context, llm,
         ));
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
@@ -166,6 +172,11 @@ impl SessionHandle {
     /// Where the session's records are.
     pub fn session(&self) -> &Session {
         &self.core.session
+    }
+
+    /// The MCP servers, if there may be any.
+    pub fn servers(&self) -> Option<Arc<Servers>> {
+        self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
     }
 
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.

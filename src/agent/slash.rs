@@ -97,6 +97,7 @@ pub(super) async fn run(
         },
         Some("clear") => match core.context.lock().await.clear() {
             Ok(()) => {
+                core.forget_shown();
                 let max = core.llm().map_or(0, |llm| llm.max_context);
                 core.hub.event(Event::StatusUpdate(core.context_status(0, max)));
                 "The context has been cleared.".to_owned()

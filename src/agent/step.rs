@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use super::compaction::{self, CompactionError};
 use super::dispatch;
+use super::servers::offered;
 use super::turn::{Turn, store_failure};
 use crate::llm::{
     Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy,
@@ -130,9 +131,10 @@ async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<(Assembler, Message), Att
         let context = turn.core.context.lock().await;
         (context.system_prompt().to_owned(), context.request_messages(), context.tokens())
     };
+    let offered = offered(turn.core, system, turn.cancel).await;
     let request = ChatRequest {
-        system: &system,
-        tools: &turn.core.specs,
+        system: &offered.system,
+        tools: &offered.tools,
         messages: &messages,
         context_tokens,
     };

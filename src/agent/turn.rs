@@ -8,10 +8,11 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::repeat::RepeatGuard;
+use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::llm::{Llm, Message};
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, UserInput};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, ToolOutput, UserInput};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -25,6 +26,7 @@ pub(super) struct Turn<'a> {
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
 pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let loading = Loading::begin(core);
     let text = input.text();
     let outcome = match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
@@ -37,6 +39,7 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
         }
     };
     core.desk.cancel_all();
+    loading.end();
     core.hub.event(Event::TurnEnd {});
     outcome
 }
@@ -207,6 +210,19 @@ fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
         llm.display_name
     )));
     UserInput::Parts(kept)
+}
+
+/// Takes out of a result what the model cannot take: it would spoil every later request.
+pub(super) fn fit_result(llm: &Llm, output: &mut ToolOutput) {
+    let ToolOutput::Parts(parts) = output else { return };
+    for part in parts {
+        if lacking(llm, part).is_some() {
+            *part = ContentPart::text(format!(
+                "[A picture or film is left out: the model {} does not take it]",
+                llm.display_name
+            ));
+        }
+    }
 }
 
 fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::ctl::{CtlCommand, EXIT_STATUS};
+use super::mcp::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.
@@ -212,6 +213,12 @@ pub enum Command {
     Ctl {
         #[command(subcommand)]
         command: Option<CtlCommand>,
+    },
+    /// Add, list, remove and test MCP servers.
+    #[command(override_usage = "kimi mcp COMMAND [ARGS]...", subcommand_required = true)]
+    Mcp {
+        #[command(subcommand)]
+        command: McpCommand,
     },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]

@@ -34,7 +34,6 @@ const MISSING_COMMANDS: &[(&str, &str)] = &[
     ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
     ("logout", "remove the key from ~/.kimi/config.toml"),
     ("acp", ""),
-    ("mcp", ""),
     ("export", ""),
     ("plugin", ""),
     ("term", "run kimi without a command: it is the terminal screen"),
@@ -54,6 +53,13 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return print(&error.to_string());
         }
+        // `kimi mcp` without saying what.
+        Err(error)
+            if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            complain(&error.to_string());
+            return ExitCode::Usage;
+        }
         Err(error) => return refuse(&UsageError::from_parser(&error)),
     };
     if args.version {
@@ -63,6 +69,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
         Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
+        Some(Command::Mcp { command }) => return mcp::run(command, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

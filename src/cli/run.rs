@@ -1,6 +1,7 @@
 //! From a checked launch to a running session with its front end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp,
@@ -13,6 +14,9 @@ use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
+use crate::mcp::connection::Surroundings;
+use crate::mcp::limits::Limits;
+use crate::mcp::servers::{Servers, Sources};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
@@ -37,10 +41,17 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     let written = write_config(&host);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let result = match launch.front.clone() {
-        Front::Tui { initial_prompt } => runtime.block_on(screen(host, &launch, initial_prompt)),
-        Front::Print(_) => runtime.block_on(print_mode(host, &launch)),
-    };
+    let servers = host.options.mcp.clone();
+    let result = runtime.block_on(async {
+        let result = match launch.front.clone() {
+            Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
+            Front::Print(_) => print_mode(host, &launch).await,
+        };
+        if let Some(servers) = servers {
+            servers.shutdown().await;
+        }
+        result
+    });
     if let Some(written) = written {
         let _ = written.join();
     }
@@ -57,15 +68,16 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
-    mcp::check(&launch.mcp)?;
     let agent = match &launch.agent {
         AgentChoice::Builtin(which) => Agent::builtin(*which)?,
         AgentChoice::File(file) => Agent::load(file)?,
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
+    let share = ShareDir::from_env(env);
+    let mcp = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
         env: env.clone(),
-        store: SessionStore::new(ShareDir::from_env(env)),
+        store: SessionStore::new(share),
         loaded: Arc::new(loaded),
         options: Arc::new(HostOptions {
             work_dir: launch.work_dir.clone(),
@@ -80,6 +92,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             agent: Some(Arc::new(agent)),
+            mcp: Some(Arc::new(mcp)),
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })
@@ -96,6 +109,27 @@ fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
             }
         })
     })
+}
+
+/// The MCP servers of the options and of the data directory. Nothing is started yet, and the file
+/// in the data directory is not read yet.
+fn servers(
+    launch: &Launch,
+    env: &Env,
+    share: &ShareDir,
+    config: &Config,
+) -> anyhow::Result<Servers> {
+    let sources = Sources {
+        default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
+        given: mcp::check(&launch.mcp)?,
+    };
+    let around = Surroundings {
+        env: env.clone(),
+        work_dir: launch.work_dir.clone(),
+        logs: share.logs_dir().join("mcp"),
+    };
+    let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
+    Ok(Servers::new(sources, around, Limits::from_env(env), timeout))
 }
 
 fn which(choice: &SessionChoice) -> Which {
@@ -148,6 +182,10 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     let warn = |warning: &String| complain(&format!("{}\n", clean_line(warning)));
     host.loaded.warnings.iter().for_each(warn);
     let opened = host.open(&which(&launch.session)).map_err(host_error)?;
+    if let Some(servers) = &host.options.mcp {
+        servers.start();
+        servers.warnings().iter().for_each(warn);
+    }
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
     if opened.handle.info().model.is_none() {
@@ -162,6 +200,9 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
     let door = Door::open(&host.env, host.store.share(), &session, &opened.handle.info());
     let code = print::run_on_process(options, link, door).await?;
+    if let Some(servers) = &host.options.mcp {
+        servers.failures().iter().for_each(warn);
+    }
     opened.handle.shutdown().await;
     host.close(&session);
     Ok(code)

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Problem};
 use super::schema::{
-    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, ModelConfig, Notifications,
-    OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
+    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
+    Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
 
 /// What a model can be said to do.
@@ -61,6 +61,7 @@ pub(super) fn parse(
                 1,
             )?,
         },
+        mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
         hooks: hooks(&root, warnings)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
@@ -243,5 +244,20 @@ fn tui(fields: &Fields, warnings: &mut Vec<String>) -> Result<Tui, Problem> {
         reduced_motion: fields.bool("reduced_motion", fallback.reduced_motion)?,
         notifications: fields.bool("notifications", fallback.notifications)?,
         terminal_marks: fields.bool("terminal_marks", fallback.terminal_marks)?,
+    })
+}
+
+fn mcp_mode(fields: &Fields, warnings: &mut Vec<String>) -> Result<McpMode, Problem> {
+    Ok(match fields.text("mode")?.as_deref() {
+        None | Some("" | "auto") => McpMode::Auto,
+        Some("deferred") => McpMode::Deferred,
+        Some("direct" | "eager") => McpMode::Direct,
+        Some(other) => {
+            warnings.push(format!(
+                "{}: {other:?} is unknown, using \"auto\" (known: auto, deferred, direct)",
+                fields.name("mode")
+            ));
+            McpMode::Auto
+        }
     })
 }

@@ -29,6 +29,7 @@ pub struct Config {
     pub notifications: Notifications,
     pub services: Services,
     pub mcp_client: McpClient,
+    pub mcp_mode: McpMode,
     pub hooks: Vec<Hook>,
     pub tui: Tui,
 }
@@ -54,6 +55,7 @@ impl Default for Config {
             notifications: Notifications::default(),
             services: Services::default(),
             mcp_client: McpClient::default(),
+            mcp_mode: McpMode::default(),
             hooks: Vec::new(),
             tui: Tui::default(),
         }
@@ -216,6 +218,18 @@ impl Default for McpClient {
     fn default() -> Self {
         Self { tool_call_timeout_ms: 60_000 }
     }
+}
+
+/// `mcp.mode`: how the tools of MCP servers are offered to the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum McpMode {
+    /// Directly when they are known at the first request and no more than a handful, else deferred.
+    #[default]
+    Auto,
+    /// Through `mcp_search` and `mcp_call`.
+    Deferred,
+    /// As tools of their own.
+    Direct,
 }
 
 /// What a hook can wait for.

@@ -79,8 +79,8 @@ mod tests {
             "Set in the configuration, but have no effect in this version: hooks, \
              default_plan_mode, extra_skill_dirs, background"
         );
-        let one = config("[loop_control]\nmax_ralph_iterations = 1\n").unused_warning().unwrap();
-        assert!(one.ends_with("has no effect in this version: loop_control.max_ralph_iterations"));
+        let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
+        assert!(one.ends_with("has no effect in this version: background"), "{one}");
         // Orchestrators raise it in everybody's file.
         assert_eq!(config("[mcp.client]\ntool_call_timeout_ms = 600000\n").unused_warning(), None);
     }

@@ -8,6 +8,8 @@ use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
+use crate::mcp::dispatch::Dispatch;
+use crate::mcp::servers::Servers;
 use crate::platform::{Env, shell};
 use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
@@ -36,6 +38,8 @@ pub struct HostOptions {
     pub max_retries_per_step: Option<u32>,
     /// Who works in the sessions; `None` for the built-in default.
     pub agent: Option<Arc<Agent>>,
+    /// The MCP servers of this process; `None` without any.
+    pub mcp: Option<Arc<Servers>>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
 }
@@ -123,6 +127,11 @@ impl Host {
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
             registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
+            dispatch: self
+                .options
+                .mcp
+                .as_ref()
+                .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             limits: self.limits(),
             modes: self.modes(),
             system_prompt: self.system_prompt(agent),

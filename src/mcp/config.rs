@@ -32,6 +32,8 @@ pub struct ServerConfig {
     /// The key in `mcpServers`, as it was written.
     pub name: String,
     pub reach: Reach,
+    /// What it is for, in the user's words; goes before what the server says of itself.
+    pub description: Option<String>,
     /// False keeps it in the lists without ever starting it.
     pub enabled: bool,
     /// For start, connection and the first list of tools together.
@@ -155,6 +157,7 @@ fn server(name: &str, entry: &Value) -> Result<ServerConfig, String> {
     Ok(ServerConfig {
         name: name.to_owned(),
         reach,
+        description: entry.text(&["description"])?.filter(|text| !text.trim().is_empty()),
         enabled: entry.flag("enabled")?.unwrap_or(true)
             && !entry.flag("disabled")?.unwrap_or(false),
         startup_timeout: entry

@@ -1,7 +1,33 @@
 //! Servers that bring tools: the Model Context Protocol, client side.
 //!
+//! However many tools the servers bring, a model sees two: `mcp_search` and `mcp_call`.
+//!
 //! | file | subject |
 //! |---|---|
 //! | `config` | which servers there are, from files and options |
+//! | `transport` | how messages get to a server and back: child process, streamable HTTP, older SSE |
+//! | `connection` | one session with one server: handshake, list of tools, calls |
+//! | `server`, `servers` | one server over its life; all of them |
+//! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
+//! | `search`, `schema` | finding tools by words; describing and checking arguments |
+//! | `content`, `bound` | results, fit for the context |
+//! | `dispatch` | what a model has of all this |
 
+pub mod bound;
+pub mod catalog;
 pub mod config;
+pub mod connection;
+pub mod content;
+pub mod dispatch;
+pub mod limits;
+pub mod listing;
+pub mod names;
+mod progress;
+pub mod schema;
+pub mod search;
+pub mod server;
+pub mod servers;
+#[cfg(test)]
+mod testing;
+pub mod tidy;
+mod transport;

@@ -48,6 +48,11 @@ impl ShareDir {
         self.root.join("kimi.json")
     }
 
+    /// The MCP servers of the user.
+    pub fn mcp_json(&self) -> PathBuf {
+        self.root.join("mcp.json")
+    }
+
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")

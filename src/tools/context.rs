@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::schema;
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 
@@ -14,13 +15,19 @@ use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolRe
 #[async_trait]
 pub trait Tool: Send + Sync {
     /// The canonical name, as kimi-cli has it (`ReadFile`).
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// What the model is told the tool is for.
     fn description(&self) -> &str;
 
     /// The JSON schema of the arguments.
     fn parameters(&self) -> Value;
+
+    /// Holds the arguments of a call against the schema. What is returned is what the call gets; the
+    /// error names what is wrong.
+    fn check(&self, arguments: Value) -> Result<Value, String> {
+        schema::check(&self.parameters(), arguments)
+    }
 
     /// What a call with these arguments may do; decides what may run beside it.
     fn effect(&self, arguments: &Value) -> Effect;

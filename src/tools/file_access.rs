@@ -120,7 +120,7 @@ impl FileAccess {
     pub async fn apply(
         &self,
         cx: &CallContext,
-        sender: &'static str,
+        sender: &str,
         verb: &str,
         change: Change,
         message: impl FnOnce(u64) -> String,
@@ -170,7 +170,7 @@ impl FileAccess {
     async fn ask(
         &self,
         cx: &CallContext,
-        sender: &'static str,
+        sender: &str,
         verb: &str,
         target: &GuardedPath,
         display: &[DisplayBlock],

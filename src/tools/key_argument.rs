@@ -15,7 +15,8 @@ pub fn key_argument(tool_name: &str, partial_json: &str, work_dir: &Path) -> Opt
         "TaskOutput" | "TaskStop" => "task_id",
         "ReadFile" | "ReadMediaFile" | "WriteFile" | "StrReplaceFile" => "path",
         "Glob" | "Grep" => "pattern",
-        "SearchWeb" => "query",
+        "SearchWeb" | "mcp_search" => "query",
+        "mcp_call" => "name",
         "FetchURL" => "url",
         "SendDMail" | "SetTodoList" => return None,
         "AskUserQuestion" => {

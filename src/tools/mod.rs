@@ -38,4 +38,4 @@ pub use context::{
 };
 pub use diff_blocks::diff_blocks;
 pub use key_argument::key_argument;
-pub use registry::Registry;
+pub use registry::{Registry, not_found, prepared, spec};

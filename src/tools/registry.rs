@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::file_access::FileAccess;
-use super::{Tool, arguments, schema};
+use super::{Tool, arguments};
 use super::{
     ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
     shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
@@ -58,14 +58,7 @@ impl Registry {
 
     /// What the model is told; the same bytes at every call.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools
-            .iter()
-            .map(|tool| ToolSpec {
-                name: tool.name().to_owned(),
-                description: tool.description().to_owned(),
-                parameters: tool.parameters(),
-            })
-            .collect()
+        self.tools.iter().map(|tool| spec(&**tool)).collect()
     }
 
     /// The tool of that name.
@@ -73,22 +66,44 @@ impl Registry {
         self.tools.iter().find(|tool| tool.name() == name).map(Arc::clone)
     }
 
-    /// Finds the tool of a call and checks the arguments the model wrote for it: what is returned
-    /// fits the tool's schema, with all defaults filled in. The error is the result of the call.
+    /// Finds the tool of a call and checks the arguments the model wrote for it, see [`prepared`].
     pub fn prepare(
         &self,
         name: &str,
         raw_arguments: &str,
     ) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
-        let Some(tool) = self.get(name) else {
-            let message = format!("Tool `{name}` not found");
-            return Err(ToolReturnValue::error(message.clone(), message));
-        };
-        let arguments = arguments::parse(raw_arguments)?;
-        match schema::check(&tool.parameters(), arguments) {
-            Ok(arguments) => Ok((tool, arguments)),
-            Err(detail) => Err(arguments::invalid(&detail)),
+        match self.get(name) {
+            Some(tool) => prepared(tool, raw_arguments),
+            None => Err(not_found(name)),
         }
+    }
+}
+
+/// What the model is told of a tool.
+pub fn spec(tool: &dyn Tool) -> ToolSpec {
+    ToolSpec {
+        name: tool.name().to_owned(),
+        description: tool.description().to_owned(),
+        parameters: tool.parameters(),
+    }
+}
+
+/// The result of a call to a tool that is not there.
+pub fn not_found(name: &str) -> ToolReturnValue {
+    let message = format!("Tool `{name}` not found");
+    ToolReturnValue::error(message.clone(), message)
+}
+
+/// Reads the arguments that the model wrote for a tool and checks them: what is returned fits the
+/// tool's schema, with all defaults filled in. The error is the result of the call.
+pub fn prepared(
+    tool: Arc<dyn Tool>,
+    raw_arguments: &str,
+) -> Result<(Arc<dyn Tool>, Value), ToolReturnValue> {
+    let arguments = arguments::parse(raw_arguments)?;
+    match tool.check(arguments) {
+        Ok(arguments) => Ok((tool, arguments)),
+        Err(detail) => Err(arguments::invalid(&detail)),
     }
 }
 

@@ -347,6 +347,7 @@ impl Bench {
         };
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
+            dispatch: None,
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),
             session,

@@ -8,6 +8,7 @@ pub enum Command {
     Help,
     Exit,
     New,
+    Mcp,
     Model,
     Theme,
     Yolo,
@@ -57,6 +58,14 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
     entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
     entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
+    entry(
+        Command::Mcp,
+        "mcp",
+        &[],
+        "[reconnect|enable|disable name]",
+        "MCP servers: state, tools, reconnect, on and off",
+        true,
+    ),
     entry(Command::Model, "model", &[], "[name]", "Choose the model and whether it thinks", true),
     entry(Command::New, "new", &["clear", "reset"], "", "Start a new session", false),
     entry(

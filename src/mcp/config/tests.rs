@@ -51,6 +51,7 @@ fn a_command_with_everything() {
     );
     assert_eq!(server.tool_timeout, Some(Duration::from_millis(1500)));
     assert_eq!(server.startup_timeout, Duration::from_millis(10));
+    assert_eq!(server.description.as_deref(), Some("d"));
     assert!(!server.enabled);
     let admitted = ["a", "b", "c"].map(|tool| server.tools.admits(tool));
     assert_eq!(admitted, [true, false, false]);

@@ -22,6 +22,8 @@ pub(super) enum Done {
     /// The text is on the clipboard.
     Copied(Result<Copied, ClipboardError>),
     Pasted(Result<String, ClipboardError>),
+    /// The state of some MCP server is another.
+    ServersChanged,
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -110,6 +112,7 @@ impl App {
             Done::Copied(Err(error)) => self.say(Severity::Warning, &error.to_string(), ""),
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
+            Done::ServersChanged => self.on_servers_changed()?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

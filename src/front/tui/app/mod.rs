@@ -7,6 +7,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `servers` | the MCP servers: their start, their panel |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -22,6 +23,7 @@ mod herald;
 mod jobs;
 mod keys;
 mod panes;
+mod servers;
 mod turns;
 
 use std::collections::VecDeque;
@@ -143,6 +145,8 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
+    /// The MCP servers whose failure was told.
+    told_servers: Vec<String>,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -206,6 +210,7 @@ impl App {
             key_waits: false,
             last_frame: None,
             drawn_size: None,
+            told_servers: Vec::new(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,
@@ -233,6 +238,7 @@ impl App {
         self.open_door();
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
+        self.start_servers();
         if self.picker_at_start {
             self.open_session_picker(false)?;
         }

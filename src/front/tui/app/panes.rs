@@ -6,8 +6,8 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, SessionItem, SessionPicker, ThemePicker,
-    Thinking,
+    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
+    ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::KeyEvent;
@@ -16,6 +16,7 @@ use ratatui::layout::Size;
 /// An open overlay.
 pub(super) enum Pane {
     Sessions(SessionPicker),
+    Servers(ServerPicker),
     Other(Box<dyn Overlay>),
 }
 
@@ -27,6 +28,7 @@ impl Pane {
     fn overlay(&mut self) -> &mut dyn Overlay {
         match self {
             Self::Sessions(picker) => picker,
+            Self::Servers(picker) => picker,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -96,6 +98,12 @@ impl App {
                 self.close_pane()?;
                 self.choose_model(&name, Some(thinking));
             }
+            OverlayReply::Server(name) => {
+                self.close_pane()?;
+                return self.open_server(&name);
+            }
+            OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
+            OverlayReply::ToggleServer(name) => self.toggle_server(&name),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

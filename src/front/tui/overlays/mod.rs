@@ -3,6 +3,7 @@
 mod list;
 mod models;
 mod pager;
+mod servers;
 mod sessions;
 mod themes;
 
@@ -18,6 +19,7 @@ use super::theme::Theme;
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
+pub use servers::{ServerItem, ServerPicker};
 pub use sessions::{SessionItem, SessionPicker};
 pub use themes::ThemePicker;
 
@@ -42,6 +44,12 @@ pub enum OverlayReply {
     DeleteSession(String),
     /// Over: this model is wanted, with thinking or without.
     Model { name: String, thinking: bool },
+    /// What this MCP server brings is wanted.
+    Server(String),
+    /// This MCP server shall be connected anew.
+    ReconnectServer(String),
+    /// This MCP server shall be switched off, or on.
+    ToggleServer(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

@@ -1,0 +1,185 @@
+//! `kimi mcp`: the servers in `mcp.json` of the data directory (mcp.md section 6).
+
+mod edit;
+mod given;
+mod probe;
+
+use clap::{ArgAction, Subcommand};
+
+use super::{ExitCode, UsageError, complain, print};
+use crate::front::tui::text::clean_line;
+use crate::mcp::config::{Auth, Reach, RemoteWire, Source};
+use crate::platform::Env;
+use crate::store::ShareDir;
+use edit::McpFile;
+pub(super) use given::check;
+
+/// What to do with the servers.
+#[derive(Debug, Subcommand)]
+pub enum McpCommand {
+    /// Add a server, or replace the one of that name.
+    #[command(override_usage = "kimi mcp add [OPTIONS] NAME [--] COMMAND... | URL")]
+    Add(AddArgs),
+    /// List the servers.
+    List,
+    /// Remove a server.
+    Remove { name: String },
+    /// Connect to a server and list its tools.
+    Test { name: String },
+    #[command(hide = true)]
+    Auth { name: String },
+    #[command(hide = true)]
+    ResetAuth { name: String },
+}
+
+/// A server to add.
+#[derive(Debug, clap::Args)]
+pub struct AddArgs {
+    /// stdio (a command) or http (an address).
+    #[arg(short = 't', long, value_name = "KIND", default_value = "stdio")]
+    transport: String,
+    /// KEY=VALUE for the command's environment. Repeatable.
+    #[arg(short = 'e', long, value_name = "KEY=VALUE", action = ArgAction::Append)]
+    env: Vec<String>,
+    /// "KEY: VALUE" to send to the address. Repeatable.
+    #[arg(short = 'H', long, value_name = "KEY: VALUE", action = ArgAction::Append)]
+    header: Vec<String>,
+    #[arg(short = 'a', long, value_name = "TYPE", hide = true)]
+    auth: Option<String>,
+    /// What to call the server.
+    name: String,
+    /// The command with its arguments, after --; or the address.
+    target: Vec<String>,
+}
+
+/// What went wrong.
+enum Fault {
+    /// One line, status 1.
+    Plain(String),
+    /// The file is none: status 2.
+    File(UsageError),
+}
+
+impl From<String> for Fault {
+    fn from(line: String) -> Self {
+        Self::Plain(line)
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(command: &McpCommand, env: &Env) -> ExitCode {
+    let file = McpFile::new(ShareDir::from_env(env).mcp_json());
+    let done = match command {
+        McpCommand::Add(args) => add(args, &file),
+        McpCommand::List => list(&file),
+        McpCommand::Remove { name } => remove(name, &file),
+        McpCommand::Test { name } => {
+            return match find(name, &file) {
+                Ok(server) => probe::run(server, env),
+                Err(fault) => told(fault),
+            };
+        }
+        McpCommand::Auth { name } => auth(name, &file),
+        McpCommand::ResetAuth { name } => {
+            find(name, &file).map(|_| format!("OAuth tokens cleared for '{}'.\n", clean_line(name)))
+        }
+    };
+    match done {
+        Ok(text) => print(&text),
+        Err(fault) => told(fault),
+    }
+}
+
+fn told(fault: Fault) -> ExitCode {
+    match fault {
+        Fault::Plain(line) => {
+            complain(&format!("{}\n", clean_line(&line)));
+            ExitCode::Failure
+        }
+        Fault::File(error) => {
+            complain(&error.report());
+            ExitCode::Usage
+        }
+    }
+}
+
+fn add(args: &AddArgs, file: &McpFile) -> Result<String, Fault> {
+    let entry =
+        edit::entry(&args.transport, &args.target, &args.env, &args.header, args.auth.as_deref())?;
+    // What could not be read again is not written.
+    let wrapped = serde_json::Map::from_iter([(args.name.clone(), entry.clone())]);
+    let read = Source::read(&wrapped)?;
+    if let Some(bad) = read.bad.first() {
+        return Err(Fault::Plain(format!("{}: {}", bad.name, bad.reason)));
+    }
+    file.change(|servers| {
+        servers.insert(args.name.clone(), entry);
+        Ok(())
+    })?;
+    Ok(format!("Added MCP server '{}' to {}.\n", args.name, file.path.display()))
+}
+
+fn remove(name: &str, file: &McpFile) -> Result<String, Fault> {
+    file.change(|servers| match servers.shift_remove(name) {
+        Some(_) => Ok(()),
+        None => Err(not_found(name)),
+    })?;
+    Ok(format!("Removed MCP server '{name}' from {}.\n", file.path.display()))
+}
+
+fn list(file: &McpFile) -> Result<String, Fault> {
+    let source = file.source()?;
+    let mut text = format!("MCP config file: {}\n", file.path.display());
+    if source.servers.is_empty() && source.bad.is_empty() {
+        text.push_str("No MCP servers configured.\n");
+    }
+    for server in &source.servers {
+        let off = if server.enabled { "" } else { " [disabled]" };
+        let (kind, target) = match &server.reach {
+            Reach::Stdio { command, args, .. } => {
+                let words: Vec<&str> =
+                    std::iter::once(command).chain(args).map(String::as_str).collect();
+                ("stdio", words.join(" "))
+            }
+            Reach::Remote { url, wire: RemoteWire::Http, .. } => ("http", url.clone()),
+            Reach::Remote { url, wire: RemoteWire::Sse, .. } => ("sse", url.clone()),
+        };
+        let oauth =
+            if is_oauth(&server.reach) { " [needs OAuth, not part of this version]" } else { "" };
+        let line = format!("  {} ({kind}): {target}{oauth}{off}", server.name);
+        text.push_str(clean_line(line.trim_end()).as_ref());
+        text.push('\n');
+    }
+    for bad in &source.bad {
+        text.push_str(&clean_line(&format!("  {} (invalid): {}", bad.name, bad.reason)));
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn auth(name: &str, file: &McpFile) -> Result<String, Fault> {
+    let server = find(name, file)?;
+    Err(Fault::Plain(if is_oauth(&server.reach) {
+        "OAuth for MCP servers is not part of this version yet; give the server a token with \
+         \"headers\" or \"bearerTokenEnvVar\" in mcp.json."
+            .to_owned()
+    } else {
+        format!("MCP server '{name}' does not use OAuth.")
+    }))
+}
+
+fn is_oauth(reach: &Reach) -> bool {
+    matches!(reach, Reach::Remote { auth: Auth::Oauth, .. })
+}
+
+fn find(name: &str, file: &McpFile) -> Result<crate::mcp::config::ServerConfig, Fault> {
+    let source = file.source()?;
+    if let Some(bad) = source.bad.iter().find(|bad| bad.name == name) {
+        return Err(Fault::Plain(format!("MCP server '{name}': {}.", bad.reason)));
+    }
+    source.servers.into_iter().find(|server| server.name == name).ok_or_else(|| not_found(name))
+}
+
+fn not_found(name: &str) -> Fault {
+    Fault::Plain(format!("MCP server '{name}' not found."))
+}

@@ -1,0 +1,90 @@
+//! `mcp_call`: calls a tool of a server by its name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::invoke::{Invoker, Target};
+use super::search::absent;
+use crate::mcp::catalog::Resolution;
+use crate::protocol::ToolReturnValue;
+use crate::tools::{CallContext, Effect, Tool, ToolReturn};
+
+/// How long a call to a tool that is not known waits for servers that are still starting.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The tool.
+pub(super) struct McpCall {
+    invoker: Arc<Invoker>,
+}
+
+impl McpCall {
+    pub fn new(invoker: Arc<Invoker>) -> Self {
+        Self { invoker }
+    }
+
+    fn target(&self, name: &str) -> Result<Target, String> {
+        let catalog = self.invoker.servers().catalog();
+        let resolution = catalog.resolve(name);
+        match (&resolution, resolution.fault(name)) {
+            (Resolution::Found(tool), _) => Ok(Target::new(tool)),
+            (_, fault) => Err(fault.unwrap_or_default()),
+        }
+    }
+}
+
+#[async_trait]
+impl Tool for McpCall {
+    fn name(&self) -> &str {
+        "mcp_call"
+    }
+
+    fn description(&self) -> &str {
+        include_str!("../../../assets/tools/mcp_call.md").trim_end()
+    }
+
+    fn parameters(&self) -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "description": "The tool's name, as mcp_search gives it."},
+                "arguments": {"type": "object", "description": "Its arguments, as its schema wants them.", "default": {}},
+            },
+            "required": ["name"],
+        })
+    }
+
+    fn effect(&self, arguments: &Value) -> Effect {
+        let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
+        self.target(name).map_or(Effect::Read, |target| target.effect())
+    }
+
+    async fn call(&self, mut arguments: Value, cx: &CallContext) -> ToolReturn {
+        let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let inner = match arguments.get_mut("arguments").map(Value::take) {
+            Some(Value::Object(inner)) => inner,
+            _ => Map::new(),
+        };
+        let servers = self.invoker.servers();
+        let mut target = self.target(&name);
+        if target.is_err() && !servers.is_settled() {
+            tokio::select! {
+                _ = servers.until(PATIENCE, || self.target(&name).is_ok()) => {}
+                () = cx.cancel.cancelled() => {}
+            }
+            target = self.target(&name);
+        }
+        match target {
+            Ok(target) => self.invoker.run(&target, inner, cx).await,
+            Err(mut fault) => {
+                if let Some(absent) = absent(&servers.view()) {
+                    fault.push(' ');
+                    fault.push_str(&absent);
+                }
+                ToolReturnValue::error(fault, "No such MCP tool").into()
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A tool of a server as a tool of its own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::invoke::{Invoker, Target};
+use crate::mcp::catalog;
+use crate::tools::{CallContext, Effect, Tool, ToolReturn};
+
+/// The tool.
+pub(super) struct DirectTool {
+    /// The name that the model knows.
+    qualified: String,
+    target: Target,
+    description: String,
+    invoker: Arc<Invoker>,
+}
+
+impl DirectTool {
+    pub fn new(tool: &catalog::Tool<'_>, invoker: Arc<Invoker>) -> Self {
+        let said =
+            if tool.description.is_empty() { "It has no description." } else { tool.description };
+        let description = format!("A tool of the MCP server `{}`. {said}", tool.server);
+        let qualified = tool.qualified.to_owned();
+        Self { qualified, target: Target::new(tool), description, invoker }
+    }
+}
+
+#[async_trait]
+impl Tool for DirectTool {
+    fn name(&self) -> &str {
+        &self.qualified
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn parameters(&self) -> Value {
+        // Model servers refuse a schema that is no object.
+        match &*self.target.schema {
+            Value::Object(schema) if schema.get("type").is_some_and(|kind| kind == "object") => {
+                Value::Object(schema.clone())
+            }
+            _ => json!({"type": "object", "properties": {}}),
+        }
+    }
+
+    fn check(&self, arguments: Value) -> Result<Value, String> {
+        match arguments {
+            // The call itself holds them against the schema, and mends nothing.
+            Value::Object(_) => Ok(arguments),
+            _ => Err("expected an object".to_owned()),
+        }
+    }
+
+    fn effect(&self, _: &Value) -> Effect {
+        self.target.effect()
+    }
+
+    async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        let Value::Object(arguments) = arguments else {
+            return ToolReturn::from(crate::protocol::ToolReturnValue::error(
+                "The arguments are no object.",
+                "Invalid arguments",
+            ));
+        };
+        self.invoker.run(&self.target, arguments, cx).await
+    }
+}

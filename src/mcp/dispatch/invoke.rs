@@ -1,0 +1,225 @@
+//! One call of one tool of a server, whichever way the model asked for it: checked, approved,
+//! called, its result made fit for the context.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, Value};
+
+use super::cache::{Cache, Key};
+use super::lock;
+use crate::mcp::bound::{bound_parts, fits};
+use crate::mcp::catalog::Tool;
+use crate::mcp::connection::CallError;
+use crate::mcp::content::Content;
+use crate::mcp::schema::digest::digest;
+use crate::mcp::schema::validate::violations;
+use crate::mcp::server::{Server, Status};
+use crate::mcp::servers::Servers;
+use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn};
+
+/// Results larger than this, in bytes, are not kept for a second call.
+const MAX_CACHED: usize = 1 << 20;
+
+/// The tool that is meant.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub qualified: String,
+    pub server: String,
+    /// What the server calls it.
+    pub name: String,
+    pub schema: Arc<Value>,
+    pub read_only: bool,
+}
+
+impl Target {
+    pub fn new(tool: &Tool<'_>) -> Self {
+        Self {
+            qualified: tool.qualified.to_owned(),
+            server: tool.server.to_owned(),
+            name: tool.name.to_owned(),
+            schema: Arc::clone(tool.schema),
+            read_only: tool.read_only,
+        }
+    }
+
+    /// What a call may do. The server's word counts for what may run beside it, not for approval.
+    pub fn effect(&self) -> Effect {
+        if self.read_only { Effect::Read } else { Effect::Write }
+    }
+}
+
+/// Runs calls.
+pub(super) struct Invoker {
+    servers: Arc<Servers>,
+    cache: Mutex<Cache>,
+}
+
+impl Invoker {
+    pub fn new(servers: Arc<Servers>) -> Self {
+        Self { servers, cache: Mutex::default() }
+    }
+
+    pub fn servers(&self) -> &Arc<Servers> {
+        &self.servers
+    }
+
+    /// Runs a call to its end.
+    pub async fn run(
+        &self,
+        target: &Target,
+        arguments: Map<String, Value>,
+        cx: &CallContext,
+    ) -> ToolReturn {
+        let arguments = Value::Object(arguments);
+        let wrong = violations(&target.schema, &arguments);
+        if !wrong.is_empty() {
+            let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            return ToolReturnValue::error(
+                format!(
+                    "Invalid arguments for {}: {}. Its arguments: {}",
+                    target.qualified,
+                    wrong.join("; "),
+                    digest(&target.schema)
+                ),
+                "Invalid arguments",
+            )
+            .into();
+        }
+        if let ApprovalVerdict::Rejected { feedback } =
+            cx.desk.approve(ask(target, &arguments, cx)).await
+        {
+            return ToolReturn::rejected(feedback.as_deref());
+        }
+        let Value::Object(arguments) = arguments else {
+            return ToolReturnValue::error("The arguments are no object.", "Invalid arguments")
+                .into();
+        };
+        let Some(server) = self.servers.get(&target.server) else {
+            return ToolReturnValue::error("The server is gone.", "No such MCP server").into();
+        };
+        let limits = *self.servers.limits();
+        let key = (target.read_only && !limits.cache_ttl.is_zero())
+            .then(|| Key::new(&target.qualified, &arguments, server.state().tries()));
+        let now = || cx.env.clock.instant();
+        if let Some(key) = &key
+            && let Some(mut kept) = lock(&self.cache).get(key, limits.cache_ttl, now())
+        {
+            kept.message = join(&kept.message, "This is the result of an earlier, equal call.");
+            return kept.into();
+        }
+        let timeout = self.servers.timeout_of(server);
+        let result = match server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live).await
+        {
+            Ok(result) => result,
+            Err(error) => return failure(target, server, error).into(),
+        };
+        let value = returned(Content::read(&result), limits.result_chars, cx).await;
+        if let Some(key) = key
+            && !value.is_error
+            && value.output.text().len() <= MAX_CACHED
+        {
+            lock(&self.cache).keep(key, value.clone(), now());
+        }
+        value.into()
+    }
+}
+
+/// The question for a person: server, tool and arguments can be read.
+fn ask(target: &Target, arguments: &Value, cx: &CallContext) -> ApprovalAsk {
+    let pretty = match arguments {
+        Value::Object(fields) if fields.is_empty() => "(no arguments)".to_owned(),
+        arguments => serde_json::to_string_pretty(arguments).unwrap_or_default(),
+    };
+    ApprovalAsk {
+        call_id: cx.call_id.clone(),
+        sender: target.qualified.clone(),
+        action: format!("mcp:{}:{}", target.server, target.name),
+        description: format!("Call MCP tool `{}` of server `{}`.", target.name, target.server),
+        display: vec![DisplayBlock::Brief { text: pretty }],
+    }
+}
+
+/// The result as the model gets it: texts bounded, the whole of them in a file.
+async fn returned(mut content: Content, limit: usize, cx: &CallContext) -> ToolReturnValue {
+    let mut message = String::new();
+    let text = content.text();
+    if !fits(&text, limit) {
+        let path = cx.spill_dir.join(format!("{}.txt", plain(&cx.call_id)));
+        let written = spill(path.clone(), text).await;
+        let whole_at = written.is_ok().then(|| path.display().to_string());
+        bound_parts(&mut content.parts, limit, whole_at.as_deref());
+        message = match whole_at {
+            Some(path) => format!(
+                "The result is cut; the whole of it is in `{path}`, which ReadFile and Grep can read."
+            ),
+            None => "The result is cut.".to_owned(),
+        };
+    }
+    let output = match content.parts.as_slice() {
+        [] => ToolOutput::Text(String::new()),
+        [ContentPart::Text { text }] => ToolOutput::Text(text.clone()),
+        _ => ToolOutput::Parts(content.parts),
+    };
+    if content.is_error {
+        let failed = "The tool returned an error; the output says what it is.";
+        let value = ToolReturnValue::error(join(failed, &message), "The MCP tool failed");
+        return ToolReturnValue { output, ..value };
+    }
+    ToolReturnValue { output, message, ..ToolReturnValue::default() }
+}
+
+fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValue {
+    let (name, of) = (&target.name, &target.server);
+    match error {
+        CallError::Timeout(after) => ToolReturnValue::error(
+            format!(
+                "Timeout: `{name}` of the MCP server `{of}` gave no result within {} s. It may have had \
+                 an effect all the same. If it needs longer, the user can raise `timeout` \
+                 (milliseconds) of the server in mcp.json, or mcp.client.tool_call_timeout_ms in \
+                 config.toml.",
+                after.as_secs_f64()
+            ),
+            "Timeout",
+        ),
+        CallError::Cancelled => ToolReturnValue::error("The call was cancelled.", "Cancelled"),
+        CallError::Refused(why) => ToolReturnValue::error(
+            format!("The MCP server `{of}` refused the call of `{name}`: {why}"),
+            "The MCP server refused",
+        ),
+        CallError::Closed(why) => {
+            let next = match server.state().status {
+                Status::Unauthorized => "",
+                Status::Disabled => " The user can switch it on with /mcp.",
+                _ => " It is probably not working; do not just try again.",
+            };
+            ToolReturnValue::error(
+                format!("The MCP server `{of}` is not connected: {why}.{next}"),
+                "MCP server not connected",
+            )
+        }
+    }
+}
+
+async fn spill(path: std::path::PathBuf, text: String) -> std::io::Result<()> {
+    let write = move || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::write(&path, text)
+    };
+    tokio::task::spawn_blocking(write).await.map_err(std::io::Error::other)?
+}
+
+/// A call's id as the name of a file.
+fn plain(call_id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    call_id.chars().take(64).map(plain).collect()
+}
+
+fn join(one: &str, other: &str) -> String {
+    match (one.is_empty(), other.is_empty()) {
+        (true, _) => other.to_owned(),
+        (_, true) => one.to_owned(),
+        _ => format!("{one} {other}"),
+    }
+}

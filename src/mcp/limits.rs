@@ -1,0 +1,92 @@
+//! The sizes that a user may set through the environment.
+
+use std::time::Duration;
+
+use crate::platform::Env;
+
+/// Sizes of what a model gets to see of MCP. Read once, when the program starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Characters of one result of `mcp_call` (`KIMI_MCP_RESULT_MAX_CHARS`).
+    pub result_chars: usize,
+    /// Tools in one answer of `mcp_search` (`KIMI_MCP_SEARCH_RESULT_CAP`).
+    pub search_results: usize,
+    /// Characters of a tool's description (`KIMI_MCP_DESC_MAX_CHARS`).
+    pub description_chars: usize,
+    /// How long the result of a read-only tool may be used again (`KIMI_MCP_CACHE_TTL_SECS`); zero
+    /// is never.
+    pub cache_ttl: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            result_chars: 12_000,
+            search_results: 5,
+            description_chars: 300,
+            cache_ttl: Duration::ZERO,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits that the environment names. What is not a whole number, or is a zero where nothing
+    /// would be left to see, counts as unset.
+    pub fn from_env(env: &Env) -> Self {
+        let number = |name: &str| env.var(name).and_then(|value| value.trim().parse::<u64>().ok());
+        let size = |name: &str, default: usize| {
+            let given = number(name).filter(|&size| size > 0);
+            given.and_then(|size| usize::try_from(size).ok()).unwrap_or(default)
+        };
+        let default = Self::default();
+        Self {
+            result_chars: size("KIMI_MCP_RESULT_MAX_CHARS", default.result_chars),
+            search_results: size("KIMI_MCP_SEARCH_RESULT_CAP", default.search_results),
+            description_chars: size("KIMI_MCP_DESC_MAX_CHARS", default.description_chars),
+            cache_ttl: number("KIMI_MCP_CACHE_TTL_SECS")
+                .map_or(default.cache_ttl, Duration::from_secs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::env::fixed;
+
+    #[test]
+    fn the_environment_decides() {
+        let env = fixed::env(
+            "/h",
+            &[
+                ("KIMI_MCP_RESULT_MAX_CHARS", "500"),
+                ("KIMI_MCP_SEARCH_RESULT_CAP", " 9 "),
+                ("KIMI_MCP_DESC_MAX_CHARS", "40"),
+                ("KIMI_MCP_CACHE_TTL_SECS", "30"),
+            ],
+        );
+        let expected = Limits {
+            result_chars: 500,
+            search_results: 9,
+            description_chars: 40,
+            cache_ttl: Duration::from_secs(30),
+        };
+        assert_eq!(Limits::from_env(&env), expected);
+    }
+
+    #[test]
+    fn what_is_no_number_is_the_default() {
+        for bad in ["", "0", "-1", "many", "1.5", "99999999999999999999999"] {
+            let env = fixed::env(
+                "/h",
+                &[
+                    ("KIMI_MCP_RESULT_MAX_CHARS", bad),
+                    ("KIMI_MCP_SEARCH_RESULT_CAP", bad),
+                    ("KIMI_MCP_DESC_MAX_CHARS", bad),
+                    ("KIMI_MCP_CACHE_TTL_SECS", bad),
+                ],
+            );
+            assert_eq!(Limits::from_env(&env), Limits::default(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Text of servers on its way to the model: one line, no control characters, no hidden ones, short.
+
+/// Ends a text that was cut.
+const ELLIPSIS: char = '…';
+
+/// The text on one line of at most `limit` characters, the mark of a cut included. Whitespace of any
+/// kind becomes single blanks; control characters and characters that cannot be seen vanish. No more
+/// of the text is read than is needed.
+pub fn one_line(text: &str, limit: usize) -> String {
+    let mut out = String::new();
+    let mut count = 0;
+    let mut gap = false;
+    // A text of nothing but hidden characters must not be read to its end.
+    for ch in text.chars().take(limit.saturating_mul(8).saturating_add(64)) {
+        if ch.is_whitespace() {
+            gap = !out.is_empty();
+            continue;
+        }
+        if is_hidden(ch) {
+            continue;
+        }
+        let needed = 1 + usize::from(gap);
+        if count + needed > limit {
+            return cut(out, limit);
+        }
+        if std::mem::take(&mut gap) {
+            out.push(' ');
+        }
+        out.push(ch);
+        count += needed;
+    }
+    out
+}
+
+/// The first `limit` bytes of a text, at a character boundary.
+pub fn prefix(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+/// Makes room for the mark of a cut in a text of about `limit` characters.
+fn cut(mut text: String, limit: usize) -> String {
+    if limit == 0 {
+        return String::new();
+    }
+    if text.chars().count() >= limit {
+        text.pop();
+    }
+    text.truncate(text.trim_end().len());
+    text.push(ELLIPSIS);
+    text
+}
+
+/// Control characters, format characters that hide or reorder text, and unassigned tags.
+fn is_hidden(ch: char) -> bool {
+    ch.is_control()
+        || matches!(ch,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn becomes_one_line() {
+        assert_eq!(one_line("  a\n\tb\u{1b}[31m \u{202e}c\u{200b} ", 80), "a b[31m c");
+        assert_eq!(one_line("", 80), "");
+        assert_eq!(one_line("\u{e0041}\u{e0042}", 80), "");
+    }
+
+    #[test]
+    fn is_cut_with_a_mark() {
+        assert_eq!(one_line("abcdef", 6), "abcdef");
+        assert_eq!(one_line("abcdefg", 6), "abcde…");
+        assert_eq!(one_line("abcd efg", 6), "abcd…");
+        assert_eq!(one_line("ab", 1), "…");
+        assert_eq!(one_line("ab", 0), "");
+    }
+
+    #[test]
+    fn a_prefix_ends_between_characters() {
+        assert_eq!(prefix("añb", 2), "a");
+        assert_eq!(prefix("añb", 3), "añ");
+        assert_eq!(prefix("añb", 99), "añb");
+        assert_eq!(prefix("日", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn stays_within_the_limit(text in any::<String>(), limit in 0usize..40) {
+            let line = one_line(&text, limit);
+            prop_assert!(line.chars().count() <= limit);
+            prop_assert!(!line.chars().any(|ch| is_hidden(ch) || ch == '\n'));
+            prop_assert_eq!(one_line(&line, limit), line);
+        }
+    }
+}

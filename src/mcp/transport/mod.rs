@@ -1,0 +1,52 @@
+//! How messages get to a server and back.
+//!
+//! Whatever the way, a server that floods is slowed down before the protocol engine sees it, and
+//! nothing that it sends is kept without a bound.
+
+mod http;
+mod lines;
+mod process;
+mod sse;
+mod stdio;
+mod throttle;
+
+pub(super) use http::{HttpError, client as http_client, headers, streamable};
+pub(super) use process::LastWords;
+pub(super) use sse::Sse;
+pub(super) use stdio::{Command, Stdio};
+pub(super) use throttle::Throttled;
+
+use rmcp::model::ServerJsonRpcMessage;
+use serde_json::{Value, json};
+
+/// The messages in a JSON text: one, or a batch of them. What is no message is left out.
+fn messages(text: &[u8]) -> Result<Vec<ServerJsonRpcMessage>, serde_json::Error> {
+    if text.trim_ascii_start().first() != Some(&b'[') {
+        return serde_json::from_slice(text).map(|message| vec![message]);
+    }
+    let batch: Vec<Value> = serde_json::from_slice(text)?;
+    Ok(batch.into_iter().filter_map(|message| serde_json::from_value(message).ok()).collect())
+}
+
+/// An answer in place of one that cannot be used.
+fn refusal(id: u64, why: &str) -> Option<ServerJsonRpcMessage> {
+    let error = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32603, "message": why}});
+    serde_json::from_value(error).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmcp::model::JsonRpcMessage;
+
+    #[test]
+    fn messages_come_alone_or_in_batches() {
+        let one = br#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        assert_eq!(messages(one).unwrap().len(), 1);
+        let batch =
+            br#" [{"jsonrpc":"2.0","id":1,"result":{}},5,{"jsonrpc":"2.0","id":2,"result":{}}]"#;
+        assert_eq!(messages(batch).unwrap().len(), 2);
+        assert!(messages(b"Listening on port 1").is_err());
+        assert!(matches!(refusal(3, "x"), Some(JsonRpcMessage::Error(_))));
+    }
+}

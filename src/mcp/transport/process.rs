@@ -1,0 +1,159 @@
+//! The child process of a server: started apart from everything else, gone when we are gone.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio as Standard;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, setsid};
+use tokio::process::Child;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// How long a server may take to end by itself once its input is closed, and again once it was
+/// asked to end.
+const GRACE: Duration = Duration::from_secs(2);
+/// The grace after the request to end.
+const TERM_GRACE: Duration = Duration::from_millis(500);
+
+/// Starts a command with piped standard streams in a session of its own, from the thread that
+/// starts all of them.
+///
+/// That thread lives as long as the process, which matters on Linux: a child is told to die with
+/// the thread that made it. It also keeps the work of forking away from the agent's thread.
+pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Child, Group)> {
+    let us = getpid();
+    command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
+    // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
+    unsafe {
+        command.pre_exec(move || {
+            setsid()?;
+            #[cfg(target_os = "linux")]
+            {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+                // The parent may have gone before the line above.
+                if getppid() != Some(us) {
+                    return Err(io::Error::from(io::ErrorKind::NotConnected));
+                }
+            }
+            #[cfg(not(target_os = "linux"))]
+            let _ = us;
+            Ok(())
+        });
+    }
+    let runtime = Handle::current();
+    let (answer, started) = oneshot::channel();
+    let job: Job = Box::new(move || {
+        let _runtime = runtime.enter();
+        let mut command = tokio::process::Command::from(command);
+        // Nobody may wait for the answer any more: the child is killed then, with its group.
+        let _ = answer.send(command.kill_on_drop(true).spawn().map(|child| {
+            let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+            (child, group)
+        }));
+    });
+    starter()?.send(job).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+    started.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+fn starter() -> io::Result<&'static Sender<Job>> {
+    static STARTER: OnceLock<Sender<Job>> = OnceLock::new();
+    if let Some(starter) = STARTER.get() {
+        return Ok(starter);
+    }
+    let (jobs, waiting) = channel::<Job>();
+    let run = move || waiting.into_iter().for_each(|job| job());
+    std::thread::Builder::new().name("mcp-start".to_owned()).spawn(run)?;
+    Ok(STARTER.get_or_init(|| jobs))
+}
+
+/// The process group of a server; killed when this is dropped.
+pub(super) struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(leader) = self.0 {
+            // It fails when nobody is left, which is what was wanted.
+            let _ = kill_process_group(leader, signal);
+        }
+    }
+
+    /// Waits for the process to end by itself, its input being closed; then asks the group to end,
+    /// then kills it.
+    pub async fn end(self, child: &mut Child) {
+        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+            self.signal(Signal::TERM);
+            // A stopped process takes the signal only when it goes on.
+            self.signal(Signal::CONT);
+            let _ = tokio::time::timeout(TERM_GRACE, child.wait()).await;
+        }
+        self.signal(Signal::KILL);
+        let _ = tokio::time::timeout(TERM_GRACE, child.wait()).await;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// What is known of a server that does not answer any more: how it ended, what it said last.
+#[derive(Debug, Clone, Default)]
+pub(in crate::mcp) struct LastWords(Arc<Mutex<Words>>);
+
+#[derive(Debug, Default)]
+struct Words {
+    end: Option<String>,
+    error_line: Option<String>,
+    /// The first line on its output that was no message.
+    noise: Option<String>,
+}
+
+impl LastWords {
+    fn with<T>(&self, look: impl FnOnce(&mut Words) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes how the process ended.
+    pub(super) fn ended(&self, how: String) {
+        self.with(|words| words.end = Some(how));
+    }
+
+    /// Notes a line of its error output.
+    pub(super) fn said(&self, line: &str) {
+        if !line.trim().is_empty() {
+            self.with(|words| words.error_line = Some(line.trim().to_owned()));
+        }
+    }
+
+    /// Notes a line on its output that is no message.
+    pub(super) fn made_noise(&self, line: &str) {
+        self.with(|words| {
+            words.noise.get_or_insert_with(|| line.trim().to_owned());
+        });
+    }
+
+    /// All of it as half a sentence for a person, if there is any.
+    pub fn told(&self) -> Option<String> {
+        self.with(|words| {
+            let mut told = words.end.clone().unwrap_or_default();
+            let said = match (&words.error_line, &words.noise) {
+                (Some(line), _) => format!("it said: {line}"),
+                (None, Some(line)) => format!("its output is no MCP: {line}"),
+                (None, None) => String::new(),
+            };
+            if !said.is_empty() {
+                if !told.is_empty() {
+                    told.push_str("; ");
+                }
+                told.push_str(&said);
+            }
+            (!told.is_empty()).then_some(told)
+        })
+    }
+}

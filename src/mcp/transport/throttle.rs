@@ -1,0 +1,149 @@
+//! Slows down a server that says more than anybody asked for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use rmcp::RoleClient;
+use rmcp::model::{JsonRpcMessage, ServerNotification};
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use tokio::time::Sleep;
+
+/// After so many messages that answer nothing, reading pauses.
+const BURST: u32 = 100;
+/// For how long: at most 2,000 such messages a second are read, whatever the server sends.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A transport that passes on answers as they come, and the rest at a bounded rate. Notifications
+/// that nobody waits for end here.
+pub(in crate::mcp) struct Throttled<T> {
+    inner: T,
+    unasked: u32,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Throttled<T> {
+    pub fn new(inner: T) -> Self {
+        Self { inner, unasked: 0, pause: None }
+    }
+
+    /// Counts a message; returns whether it is passed on.
+    fn admit(&mut self, message: &RxJsonRpcMessage<RoleClient>) -> bool {
+        let wanted = match message {
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => return true,
+            JsonRpcMessage::Request(_) => true,
+            JsonRpcMessage::Notification(message) => matches!(
+                message.notification,
+                ServerNotification::ToolListChangedNotification(_)
+                    | ServerNotification::CancelledNotification(_)
+                    | ServerNotification::ProgressNotification(_)
+            ),
+        };
+        self.unasked += 1;
+        if self.unasked >= BURST {
+            self.unasked = 0;
+            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+        }
+        wanted
+    }
+}
+
+impl<T: Transport<RoleClient>> Transport<RoleClient> for Throttled<T> {
+    type Error = T::Error;
+
+    fn send(
+        &mut self,
+        message: TxJsonRpcMessage<RoleClient>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.inner.send(message)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        loop {
+            // Kept in `self`: this future is dropped and made anew while it waits.
+            if let Some(pause) = &mut self.pause {
+                pause.await;
+                self.pause = None;
+            }
+            let message = self.inner.receive().await?;
+            if self.admit(&message) {
+                return Some(message);
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.inner.close().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    /// Says the same for ever.
+    struct Babbler(serde_json::Value);
+
+    impl Transport<RoleClient> for Babbler {
+        type Error = std::io::Error;
+
+        fn send(
+            &mut self,
+            _: TxJsonRpcMessage<RoleClient>,
+        ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+            std::future::ready(Ok(()))
+        }
+
+        async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+            serde_json::from_value(self.0.clone()).ok()
+        }
+
+        async fn close(&mut self) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+
+    fn message(value: serde_json::Value) -> RxJsonRpcMessage<RoleClient> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    async fn time_for(count: u32, message: serde_json::Value) -> Duration {
+        let mut transport = Throttled::new(Babbler(message));
+        let start = Instant::now();
+        for _ in 0..count {
+            transport.receive().await.unwrap();
+        }
+        start.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_slowed_down() {
+        let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+        assert!(time_for(3 * BURST, changed).await >= PAUSE * 2);
+        let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
+        assert!(time_for(3 * BURST, asked).await >= PAUSE * 2);
+    }
+
+    #[tokio::test]
+    async fn answers_are_not_slowed_down() {
+        let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
+        let mut transport = Throttled::new(Babbler(answer));
+        for _ in 0..10 * BURST {
+            transport.receive().await.unwrap();
+            assert!(transport.pause.is_none());
+        }
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_passed_on() {
+        let mut transport = Throttled::new(());
+        let mut admits = |value| transport.admit(&message(value));
+        assert!(!admits(json!({"jsonrpc": "2.0", "method": "notifications/message",
+            "params": {"level": "info", "data": "x"}})));
+        assert!(!admits(json!({"jsonrpc": "2.0", "method": "notifications/unheard_of"})));
+        assert!(admits(json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})));
+    }
+}

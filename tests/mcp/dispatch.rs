@@ -1,0 +1,165 @@
+//! What requests have of the servers, on the wire of the real program and of the real encoder.
+
+use serde_json::{Value, json};
+
+use super::server::{HttpServer, Script};
+use crate::support::model_server::{ModelServer, Recorded, Reply};
+use crate::support::program::{Home, json_lines};
+
+/// The bytes of `tools` in a body, as they were sent.
+fn tools_text(request: &Recorded) -> &str {
+    let from = request.raw.find("\"tools\":[").expect("tools") + "\"tools\":".len();
+    let (mut depth, mut in_text, mut escaped) = (0, false, false);
+    for (at, byte) in request.raw[from..].bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => {
+                depth -= 1;
+                if depth == 0 {
+                    return &request.raw[from..from + at + 1];
+                }
+            }
+            _ => {}
+        }
+    }
+    panic!("no end");
+}
+
+fn system(request: &Recorded) -> String {
+    request.body["messages"][0]["content"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Searches and calls, then says what it was told.
+fn finder(tool: &'static str) -> impl Fn(&Recorded, usize) -> Reply + Send + Sync + 'static {
+    move |request: &Recorded, index: usize| match index {
+        0 => Reply::new().tool_call("c1", "mcp_search", r#"{"query":"repeat a text"}"#),
+        1 => {
+            let arguments = json!({"name": tool, "arguments": {"text": "hello"}});
+            Reply::new().tool_call("c2", "mcp_call", &arguments.to_string())
+        }
+        _ => {
+            let last = request.body["messages"].as_array().unwrap().last().unwrap().clone();
+            Reply::new().text(format!("it said {}", last["content"]))
+        }
+    }
+}
+
+fn run(entries: &Value, config: &str) -> (Vec<Recorded>, String, Home) {
+    let server = ModelServer::start(finder("echo"));
+    let home = Home::new(&server.url());
+    home.write("share/config.toml", format!("{}{config}", Home::config(&server.url())));
+    home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
+    let ran = home.run(&["--print", "--final-message-only", "-p", "say hello"]);
+    ran.well();
+    (server.requests(), ran.out, home)
+}
+
+#[test]
+fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
+    const DEFERRED: &str = "[mcp]\nmode = \"deferred\"\n";
+    let http = HttpServer::start(Script::new());
+    let many = HttpServer::start(Script::new().more_tools(45));
+    let mut one = json!({"s": {"url": http.url("/mcp")}});
+    one["s"]["enabledTools"] = json!(["echo"]);
+    let mut three = one.clone();
+    three["many"] = json!({"url": many.url("/mcp")});
+    three["many"]["disabledTools"] = json!(["echo"]);
+    three["slow"] = Script::new().start("hang").entry();
+    let thousand: serde_json::Map<String, Value> = (0..1000)
+        .map(|n| (format!("server{n}"), json!({"url": "http://127.0.0.1:9/mcp"})))
+        .chain(one.as_object().unwrap().clone())
+        .collect();
+    let runs: Vec<_> = [one, three, Value::Object(thousand)]
+        .iter()
+        .map(|entries| {
+            let (requests, said, _home) = run(entries, DEFERRED);
+            assert!(said.contains("hello"), "{said}");
+            requests
+        })
+        .collect();
+    let first = tools_text(&runs[0][0]);
+    for request in runs.iter().flatten() {
+        assert_eq!(tools_text(request), first);
+        let added = system(request).split("# MCP tools").nth(1).unwrap_or_default().to_owned();
+        assert!(added.len() < 2_600 && added.lines().count() <= 22, "{} bytes", added.len());
+    }
+    for requests in &runs {
+        // Within a conversation nothing before the newest message changes.
+        assert!(requests.windows(2).all(|pair| system(&pair[0]) == system(&pair[1])));
+    }
+    let without = {
+        let (requests, ..) = run(&json!({}), DEFERRED);
+        tools_text(&requests[0]).len()
+    };
+    let pair = first.len() - without;
+    println!("the two tools take {pair} bytes");
+    assert!(pair <= 1_200, "{pair} bytes");
+    assert!(!first.contains("echo") && !first.contains("tool_0"));
+}
+
+#[test]
+fn a_model_finds_and_calls_a_tool() {
+    let (requests, said, home) = run(&json!({"my srv": Script::new().entry()}), "");
+    let found = requests[1].body["messages"].as_array().unwrap().last().unwrap().to_string();
+    assert!(found.contains("mcp__my_srv__echo") && found.contains("text"), "{found}");
+    assert!(said.contains("hello"), "{said}");
+    let records = json_lines(&home.session().join("wire.jsonl"));
+    let kinds: Vec<&str> =
+        records.iter().filter_map(|record| record["message"]["type"].as_str()).collect();
+    let at = |kind: &str| kinds.iter().position(|found| *found == kind);
+    assert!(at("MCPLoadingBegin") < at("MCPLoadingEnd"), "{kinds:?}");
+    assert!(at("MCPLoadingEnd") < at("TurnEnd"), "{kinds:?}");
+    let statuses: Vec<&Value> = records
+        .iter()
+        .map(|record| &record["message"]["payload"]["mcp_status"])
+        .filter(|status| status.is_object())
+        .collect();
+    let last = statuses.last().unwrap();
+    assert_eq!(last["servers"][0]["status"], "connected");
+    assert_eq!((&last["loading"], &last["total"]), (&json!(false), &json!(1)));
+}
+
+#[test]
+fn direct_mode_lists_the_tools_themselves() {
+    let server = ModelServer::start(vec![
+        Reply::new().tool_call("c1", "mcp__s__echo", r#"{"text":"hi"}"#),
+        Reply::new().text("done"),
+    ]);
+    let home = Home::new(&server.url());
+    home.write(
+        "share/config.toml",
+        format!("{}[mcp]\nmode = \"direct\"\n", Home::config(&server.url())),
+    );
+    let entry = json!({"s": Script::new().entry()}).to_string();
+    home.run(&["--print", "-p", "x", "--mcp-config", &entry]).well();
+    let requests = server.requests();
+    let tools = tools_text(&requests[0]);
+    assert!(tools.contains("\"mcp__s__echo\"") && !tools.contains("mcp_call"), "{tools}");
+    assert_eq!(tools, tools_text(&requests[1]));
+    assert!(requests[1].raw.contains("\"hi\"") || requests[1].raw.contains("hi"));
+}
+
+#[test]
+fn nothing_is_added_without_servers_and_bad_options_are_refused() {
+    let (requests, _, home) = run(&json!({}), "");
+    assert!(!requests[0].raw.contains("mcp_search"));
+    let records = std::fs::read_to_string(home.session().join("wire.jsonl")).unwrap();
+    assert!(!records.contains("MCPLoading"));
+    let ran = home.run(&["--print", "-p", "x", "--mcp-config", r#"{"s": {"url": 7}}"#]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("Invalid MCP config: s: url: expected a string"), "{}", ran.err);
+    // A broken file of the user's is told and costs nothing else.
+    home.write("share/mcp.json", "{\"token\": \"hunter2\", ");
+    let server = ModelServer::start(vec![Reply::new().text("fine")]);
+    home.write("share/config.toml", Home::config(&server.url()));
+    let ran = home.run(&["--print", "-p", "x"]);
+    ran.well();
+    assert!(
+        ran.err.contains("invalid JSON at line 1") && !ran.err.contains("hunter2"),
+        "{}",
+        ran.err
+    );
+}

@@ -1,0 +1,375 @@
+//! An MCP server that does what a test tells it, faults included: this test binary itself, started
+//! again, over its standard streams; or a thread behind a port.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::FromRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// Tells a process of this binary to be a server: a [`Script`] as JSON.
+const ROLE: &str = "KIMI_TEST_MCP";
+
+/// What a server does.
+#[derive(Clone, Default)]
+pub struct Script(Value);
+
+impl Script {
+    /// A server with the tools that [`Script::call`] knows.
+    pub fn new() -> Self {
+        Self(json!({}))
+    }
+
+    /// How it begins: `exit`, `hang` (reads and never answers), `deaf` (does not even read), `noise`,
+    /// `refuse`, `stubborn` (ignores the end of its input and the request to end).
+    pub fn start(self, how: &str) -> Self {
+        self.with("start", how.into())
+    }
+
+    /// So many tools more, `tool_0` and on.
+    pub fn more_tools(self, count: usize) -> Self {
+        self.with("more", count.into())
+    }
+
+    /// Lists so many tools at once.
+    pub fn page(self, size: usize) -> Self {
+        self.with("page", size.into())
+    }
+
+    /// Lists these as well, whatever they are.
+    pub fn raw_tools(self, tools: Value) -> Self {
+        self.with("raw", tools)
+    }
+
+    /// Writes every message it gets to this file, and its process id to the same with `.pid`.
+    pub fn log(self, path: &Path) -> Self {
+        self.with("log", path.to_str().unwrap().into())
+    }
+
+    fn with(mut self, key: &str, value: Value) -> Self {
+        self.0[key] = value;
+        self
+    }
+
+    /// An entry of `mcpServers` that starts it as a child process.
+    pub fn entry(&self) -> Value {
+        json!({
+            "command": std::env::current_exe().unwrap(),
+            "args": ["--exact", "mcp::server::serve", "--nocapture", "--test-threads=1"],
+            "env": {ROLE: self.0.to_string()},
+        })
+    }
+
+    fn says(&self, key: &str) -> &str {
+        self.0[key].as_str().unwrap_or_default()
+    }
+}
+
+/// Not a test: the server, when this process was started as one.
+#[test]
+fn serve() {
+    let Ok(script) = std::env::var(ROLE) else { return };
+    let script = Script(serde_json::from_str(&script).unwrap());
+    // SAFETY: nothing else in this process uses standard output any more.
+    let out = Arc::new(Mutex::new(unsafe { File::from_raw_fd(1) }));
+    // The harness has begun a line of its own.
+    writeln!(out.lock().unwrap()).unwrap();
+    let log = script.0["log"].as_str().map(PathBuf::from);
+    if let Some(log) = &log {
+        std::fs::write(log.with_extension("pid"), std::process::id().to_string()).unwrap();
+    }
+    match script.says("start") {
+        "exit" => {
+            eprintln!("cannot open the database");
+            std::process::exit(3);
+        }
+        "deaf" => std::thread::sleep(Duration::from_secs(600)),
+        "noise" => writeln!(out.lock().unwrap(), "Listening on stdio. Ready!").unwrap(),
+        "stubborn" => {
+            // SAFETY: only ignores a signal.
+            unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+        }
+        _ => {}
+    }
+    let mut session = Session { script: script.clone(), ..Session::default() };
+    for line in std::io::stdin().lock().lines() {
+        let Ok(line) = line else { break };
+        if let Some(log) = &log {
+            let mut log = File::options().append(true).create(true).open(log).unwrap();
+            writeln!(log, "{line}").unwrap();
+        }
+        let message: Value = serde_json::from_str(&line).unwrap();
+        for answer in session.answer(&message, &out) {
+            // One write: the flood of another thread must not come between.
+            out.lock().unwrap().write_all(format!("{answer}\n").as_bytes()).unwrap();
+        }
+    }
+    if script.says("start") == "stubborn" {
+        std::thread::sleep(Duration::from_secs(600));
+    }
+    std::process::exit(0);
+}
+
+/// One session of a server.
+#[derive(Default)]
+struct Session {
+    script: Script,
+    grown: bool,
+    calls: usize,
+}
+
+impl Session {
+    fn answer(&mut self, message: &Value, out: &Arc<Mutex<File>>) -> Vec<String> {
+        let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else {
+            return Vec::new();
+        };
+        if self.script.says("start") == "hang" {
+            return Vec::new();
+        }
+        let result = match method {
+            "initialize" if self.script.says("start") == "refuse" => {
+                let error = json!({"code": -32603, "message": "no licence"});
+                return vec![json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()];
+            }
+            "initialize" => json!({
+                "protocolVersion": message["params"]["protocolVersion"],
+                "capabilities": {"tools": {"listChanged": true}},
+                "serverInfo": {"name": "test", "version": "1"},
+                "instructions": "Things for tests.",
+            }),
+            "tools/list" => self.list(message["params"]["cursor"].as_str()),
+            "tools/call" => match self.call(id, &message["params"], out) {
+                Called::Result(result) => result,
+                Called::Raw(lines) => return lines,
+            },
+            "ping" => json!({}),
+            _ => {
+                let error = json!({"code": -32601, "message": "unknown"});
+                return vec![json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()];
+            }
+        };
+        vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
+    }
+
+    fn list(&self, cursor: Option<&str>) -> Value {
+        let tool = |name: &str, description: &str, schema: Value| json!({"name": name, "description": description, "inputSchema": schema});
+        let none = json!({"type": "object", "properties": {}});
+        let mut tools = vec![
+            tool(
+                "echo",
+                "Repeats a text.",
+                json!({"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}),
+            ),
+            tool("die", "Ends the server.", none.clone()),
+            tool("hang", "Never answers.", none.clone()),
+            tool("huge", "Answers with very much.", none.clone()),
+            tool("flood", "Sends notifications for ever.", none.clone()),
+            tool("grow", "Brings another tool.", none.clone()),
+            tool("count", "Counts its calls.", none.clone()),
+            tool("broken", "Answers with broken JSON.", none.clone()),
+        ];
+        tools[6]["annotations"] = json!({"readOnlyHint": true});
+        if self.grown {
+            tools.push(tool("grown", "Came later.", none.clone()));
+        }
+        for n in 0..self.script.0["more"].as_u64().unwrap_or(0) {
+            tools.push(tool(&format!("tool_{n}"), "One of many.", none.clone()));
+        }
+        tools.extend(self.script.0["raw"].as_array().cloned().unwrap_or_default());
+        let Some(page) = self.script.0["page"].as_u64() else { return json!({"tools": tools}) };
+        let from: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+        let to = (from + page as usize).min(tools.len());
+        let mut listed = json!({"tools": tools[from..to]});
+        if to < tools.len() {
+            listed["nextCursor"] = to.to_string().into();
+        }
+        listed
+    }
+
+    fn call(&mut self, id: &Value, params: &Value, out: &Arc<Mutex<File>>) -> Called {
+        self.calls += 1;
+        let text = |text: String| json!({"content": [{"type": "text", "text": text}]});
+        Called::Result(match params["name"].as_str().unwrap_or_default() {
+            "echo" => text(params["arguments"]["text"].as_str().unwrap_or("?").to_owned()),
+            "count" => text(self.calls.to_string()),
+            "die" => {
+                eprintln!("segmentation fault");
+                std::process::exit(9);
+            }
+            "hang" => return Called::Raw(Vec::new()),
+            "report" => {
+                let token = &params["_meta"]["progressToken"];
+                let report = json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                    "params": {"progressToken": token, "progress": 1, "total": 4, "message": "on it"}});
+                // It never gets any further.
+                return Called::Raw(vec![report.to_string()]);
+            }
+            "huge" => {
+                // One line of 100 MB, never whole in anybody's memory.
+                let mut out = out.lock().unwrap();
+                let begin = format!(
+                    "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\""
+                );
+                out.write_all(begin.as_bytes()).unwrap();
+                for _ in 0..100 {
+                    out.write_all(&vec![b'x'; 1 << 20]).unwrap();
+                }
+                out.write_all(b"\"}]}}\n").unwrap();
+                return Called::Raw(Vec::new());
+            }
+            "flood" => {
+                let out = Arc::clone(out);
+                std::thread::spawn(move || {
+                    let log = json!({"jsonrpc": "2.0", "method": "notifications/message",
+                        "params": {"level": "info", "data": "y".repeat(200)}});
+                    let changed =
+                        json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+                    let flood = format!("{log}\n{changed}\n");
+                    while out.lock().unwrap().write_all(flood.as_bytes()).is_ok() {}
+                });
+                text("flooding".to_owned())
+            }
+            "grow" => {
+                self.grown = true;
+                let changed =
+                    json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+                let result = text("grown".to_owned());
+                let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
+                return Called::Raw(vec![changed.to_string(), answer.to_string()]);
+            }
+            "broken" => {
+                let line =
+                    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":[}}");
+                return Called::Raw(vec![line]);
+            }
+            name => text(format!("{name} called")),
+        })
+    }
+}
+
+enum Called {
+    Result(Value),
+    Raw(Vec<String>),
+}
+
+/// A server behind a port; it ends with the test.
+pub struct HttpServer {
+    port: u16,
+    seen: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+struct Shared {
+    script: Script,
+    session: Mutex<Session>,
+    /// Streams of the older kind, by session.
+    streams: Mutex<HashMap<String, Sender<String>>>,
+    seen: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl HttpServer {
+    /// Answers `/mcp` with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
+    /// what lacks `authorization: Bearer sesame` when the script starts with `locked`.
+    pub fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+        let shared = Arc::new(Shared {
+            session: Mutex::new(Session { script: script.clone(), ..Session::default() }),
+            script,
+            streams: Mutex::default(),
+            seen: Arc::clone(&seen),
+        });
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || serve_http(stream, &shared));
+            }
+        });
+        Self { port, seen }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The requests: first line with headers, body.
+    pub fn seen(&self) -> Vec<(String, String)> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn serve_http(mut stream: TcpStream, shared: &Shared) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let lower = head.to_ascii_lowercase();
+    let length = lower.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+    let mut body = vec![0; length.and_then(|length| length.trim().parse().ok()).unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    let body = String::from_utf8(body).unwrap();
+    shared.seen.lock().unwrap().push((head.clone(), body.clone()));
+    let mut reply = |status: &str, headers: &str, body: &str| {
+        let length = body.len();
+        let text = format!(
+            "HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        let _ = stream.write_all(text.as_bytes());
+    };
+    if shared.script.says("start") == "locked" && !lower.contains("authorization: bearer sesame") {
+        return reply("401 Unauthorized", "www-authenticate: Bearer\r\n", "");
+    }
+    let out = Arc::new(Mutex::new(File::options().write(true).open("/dev/null").unwrap()));
+    let answers = |body: &str| {
+        let message: Value = serde_json::from_str(body).unwrap();
+        shared.session.lock().unwrap().answer(&message, &out).join("")
+    };
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let json = "content-type: application/json\r\nmcp-session-id: s1\r\n";
+    match (head.split(' ').next().unwrap_or_default(), path.as_str()) {
+        ("POST", "/mcp" | "/events") => match answers(&body) {
+            none if none.is_empty() => reply("202 Accepted", "", ""),
+            answer if path == "/mcp" => reply("200 OK", json, &answer),
+            answer => {
+                let text = format!("event: message\ndata: {answer}\n\n");
+                reply("200 OK", "content-type: text/event-stream\r\nmcp-session-id: s1\r\n", &text);
+            }
+        },
+        ("GET", "/sse") => {
+            let (sender, events) = channel();
+            shared.streams.lock().unwrap().insert("1".to_owned(), sender);
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let first = "event: endpoint\ndata: /messages?session=1\n\n";
+            let _ = stream.write_all(format!("{head}{first}").as_bytes());
+            while let Ok(event) = events.recv() {
+                if stream
+                    .write_all(format!("event: message\ndata: {event}\n\n").as_bytes())
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        }
+        ("POST", "/messages?session=1") => {
+            let answer = answers(&body);
+            reply("202 Accepted", "", "");
+            if !answer.is_empty()
+                && let Some(stream) = shared.streams.lock().unwrap().get("1")
+            {
+                let _ = stream.send(answer);
+            }
+        }
+        ("DELETE", _) => reply("200 OK", "", ""),
+        _ => reply("405 Method Not Allowed", "", ""),
+    }
+}
