@@ -197,3 +197,20 @@ fn number_in(world: &World, name: &str) -> i32 {
     let path = world.work().join(name);
     wait_until(name, || std::fs::read_to_string(&path).ok()?.trim().parse().ok())
 }
+
+/// A terminal that goes in the middle of everything: whoever reads it at that moment must not read it
+/// for ever.
+#[test]
+fn a_terminal_that_goes_away_in_mid_stream_ends_it() {
+    let words = "word ".repeat(40);
+    for _ in 0..6 {
+        let text = (1..=400).map(|n| format!("{n} {words}\n")).collect::<String>();
+        let reply = Reply::new().pace(std::time::Duration::from_millis(2)).text(&text);
+        let (_world, mut kimi) = start(vec![reply]);
+        kimi.ask("go");
+        kimi.wait_text("word");
+        let program = program(&kimi);
+        drop(kimi);
+        gone(program);
+    }
+}

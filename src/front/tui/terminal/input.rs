@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures_util::StreamExt;
+use futures_util::StreamExt as _;
 
 use super::Size;
 use super::tty::Tty;
@@ -160,7 +160,7 @@ impl Events {
                 event
             } else if let Some(deadline) = self.burst.deadline() {
                 let left = deadline.saturating_duration_since(self.clock.instant());
-                match tokio::time::timeout(left, self.stream.next()).await {
+                match tokio::time::timeout(left, self.event()).await {
                     Ok(event) => event,
                     Err(_) => {
                         // The timer may be a little ahead of the clock.
@@ -170,7 +170,7 @@ impl Events {
                     }
                 }
             } else {
-                self.stream.next().await
+                self.event().await
             };
             self.take(event, &mut out)?;
             while let Some(event) = self.at_once().await {
@@ -191,12 +191,30 @@ impl Events {
     /// waker it is given until an event comes.
     async fn at_once(&mut self) -> Option<Option<std::io::Result<Event>>> {
         poll_fn(|context| {
+            if self.is_gone() {
+                return Poll::Ready(Some(None));
+            }
             Poll::Ready(match self.stream.poll_next_unpin(context) {
                 Poll::Ready(event) => Some(event),
                 Poll::Pending => None,
             })
         })
         .await
+    }
+
+    /// The next event, however long it takes.
+    async fn event(&mut self) -> Option<std::io::Result<Event>> {
+        poll_fn(|context| {
+            if self.is_gone() {
+                return Poll::Ready(None);
+            }
+            self.stream.poll_next_unpin(context)
+        })
+        .await
+    }
+
+    fn is_gone(&self) -> bool {
+        self.tty.as_ref().is_some_and(Tty::is_gone)
     }
 
     /// `None` when there is nothing more to come.

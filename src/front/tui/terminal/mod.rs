@@ -10,6 +10,7 @@ mod capability;
 mod docked;
 pub mod encode;
 mod geometry;
+mod hangup;
 pub mod input;
 mod mark;
 mod screen;

@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::input::{Events, Input};
-use super::{Alternate, Capability, Docked, Return, Session, Size, Tty};
+use super::{Alternate, Capability, Docked, Return, Session, Size, Tty, hangup};
 use crate::front::tui::status::notify::Channel;
 use crate::front::tui::status::progress::Progress;
 use crate::front::tui::status::title::{State, Title};
@@ -67,6 +67,9 @@ impl Screen {
         let session = Session::start(&tty, capability).map_err(io::Error::other)?;
         let mut docked = Docked::with_capability(tty.try_clone()?, tty.size(), capability);
         docked.enter()?;
+        if let Err(error) = hangup::watch(&tty) {
+            tracing::warn!(%error, "nobody watches whether the terminal goes away");
+        }
         Ok(Self {
             capability,
             docked,

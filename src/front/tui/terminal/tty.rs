@@ -68,6 +68,20 @@ impl Tty {
         }
     }
 
+    /// Whether the other side has gone: nothing will ever come from it, and nothing reaches it.
+    pub fn is_gone(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let mut ends = [PollFd::new(&self.file, PollFlags::empty())];
+            let looked = poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+            let [end] = ends;
+            looked.is_ok() && end.revents().contains(PollFlags::HUP)
+        }
+        #[cfg(not(unix))]
+        false
+    }
+
     #[cfg(unix)]
     pub(super) fn file(&self) -> &File {
         &self.file
