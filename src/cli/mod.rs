@@ -9,6 +9,7 @@ mod info;
 mod launch;
 mod mcp;
 mod run;
+mod servers;
 mod usage_error;
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     match &args.command {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
-        Some(Command::Mcp { command }) => return mcp::run(command, &env),
+        Some(Command::Mcp { command }) => return servers::run(command, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

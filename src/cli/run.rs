@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain};
+use super::{ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp};
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource};
 use crate::front::ending::resume_hint;
@@ -11,7 +11,6 @@ use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
-use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;
 use crate::mcp::limits::Limits;
 use crate::mcp::servers::{Servers, Sources};
@@ -63,7 +62,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     let mut loaded = Config::load(&source, env)?;
     loaded.warnings.extend(loaded.config.unused_warning());
     let share = ShareDir::from_env(env);
-    let mcp = servers(launch, env, &share, &loaded.config)?;
+    let servers = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
         env: env.clone(),
         store: SessionStore::new(share),
@@ -80,7 +79,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             },
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
-            mcp: Some(Arc::new(mcp)),
+            mcp: Some(Arc::new(servers)),
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })
@@ -93,20 +92,10 @@ fn servers(
     env: &Env,
     share: &ShareDir,
     config: &Config,
-) -> Result<Servers, UsageError> {
-    let files = launch.mcp.files.iter().map(|(_, servers)| ("--mcp-config-file", servers));
-    let inline = launch.mcp.inline.iter().map(|servers| ("--mcp-config", servers));
-    let given = files.chain(inline).map(|(option, servers)| {
-        let wrong = |why: String| UsageError::invalid(option, format!("Invalid MCP config: {why}"));
-        let source = Source::read(servers).map_err(wrong)?;
-        match source.bad.first() {
-            Some(bad) => Err(wrong(format!("{}: {}", bad.name, bad.reason))),
-            None => Ok(source),
-        }
-    });
+) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
-        given: given.collect::<Result<_, _>>()?,
+        given: mcp::check(&launch.mcp)?,
     };
     let around = Surroundings {
         env: env.clone(),
