@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::ctl::{CtlCommand, EXIT_STATUS};
-use super::mcp::McpCommand;
+use super::servers::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Columns of the help text. Fixed, so that it reads the same in a pipe and on every terminal.

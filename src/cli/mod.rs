@@ -10,6 +10,7 @@ mod info;
 mod launch;
 mod mcp;
 mod run;
+mod servers;
 mod usage_error;
 
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
         Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
-        Some(Command::Mcp { command }) => return mcp::run(command, &env),
+        Some(Command::Mcp { command }) => return servers::run(command, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }

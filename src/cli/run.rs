@@ -74,7 +74,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
-    let mcp = servers(launch, env, &share, &loaded.config)?;
+    let servers = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
         env: env.clone(),
         store: SessionStore::new(share),
@@ -92,7 +92,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             agent: Some(Arc::new(agent)),
-            mcp: Some(Arc::new(mcp)),
+            mcp: Some(Arc::new(servers)),
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })

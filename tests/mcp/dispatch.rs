@@ -149,8 +149,12 @@ fn nothing_is_added_without_servers_and_bad_options_are_refused() {
     let records = std::fs::read_to_string(home.session().join("wire.jsonl")).unwrap();
     assert!(!records.contains("MCPLoading"));
     let ran = home.run(&["--print", "-p", "x", "--mcp-config", r#"{"s": {"url": 7}}"#]);
-    assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("Invalid MCP config: s: url: expected a string"), "{}", ran.err);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.err.contains("--mcp-config: MCP server \"s\": url: expected a string"),
+        "{}",
+        ran.err
+    );
     // A broken file of the user's is told and costs nothing else.
     home.write("share/mcp.json", "{\"token\": \"hunter2\", ");
     let server = ModelServer::start(vec![Reply::new().text("fine")]);

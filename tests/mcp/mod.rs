@@ -7,3 +7,4 @@ mod calls;
 mod cli;
 mod dispatch;
 mod lifecycle;
+mod offer;

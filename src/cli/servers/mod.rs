@@ -1,7 +1,6 @@
 //! `kimi mcp`: the servers in `mcp.json` of the data directory (mcp.md section 6).
 
 mod edit;
-mod given;
 mod probe;
 
 use clap::{ArgAction, Subcommand};
@@ -12,7 +11,6 @@ use crate::mcp::config::{Auth, Reach, RemoteWire, Source};
 use crate::platform::Env;
 use crate::store::ShareDir;
 use edit::McpFile;
-pub(super) use given::check;
 
 /// What to do with the servers.
 #[derive(Debug, Subcommand)]

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use crate::cli::McpServers;
+use super::McpServers;
 use crate::mcp::config::Source;
 
 /// Why the servers of an option cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {problem}.")]
-pub(in crate::cli) struct McpError {
+pub(super) struct McpError {
     /// The option, or the file.
     origin: String,
     /// Names the server and its field, never a value: it may be a secret.
@@ -19,7 +19,7 @@ pub(in crate::cli) struct McpError {
 
 /// Checks what was given and returns it in the order in which it is laid over each other: files, then
 /// texts. Somebody asked for these servers by name, so that one that makes no sense is an error.
-pub(in crate::cli) fn check(given: &McpServers) -> Result<Vec<Source>, McpError> {
+pub(super) fn check(given: &McpServers) -> Result<Vec<Source>, McpError> {
     let files = given.files.iter().map(|(path, object)| (Some(path), object));
     let texts = given.inline.iter().map(|object| (None, object));
     files.chain(texts).map(|(path, object)| read(path, object)).collect()
