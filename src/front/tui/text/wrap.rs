@@ -149,9 +149,11 @@ fn may_break(before: Kind, after: Kind) -> bool {
 }
 
 fn kind(cluster: &str) -> Kind {
-    let Some(first) = cluster.chars().next() else { return Kind::Word };
+    let mut chars = cluster.chars();
+    let Some(first) = chars.next() else { return Kind::Word };
     match first {
-        ' ' | '\t' | '\n' | '\u{3000}' => Kind::Blank,
+        // A mark that stands on a blank is seen: that one does not vanish.
+        ' ' | '\t' | '\n' | '\u{3000}' if chars.as_str().is_empty() => Kind::Blank,
         '。' | '、' | '，' | '．' | '！' | '？' | '：' | '；' | '）' | '］' | '｝' | '」'
         | '』' | '】' | '〉' | '》' | '〕' | 'ー' | '々' | '…' => Kind::Closing,
         '（' | '［' | '｛' | '「' | '『' | '【' | '〈' | '《' | '〔' => Kind::Opening,
