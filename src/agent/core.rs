@@ -106,14 +106,14 @@ impl Core {
         *lock(&self.llm) = Some(llm);
     }
 
-    /// Keeps a message for the running turn, or for the next one when none runs.
+    /// Keeps a message for the running turn.
     pub fn steer(&self, input: UserInput) {
         lock(&self.steers).push_back(input);
     }
 
-    /// Puts a message back that could not be given to the turn.
-    pub fn return_steer(&self, input: UserInput) {
-        lock(&self.steers).push_front(input);
+    /// Forgets the messages that came too late for the turn.
+    pub fn drop_steers(&self) {
+        lock(&self.steers).clear();
     }
 
     /// The oldest message that waits for the turn.

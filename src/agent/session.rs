@@ -258,7 +258,9 @@ impl Actor {
     async fn take(&mut self, op: Op) {
         match op {
             Op::Prompt { id, input } => self.begin_turn(id, input).await,
-            Op::Steer { input } => self.core.steer(input),
+            Op::Steer { input } if self.turn.is_some() => self.core.steer(input),
+            // Too late: the front end has heard of the end of the turn by now.
+            Op::Steer { .. } => {}
             Op::Cancel => {
                 if let Some(running) = &self.turn {
                     running.cancel.cancel();
@@ -317,6 +319,7 @@ impl Actor {
         });
         let kept = self.write_last_answer(running.answers).await;
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        self.core.drop_steers();
         self.core.hub.outcome(running.op_id, outcome);
     }
 

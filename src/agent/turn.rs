@@ -81,8 +81,6 @@ impl Turn<'_> {
     /// Puts the user's message into the conversation, after all that belongs before it.
     async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
         self.core.context.lock().await.answer_open_calls()?;
-        // What was meant for a turn that was stopped before it could be delivered.
-        self.take_steers().await?;
         let mut context = self.core.context.lock().await;
         context.checkpoint()?;
         context.push(Message::user(parts))
@@ -149,11 +147,8 @@ impl Turn<'_> {
                 None => input,
             };
             let message = Message::user(input.clone().into_parts());
-            if let Err(error) = self.core.context.lock().await.push(message) {
-                // Not told to anybody yet: the next turn may take it.
-                self.core.return_steer(input);
-                return Err(error);
-            }
+            // When this fails it is not told to be taken in, and the front end still has it.
+            self.core.context.lock().await.push(message)?;
             self.core.hub.event(Event::SteerInput { user_input: input });
             any = true;
         }

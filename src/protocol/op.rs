@@ -10,7 +10,9 @@ use super::{Event, Request, Response, UserInput};
 pub enum Op {
     /// Run a turn. Answered by a [`Message::Outcome`] with the same id, always.
     Prompt { id: String, input: UserInput },
-    /// Give a message to the running turn.
+    /// Give a message to the running turn, which takes it in between two steps and says so with
+    /// [`Event::SteerInput`], one for each in their order. One that is not said to be taken in by the
+    /// time of the [`Message::Outcome`] came too late: nobody has it but the front end.
     Steer { input: UserInput },
     /// Stop the running turn. Nothing happens when none runs.
     Cancel,

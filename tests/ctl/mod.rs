@@ -3,6 +3,7 @@
 mod asks;
 mod finding;
 mod print;
+mod queue;
 mod turns;
 
 use std::io::Write;

@@ -158,8 +158,23 @@ fn a_turn_is_interrupted_and_messages_queue() {
     assert_eq!((&queued["receipt"]["n"], &queued["receipt"]["turn"]), (&json!(2), &Value::Null));
     assert_eq!(queued["state"]["queued"], 1, "{queued}");
     assert_eq!(line.ask(json!({"op": "interrupt"}))["ok"], true);
+    // Nobody sits there to send the second one again.
     let state = line.wait("idle");
-    assert_eq!((&state["last"]["finish"], &state["queued"]), (&json!("cancelled"), &json!(1)));
+    assert_eq!((&state["last"]["finish"], &state["last"]["turn"]), (&json!("done"), &json!(2)));
+    assert_eq!((&state["queued"], &state["input"]["turn"]), (&json!(0), &json!(2)));
+    assert_eq!(line.ask(json!({"op": "last"}))["text"], "Second.");
+}
+
+#[test]
+fn a_turn_without_an_answer_has_none() {
+    let call = Reply::new().tool_call("c1", "Shell", r#"{"command":"true"}"#);
+    let world = World::new(vec![call]);
+    let (_kimi, mut line) = idle(&world);
+    line.send("one");
+    line.wait("ask");
+    assert_eq!(line.ask(json!({"op": "interrupt"}))["ok"], true);
+    let state = line.wait("idle");
+    assert_eq!((&state["last"]["finish"], &state["queued"]), (&json!("cancelled"), &json!(0)));
     assert!(state["last"]["path"].is_null(), "no answer: {state}");
     line.refused(json!({"op": "last"}), "no_answer");
 }

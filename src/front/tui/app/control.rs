@@ -5,6 +5,7 @@
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::herald::{Glance, Herald};
+use super::turns::Queued;
 use super::{App, TuiError};
 use crate::front::control::{Asked, Control};
 use crate::front::tui::cells::Severity;
@@ -89,7 +90,7 @@ impl App {
             cwd: &self.info.work_dir,
             model: self.info.model.as_deref(),
             context: self.context,
-            queued: self.queue.len(),
+            queued: self.queue.len() + self.steering.len(),
             input: self.books.input(),
             ask: front.map(|dialog| (dialog.request_id(), self.dialogs.len() - 1)),
             last: self.books.last(),
@@ -166,12 +167,12 @@ impl App {
             }
             Some((Resolved::Agent, _)) => {
                 self.remember(&text);
-                let queued = self.take_in_text(text.trim());
+                let queued = Queued { by_program: true, ..self.take_in_text(text.trim()) };
                 self.enqueue(queued)?;
             }
             None => {
                 self.remember(&text);
-                let queued = self.take_in_text(&text);
+                let queued = Queued { by_program: true, ..self.take_in_text(&text) };
                 if steer && self.busy() {
                     self.steer_with(queued);
                 } else {

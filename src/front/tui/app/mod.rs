@@ -117,6 +117,8 @@ struct App {
     composer: Composer,
     turn: Option<RunningTurn>,
     queue: VecDeque<Queued>,
+    /// What the running turn was given and has not taken in yet.
+    steering: VecDeque<Queued>,
     dialogs: VecDeque<Box<dyn Dialog>>,
     pane: Option<Pane>,
     /// Closing the session picker that was asked for on the command line ends the program.
@@ -190,6 +192,7 @@ impl App {
             composer,
             turn: None,
             queue: VecDeque::new(),
+            steering: VecDeque::new(),
             dialogs: VecDeque::new(),
             pane: None,
             picker_at_start: options.picker,

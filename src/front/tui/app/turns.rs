@@ -25,12 +25,14 @@ pub(super) struct RunningTurn {
     pub cancelled: bool,
 }
 
-/// A message that waits for the running turn to end.
+/// A message that waits for the running turn to end, or to take it in.
 pub(super) struct Queued {
     /// Which message of this process it is.
     pub n: u64,
     pub input: UserInput,
     pub shown: String,
+    /// Nobody sits there to send it again: it goes out also when the turn before it did not end well.
+    pub by_program: bool,
 }
 
 impl App {
@@ -44,7 +46,7 @@ impl App {
             parts.extend(submission.attachments);
             UserInput::Parts(parts)
         };
-        Queued { n, input, shown: submission.shown }
+        Queued { n, input, shown: submission.shown, by_program: false }
     }
 
     /// The same for plain text.
@@ -114,7 +116,7 @@ impl App {
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
-        let Queued { n, input, shown } = queued;
+        let Queued { n, input, shown, .. } = queued;
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
@@ -147,11 +149,18 @@ impl App {
         Ok(())
     }
 
-    /// Gives a message to the running turn.
+    /// Gives a message to the running turn. It is kept until the turn has taken it in.
     pub(super) fn steer_with(&mut self, queued: Queued) {
-        self.books.place(queued.n);
-        self.session.submit(Op::Steer { input: queued.input });
+        self.session.submit(Op::Steer { input: queued.input.clone() });
+        self.steering.push_back(queued);
         self.toast("steer", "sent into the running turn");
+    }
+
+    /// What came too late for the turn is the first in the queue.
+    fn requeue_steers(&mut self) {
+        for queued in self.steering.drain(..).rev() {
+            self.queue.push_front(queued);
+        }
     }
 
     /// Stops the running turn.
@@ -193,6 +202,11 @@ impl App {
                     prompt_mark(&self.env, &self.host.options.work_dir, info.thinking);
             }
             Event::StatusUpdate(status) => self.on_status(status),
+            Event::SteerInput { .. } => {
+                if let Some(queued) = self.steering.pop_front() {
+                    self.books.place(queued.n);
+                }
+            }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
             _ => {}
         }
@@ -243,6 +257,7 @@ impl App {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
+        self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
@@ -258,16 +273,14 @@ impl App {
             };
             self.screen.attract(words);
         }
-        match outcome {
-            Outcome::Finished { .. } => {
-                if let Some(queued) = self.queue.pop_front() {
-                    return self.start_turn(queued);
-                }
-            }
-            _ if !self.queue.is_empty() => {
-                self.toast("queue", "the queue waits: enter sends the next message, ↑ edits it");
-            }
-            _ => {}
+        let by_program = self.queue.front().is_some_and(|queued| queued.by_program);
+        if (by_program || matches!(outcome, Outcome::Finished { .. }))
+            && let Some(queued) = self.queue.pop_front()
+        {
+            return self.start_turn(queued);
+        }
+        if !self.queue.is_empty() {
+            self.toast("queue", "the queue waits: enter sends the next message, ↑ edits it");
         }
         self.draw()
     }

@@ -1,0 +1,75 @@
+//! Messages of programs behind a turn that does not end well, and messages into a turn that ends.
+
+use serde_json::json;
+
+use super::{ctl, end, listed, start, state};
+use crate::support::model_server::{Gate, Recorded, Reply};
+use crate::tui::world::World;
+
+/// Waits until so many messages wait in the queue.
+fn queued(world: &World, count: u64) {
+    while state(world)["queued"] != count {
+        std::thread::yield_now();
+    }
+}
+
+/// Nobody sits there to send it again.
+#[test]
+fn a_message_of_a_program_goes_out_after_an_interrupt() {
+    let world = World::new(|request: &Recorded, index: usize| match index {
+        0 => Reply::new().text("A long st").stall(),
+        _ => Reply::new().text(format!("You said: {}", request.last_user_text())),
+    });
+    let kimi = world.start(&[]);
+    listed(&world, 1);
+    ctl(&world, &["send", "one"]).well();
+    kimi.wait_text("A long st");
+    let second = start(&world, &["send", "--wait", "two"], "");
+    queued(&world, 1);
+    ctl(&world, &["interrupt"]).well();
+    assert!(end(second).well().out.ends_with("two"));
+}
+
+#[test]
+fn a_message_of_a_program_goes_out_after_a_failure() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let world = World::new(move |request: &Recorded, index: usize| match index {
+        0 => {
+            Reply::new().text("Be").wait(&held).bytes("data: {\"error\":{\"message\":\"no\"}}\n\n")
+        }
+        1 => Reply::new().text(format!("You said: {}", request.last_user_text())),
+        _ => Reply::status(400, json!({"error": {"message": "no"}})),
+    });
+    let kimi = world.start(&[]);
+    listed(&world, 1);
+    ctl(&world, &["send", "one"]).well();
+    kimi.wait_text("Be");
+    let (second, third) = (
+        start(&world, &["send", "--wait", "two"], ""),
+        start(&world, &["wait", "--turn", "2"], ""),
+    );
+    queued(&world, 1);
+    gate.open();
+    // Whether the first fails or is tried again: the second message has a turn, and it ends.
+    let second = end(second);
+    assert!(matches!(second.code, Some(0 | 11)), "{second:?}");
+    assert!(end(third).out.contains("idle"));
+    assert_eq!(state(&world)["queued"], 0);
+}
+
+/// A message that misses the end of its turn begins the next: it is answered in any case, and by
+/// nothing else than its own answer.
+#[test]
+fn a_message_into_a_turn_that_ends_is_never_lost() {
+    let world = World::new(|request: &Recorded, _: usize| {
+        Reply::new().text(format!("You said: {}", request.last_user_text()))
+    });
+    let _kimi = world.start(&[]);
+    listed(&world, 1);
+    for n in 0..12 {
+        ctl(&world, &["send", &format!("first {n}")]).well();
+        let steered = ctl(&world, &["send", "--steer", "--wait", &format!("second {n}")]);
+        assert_eq!(steered.well().out, format!("You said: second {n}"), "{steered:?}");
+    }
+}
