@@ -7,6 +7,7 @@ mod layout;
 mod matrix;
 mod readers;
 mod samples;
+mod servers;
 mod turns;
 mod watched;
 

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::{count, elapsed_whole};
 use super::row;
-use crate::front::tui::text::truncate;
+use crate::front::tui::text::{defuse_line, truncate};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{TodoItem, TodoStatus};
 
@@ -66,7 +66,7 @@ pub fn notice(
     let mut rows = row::paragraph(&text, severity.style(theme), columns, 2);
     let room = columns.saturating_sub(3).max(1);
     let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, 2);
-    rows.extend(body.into_iter().map(|line| row::prefixed("   ".into(), line)));
+    rows.extend(body.into_iter().map(|line| defuse_line(row::prefixed("   ".into(), line))));
     if hidden > 0 {
         rows.push(row::row([Span::styled("  …", row::trace(theme))]));
     }

@@ -4,7 +4,8 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::front::tui::text::{
-    clean, clean_line, defuse, line_width, prose, truncate, visible, visible_line, width, wrap_line,
+    clean, clean_line, defuse, defuse_line, line_width, prose, truncate, visible, visible_line,
+    width, wrap_line,
 };
 use crate::front::tui::theme::{Theme, Tone};
 
@@ -62,7 +63,7 @@ pub fn wrap_text(text: &str, style: Style, columns: usize) -> Vec<Line<'static>>
 }
 
 /// Foreign text cleaned and wrapped after one blank; rows after the first are indented by `hang`
-/// more.
+/// more. No row begins like a spinner or a rule, wherever it was broken.
 pub fn paragraph(text: &str, style: Style, columns: usize, hang: usize) -> Vec<Line<'static>> {
     let room = columns.saturating_sub(1).max(1);
     let text = foreign(text);
@@ -70,7 +71,7 @@ pub fn paragraph(text: &str, style: Style, columns: usize, hang: usize) -> Vec<L
     for line in logical_lines(&text) {
         let line = Line::from(Span::styled(line.to_owned(), style));
         for wrapped in wrap_line(&line, room, hang.min(room / 2)) {
-            rows.push(row(wrapped.spans));
+            rows.push(defuse_line(row(wrapped.spans)));
         }
     }
     rows

@@ -7,7 +7,7 @@
 use ratatui::text::Line;
 
 /// U+2060 WORD JOINER: takes no column, and terminals and multiplexers keep it in its place.
-const JOINER: char = '\u{2060}';
+pub const JOINER: char = '\u{2060}';
 
 /// `text` with word joiners where a row of it could be taken for the prompt (`✨`/`💫` before a blank
 /// or the end), a frame (`╭─`, `╰─`), the status bar (`context: 1`, `agent (`, `shell (`), a spinner

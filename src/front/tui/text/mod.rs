@@ -16,7 +16,7 @@ mod tests;
 
 pub use ansi::{MAX_ANSI_BYTES, ansi_lines};
 pub use clean::{clean, clean_line};
-pub use defuse::{defuse, defuse_line};
+pub use defuse::{JOINER, defuse, defuse_line};
 pub use visible::{hides, prose, prose_line, visible, visible_line};
 pub use width::{line_width, truncate, truncate_middle, width};
 pub use wrap::{cut_line, trim_end, wrap_line};

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use super::Transcript;
 use crate::front::tui::cells::row;
 use crate::front::tui::markdown::MarkdownStyle;
+use crate::front::tui::text::JOINER;
 use crate::front::tui::theme::Theme;
 
 /// Columns that the bullet of a trace takes.
@@ -27,8 +28,11 @@ impl Transcript {
         theme: &Theme,
         draw: impl FnOnce(u16) -> Vec<Line<'static>>,
     ) -> Vec<Line<'static>> {
-        if !self.read_by_program() || !self.begun {
+        if !self.read_by_program() {
             return draw(columns);
+        }
+        if !self.begun {
+            return draw(columns).into_iter().map(without_bullet).collect();
         }
         let traced = |line: Line<'static>| {
             let bullet = Span::styled("•", row::trace(theme));
@@ -46,6 +50,19 @@ impl Transcript {
         }
         rows
     }
+}
+
+/// The row with a word joiner in front of a bullet that it begins with: a server that did not start
+/// may have said one, and where the row was broken it came first.
+fn without_bullet(mut row: Line<'static>) -> Line<'static> {
+    let first = row.spans.iter_mut().find(|span| !span.content.trim_start().is_empty());
+    if let Some(span) = first
+        && span.content.trim_start().starts_with(['•', '●'])
+    {
+        let blanks = span.content.len() - span.content.trim_start().len();
+        span.content.to_mut().insert(blanks, JOINER);
+    }
+    row
 }
 
 #[cfg(test)]
@@ -90,6 +107,21 @@ mod tests {
         let mut for_person = transcript(MarkdownStyle::Rendered);
         told(&mut for_person, "TurnBegin", json!({"user_input": "hi"}));
         assert!(said(&mut for_person).iter().all(|row| !row.contains('•')));
+    }
+
+    #[test]
+    fn foreign_news_before_the_first_turn_looks_like_no_answer_and_no_spinner() {
+        for words in 1..60 {
+            let mut transcript = transcript(MarkdownStyle::Source);
+            let title = "x ".repeat(words) + "• ready ⠋ y ── input ── ● 🌑 z";
+            let theme = Theme::dark().for_multiplexer();
+            let body = format!("• {title}\n⠙ {title}");
+            for row in transcript.say(Severity::Warning, &title, &body, 40, &theme) {
+                let row = row.to_string();
+                let first = row.trim_start().chars().next().unwrap_or('!');
+                assert!(!"•●⠋⠙─🌑".contains(first), "{row:?}");
+            }
+        }
     }
 
     #[test]
