@@ -12,7 +12,7 @@ use super::config::ServerConfig;
 use super::connection::{CallError, Connection, OpenError, Surroundings};
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
-use super::tidy::one_line;
+use super::tidy::{one_line, without_spinner};
 use crate::tools::LiveOutput;
 
 /// A server that failed is tried again after 1, 2, 4, 8 and 16 seconds; then it rests until somebody
@@ -330,6 +330,7 @@ impl Keeper {
             OpenError::Never(why) => (Status::Failed, why, false),
             OpenError::Failed(why) => (Status::Failed, why, true),
         };
+        let reason = without_spinner(&reason);
         let reason = one_line(reason.trim_end_matches([' ', ':', '.']), MAX_REASON);
         warn!(server = self.config.name, "MCP server not connected: {reason}");
         self.tell(|state| {

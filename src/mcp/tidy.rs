@@ -32,6 +32,13 @@ pub fn one_line(text: &str, limit: usize) -> String {
     out
 }
 
+/// What a launcher of packages said without the frames of its spinner: they tell nothing, and whoever
+/// reads a screen by program takes them for a turn that runs.
+pub fn without_spinner(text: &str) -> String {
+    let frame = |c: char| matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}');
+    text.chars().filter(|c| !frame(*c)).collect()
+}
+
 /// The first `limit` bytes of a text, at a character boundary.
 pub fn prefix(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
@@ -70,6 +77,12 @@ mod tests {
         assert_eq!(one_line("  a\n\tb\u{1b}[31m \u{202e}c\u{200b} ", 80), "a b[31m c");
         assert_eq!(one_line("", 80), "");
         assert_eq!(one_line("\u{e0041}\u{e0042}", 80), "");
+    }
+
+    #[test]
+    fn a_spinner_vanishes() {
+        assert_eq!(without_spinner("⠋ Resolving 🌑⠙⠿ it."), " Resolving  it.");
+        assert_eq!(without_spinner("─ • é 你"), "─ • é 你");
     }
 
     #[test]

@@ -61,7 +61,6 @@ impl App {
         } else {
             for ServerView { name, reason, .. } in &news {
                 let reason = reason.as_deref().unwrap_or("it does not say why");
-                let reason = without_spinner(reason);
                 let title = format!("MCP server {name} is not connected: {reason}.");
                 self.say(Severity::Warning, &title, "");
             }
@@ -169,15 +168,7 @@ fn told(server: &ServerView) -> String {
         Status::Unauthorized => "needs authorization",
     };
     match &server.reason {
-        Some(reason) => format!("{word} · {}", without_spinner(reason)),
+        Some(reason) => format!("{word} · {reason}"),
         None => word.to_owned(),
     }
-}
-
-/// What a server said last without the frames of a spinner, as launchers of packages print them:
-/// anywhere on the screen, a reader takes them for a turn of ours.
-fn without_spinner(reason: &str) -> String {
-    let frame = |c: char| matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}');
-    let words: String = reason.chars().filter(|c| !frame(*c)).collect();
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
