@@ -81,6 +81,10 @@ pub struct Control {
     states: Arc<watch::Sender<Portrait>>,
     /// Everything that has to end before the process does.
     parts: TaskTracker,
+    /// The newest state that is in the files.
+    written: watch::Receiver<Option<Arc<Instance>>>,
+    /// The `seq` of the newest state that tmux shows; closed when nobody tells it.
+    told: watch::Receiver<u64>,
     /// Kills a tmux that hangs.
     _tmux: Option<AbortOnDropHandle<()>>,
     /// Without a socket nobody else would hold the front end's queue open.
@@ -97,13 +101,14 @@ impl Control {
         let states = Arc::new(states);
         let parts = TaskTracker::new();
         let mut tmux = None;
+        let (written, shown) = watch::channel(None);
+        let (tell, told) = watch::channel(0);
         if let Ok(runtime) = Handle::try_current() {
-            let (written, shown) = watch::channel(None);
             // A one-shot run inside a tool would speak for the pane of the instance it runs in.
             if mode == Mode::Tui
                 && let Some(pane) = Pane::of(env)
             {
-                let task = parts.spawn_on(pane.follow(shown), &runtime);
+                let task = parts.spawn_on(pane.follow(shown.clone(), tell), &runtime);
                 tmux = Some(AbortOnDropHandle::new(task));
             }
             let publisher = Publisher::new(env, share);
@@ -118,7 +123,9 @@ impl Control {
             }
         }
         let (env, facts) = (env.clone(), Facts::new(mode, env));
-        (Self { env, facts, states, parts, _tmux: tmux, _asked: asked }, receiver)
+        let door =
+            Self { env, facts, states, parts, written: shown, told, _tmux: tmux, _asked: asked };
+        (door, receiver)
     }
 
     /// Tells the world. Returns at once; does nothing when nothing has changed.

@@ -25,13 +25,16 @@ impl Facts {
         let owned = |name| env.var(name).map(str::to_owned);
         // "<socket>,<pid of the server>,<session>"; the socket may have commas itself.
         let tmux_socket = env.var("TMUX").and_then(|tmux| tmux.rsplitn(3, ',').nth(2));
+        let tty = terminal();
+        // What a tool has started has the pane of the instance it works for only by inheritance.
+        let own_pane = mode == Mode::Tui || tty.is_some();
         Self {
             mode,
             pid: std::process::id(),
             started: env.unix_now(),
-            tty: terminal(),
-            tmux_pane: owned("TMUX_PANE"),
-            tmux_socket: tmux_socket.map(str::to_owned),
+            tty,
+            tmux_pane: owned("TMUX_PANE").filter(|_| own_pane),
+            tmux_socket: tmux_socket.filter(|_| own_pane).map(str::to_owned),
             cao_terminal_id: owned("CAO_TERMINAL_ID"),
         }
     }
@@ -185,5 +188,10 @@ mod tests {
         let facts = facts(&[("TMUX", "/tmp/a,b/default,123,0"), ("TMUX_PANE", "%3")]);
         assert_eq!(facts.tmux_socket.as_deref(), Some("/tmp/a,b/default"));
         assert_eq!(facts.tmux_pane.as_deref(), Some("%3"));
+        let vars = fixed::env("/h", &[("TMUX", "/s,1,0"), ("TMUX_PANE", "%3")]);
+        let script = Facts::new(Mode::Print, &vars);
+        let at_a_terminal = script.tty.is_some();
+        assert_eq!(script.tmux_pane.is_some(), at_a_terminal, "inherited by a tool is not owned");
+        assert_eq!(script.tmux_socket.is_some(), at_a_terminal);
     }
 }
