@@ -48,6 +48,9 @@ use tmux::Pane;
 /// How long the end may take.
 const PARTING: Duration = Duration::from_millis(250);
 
+/// How long it may take to tell that the process is stopped, before it is.
+const PAUSING: Duration = Duration::from_millis(500);
+
 /// What a front end knows of itself; the rest of [`Instance`](crate::protocol::control::Instance) is
 /// filled in here.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +135,31 @@ impl Control {
     pub fn publish(&self, status: &Status) {
         let now = self.env.unix_now();
         self.states.send_if_modified(|portrait| portrait.update(status, &self.facts, now));
+    }
+
+    /// Says that the process is about to be stopped, in the files and to tmux, and returns when that
+    /// is there. Blocks the thread, bounded in time.
+    pub fn pause(&self) {
+        let now = self.env.unix_now();
+        self.states.send_if_modified(|portrait| portrait.pause(now));
+        let Some(seq) = self.states.borrow().instance.as_ref().map(|instance| instance.seq) else {
+            return;
+        };
+        let in_files = || {
+            self.written.has_changed().is_err()
+                || self.written.borrow().as_ref().is_some_and(|written| written.seq >= seq)
+        };
+        let in_tmux = || self.told.has_changed().is_err() || *self.told.borrow() >= seq;
+        let end = self.env.clock.instant() + PAUSING;
+        while !(in_files() && in_tmux()) && self.env.clock.instant() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Says that the process goes on with what it did. Does nothing when it was not stopped.
+    pub fn resume(&self) {
+        let now = self.env.unix_now();
+        self.states.send_if_modified(|portrait| portrait.resume(now));
     }
 
     /// Says that the process ends and takes away what it has put down. Bounded in time.
