@@ -7,6 +7,7 @@ mod layout;
 mod matrix;
 mod readers;
 mod samples;
+mod side_door;
 mod turns;
 mod watched;
 
