@@ -21,6 +21,9 @@ pub(super) struct Geometry {
     pub filled: u16,
     /// Rows that a higher window can take back from the history.
     scrolled: u32,
+    /// Rows of a live region that a lower window has pushed into the history, where nothing reaches
+    /// them. They are its newest, and a higher window brings them back to be erased.
+    buried: Vec<Row>,
     rows: Vec<Row>,
     moved: Option<Moved>,
     reflow: bool,
@@ -74,6 +77,7 @@ impl Geometry {
             live: 0,
             filled: 0,
             scrolled,
+            buried: Vec::new(),
             rows: vec![Row::default(); usize::from(size.rows)],
             moved: None,
             reflow: capability.reflow,
@@ -182,6 +186,12 @@ impl Geometry {
             // history. Rows below it may have been deleted before they could wrap.
             let unwrapped = u16::try_from(on_cursor - free).unwrap_or(u16::MAX);
             self.filled = self.filled.saturating_sub(above.saturating_sub(unwrapped));
+            // Below the old rows are blank ones.
+            let last = on_cursor + 1 + usize::from(moved.below);
+            let blank = u16::try_from(last.saturating_sub(total)).unwrap_or(u16::MAX);
+            let below = sum(on_cursor + 1, last).saturating_add(blank);
+            let visible = self.size.rows.saturating_sub(1).saturating_sub(below);
+            let above = self.dig_up(above, visible, free..on_cursor);
             // A lower size may have passed unseen: it cost rows below the cursor, and the way back
             // has brought as many from the history.
             let unseen = moved.below.min(moved.deletable);
@@ -197,6 +207,37 @@ impl Geometry {
             }
         }
         self.make_room(live, out);
+    }
+
+    /// Finds out which rows of the old live region are in the history now, out of reach. Of the rows
+    /// above the cursor's `above` belong to it and `visible` are on the screen. Returns `above` with
+    /// those that have come back from the history.
+    fn dig_up(&mut self, above: u16, visible: u16, rows: std::ops::Range<usize>) -> u16 {
+        let columns = self.size.columns;
+        let lines =
+            |rows: &[Row]| rows.iter().map(|row| row.lines(columns)).fold(0, u16::saturating_add);
+        let back = visible.saturating_sub(above).min(lines(&self.buried));
+        self.filled = self.filled.saturating_sub(back);
+        self.buried.extend(self.rows.get(rows).unwrap_or_default().iter().cloned());
+        let mut reached = above.saturating_add(back).min(visible);
+        while reached > 0
+            && let Some(row) = self.buried.pop()
+        {
+            let lines = row.lines(columns);
+            if lines > reached {
+                self.buried.push(Row {
+                    used: (lines - reached).saturating_mul(columns),
+                    wide: Vec::new(),
+                });
+            }
+            reached = reached.saturating_sub(lines);
+        }
+        above.saturating_add(back)
+    }
+
+    /// Notes that transcript rows are written: what is in the history above them stays there.
+    pub fn covered(&mut self) {
+        self.buried.clear();
     }
 
     /// From the first free row, where the cursor is: line feeds until `live` rows are below the
