@@ -189,9 +189,8 @@ impl Geometry {
             // Below the old rows are blank ones.
             let last = on_cursor + 1 + usize::from(moved.below);
             let blank = u16::try_from(last.saturating_sub(total)).unwrap_or(u16::MAX);
-            let below = sum(on_cursor + 1, last).saturating_add(blank);
-            let visible = self.size.rows.saturating_sub(1).saturating_sub(below);
-            let above = self.dig_up(above, visible, free..on_cursor);
+            let needed = sum(free, last).saturating_add(blank);
+            let above = above.saturating_add(self.dig_up(needed, free..last.min(total)));
             // A lower size may have passed unseen: it cost rows below the cursor, and the way back
             // has brought as many from the history.
             let unseen = moved.below.min(moved.deletable);
@@ -209,30 +208,31 @@ impl Geometry {
         self.make_room(live, out);
     }
 
-    /// Finds out which rows of the old live region are in the history now, out of reach. Of the rows
-    /// above the cursor's `above` belong to it and `visible` are on the screen. Returns `above` with
-    /// those that have come back from the history.
-    fn dig_up(&mut self, above: u16, visible: u16, rows: std::ops::Range<usize>) -> u16 {
+    /// Finds out which of the `rows` below the old transcript are in the history now, out of reach,
+    /// as they need `needed` lines of the new screen. Returns how many earlier ones have come back.
+    fn dig_up(&mut self, needed: u16, rows: std::ops::Range<usize>) -> u16 {
         let columns = self.size.columns;
         let lines =
             |rows: &[Row]| rows.iter().map(|row| row.lines(columns)).fold(0, u16::saturating_add);
-        let back = visible.saturating_sub(above).min(lines(&self.buried));
+        let back = self.size.rows.saturating_sub(needed).min(lines(&self.buried));
         self.filled = self.filled.saturating_sub(back);
-        self.buried.extend(self.rows.get(rows).unwrap_or_default().iter().cloned());
-        let mut reached = above.saturating_add(back).min(visible);
-        while reached > 0
-            && let Some(row) = self.buried.pop()
+        let over = needed.saturating_sub(self.size.rows);
+        let mut kept = lines(&self.buried).saturating_sub(back).saturating_add(over);
+        let old = std::mem::take(&mut self.buried);
+        for mut row in
+            old.into_iter().chain(self.rows.get(rows).unwrap_or_default().iter().cloned())
         {
-            let lines = row.lines(columns);
-            if lines > reached {
-                self.buried.push(Row {
-                    used: (lines - reached).saturating_mul(columns),
-                    wide: Vec::new(),
-                });
+            if kept == 0 {
+                break;
             }
-            reached = reached.saturating_sub(lines);
+            let lines = row.lines(columns);
+            if lines > kept {
+                row = Row { used: kept.saturating_mul(columns), wide: Vec::new() };
+            }
+            kept = kept.saturating_sub(lines);
+            self.buried.push(row);
         }
-        above.saturating_add(back)
+        back
     }
 
     /// Notes that transcript rows are written: what is in the history above them stays there.
