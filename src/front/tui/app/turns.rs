@@ -279,7 +279,8 @@ impl App {
             return None;
         }
         let answer = self.transcript.open_answer()?;
-        match keep_answer(&self.session.session().dir, answer) {
+        let answers = self.host.store.share().answers();
+        match keep_answer(&answers, &self.info.session_id, answer) {
             Ok(path) => Some(path.display().to_string()),
             Err(error) => {
                 tracing::warn!(%error, "a long answer has no file");
