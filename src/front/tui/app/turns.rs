@@ -115,6 +115,7 @@ impl App {
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
         let Queued { n, input, shown } = queued;
+        self.make_way()?;
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
@@ -241,6 +242,7 @@ impl App {
 
     fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
+        self.make_way()?;
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
         self.books.end_turn(outcome, self.session.kept_answer());
