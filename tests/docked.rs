@@ -1,6 +1,7 @@
 //! The docked screen, judged by what a terminal makes of its bytes: a strict model of tmux that knows
 //! no other sequences than the contract allows, a vt100 parser, and tmux itself.
 
+mod flip;
 mod model;
 mod open;
 mod pane;
@@ -189,7 +190,7 @@ fn the_end_of_a_turn_is_one_write_in_the_order_of_the_contract() {
     let text = String::from_utf8(docked.sink().0.concat()).expect("UTF-8").replace('\x1b', "^");
     assert_eq!(
         text,
-        "^[?2026h^[10;1H^[K^[1;1H• Answer^[0m^[K^[2;1H • Done in 1s^[0m^[K\
+        "^[?2026h^[1;1H• Answer^[0m^[K^[2;1H • Done in 1s^[0m^[K^[10;1H^[K\
          \r\r\r\r\r\r\r\r\r\r\r\r\r\r\r\r^[11;1H── input ── u@d💫^[0m^[K\r^[11;18H^[?2026l"
     );
 }

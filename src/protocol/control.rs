@@ -13,6 +13,10 @@ pub const CONTROL_VERSION: u32 = 1;
 /// The longest line into the socket, in bytes without its end.
 pub const MAX_LINE: usize = 16 << 20;
 
+/// The phase of a process that is stopped (Ctrl-Z, SIGSTOP); its state is busy, since it takes
+/// nothing before it goes on.
+pub const STOPPED: &str = "stopped";
+
 /// What an instance is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,7 +64,8 @@ pub struct Instance {
     pub state: State,
     /// Turns begun by this process. 0 before the first.
     pub turn: u64,
-    /// `think`, `write`, `tool:<name>`, `tools:<count>`, `retry`, `compact`, `work`; absent while idle.
+    /// `think`, `write`, `tool:<name>`, `tools:<count>`, `retry`, `compact`, `work`; [`STOPPED`];
+    /// absent while idle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// When `state` became what it is, Unix time in seconds.

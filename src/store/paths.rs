@@ -78,6 +78,11 @@ impl ShareDir {
         self.sessions_dir().join(work_dir_hash(work_dir))
     }
 
+    /// Long answers, under names short enough for a row of the screen.
+    pub fn answers(&self) -> PathBuf {
+        self.root.join("answers")
+    }
+
     /// The input history of a work directory.
     pub fn user_history(&self, work_dir: &Path) -> PathBuf {
         self.root.join("user-history").join(format!("{}.jsonl", work_dir_hash(work_dir)))

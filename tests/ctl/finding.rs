@@ -64,3 +64,40 @@ fn two_instances_are_told_apart() {
     second.wait_text("• Here I am.");
     assert!(!first.screen_text().contains("Here I am."));
 }
+
+#[test]
+fn a_stopped_one_says_so_and_is_sent_nothing() {
+    let world = world();
+    let kimi = world.start(&[]);
+    listed(&world, 1);
+    let signal = |signal| {
+        let pid = i32::try_from(kimi.pid().unwrap()).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal)
+            .unwrap();
+    };
+    signal(rustix::process::Signal::STOP);
+    let phase = || listed(&world, 1)[0]["phase"].clone();
+    let deadline = std::time::Instant::now() + super::PATIENCE;
+    while phase() != "stopped" {
+        assert!(std::time::Instant::now() < deadline, "it never stopped");
+    }
+    let start = std::time::Instant::now();
+    assert_eq!(listed(&world, 1)[0]["state"], "busy");
+    let state = ctl(&world, &["state"]).well().out.clone();
+    assert!(state.starts_with("busy turn=0 phase=stopped "), "{state}");
+    for words in [&["send", "hi"][..], &["send", "--wait", "hi"], &["interrupt"], &["last"]] {
+        let ran = ctl(&world, words);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        assert!(ran.err.contains("is stopped"), "{ran:?}");
+    }
+    for words in [&["send", "--wait", "--timeout", "0.3", "hi"][..], &["wait", "--timeout", "0.3"]]
+    {
+        assert_eq!(ctl(&world, words).code, Some(124));
+    }
+    // The patience with one that does not answer is 5 s each.
+    assert!(start.elapsed() < std::time::Duration::from_secs(15), "{:?}", start.elapsed());
+    let waits = super::start(&world, &["send", "--wait", "--timeout", "60", "hi"], "");
+    signal(rustix::process::Signal::CONT);
+    assert_eq!(super::end(waits).well().out, "Here I am.");
+    assert_eq!(world.server().requests().len(), 1, "what was refused was not kept");
+}

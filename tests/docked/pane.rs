@@ -15,6 +15,8 @@ struct Pane {
     marks: u32,
     committed: Vec<String>,
     size: (u16, u16),
+    /// The rows of the live region but the last do not fill the width.
+    short: bool,
     _directory: tempfile::TempDir,
 }
 
@@ -42,6 +44,7 @@ impl Pane {
             marks: 0,
             committed: Vec::new(),
             size: (columns, rows),
+            short: false,
             _directory: directory,
         }
     }
@@ -56,9 +59,10 @@ impl Pane {
 
     fn live(&self, busy: usize) -> Vec<Line<'static>> {
         let columns = usize::from(self.size.0);
+        let width = if self.short { 60 } else { columns };
         let mut rows: Vec<Line<'static>> = (0..busy)
             .map(|n| {
-                let room = columns.saturating_sub(12);
+                let room = width.saturating_sub(12);
                 let text = if n % 2 == 0 { "x".repeat(room) } else { "想".repeat(room / 2) };
                 Line::from(format!("live {n} {text}"))
             })
@@ -87,6 +91,24 @@ impl Pane {
     }
 
     fn check(&self, what: &str, busy: usize) {
+        self.check_rows(what, busy);
+        let (_, row) = self.tmux.cursor();
+        let rows = usize::from(self.size.1);
+        assert_eq!(usize::from(row), rows - 2, "{what}: the cursor is on the prompt row");
+    }
+
+    /// A dialog as high as the window allows, at most `wanted` rows; returns its rows.
+    fn dialog(&mut self, wanted: usize, caret: bool) -> usize {
+        let busy = wanted.min(usize::from(self.docked.max_live()) - 2);
+        let live = self.live(busy);
+        let row = u16::try_from(busy - 1).expect("small");
+        let cursor = caret.then_some(Position { row, column: 1 });
+        self.docked.frame(&live, cursor, Flip::None).expect("frame");
+        self.sync();
+        busy
+    }
+
+    fn check_rows(&self, what: &str, busy: usize) {
         let joined = self.tmux.run(&["capture-pane", "-p", "-J", "-S", "-", "-t", "t"]);
         let all: Vec<String> = joined.lines().map(|row| row.trim_end().to_owned()).collect();
         let ours = all.iter().filter(|row| !row.is_empty() && !row.starts_with("shell"));
@@ -98,8 +120,6 @@ impl Pane {
         assert_eq!(ours.cloned().collect::<Vec<_>>(), expected, "{what}");
         let screen = self.tmux.screen();
         assert_eq!(screen[screen.len() - live.len()..], live, "{what}");
-        let (_, row) = self.tmux.cursor();
-        assert_eq!(usize::from(row), screen.len() - 2, "{what}: the cursor is on the prompt row");
     }
 }
 
@@ -156,5 +176,32 @@ fn a_resize_storm_leaves_one_prompt_row() {
         pane.resize(80 - round, 24 + round % 3);
         pane.frame(2, usize::from(round) % 4);
         pane.check(&format!("round {round}"), usize::from(round) % 4);
+    }
+}
+
+/// What a lower window has pushed out of a dialog does not come back as a part of the transcript.
+#[test]
+fn nothing_of_a_tall_dialog_stays_after_a_lower_window() {
+    if !available() {
+        return;
+    }
+    for caret in [false, true] {
+        for (first, wanted) in [(5, 45), (60, 45), (60, 12)] {
+            for (columns, rows) in [(120, 24), (80, 24), (120, 10), (80, 12), (120, 6)] {
+                let what = format!("{wanted} of {first} rows, {columns}x{rows}, caret {caret}");
+                let mut pane = Pane::start(120, 50);
+                pane.short = true;
+                pane.frame(first, 2);
+                let busy = pane.dialog(wanted, caret);
+                pane.check_rows(&what, busy);
+                pane.resize(columns, rows);
+                pane.dialog(wanted, caret);
+                pane.resize(120, 50);
+                let busy = pane.dialog(wanted, caret);
+                pane.check_rows(&what, busy);
+                pane.frame(1, 0);
+                pane.check(&what, 0);
+            }
+        }
     }
 }

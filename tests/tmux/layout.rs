@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::Pane;
 use crate::support::model_server::Reply;
 use crate::support::screen::{is_busy, is_idle};
@@ -140,4 +142,45 @@ fn nothing_moves_while_idle_and_the_spinner_turns_while_busy() {
     assert_eq!(rows.iter().filter(|row| row.contains("── input ──")).count(), 1, "{rows:?}");
     assert_eq!(pane.format("#{pane_in_mode}"), "0");
     assert_eq!(pane.format("#{alternate_on}"), "0");
+}
+
+/// A spinner row that stays behind would say that the program is busy, for ever.
+#[test]
+fn nothing_of_an_approval_stays_when_the_window_was_lower_for_a_while() {
+    if !available() {
+        return;
+    }
+    let content: String = (1..=80).map(|n| format!("row number {n}\n")).collect();
+    let arguments = json!({"path": "big.txt", "content": content}).to_string();
+    for (columns, rows) in [(80, 24), (220, 20), (220, 15), (100, 12), (220, 8)] {
+        let world = World::new(vec![
+            Reply::new().text("Writing it.").tool_call("c1", "WriteFile", &arguments),
+            Reply::new().text("Not written."),
+        ]);
+        let pane = Pane::start(&world, "", "", (220, 50));
+        pane.ask("write it");
+        let dialog = |rows: &[String]| rows.iter().any(|row| row.contains("3. Reject"));
+        let high = pane.wait_for("the dialog", dialog).len();
+        pane.resize(columns, rows);
+        pane.wait_for("the low dialog", |screen| {
+            screen.len() == usize::from(rows) && spinners(screen) == 1
+        });
+        pane.resize(220, 50);
+        pane.wait_for("the high dialog", |screen| {
+            screen.len() == high
+                && dialog(screen)
+                && spinners(screen) == 1
+                && screen.iter().any(|row| row.contains("row number 14"))
+        });
+        pane.send_keys(&["3"]);
+        let all = pane.wait_closed(1);
+        assert_eq!(spinners(&all), 0, "{columns}x{rows}: {all:#?}");
+        assert_eq!(count(&all, "3. Reject"), 0, "{columns}x{rows}: {all:#?}");
+    }
+}
+
+fn spinners(rows: &[String]) -> usize {
+    rows.iter()
+        .filter(|row| row.trim_start().starts_with(|c| ('\u{2801}'..='\u{28ff}').contains(&c)))
+        .count()
 }

@@ -8,6 +8,7 @@ mod matrix;
 mod readers;
 mod samples;
 mod servers;
+mod side_door;
 mod turns;
 mod watched;
 

@@ -41,10 +41,10 @@ fn an_answer_that_no_capture_holds_ends_with_the_name_of_its_file() {
         watched.wait_ready();
         for (version, answer) in watched.answers() {
             let answer = answer.expect("an answer");
-            let named = answer.iter().rposition(|row| row.starts_with("[the whole answer, "));
+            let named = answer.iter().rposition(|row| row.starts_with("[the whole answer"));
             let (rows, pointer) = answer.split_at(named.expect("a row that names the file"));
-            let pointer = pointer.concat();
-            let path = pointer.split_once("rows: ").and_then(|(_, path)| path.strip_suffix(']'));
+            assert_eq!(pointer.len(), 1, "{version:?} {pointer:?}");
+            let path = pointer[0].split_once(": ").and_then(|(_, path)| path.strip_suffix(']'));
             let file = std::fs::read_to_string(path.expect("a path")).expect("a file");
             assert_eq!(file, text, "{version:?}");
             let bare = |row: &str| row.trim_start_matches("• ").to_owned();

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::world::{Kimi, World, composed, echoes};
-use crate::support::model_server::Reply;
+use crate::support::model_server::{Gate, Reply};
+use crate::support::screen::{is_busy, is_idle};
 
 /// Long enough for a machine under load.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -183,4 +184,29 @@ impl Kimi {
     fn wait_history_echo(&self) {
         self.wait_for_history("an echo", |rows| echoes(rows) > 0);
     }
+}
+
+/// An overlay makes way for a turn that a program begins, and for the end of every turn.
+#[test]
+fn no_overlay_hides_the_beginning_or_the_end_of_a_turn() {
+    let gate = Gate::new();
+    let world = World::new(vec![
+        Reply::new().text("Hello."),
+        Reply::new().text("Busy.\n\n").wait(&gate).text("Over."),
+    ]);
+    let (mut kimi, mut line) = idle(&world);
+    kimi.turn("hello");
+    kimi.send("/transcript\r");
+    kimi.wait_for("the pager", |screen| screen.alternate_screen());
+    assert_eq!(line.send("go")["ok"], true);
+    let rows = kimi.wait_text("Busy.");
+    assert!(is_busy(&rows), "{rows:?}");
+    kimi.wait_for("the screen", |screen| !screen.alternate_screen());
+    // The person looks again while it runs.
+    kimi.send("/help\r");
+    kimi.wait_for("the pager", |screen| screen.alternate_screen());
+    gate.open();
+    kimi.wait_for("the end", |screen| !screen.alternate_screen());
+    let rows = kimi.wait_closed(2);
+    assert!(is_idle(&rows), "{rows:?}");
 }

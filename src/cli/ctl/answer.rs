@@ -17,7 +17,7 @@ pub(super) fn run(
     if options.choices.is_empty() {
         return Err(UsageError::missing("a CHOICE; `kimi ctl state` lists them").into());
     }
-    let mut link = caller.connect(target)?;
+    let mut link = caller.connect_awake(target)?;
     let reply = link.ask(&Command::State, Until::Patience)?;
     let state = link.state_of(&reply)?;
     let no_such = |message: String| {

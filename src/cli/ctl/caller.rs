@@ -4,15 +4,20 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::args::{CtlCommand, Target};
-use super::link::Link;
+use super::link::{Deadline, Link};
+use super::stopped::{is_stopped, mark_stopped};
 use super::target::choose;
 use super::trouble::Trouble;
+use super::words::who;
 use super::{answer, interrupt, last, list, send, state, wait, watch};
 use crate::cli::{ExitCode, UsageError};
 use crate::front::tui::text::clean;
 use crate::platform::Env;
 use crate::protocol::control::Instance;
 use crate::store::{RunDir, ShareDir};
+
+/// The pause between two looks at an instance that is stopped.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The streams of a call and what surrounds them.
 pub(super) struct Caller<'a> {
@@ -58,9 +63,27 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// The instances that run, the oldest first.
+    /// The instances that run, the oldest first. What a stopped one has said last is no longer true.
     pub fn instances(&self) -> Result<Vec<Instance>, Trouble> {
-        Ok(RunDir::new(&ShareDir::from_env(self.env), self.env).read_all()?)
+        let mut all = RunDir::new(&ShareDir::from_env(self.env), self.env).read_all()?;
+        all.iter_mut().filter(|instance| is_stopped(instance)).for_each(mark_stopped);
+        Ok(all)
+    }
+
+    /// Waits until the instance can take something, at the latest until the deadline. Without one, a
+    /// stopped instance is an error: what it is sent would be done whenever it goes on.
+    pub fn awake(&self, instance: &Instance, deadline: Option<Deadline>) -> Result<(), Trouble> {
+        while is_stopped(instance) {
+            let who = who(instance);
+            match deadline {
+                None => return Err(Trouble::Stopped { who }),
+                Some(deadline) if deadline.has_passed(self.env) => {
+                    return Err(deadline.trouble(who));
+                }
+                Some(_) => std::thread::sleep(LOOK),
+            }
+        }
+        Ok(())
     }
 
     /// The instance that is meant.
@@ -68,9 +91,16 @@ impl<'a> Caller<'a> {
         choose(self.instances()?, target, self.env)
     }
 
-    /// A connection to the instance that is meant.
+    /// A connection to the instance that is meant, to look on.
     pub fn connect(&self, target: &Target) -> Result<Link<'a>, Trouble> {
         Link::open(&self.choose(target)?, self.env, self.patience)
+    }
+
+    /// A connection to the instance that is meant, to tell it something now.
+    pub fn connect_awake(&self, target: &Target) -> Result<Link<'a>, Trouble> {
+        let instance = self.choose(target)?;
+        self.awake(&instance, None)?;
+        Link::open(&instance, self.env, self.patience)
     }
 
     /// Writes text for people and a line end to stdout.

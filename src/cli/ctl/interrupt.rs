@@ -12,7 +12,7 @@ pub(super) fn run(
     target: &Target,
     json: bool,
 ) -> Result<ExitCode, Trouble> {
-    let mut link = caller.connect(target)?;
+    let mut link = caller.connect_awake(target)?;
     let reply = link.ask(&Command::Interrupt, Until::Patience)?;
     if json {
         caller.line(reply.raw())?;

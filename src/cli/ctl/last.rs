@@ -13,7 +13,7 @@ pub(super) fn run(
     target: &Target,
     json: bool,
 ) -> Result<ExitCode, Trouble> {
-    let mut link = caller.connect(target)?;
+    let mut link = caller.connect_awake(target)?;
     let reply = link.ask(&Command::Last, Until::Patience)?;
     let text = text(&reply.answer, link.who())?;
     if json {

@@ -42,6 +42,16 @@ impl Deadline {
         Self { at: now.checked_add(after).unwrap_or(now), after }
     }
 
+    /// Whether it is over.
+    pub fn has_passed(self, env: &Env) -> bool {
+        self.at <= env.clock.instant()
+    }
+
+    /// What to say when it is.
+    pub fn trouble(self, who: String) -> Trouble {
+        Trouble::TimedOut { who, after: self.after }
+    }
+
     /// The same, with some time for the answer to come through.
     pub fn and(self, more: Duration) -> Self {
         Self { at: self.at + more, ..self }
@@ -208,9 +218,7 @@ impl<'a> Link<'a> {
 
     fn too_late(&self, until: Until) -> Trouble {
         match until {
-            Until::Then(Some(Deadline { after, .. })) => {
-                Trouble::TimedOut { who: self.who.clone(), after }
-            }
+            Until::Then(Some(deadline)) => deadline.trouble(self.who.clone()),
             _ => self.silent(),
         }
     }

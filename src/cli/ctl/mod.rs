@@ -25,6 +25,7 @@ mod list;
 mod send;
 #[cfg(unix)]
 mod state;
+mod stopped;
 #[cfg(unix)]
 mod table;
 #[cfg(unix)]

@@ -40,6 +40,7 @@ pub(super) fn run(
     // From here on: what comes before is not the instance's time.
     let deadline = values::deadline(options.timeout.as_deref(), caller.env)?;
     let instance = caller.choose(target)?;
+    caller.awake(&instance, deadline)?;
     // The watch begins before the message is sent, so that it misses nothing.
     let watch = options.wait.then(|| watch(caller, &instance)).transpose()?;
 

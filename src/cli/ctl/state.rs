@@ -3,6 +3,7 @@
 use super::args::Target;
 use super::caller::Caller;
 use super::link::{Link, Until};
+use super::stopped::is_stopped;
 use super::trouble::Trouble;
 use super::words::{headline, question, set_in};
 use crate::cli::ExitCode;
@@ -14,7 +15,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<ExitCode, Trouble> {
     let instance = caller.choose(target)?;
-    if instance.socket.is_none() {
+    if instance.socket.is_none() || is_stopped(&instance) {
         // Its state file is all there is.
         let line = serde_json::to_string(&instance).unwrap_or_default();
         return tell(caller, &instance, json.then_some(line));

@@ -6,7 +6,7 @@ use super::trouble::Trouble;
 use super::values;
 use crate::cli::checks;
 use crate::platform::Env;
-use crate::protocol::control::Instance;
+use crate::protocol::control::{Instance, Mode};
 
 /// Columns of a table in a message.
 const MESSAGE_WIDTH: usize = 80;
@@ -14,7 +14,8 @@ const MESSAGE_WIDTH: usize = 80;
 /// The one instance that fits everything that is given; without anything, the only one there is.
 ///
 /// Panes are unique only within a tmux server: of several that fit, those of our own server go
-/// first. What is still ambiguous is an error, never a guess.
+/// first. Within a pane the screen goes before a one-shot run, and of several screens the one started
+/// last: it lies over those that are suspended or wait for it. What is still ambiguous is an error, never a guess.
 pub fn choose(all: Vec<Instance>, target: &Target, env: &Env) -> Result<Instance, Trouble> {
     let fits = filter(target, env)?;
     let wanted = in_words(target);
@@ -31,6 +32,7 @@ pub fn choose(all: Vec<Instance>, target: &Target, env: &Env) -> Result<Instance
         if fitting.iter().any(ours) {
             fitting.retain(ours);
         }
+        on_top(&mut fitting);
     }
     if let Some(session) = &target.session
         && fitting.iter().any(|instance| instance.session == *session)
@@ -50,6 +52,17 @@ pub fn choose(all: Vec<Instance>, target: &Target, env: &Env) -> Result<Instance
             let table = table(&fitting, env, Some(MESSAGE_WIDTH));
             Err(Trouble::Several { count, wanted, table })
         }
+    }
+}
+
+/// Of those in one pane of one server, the oldest first, keeps the one that is seen there.
+fn on_top(fitting: &mut Vec<Instance>) {
+    let server = fitting.first().and_then(|instance| instance.tmux_socket.clone());
+    let here = |instance: &Instance| instance.tmux_socket == server;
+    let screens = fitting.iter().filter(|instance| instance.mode == Mode::Tui).count();
+    if screens > 0 && fitting.iter().all(here) {
+        fitting.retain(|instance| instance.mode == Mode::Tui);
+        fitting.drain(..screens - 1);
     }
 }
 

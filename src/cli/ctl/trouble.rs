@@ -75,6 +75,11 @@ pub enum Trouble {
     Garbage { who: String, why: String },
     #[error("{who} refuses: {}", .refusal.message)]
     Refused { who: String, refusal: Refusal },
+    #[error(
+        "{who} is stopped (Ctrl-Z or SIGSTOP) and takes nothing until it goes on; it was sent \
+         nothing"
+    )]
+    Stopped { who: String },
     #[error("timed out after {}; {who} goes on", seconds(*.after))]
     TimedOut { who: String, after: Duration },
     #[error("{0}")]

@@ -1,5 +1,7 @@
 //! `kimi ctl wait`.
 
+use std::time::Duration;
+
 use super::args::{Bounds, Target};
 use super::caller::Caller;
 use super::link::Until;
@@ -7,6 +9,9 @@ use super::trouble::{Trouble, of_finish, of_state};
 use super::values;
 use crate::cli::ExitCode;
 use crate::protocol::control::{Command, Instance, RefusalCode, State};
+
+/// How long the answer of an instance that has watched the time may be on its way.
+const GRACE: Duration = Duration::from_millis(500);
 
 pub(super) fn run(
     caller: &mut Caller<'_>,
@@ -30,7 +35,7 @@ pub(super) fn run(
     };
     // The instance watches the time; we do in case that it is stuck.
     let deadline = values::deadline(bounds.timeout.as_deref(), caller.env)?;
-    let deadline = deadline.map(|deadline| deadline.and(caller.patience));
+    let deadline = deadline.map(|deadline| deadline.and(GRACE));
     let instance = match link.ask(&command, Until::Then(deadline)) {
         Ok(reply) => link.state_of(&reply)?.clone(),
         Err(trouble) if is_end(&trouble) => {

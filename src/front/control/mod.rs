@@ -48,6 +48,9 @@ use tmux::Pane;
 /// How long the end may take.
 const PARTING: Duration = Duration::from_millis(250);
 
+/// How long it may take to tell that the process is stopped, before it is.
+const PAUSING: Duration = Duration::from_millis(500);
+
 /// What a front end knows of itself; the rest of [`Instance`](crate::protocol::control::Instance) is
 /// filled in here.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +84,10 @@ pub struct Control {
     states: Arc<watch::Sender<Portrait>>,
     /// Everything that has to end before the process does.
     parts: TaskTracker,
+    /// The newest state that is in the files.
+    written: watch::Receiver<Option<Arc<Instance>>>,
+    /// The `seq` of the newest state that tmux shows; closed when nobody tells it.
+    told: watch::Receiver<u64>,
     /// Kills a tmux that hangs.
     _tmux: Option<AbortOnDropHandle<()>>,
     /// Without a socket nobody else would hold the front end's queue open.
@@ -97,13 +104,14 @@ impl Control {
         let states = Arc::new(states);
         let parts = TaskTracker::new();
         let mut tmux = None;
+        let (written, shown) = watch::channel(None);
+        let (tell, told) = watch::channel(0);
         if let Ok(runtime) = Handle::try_current() {
-            let (written, shown) = watch::channel(None);
             // A one-shot run inside a tool would speak for the pane of the instance it runs in.
             if mode == Mode::Tui
                 && let Some(pane) = Pane::of(env)
             {
-                let task = parts.spawn_on(pane.follow(shown), &runtime);
+                let task = parts.spawn_on(pane.follow(shown.clone(), tell), &runtime);
                 tmux = Some(AbortOnDropHandle::new(task));
             }
             let publisher = Publisher::new(env, share);
@@ -118,13 +126,40 @@ impl Control {
             }
         }
         let (env, facts) = (env.clone(), Facts::new(mode, env));
-        (Self { env, facts, states, parts, _tmux: tmux, _asked: asked }, receiver)
+        let door =
+            Self { env, facts, states, parts, written: shown, told, _tmux: tmux, _asked: asked };
+        (door, receiver)
     }
 
     /// Tells the world. Returns at once; does nothing when nothing has changed.
     pub fn publish(&self, status: &Status) {
         let now = self.env.unix_now();
         self.states.send_if_modified(|portrait| portrait.update(status, &self.facts, now));
+    }
+
+    /// Says that the process is about to be stopped, in the files and to tmux, and returns when that
+    /// is there. Blocks the thread, bounded in time.
+    pub fn pause(&self) {
+        let now = self.env.unix_now();
+        self.states.send_if_modified(|portrait| portrait.pause(now));
+        let Some(seq) = self.states.borrow().instance.as_ref().map(|instance| instance.seq) else {
+            return;
+        };
+        let in_files = || {
+            self.written.has_changed().is_err()
+                || self.written.borrow().as_ref().is_some_and(|written| written.seq >= seq)
+        };
+        let in_tmux = || self.told.has_changed().is_err() || *self.told.borrow() >= seq;
+        let end = self.env.clock.instant() + PAUSING;
+        while !(in_files() && in_tmux()) && self.env.clock.instant() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Says that the process goes on with what it did. Does nothing when it was not stopped.
+    pub fn resume(&self) {
+        let now = self.env.unix_now();
+        self.states.send_if_modified(|portrait| portrait.resume(now));
     }
 
     /// Says that the process ends and takes away what it has put down. Bounded in time.

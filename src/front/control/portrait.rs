@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Status;
 use crate::platform::Env;
-use crate::protocol::control::{CONTROL_VERSION, Instance, Mode, State};
+use crate::protocol::control::{CONTROL_VERSION, Instance, Mode, STOPPED, State};
 
 /// What is the same from start to end.
 #[derive(Debug, Clone)]
@@ -25,13 +25,16 @@ impl Facts {
         let owned = |name| env.var(name).map(str::to_owned);
         // "<socket>,<pid of the server>,<session>"; the socket may have commas itself.
         let tmux_socket = env.var("TMUX").and_then(|tmux| tmux.rsplitn(3, ',').nth(2));
+        let tty = terminal();
+        // What a tool has started has the pane of the instance it works for only by inheritance.
+        let own_pane = mode == Mode::Tui || tty.is_some();
         Self {
             mode,
             pid: std::process::id(),
             started: env.unix_now(),
-            tty: terminal(),
-            tmux_pane: owned("TMUX_PANE"),
-            tmux_socket: tmux_socket.map(str::to_owned),
+            tty,
+            tmux_pane: owned("TMUX_PANE").filter(|_| own_pane),
+            tmux_socket: tmux_socket.filter(|_| own_pane).map(str::to_owned),
             cao_terminal_id: owned("CAO_TERMINAL_ID"),
         }
     }
@@ -53,6 +56,8 @@ pub(super) struct Portrait {
     pub instance: Option<Arc<Instance>>,
     /// Where the socket is, once it is there.
     pub socket: Option<String>,
+    /// What was true before the process was stopped.
+    paused: Option<Arc<Instance>>,
     /// The process ends; nothing changes any more.
     pub leaving: bool,
 }
@@ -76,6 +81,29 @@ impl Portrait {
             next.seq += 1;
         }
         self.instance = Some(Arc::new(next));
+        self.paused = None;
+        true
+    }
+
+    /// The process is about to be stopped: it is busy with that until it [goes on](Self::resume).
+    pub fn pause(&mut self, now: f64) -> bool {
+        let Some(instance) = self.instance.as_mut().filter(|_| !self.leaving) else { return false };
+        if self.paused.is_none() {
+            self.paused = Some(Arc::clone(instance));
+            let instance = Arc::make_mut(instance);
+            (instance.seq, instance.state, instance.since) = (instance.seq + 1, State::Busy, now);
+            (instance.phase, instance.ask) = (Some(STOPPED.to_owned()), None);
+        }
+        true
+    }
+
+    /// The process goes on with what it did. False when it was not stopped.
+    pub fn resume(&mut self, now: f64) -> bool {
+        let Some(before) = self.paused.take().filter(|_| !self.leaving) else { return false };
+        let Some(instance) = &mut self.instance else { return false };
+        let instance = Arc::make_mut(instance);
+        (instance.seq, instance.state, instance.since) = (instance.seq + 1, before.state, now);
+        (instance.phase, instance.ask) = (before.phase.clone(), before.ask.clone());
         true
     }
 
@@ -136,7 +164,7 @@ fn compose(status: &Status, facts: &Facts, now: f64) -> Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::front::control::testing::status;
+    use crate::front::control::testing::{approval, status};
     use crate::platform::env::fixed;
 
     fn facts(vars: &[(&str, &str)]) -> Facts {
@@ -181,9 +209,38 @@ mod tests {
     }
 
     #[test]
+    fn stopped_is_busy_and_afterwards_it_is_as_before() {
+        let (facts, mut portrait) = (facts(&[]), Portrait::default());
+        assert!(!portrait.pause(0.0) && !portrait.resume(0.0));
+        let asks = Status { ask: Some(approval("a1")), ..status(State::Ask, 2) };
+        portrait.update(&asks, &facts, 1.0);
+        assert!(portrait.pause(2.0) && portrait.pause(3.0));
+        let stopped = portrait.instance.clone().unwrap();
+        assert_eq!((stopped.state, stopped.seq, stopped.since), (State::Busy, 2, 2.0));
+        assert_eq!((stopped.phase.as_deref(), &stopped.ask), (Some("stopped"), &None));
+        assert!(portrait.resume(4.0) && !portrait.resume(5.0));
+        let back = portrait.instance.clone().unwrap();
+        assert_eq!((back.state, back.seq, back.since), (State::Ask, 3, 4.0));
+        assert_eq!((back.phase.as_deref(), back.ask.is_some(), back.turn), (None, true, 2));
+        assert!(!portrait.update(&asks, &facts, 6.0));
+        // What comes first after it takes its place.
+        portrait.pause(7.0);
+        assert!(portrait.update(&asks, &facts, 8.0) && !portrait.resume(9.0));
+        portrait.pause(10.0);
+        portrait.leave(11.0);
+        assert!(!portrait.resume(12.0) && !portrait.pause(12.0));
+        assert_eq!(portrait.instance.unwrap().state, State::Exited);
+    }
+
+    #[test]
     fn the_pane_is_named_with_its_server() {
         let facts = facts(&[("TMUX", "/tmp/a,b/default,123,0"), ("TMUX_PANE", "%3")]);
         assert_eq!(facts.tmux_socket.as_deref(), Some("/tmp/a,b/default"));
         assert_eq!(facts.tmux_pane.as_deref(), Some("%3"));
+        let vars = fixed::env("/h", &[("TMUX", "/s,1,0"), ("TMUX_PANE", "%3")]);
+        let script = Facts::new(Mode::Print, &vars);
+        let at_a_terminal = script.tty.is_some();
+        assert_eq!(script.tmux_pane.is_some(), at_a_terminal, "inherited by a tool is not owned");
+        assert_eq!(script.tmux_socket.is_some(), at_a_terminal);
     }
 }

@@ -91,6 +91,31 @@ async fn from_start_to_stop() {
     assert_eq!((kept.state, kept.seq, kept.socket), (State::Exited, 3, None));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn before_the_process_is_stopped_everybody_knows() {
+    let bin = tempfile::tempdir().unwrap();
+    let (tmux, log) = (bin.path().join("tmux"), bin.path().join("log"));
+    fs::write(&tmux, format!("#!/bin/sh\nsleep 0.05\necho \"$*\" >> '{}'\n", log.display()))
+        .unwrap();
+    fs::set_permissions(&tmux, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.path().display());
+    let bench = Bench::new(&[("TMUX", "/s,1,0"), ("TMUX_PANE", "%3"), ("PATH", &path)]);
+    let (control, _asked) = bench.start();
+    control.publish(&status(State::Idle, 1));
+    bench.said(State::Idle).await;
+    control.pause();
+    let stopped = bench.run.read(std::process::id()).unwrap();
+    assert_eq!((stopped.state, stopped.phase.as_deref()), (State::Busy, Some("stopped")));
+    let told = fs::read_to_string(&log).unwrap();
+    assert!(told.lines().any(|line| line.contains("@kimi_state busy turn=1")), "{told}");
+    control.resume();
+    let back = bench.said(State::Idle).await;
+    assert_eq!((back.seq, back.phase), (stopped.seq + 1, None));
+    // The same as before is told again without being new.
+    control.publish(&status(State::Idle, 1));
+    control.stop().await;
+}
+
 #[tokio::test]
 async fn a_door_that_is_dropped_says_so_too() {
     let bench = Bench::new(&[("KIMI_STATE_FILE", "state.json")]);

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixListener;
 
 use super::{World, with_state};
 use crate::front::tui::text::width;
-use crate::protocol::control::{Instance, State};
+use crate::protocol::control::{Instance, Mode, State};
 
 fn running(world: &World, instance: &Instance) {
     world.script(instance, &[("state", vec![with_state(instance)])]);
@@ -142,6 +142,27 @@ fn a_pane_of_our_own_tmux_server_goes_first() {
     let third = World::with_vars(&[("TMUX", "/tmp/tmux-0/c,12,0")]);
     both(&third);
     assert_eq!(third.ctl(&["state", "--pane", "%1"]).code, 1);
+}
+
+#[test]
+fn a_pane_is_that_of_the_screen_in_it() {
+    let world = World::new();
+    for (pid, mode) in [(5, Mode::Print), (6, Mode::Tui), (7, Mode::Tui), (8, Mode::Print)] {
+        let tmux_pane = Some("%1".to_owned());
+        running(&world, &Instance { mode, tmux_pane, ..world.instance(pid) });
+    }
+    // The screen that was started last lies over the other.
+    assert_eq!(chosen(&world, &["--pane", "%1"]), 7);
+    assert_eq!(chosen(&world, &["--pane", "%1", "--pid", "8"]), 8);
+    // Without a pane nothing is preferred.
+    assert!(world.ctl(&["state"]).err.contains("4 running instances"));
+
+    let scripts = World::new();
+    for pid in [5, 6] {
+        let tmux_pane = Some("%1".to_owned());
+        running(&scripts, &Instance { mode: Mode::Print, tmux_pane, ..scripts.instance(pid) });
+    }
+    assert_eq!(scripts.ctl(&["state", "--pane", "%1"]).code, 1);
 }
 
 #[test]

@@ -22,7 +22,14 @@ fn pane(dir: &Path, script: &str) -> Pane {
 
 fn log(dir: &Path) -> Vec<String> {
     let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
-    log.lines().map(str::to_owned).collect()
+    let asked = "display-message -p -t %3 #{@kimi_turns}";
+    log.lines().filter(|line| *line != asked).map(str::to_owned).collect()
+}
+
+/// Whatever has become of it before: the channel is woken once.
+fn signal(turn: u64) -> String {
+    let channel = format!("kimi-%3-{turn}");
+    format!("wait-for -L {channel} ; wait-for -U {channel} ; wait-for -S {channel}")
 }
 
 fn instance(state: State, turn: u64) -> Instance {
@@ -67,7 +74,7 @@ async fn states_that_pile_up_are_skipped_but_no_end_of_a_turn_is() {
     let script = format!("while [ ! -e '{}' ]; do sleep 0.01; done; log \"$@\"", go.display());
     let (tell, states) = watch::channel(None);
     let pane = pane(dir.path(), &format!("touch '{0}.began'; {script}", go.display()));
-    let following = tokio::spawn(pane.follow(states));
+    let following = tokio::spawn(pane.follow(states, watch::channel(0).0));
     tell.send_replace(Some(Arc::new(instance(State::Idle, 0))));
     until(|| dir.path().join("go.began").exists()).await;
     for turn in 1..=3 {
@@ -86,10 +93,19 @@ async fn states_that_pile_up_are_skipped_but_no_end_of_a_turn_is() {
         log(dir.path()),
         [
             "set-option -p -t %3 @kimi_state idle turn=0",
-            "set-option -p -t %3 @kimi_state idle turn=3 ; wait-for -S kimi-%3-1 ; \
-             wait-for -S kimi-%3-2 ; wait-for -S kimi-%3-3",
+            &format!(
+                "set-option -p -t %3 @kimi_state idle turn=3 ; \
+                 set-option -p -t %3 @kimi_turns 3 ; {} ; {} ; {}",
+                signal(1),
+                signal(2),
+                signal(3)
+            ),
             "set-option -p -t %3 @kimi_state busy turn=4",
-            "set-option -p -t %3 @kimi_state exited ; wait-for -S kimi-%3-4",
+            &format!(
+                "set-option -p -t %3 @kimi_state exited ; \
+                 set-option -p -t %3 @kimi_turns 4 ; {}",
+                signal(4)
+            ),
         ]
     );
 }
@@ -100,10 +116,23 @@ fn a_flood_of_turns_comes_in_pieces() {
     let mut pane = pane(dir.path(), "");
     let flood = instance(State::Idle, 250);
     let mut signals = Vec::new();
-    while let Some(arguments) = pane.news(&flood) {
-        signals.push(arguments.iter().filter(|it| *it == "wait-for").count());
+    while let Some(news) = pane.news(&flood) {
+        signals.push(news.arguments.iter().filter(|it| *it == "-S").count());
+        // tmux takes no more than 16 KB.
+        assert!(news.arguments.iter().map(|it| it.len() + 1).sum::<usize>() < 12 << 10);
+        pane.signalled = news.signalled;
+        pane.words = news.words;
     }
     assert_eq!(signals, [100, 100, 50]);
+
+    (pane.stale, pane.signalled) = (Some(250), 0);
+    let mut cleared = 0;
+    while let Some(news) = pane.news(&flood).filter(|_| pane.stale != Some(0)) {
+        cleared += news.arguments.iter().filter(|it| *it == "-U").count();
+        assert!(!news.arguments.iter().any(|it| it == "-S"));
+        pane.stale = Some(news.stale);
+    }
+    assert_eq!(cleared, 250);
 }
 
 #[tokio::test]
@@ -112,8 +141,8 @@ async fn after_a_failure_tmux_is_left_alone() {
     let failing = pane(dir.path(), "log \"$@\"; exit 1");
     let (tell, states) = watch::channel(None);
     tell.send_replace(Some(Arc::new(instance(State::Idle, 0))));
-    failing.follow(states).await;
-    assert_eq!(log(dir.path()).len(), 1);
+    failing.follow(states, watch::channel(0).0).await;
+    assert_eq!(fs::read_to_string(dir.path().join("log")).unwrap().lines().count(), 1);
     assert!(tell.is_closed());
 
     let (tell, states) = watch::channel(None);
@@ -121,20 +150,43 @@ async fn after_a_failure_tmux_is_left_alone() {
     let nowhere = dir.path().to_str().unwrap().to_owned() + "/none";
     missing.env = fixed::env(dir.path(), &[("PATH", &nowhere)]);
     tell.send_replace(Some(Arc::new(instance(State::Idle, 0))));
-    missing.follow(states).await;
+    missing.follow(states, watch::channel(0).0).await;
 }
 
 #[tokio::test]
-async fn one_that_hangs_is_killed() {
+async fn one_that_hangs_is_killed_and_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let pane = pane(dir.path(), "log $$; exec sleep 300");
+    let go = dir.path().join("go");
+    let script = format!("[ -e '{}' ] || {{ log $$; exec sleep 300; }}; log \"$@\"", go.display());
+    let pane = pane(dir.path(), &script);
     let (tell, states) = watch::channel(None);
-    tell.send_replace(Some(Arc::new(instance(State::Idle, 0))));
+    let (told, mut shown) = watch::channel(0);
     let start = Instant::now();
-    pane.follow(states).await;
+    let following = tokio::spawn(pane.follow(states, told));
+    let pid = |line: usize| {
+        log(dir.path())[line].parse().ok().and_then(rustix::process::Pid::from_raw).unwrap()
+    };
+    let gone = |pid| rustix::process::test_kill_process(pid).is_err();
+    tell.send_replace(Some(Arc::new(instance(State::Busy, 1))));
+    until(|| log(dir.path()).len() == 1).await;
+    // What comes while it hangs is not lost, and no second one runs beside it.
+    tell.send_replace(Some(Arc::new(instance(State::Idle, 1))));
+    until(|| log(dir.path()).len() == 2).await;
     assert!(start.elapsed() >= PATIENCE);
-    let pid = log(dir.path())[0].parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
-    until(|| rustix::process::test_kill_process(pid).is_err()).await;
+    until(|| gone(pid(0))).await;
+    // Nothing changes any more: it is tried by itself.
+    until(|| gone(pid(1))).await;
+    fs::write(&go, "").unwrap();
+    until(|| log(dir.path()).len() > 2).await;
+    shown.wait_for(|seq| *seq > 0).await.unwrap();
+    let said = "set-option -p -t %3 @kimi_state idle turn=1 ; \
+                set-option -p -t %3 @kimi_turns 1";
+    assert_eq!(log(dir.path())[2..], [format!("{said} ; {}", signal(1))]);
+    // One that hangs at the end is not waited for.
+    fs::remove_file(&go).unwrap();
+    tell.send_replace(Some(Arc::new(instance(State::Exited, 1))));
+    following.await.unwrap();
+    until(|| gone(pid(3))).await;
 }
 
 /// A tmux server of its own, gone with this.
@@ -166,6 +218,14 @@ impl Drop for Server {
     }
 }
 
+/// The first pane of the server.
+fn real(dir: &Path, server: &Server) -> Pane {
+    let path = std::env::var("PATH").unwrap();
+    let tmux = format!("{},1,0", server.socket.display());
+    let vars = [("TMUX", tmux.as_str()), ("TMUX_PANE", "%0"), ("PATH", path.as_str())];
+    Pane::of(&fixed::env(dir, &vars)).unwrap()
+}
+
 // Waiting for tmux holds this thread; the pane is followed by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_real_tmux_shows_the_state_and_wakes_who_waits() {
@@ -174,12 +234,9 @@ async fn a_real_tmux_shows_the_state_and_wakes_who_waits() {
         eprintln!("skipped: there is no tmux");
         return;
     };
-    let path = std::env::var("PATH").unwrap();
-    let tmux = format!("{},1,0", server.socket.display());
-    let vars = [("TMUX", tmux.as_str()), ("TMUX_PANE", "%0"), ("PATH", path.as_str())];
-    let pane = Pane::of(&fixed::env(dir.path(), &vars)).unwrap();
+    let pane = real(dir.path(), &server);
     let (tell, states) = watch::channel(None);
-    let following = tokio::spawn(pane.follow(states));
+    let following = tokio::spawn(pane.follow(states, watch::channel(0).0));
     tell.send_replace(Some(Arc::new(instance(State::Busy, 1))));
     until(|| server.shows() == "%0 busy turn=1").await;
     tell.send_replace(Some(Arc::new(instance(State::Idle, 1))));
@@ -189,4 +246,69 @@ async fn a_real_tmux_shows_the_state_and_wakes_who_waits() {
     tell.send_replace(Some(Arc::new(instance(State::Exited, 1))));
     following.await.unwrap();
     assert_eq!(server.shows(), "%0 exited");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_real_tmux_that_stood_still_catches_up() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::start(dir.path()) else {
+        eprintln!("skipped: there is no tmux");
+        return;
+    };
+    let pid = server.tmux(&["display-message", "-p", "#{pid}"]).unwrap().stdout;
+    let pid = String::from_utf8(pid).unwrap().trim().parse().ok().and_then(Pid::from_raw).unwrap();
+    let (tell, states) = watch::channel(None);
+    let following = tokio::spawn(real(dir.path(), &server).follow(states, watch::channel(0).0));
+    tell.send_replace(Some(Arc::new(instance(State::Busy, 1))));
+    until(|| server.shows() == "%0 busy turn=1").await;
+    kill_process(pid, Signal::STOP).unwrap();
+    tell.send_replace(Some(Arc::new(instance(State::Idle, 1))));
+    // Long enough for one attempt to have been given up and the next to hang.
+    tokio::time::sleep(PATIENCE + PAUSE + PAUSE / 2).await;
+    kill_process(pid, Signal::CONT).unwrap();
+    until(|| server.shows() == "%0 idle turn=1").await;
+    // It may have been told twice; the wake is there all the same.
+    assert!(server.tmux(&["wait-for", "kimi-%0-1"]).unwrap().status.success());
+    tell.send_replace(Some(Arc::new(instance(State::Exited, 1))));
+    following.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_second_instance_in_the_pane_is_not_taken_for_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(server) = Server::start(dir.path()) else {
+        eprintln!("skipped: there is no tmux");
+        return;
+    };
+    let wait = |turn: u64| {
+        let mut command = std::process::Command::new("tmux");
+        command.env_remove("TMUX").arg("-S").arg(&server.socket);
+        command.args(["wait-for", &format!("kimi-%0-{turn}")]).spawn().unwrap()
+    };
+    // The first one has 120 turns whose signals nobody reads.
+    let (tell, states) = watch::channel(None);
+    let first = tokio::spawn(real(dir.path(), &server).follow(states, watch::channel(0).0));
+    tell.send_replace(Some(Arc::new(instance(State::Exited, 120))));
+    first.await.unwrap();
+    let (tell, states) = watch::channel(None);
+    let mut early = wait(2);
+    let second = tokio::spawn(real(dir.path(), &server).follow(states, watch::channel(0).0));
+    assert!(early.wait().unwrap().success(), "the first one's signal of turn 2");
+    tell.send_replace(Some(Arc::new(instance(State::Busy, 1))));
+    until(|| server.shows() == "%0 busy turn=1").await;
+    let (mut one, mut last) = (wait(1), wait(120));
+    // The server has seen both by the time it has answered this.
+    assert_eq!(server.shows(), "%0 busy turn=1");
+    tell.send_replace(Some(Arc::new(instance(State::Idle, 1))));
+    assert!(one.wait().unwrap().success());
+    until(|| server.shows() == "%0 idle turn=1").await;
+    assert!(last.try_wait().unwrap().is_none(), "turn 120 has not ended");
+    tell.send_replace(Some(Arc::new(instance(State::Idle, 2))));
+    until(|| server.shows() == "%0 idle turn=2").await;
+    assert!(wait(2).wait().unwrap().success(), "woken before anybody waited");
+    last.kill().unwrap();
+    let _ = last.wait();
+    tell.send_replace(Some(Arc::new(instance(State::Exited, 2))));
+    second.await.unwrap();
 }

@@ -54,6 +54,13 @@ impl Door {
         }
     }
 
+    /// Says that the process is about to be stopped; what is told next takes that back.
+    pub fn pause(&self) {
+        if let Some(control) = &self.control {
+            control.pause();
+        }
+    }
+
     /// Says that the process ends.
     pub async fn shut(&mut self) {
         self.refuse_all();
@@ -95,7 +102,11 @@ impl App {
             ask: front.map(|dialog| (dialog.request_id(), self.dialogs.len() - 1)),
             last: self.books.last(),
         };
+        let drawn = !self.dirty;
         let Door { control: Some(control), herald, .. } = &mut self.door else { return };
+        if drawn {
+            control.resume();
+        }
         let ask = || front.map(|dialog| dialog.open_ask());
         if let Some(status) = herald.news(&glance, visible, now, ask) {
             control.publish(status);

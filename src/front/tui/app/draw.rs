@@ -165,7 +165,7 @@ impl App {
     }
 
     /// Whether a program reads the screen.
-    fn orchestrated(&self) -> bool {
+    pub(super) fn orchestrated(&self) -> bool {
         self.env.var("CAO_TERMINAL_ID").is_some()
     }
 

@@ -134,6 +134,8 @@ impl App {
             Action::ShowKeys => return self.run_command_line("/help"),
             Action::Redraw => self.screen.docked().refresh(),
             Action::Suspend => {
+                // Whoever reads must not take it for idle while a shell has the terminal.
+                self.door.pause();
                 self.screen.stop()?;
                 self.dirty = true;
             }

@@ -10,7 +10,7 @@ use crate::front::tui::overlays::{
     ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Size;
 
 /// An open overlay.
@@ -48,6 +48,23 @@ impl App {
             self.dirty = true;
         }
         Ok(())
+    }
+
+    /// Closes the overlay because a turn begins or ends, and a program that has begun it, or reads the
+    /// screen, looks for what is below. A choice that was not made counts for nothing. Who reads on
+    /// while a turn of their own ends is left alone.
+    pub(super) fn make_way(&mut self, by_program: bool) -> Result<(), TuiError> {
+        if !by_program && !self.orchestrated() {
+            return Ok(());
+        }
+        let size = self.pane_size();
+        let Some(pane) = &mut self.pane else { return Ok(()) };
+        let reply = pane.overlay().key(KeyEvent::from(KeyCode::Esc), size);
+        if let OverlayReply::RestoreTheme(name) = reply {
+            self.set_theme(&name);
+        }
+        self.picker_at_start = false;
+        self.close_pane()
     }
 
     pub(super) fn redraw_pane(&mut self) -> Result<(), TuiError> {

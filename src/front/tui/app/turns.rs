@@ -23,6 +23,8 @@ pub(super) struct RunningTurn {
     pub op_id: String,
     pub since: Instant,
     pub cancelled: bool,
+    /// Another program has begun it.
+    pub by_program: bool,
 }
 
 /// A message that waits for the running turn to end, or to take it in.
@@ -116,11 +118,17 @@ impl App {
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
-        let Queued { n, input, shown, .. } = queued;
+        let Queued { n, input, shown, by_program } = queued;
+        self.make_way(by_program)?;
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
-        self.turn = Some(RunningTurn { op_id: op_id.clone(), since: self.now(), cancelled: false });
+        self.turn = Some(RunningTurn {
+            op_id: op_id.clone(),
+            since: self.now(),
+            cancelled: false,
+            by_program,
+        });
         self.stir_until = None;
         self.tick_clock();
         // Whoever hears of an idle instance must be able to believe it: busy is told before it shows.
@@ -255,6 +263,7 @@ impl App {
 
     fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
+        self.make_way(turn.by_program)?;
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
         self.requeue_steers();
@@ -292,7 +301,8 @@ impl App {
             return None;
         }
         let answer = self.transcript.open_answer()?;
-        match keep_answer(&self.session.session().dir, answer) {
+        let answers = self.host.store.share().answers();
+        match keep_answer(&answers, &self.info.session_id, answer) {
             Ok(path) => Some(path.display().to_string()),
             Err(error) => {
                 tracing::warn!(%error, "a long answer has no file");

@@ -93,11 +93,16 @@ fn told(reason: &str) -> String {
 
 /// Names the file that holds an answer longer than a reader of the screen can capture.
 ///
-/// It looks like a row of the answer, so that readers keep it; a path too long for one row goes on
-/// in the next without a break of its own.
+/// It looks like a row of the answer, so that readers keep it. Where the path leaves no room for the
+/// count of rows it comes without; one too long even then goes on in the next row without a break of
+/// its own.
 pub fn pointer_row(path: &str, rows: usize, columns: u16) -> Vec<Line<'static>> {
-    let text = format!("[the whole answer, {rows} rows: {}]", row::foreign_line(path));
+    let path = row::foreign_line(path);
     let room = usize::from(columns).saturating_sub(2).max(1);
+    let mut text = format!("[the whole answer, {rows} rows: {path}]");
+    if width(&text) > room {
+        text = format!("[the whole answer: {path}]");
+    }
     let mut lines = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {

@@ -330,6 +330,16 @@ fn notices_have_no_bullet() {
 }
 
 #[test]
+fn the_name_of_a_file_fits_one_row_of_eighty_columns() {
+    for home in ["/root", "/home/somebody", "/home/a.longer.name", "/Users/somebody.else"] {
+        let share = crate::store::ShareDir::new(format!("{home}/.kimi"));
+        let path = share.answers().join("316bd634-12.md");
+        let rows = pointer_row(&path.display().to_string(), 12_345, 80);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+    }
+}
+
+#[test]
 fn every_cell_keeps_the_law_with_hostile_text() {
     let theme = dark();
     let long = format!("{HOSTILE}{}", "世x".repeat(5_000));

@@ -4,7 +4,9 @@
 //! line feed send its oldest row into the terminal's own history, once and final. The live region
 //! (spinner, dialog, composer, status bar) is compared row by row, and only changed rows are
 //! written, each whole and from its first column: a program that reads the byte stream sees rows,
-//! never fragments. A frame is one write.
+//! never fragments. A frame is one write, unless it is long and begins or ends a turn.
+
+mod flip;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -16,21 +18,7 @@ use super::geometry::Geometry;
 use super::mark::Mark;
 use super::{Capability, Position, Size};
 
-/// Largest piece handed to the sink at once, in bytes.
-const PIECE: usize = 60 * 1024;
-
-/// What a frame means to a program that reads the byte stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Flip {
-    /// Neither a beginning nor an end of a turn.
-    #[default]
-    None,
-    /// The prompt row gives way to the spinner row before the committed rows (the echo) are written.
-    TurnStart,
-    /// After the committed rows sixteen carriage returns, then the prompt row: readers that count
-    /// the last fifteen lines of the stream have then left the last spinner frame behind.
-    TurnEnd,
-}
+pub use flip::Flip;
 
 /// In what state another program has given the terminal back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +60,8 @@ pub struct Docked<W: Write> {
     /// The bytes of each screen row of the live region and of the open rows; `None` where they are
     /// not known.
     shown: Vec<Option<Vec<u8>>>,
+    /// The first live row of the last frame: while busy the spinner.
+    head: Option<Line<'static>>,
     /// Where the last frame left the cursor.
     cursor: Position,
     /// Whether the cursor is visible; `None` when not known.
@@ -102,6 +92,7 @@ impl<W: Write> Docked<W> {
             open_end: 0,
             sure: 0,
             shown: vec![None; usize::from(size.rows)],
+            head: None,
             cursor: Position { row: 0, column: 0 },
             visible: None,
             later: None,
@@ -213,21 +204,25 @@ impl<W: Write> Docked<W> {
         let height = u16::try_from(live.len()).unwrap_or(u16::MAX);
 
         let mut out = Vec::new();
-        let staying = if flip == Flip::TurnEnd { &[] } else { live };
-        self.arrange(height, staying, &mut out);
-        let committed = !self.queue.is_empty();
-        if flip == Flip::TurnStart && !self.geometry.tight() {
-            self.paint(live, &mut out);
-        }
-        self.write_commits(&mut out);
-        let before_open = out.len();
-        self.paint_open(&mut out);
+        let mut seam = 0;
         if flip == Flip::TurnEnd {
-            out.extend_from_slice(&[b'\r'; 16]);
-        } else if committed || out.len() > before_open {
-            // A reader of the stream looks for the spinner after the last row above it.
-            self.forget_row(self.geometry.region() + 1);
+            seam = self.end_turn(height, &mut out);
+        } else {
+            self.arrange(height, live, &mut out);
+            let committed = !self.queue.is_empty();
+            if flip == Flip::TurnStart && !self.geometry.tight() {
+                self.paint(live, &mut out);
+                seam = out.len();
+            }
+            self.write_commits(&mut out);
+            let before_open = out.len();
+            self.paint_open(&mut out);
+            if committed || out.len() > before_open {
+                // A reader of the stream looks for the spinner after the last row above it.
+                self.forget_row(self.geometry.region() + 1);
+            }
         }
+        self.head = live.first().cloned();
         self.paint(live, &mut out);
         if !out.is_empty() {
             // The last row ends here, also for a reader that overlooks positions.
@@ -241,7 +236,9 @@ impl<W: Write> Docked<W> {
                 row: at.row.saturating_sub(hidden).min(height - 1),
                 column: at.column.min(columns - 1),
             },
-            None => Position { row: height.saturating_sub(2), column: 0 },
+            // A window that gets lower loses the rows below the cursor, and none of a dialog reaches
+            // the history.
+            None => Position::default(),
         };
         let seen = self.visible.replace(cursor.is_some());
         if out.is_empty() && place == self.cursor && seen == self.visible {
@@ -252,7 +249,7 @@ impl<W: Write> Docked<W> {
         if seen != self.visible {
             out.extend_from_slice(if cursor.is_some() { b"\x1b[?25h" } else { b"\x1b[?25l" });
         }
-        self.send(out)
+        self.send(&out, seam)
     }
 
     /// The next frame writes every live row again. For readers that take silence for the end of
@@ -347,14 +344,14 @@ impl<W: Write> Docked<W> {
             self.geometry.scrolled_up(self.geometry.size.rows, 1);
         }
         self.forget();
-        self.send(out)?;
+        self.send(&out, 0)?;
         self.out.write_all(b"\x1b[?2004l\x1b[?25h")?;
         self.out.flush()
     }
 
     /// Makes the live region `height` rows high, after a resize also at its new place. When it gets
     /// lower, the `staying` rows are painted before the freed ones are erased: a reader of half a
-    /// frame sees two spinners then, and never none.
+    /// frame sees two spinners then, and never none. At a new place they are painted at once.
     fn arrange(&mut self, height: u16, staying: &[Line<'static>], out: &mut Vec<u8>) {
         if std::mem::take(&mut self.returned) {
             if self.geometry.has_moved() {
@@ -362,9 +359,11 @@ impl<W: Write> Docked<W> {
             }
             self.geometry.make_room(height, out);
             self.forget();
+            self.paint_staying(staying, out);
         } else if self.geometry.has_moved() {
             self.geometry.settle(height, self.cursor, out);
             self.forget();
+            self.paint_staying(staying, out);
         } else if height > self.geometry.live {
             let region = self.geometry.size.rows.saturating_sub(height);
             let over = self.geometry.filled.saturating_sub(region);
@@ -375,15 +374,19 @@ impl<W: Write> Docked<W> {
         } else if height < self.geometry.live {
             let old = self.geometry.region();
             self.geometry.live = height;
-            if !self.geometry.tight() {
-                self.paint(staying, out);
-            }
+            self.paint_staying(staying, out);
             for row in old + 1..=self.geometry.region() {
                 self.erase(row, out);
             }
         }
         if self.geometry.tight() && self.geometry.filled > 0 {
             self.push_all(out);
+        }
+    }
+
+    fn paint_staying(&mut self, rows: &[Line<'static>], out: &mut Vec<u8>) {
+        if !self.geometry.tight() {
+            self.paint(rows, out);
         }
     }
 
@@ -415,13 +418,26 @@ impl<W: Write> Docked<W> {
         self.geometry.filled = 0;
     }
 
+    /// Writes the rows that wait, and those marks that belong to them.
     fn write_commits(&mut self, out: &mut Vec<u8>) {
         let rows = std::mem::take(&mut self.queue);
         if rows.is_empty() {
             return;
         }
         self.sure += rows.len();
+        self.geometry.covered();
         let mut marks = std::mem::take(&mut self.marks);
+        self.write_rows(&rows, &mut marks, out);
+        marks.iter_mut().for_each(|(at, _)| *at = at.saturating_sub(rows.len()));
+        self.marks = marks;
+    }
+
+    fn write_rows(
+        &mut self,
+        rows: &[Line<'static>],
+        marks: &mut VecDeque<(usize, Mark)>,
+        out: &mut Vec<u8>,
+    ) {
         let mut mark = |at: usize, out: &mut Vec<u8>| {
             while marks.front().is_some_and(|(marked, _)| *marked <= at) {
                 out.extend(marks.pop_front().iter().flat_map(|(_, mark)| mark.bytes()));
@@ -526,35 +542,6 @@ impl<W: Write> Docked<W> {
         if let Some(slot) = self.shown.get_mut(usize::from(row).saturating_sub(1)) {
             *slot = None;
         }
-    }
-
-    /// Hands a frame to the sink, in one write unless it is huge; a piece never ends inside a
-    /// sequence or a character.
-    fn send(&mut self, body: Vec<u8>) -> io::Result<usize> {
-        let mut frame = Vec::with_capacity(body.len() + 16);
-        if self.capability.synchronized {
-            frame.extend_from_slice(b"\x1b[?2026h");
-        }
-        frame.extend_from_slice(&body);
-        if self.capability.synchronized {
-            frame.extend_from_slice(b"\x1b[?2026l");
-        }
-        let mut rest = frame.as_slice();
-        while !rest.is_empty() {
-            let cut = if rest.len() <= PIECE {
-                rest.len()
-            } else {
-                // An escape with a backslash ends a sequence.
-                let escape =
-                    rest[..PIECE].windows(2).rposition(|pair| pair[0] == 0x1b && pair[1] != b'\\');
-                escape.filter(|&at| at > 0).unwrap_or(PIECE)
-            };
-            let (piece, after) = rest.split_at(cut);
-            self.out.write_all(piece)?;
-            rest = after;
-        }
-        self.out.flush()?;
-        Ok(frame.len())
     }
 }
 

@@ -21,6 +21,9 @@ pub(super) struct Geometry {
     pub filled: u16,
     /// Rows that a higher window can take back from the history.
     scrolled: u32,
+    /// Rows of a live region that a lower window has pushed into the history, where nothing reaches
+    /// them. They are its newest, and a higher window brings them back to be erased.
+    buried: Vec<Row>,
     rows: Vec<Row>,
     moved: Option<Moved>,
     reflow: bool,
@@ -74,6 +77,7 @@ impl Geometry {
             live: 0,
             filled: 0,
             scrolled,
+            buried: Vec::new(),
             rows: vec![Row::default(); usize::from(size.rows)],
             moved: None,
             reflow: capability.reflow,
@@ -182,6 +186,11 @@ impl Geometry {
             // history. Rows below it may have been deleted before they could wrap.
             let unwrapped = u16::try_from(on_cursor - free).unwrap_or(u16::MAX);
             self.filled = self.filled.saturating_sub(above.saturating_sub(unwrapped));
+            // Below the old rows are blank ones.
+            let last = on_cursor + 1 + usize::from(moved.below);
+            let blank = u16::try_from(last.saturating_sub(total)).unwrap_or(u16::MAX);
+            let needed = sum(free, last).saturating_add(blank);
+            let above = above.saturating_add(self.dig_up(needed, free..last.min(total)));
             // A lower size may have passed unseen: it cost rows below the cursor, and the way back
             // has brought as many from the history.
             let unseen = moved.below.min(moved.deletable);
@@ -197,6 +206,38 @@ impl Geometry {
             }
         }
         self.make_room(live, out);
+    }
+
+    /// Finds out which of the `rows` below the old transcript are in the history now, out of reach,
+    /// as they need `needed` lines of the new screen. Returns how many earlier ones have come back.
+    fn dig_up(&mut self, needed: u16, rows: std::ops::Range<usize>) -> u16 {
+        let columns = self.size.columns;
+        let lines =
+            |rows: &[Row]| rows.iter().map(|row| row.lines(columns)).fold(0, u16::saturating_add);
+        let back = self.size.rows.saturating_sub(needed).min(lines(&self.buried));
+        self.filled = self.filled.saturating_sub(back);
+        let over = needed.saturating_sub(self.size.rows);
+        let mut kept = lines(&self.buried).saturating_sub(back).saturating_add(over);
+        let old = std::mem::take(&mut self.buried);
+        for mut row in
+            old.into_iter().chain(self.rows.get(rows).unwrap_or_default().iter().cloned())
+        {
+            if kept == 0 {
+                break;
+            }
+            let lines = row.lines(columns);
+            if lines > kept {
+                row = Row { used: kept.saturating_mul(columns), wide: Vec::new() };
+            }
+            kept = kept.saturating_sub(lines);
+            self.buried.push(row);
+        }
+        back
+    }
+
+    /// Notes that transcript rows are written: what is in the history above them stays there.
+    pub fn covered(&mut self) {
+        self.buried.clear();
     }
 
     /// From the first free row, where the cursor is: line feeds until `live` rows are below the

@@ -41,7 +41,7 @@ impl Size {
 }
 
 /// A place inside the live region (or an overlay), counted from 0 at its top left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     pub row: u16,
     pub column: u16,
