@@ -203,9 +203,11 @@ fn typed_ahead() -> Option<(World, Kimi)> {
     kimi.ask("run it");
     kimi.wait_text("Wait.");
     // Keys keep coming until the dialog is on the screen: the last ones before it were meant for
-    // the draft, and the ones that meet it early go there as well.
+    // the draft, and the ones that meet it early go there as well. Without a draft there is no typing.
+    kimi.send("y");
+    kimi.wait_for_rows("the draft", |rows| composed(rows).starts_with('y'));
     gate.open();
-    let mut typed = 0;
+    let mut typed = 1;
     let mut last = Instant::now();
     while count(&kimi.rows(), "1. Approve once") == 0 {
         let pause = last.elapsed();
