@@ -14,6 +14,9 @@ use crate::platform::env::Env;
 /// Longest session id in bytes; file systems end at 255.
 const MAX_ID: usize = 200;
 
+/// How often a directory is emptied before it is left.
+const REMOVE_TRIES: u32 = 20;
+
 /// A session on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -171,7 +174,16 @@ impl SessionStore {
 
     /// Deletes a session with all its records.
     pub fn delete(&self, session: &Session) -> Result<(), StoreError> {
-        fs::remove_dir_all(&session.dir).map_err(StoreError::io("remove", &session.dir))?;
+        // Another thread or process may put a file in (what the instance does, a title) while the
+        // directory is emptied.
+        let mut tries = REMOVE_TRIES;
+        while let Err(error) = fs::remove_dir_all(&session.dir) {
+            tries -= 1;
+            match error.kind() {
+                io::ErrorKind::DirectoryNotEmpty if tries > 0 => {}
+                _ => return Err(StoreError::io("remove", &session.dir)(error)),
+            }
+        }
         if self.index.last_session_id(&session.work_dir).as_deref() == Some(&session.id) {
             self.index.forget_session(&session.work_dir, &session.id)?;
         }

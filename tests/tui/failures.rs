@@ -129,7 +129,7 @@ fn a_server_that_stays_down_is_given_up() {
     let mut kimi = world.start(&["--max-retries-per-step", "2"]);
     let rows = kimi.turn("go");
     assert_eq!(count(&rows, " • Failed after "), 1, "{rows:?}");
-    assert_eq!(count(&rows, "503"), 1, "{rows:?}");
+    assert_eq!(count(&rows, "(HTTP 503)"), 1, "{rows:?}");
     assert_eq!(world.server().requests().len(), 2);
     // Nothing of it is left behind: another message is another try.
     kimi.turn("go");

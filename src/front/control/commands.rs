@@ -143,12 +143,7 @@ async fn read(last: &LastTurn) -> Result<String, Unread> {
 
 /// The SHA-256 of these bytes in hex, as receipts and answers carry it.
 pub fn hex_sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 #[cfg(test)]

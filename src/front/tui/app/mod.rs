@@ -418,8 +418,9 @@ impl App {
         }
         let session = self.session.session().clone();
         self.session.shutdown().await;
-        let kept = self.host.close(&session);
+        // Its last word goes into the session's directory, which may be removed after that.
         self.door.shut().await;
+        let kept = self.host.close(&session);
         Ended { session_id: kept.then_some(session.id), signal: self.signal }
     }
 
