@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::core::Core;
+use super::core::{Core, Limits};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
 use crate::store::StoreError;
@@ -73,9 +73,15 @@ impl AutoCompact {
 }
 
 fn is_full(core: &Core, tokens: u64, max: u64) -> bool {
-    let reserved = core.limits.reserved_context;
-    tokens as f64 >= max as f64 * core.limits.compaction_trigger_ratio
-        || (max > reserved * 2 && tokens.saturating_add(reserved) >= max)
+    tokens >= compacts_at(&core.limits, max)
+}
+
+/// Tokens from which on the conversation is compacted by itself, in a window of `max`. The reserve
+/// only counts in windows of more than twice its size: in smaller ones nothing else would fit.
+pub(super) fn compacts_at(limits: &Limits, max: u64) -> u64 {
+    let by_share = (max as f64 * limits.compaction_trigger_ratio).ceil() as u64;
+    let reserved = limits.reserved_context;
+    if max > reserved.saturating_mul(2) { by_share.min(max - reserved) } else { by_share }
 }
 
 /// Compacts now. `None` when there is nothing to summarise.
@@ -162,6 +168,9 @@ async fn summarise(
             let mut answer = Assembler::default();
             while let Some(delta) = stream.next().await {
                 answer.push(&delta?);
+            }
+            if let Some(usage) = &answer.usage {
+                core.meter.count(usage, llm.prices.as_ref());
             }
             answer.check()?;
             Ok::<_, LlmError>(answer.message(String::new).text())

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use super::approval::ApprovalDesk;
+use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
 use crate::llm::{Llm, Thinking, ToolSpec};
@@ -34,6 +35,7 @@ pub struct Limits {
     pub reserved_context: u64,
     /// Share of the context window at which to compact.
     pub compaction_trigger_ratio: f64,
+    pub budget: Budget,
 }
 
 /// What session, turn and step share.
@@ -50,6 +52,8 @@ pub(super) struct Core {
     pub told_servers: Mutex<Option<serde_json::Value>>,
     pub workspace: Arc<Workspace>,
     pub models: Arc<dyn ModelSource>,
+    /// What the session has used up in this process.
+    pub meter: Meter,
     pub limits: Limits,
     pub session: Session,
     pub settings: Arc<Settings>,
@@ -87,6 +91,7 @@ impl Core {
             told_servers: Mutex::default(),
             workspace,
             models,
+            meter: Meter::new(limits.budget),
             limits,
             session,
             settings,

@@ -12,13 +12,17 @@
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
+//! | `context_report` | what fills the context window |
+//! | `budget` | what a run may use up |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod budget;
 mod compaction;
 mod context;
+mod context_report;
 mod core;
 mod dispatch;
 mod hub;
@@ -33,6 +37,7 @@ mod step;
 mod turn;
 
 pub use approval::Modes;
+pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;

@@ -6,7 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::approval::Modes;
 use super::compaction::{self, CompactionError};
+use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::servers::offered;
 use super::turn;
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
@@ -33,6 +35,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         aliases: &["summarize"],
         description: "Summarise the conversation to free context",
         arguments: "[what to keep]",
+    },
+    AgentCommand {
+        name: "context",
+        aliases: &[],
+        description: "Show what fills the context window",
+        arguments: "",
     },
     AgentCommand {
         name: "clear",
@@ -104,6 +112,7 @@ pub(super) async fn run(
             }
             Err(error) => return Outcome::Failed(turn::store_failure(&error)),
         },
+        Some("context") => context(core, cancel).await,
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
@@ -112,6 +121,26 @@ pub(super) async fn run(
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
     Outcome::Finished { stop: StopReason::Command }
+}
+
+async fn context(core: &Arc<Core>, cancel: &CancellationToken) -> String {
+    let (system, messages, counted) = {
+        let context = core.context.lock().await;
+        (context.system_prompt().to_owned(), context.messages().to_vec(), context.tokens())
+    };
+    let offered = offered(core, String::new(), cancel).await;
+    let more = offered.tools.get(core.specs.len()..).unwrap_or_default();
+    let filling = Filling::of(&system, offered.system.trim(), &core.specs, more, &messages);
+    let llm = core.llm();
+    let max = llm.as_ref().map_or(0, |llm| llm.max_context);
+    let window = Window {
+        model: llm.as_ref().map_or("no model", |llm| &llm.display_name),
+        max,
+        counted,
+        compacts_at: compaction::compacts_at(&core.limits, max),
+        used: core.meter.usage(llm.as_ref().is_some_and(|llm| llm.prices.is_some())),
+    };
+    window.report(&filling)
 }
 
 async fn compact(

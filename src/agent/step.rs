@@ -12,7 +12,7 @@ use super::turn::{Turn, store_failure};
 use crate::llm::{
     Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy,
 };
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, StopReason, ToolCall};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, StopReason, TokenUsage, ToolCall};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -261,6 +261,14 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
             (known, known.saturating_add(crate::llm::estimate::message_tokens(&message)))
         }
     };
+    turn.core.meter.count(
+        &answer.usage.unwrap_or(TokenUsage {
+            input_other: input,
+            output: total.saturating_sub(input),
+            ..TokenUsage::default()
+        }),
+        llm.prices.as_ref(),
+    );
     let mut status = turn.core.context_status(total, llm.max_context);
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);

@@ -23,8 +23,36 @@ pub(super) struct Turn<'a> {
     pub auto_compact: AutoCompact,
 }
 
-/// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
+/// Runs a turn within the time that is left for it.
 pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+    let now = || core.env.clock.instant();
+    core.meter.begin_turn(now());
+    let outcome = match core.meter.time_left(now()) {
+        None => run_whole(core, input, cancel).await,
+        Some(left) => {
+            let inner = cancel.child_token();
+            let turn = run_whole(core, input, &inner);
+            tokio::pin!(turn);
+            tokio::select! {
+                outcome = &mut turn => outcome,
+                () = tokio::time::sleep(left) => {
+                    let spent = core.meter.expire().filter(|_| !cancel.is_cancelled());
+                    inner.cancel();
+                    core.desk.cancel_all();
+                    match (turn.await, spent) {
+                        (Outcome::Cancelled, Some(spent)) => Outcome::BudgetSpent(spent),
+                        (outcome, _) => outcome,
+                    }
+                }
+            }
+        }
+    };
+    core.meter.end_turn(now());
+    outcome
+}
+
+/// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
+async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
     let text = input.text();
@@ -94,6 +122,9 @@ impl Turn<'_> {
                 self.note_interruption().await;
                 return Outcome::Cancelled;
             }
+            if let Some(spent) = self.core.meter.spent(self.core.env.clock.instant()) {
+                return Outcome::BudgetSpent(spent);
+            }
             if n == limit {
                 return Outcome::MaxStepsReached { steps: limit };
             }
@@ -157,10 +188,14 @@ impl Turn<'_> {
 
     /// Tells the model, for its next request, that the user stopped it here.
     async fn note_interruption(&self) {
-        let note = Message::user_text(
-            "<system-reminder>The user interrupted the previous turn. Nothing after this point ran; \
-             do not resume it unless asked.</system-reminder>",
-        );
+        let who = match self.core.meter.spent(self.core.env.clock.instant()) {
+            Some(_) => "The time limit ended",
+            None => "The user interrupted",
+        };
+        let note = Message::user_text(format!(
+            "<system-reminder>{who} the previous turn. Nothing after this point ran; do not resume it \
+             unless asked.</system-reminder>"
+        ));
         if let Err(error) = self.core.context.lock().await.push(note) {
             warn!(%error, "the interruption could not be stored");
         }

@@ -119,6 +119,18 @@ pub struct Args {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_retries_per_step: Option<String>,
 
+    /// Stop when N tokens are used, input and output together.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
+    pub max_tokens_total: Option<String>,
+
+    /// Stop when so many US dollars are spent (needs `prices` of the model in config.toml).
+    #[arg(long, value_name = "USD", allow_negative_numbers = true, help_heading = MODEL)]
+    pub max_budget_usd: Option<String>,
+
+    /// Stop after so much time in turns: 90, 90s, 15m, 2h.
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, help_heading = MODEL)]
+    pub timeout: Option<String>,
+
     #[arg(long, value_name = "N", allow_negative_numbers = true, hide = true)]
     pub max_ralph_iterations: Option<String>,
 

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -166,4 +167,52 @@ pub(super) fn count(hint: &str, value: Option<String>) -> Result<Option<u32>, Us
         return Ok(None);
     };
     Ok(Some(u32::try_from(at_least(hint, &value, 1)?).unwrap_or(u32::MAX)))
+}
+
+/// A number of tokens, such as 50000 or 50k.
+pub(super) fn tokens(hint: &str, value: Option<&str>) -> Result<Option<u64>, UsageError> {
+    let Some(text) = value else { return Ok(None) };
+    let (number, factor) = match text.trim().char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&text.trim()[..at], 1_000),
+        Some((at, 'm' | 'M')) => (&text.trim()[..at], 1_000_000),
+        _ => (text.trim(), 1),
+    };
+    match number.parse::<u64>() {
+        Ok(number) if number > 0 => Ok(Some(number.saturating_mul(factor))),
+        _ => Err(UsageError::invalid(
+            hint,
+            format!("'{text}' is not a number of tokens such as 50000, 50k or 2M."),
+        )),
+    }
+}
+
+/// An amount of US dollars.
+pub(super) fn dollars(hint: &str, value: Option<&str>) -> Result<Option<f64>, UsageError> {
+    let Some(text) = value else { return Ok(None) };
+    match text.trim().trim_start_matches('$').parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount > 0.0 => Ok(Some(amount)),
+        _ => Err(UsageError::invalid(
+            hint,
+            format!("'{text}' is not an amount of US dollars such as 1.50."),
+        )),
+    }
+}
+
+/// A time: a number with `s`, `m` or `h`, without one in seconds.
+pub(super) fn time(hint: &str, value: Option<&str>) -> Result<Option<Duration>, UsageError> {
+    /// Ten years: what is longer is a mistake.
+    const MOST: f64 = 10.0 * 365.0 * 86_400.0;
+    let Some(text) = value else { return Ok(None) };
+    let (number, factor) = match text.trim().char_indices().next_back() {
+        Some((at, 's')) => (&text.trim()[..at], 1.0),
+        Some((at, 'm')) => (&text.trim()[..at], 60.0),
+        Some((at, 'h')) => (&text.trim()[..at], 3_600.0),
+        _ => (text.trim(), 1.0),
+    };
+    match number.parse::<f64>().map(|number| number * factor) {
+        Ok(seconds) if seconds > 0.0 && seconds <= MOST => {
+            Ok(Some(Duration::from_secs_f64(seconds)))
+        }
+        _ => Err(UsageError::invalid(hint, format!("'{text}' is not a time such as 90s, 15m or 2h."))),
+    }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::checks::{self, JsonObject};
 use super::{Args, UsageError};
+use crate::agent::Budget;
 use crate::customize::Builtin;
 use crate::front::print::{Format, PrintOptions};
 use crate::platform::Env;
@@ -46,6 +47,7 @@ pub struct Launch {
     pub max_steps_per_turn: Option<u32>,
     /// Attempts in all, not extra ones.
     pub max_retries_per_step: Option<u32>,
+    pub budget: Budget,
     pub debug: bool,
     pub verbose: bool,
     /// Lines for stderr about options that are accepted and do nothing in this version.
@@ -223,6 +225,7 @@ impl Launch {
         if ralph.is_some_and(|n| n != 0) {
             notices.push("--max-ralph-iterations has no effect in this version".to_owned());
         }
+        let renewed_by_prompts = matches!(front, Front::Tui { .. });
         Ok(Self {
             front,
             terminals,
@@ -247,6 +250,12 @@ impl Launch {
                 "'--max-retries-per-step'",
                 args.max_retries_per_step,
             )?,
+            budget: Budget {
+                tokens: checks::tokens("'--max-tokens-total'", args.max_tokens_total.as_deref())?,
+                usd: checks::dollars("'--max-budget-usd'", args.max_budget_usd.as_deref())?,
+                time: checks::time("'--timeout'", args.timeout.as_deref())?,
+                renewed_by_prompts,
+            },
             debug: args.debug,
             verbose: args.verbose,
             notices,

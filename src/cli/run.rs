@@ -91,6 +91,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             },
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
+            budget: launch.budget,
             agent: Some(Arc::new(agent)),
             mcp: Some(Arc::new(servers)),
             tour: matches!(launch.front, Front::Tui { .. }),

@@ -7,6 +7,10 @@ use super::schema::{
     Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
     Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
+use crate::protocol::Prices;
+
+/// US dollars per million tokens that no model costs.
+const MAX_PRICE: f64 = 1_000_000.0;
 
 /// What a model can be said to do.
 pub(super) const CAPABILITIES: [&str; 4] = ["image_in", "video_in", "thinking", "always_thinking"];
@@ -108,7 +112,27 @@ fn model(fields: &Fields, warnings: &mut Vec<String>) -> Result<ModelConfig, Pro
             .unwrap_or(0),
         capabilities,
         display_name: fields.text("display_name")?.filter(|name| !name.is_empty()),
+        prices: prices(fields)?,
     })
+}
+
+/// `prices = { input = 0.6, output = 2.5, cache_read = 0.15 }`, in US dollars per million tokens.
+fn prices(fields: &Fields) -> Result<Option<Prices>, Problem> {
+    if !fields.has("prices") {
+        return Ok(None);
+    }
+    let prices = fields.table("prices")?;
+    let price = |key: &str| {
+        let known = prices.has(key);
+        Ok::<_, Problem>(known.then_some(prices.ratio(key, 0.0, 0.0, MAX_PRICE)?))
+    };
+    let missing = |key: &str| format!("{}: a price is missing", prices.name(key));
+    Ok(Some(Prices {
+        input: price("input")?.ok_or_else(|| missing("input"))?,
+        output: price("output")?.ok_or_else(|| missing("output"))?,
+        cache_read: price("cache_read")?,
+        cache_write: price("cache_write")?,
+    }))
 }
 
 fn provider(fields: &Fields) -> Result<ProviderConfig, Problem> {

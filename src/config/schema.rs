@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::protocol::Prices;
+
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -63,7 +65,7 @@ impl Default for Config {
 }
 
 /// `[models.<name>]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelConfig {
     /// A key of `providers`.
     pub provider: String,
@@ -74,6 +76,8 @@ pub struct ModelConfig {
     /// Of `image_in`, `video_in`, `thinking`, `always_thinking`.
     pub capabilities: Vec<String>,
     pub display_name: Option<String>,
+    /// Our addition: for `--max-budget-usd` and `/context`.
+    pub prices: Option<Prices>,
 }
 
 /// `[providers.<name>]`.

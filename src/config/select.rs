@@ -7,6 +7,7 @@ use super::Config;
 use super::parse::CAPABILITIES;
 use super::schema::{ModelConfig, OauthRef, ProviderConfig};
 use crate::platform::env::Env;
+use crate::protocol::Prices;
 
 /// The model that `KIMI_API_KEY` alone stands for.
 pub const DEFAULT_KIMI_MODEL: &str = "kimi-k2-turbo-preview";
@@ -19,7 +20,7 @@ const KIMI_CONTEXT: u64 = 262_144;
 const UNKNOWN_CONTEXT: u64 = 100_000;
 
 /// Everything a provider needs to talk to the chosen model.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct ModelChoice {
     /// The configured name, or the API's for a model that only the environment names.
     pub name: String,
@@ -38,6 +39,7 @@ pub struct ModelChoice {
     pub max_context: u64,
     /// Configured and implied ones, each once.
     pub capabilities: Vec<String>,
+    pub prices: Option<Prices>,
     pub custom_headers: BTreeMap<String, String>,
     /// See [`ProviderConfig::reasoning_key`].
     pub reasoning_key: Option<String>,
@@ -145,6 +147,7 @@ fn configured(
         model: model.model.clone(),
         max_context: model.max_context_size,
         capabilities: model.capabilities.clone(),
+        prices: model.prices,
         custom_headers: provider.custom_headers.clone(),
         reasoning_key: provider.reasoning_key.clone(),
         env: provider.env.clone(),
@@ -195,6 +198,7 @@ fn from_env(name: Option<&str>, env: &Env) -> Option<ModelChoice> {
         model: model.to_owned(),
         max_context: 0,
         capabilities: Vec::new(),
+        prices: None,
         custom_headers: BTreeMap::new(),
         reasoning_key: None,
         env: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! How a run ends, in every front end: the exit status, and the hint how to go on.
 
-use crate::protocol::{Failure, FailureKind, Outcome};
+use crate::protocol::{Failure, FailureKind, Outcome, Spent};
 
 /// The exit statuses of the program (kimi-cli's, plus the two of death by signal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,13 +12,15 @@ pub enum ExitCode {
     Usage,
     /// The provider failed in a way that may pass (`EX_TEMPFAIL`): try again later.
     TryLater,
+    /// A budget of tokens or money is spent.
+    BudgetSpent,
     /// `kimi ctl`: the instance asks something and waits for the answer.
     Asks,
     /// `kimi ctl`: the turn failed or was interrupted, or the instance can take no more messages.
     TurnFailed,
     /// `kimi ctl`: the instance has ended.
     InstanceEnded,
-    /// `kimi ctl`: not in time. The number is that of timeout(1).
+    /// `--timeout`, and `kimi ctl`: not in time. The number is that of timeout(1).
     TimedOut,
     /// Ended by SIGINT outside a turn.
     Interrupted,
@@ -34,6 +36,7 @@ impl ExitCode {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::TryLater => 75,
+            Self::BudgetSpent => 4,
             Self::Asks => 10,
             Self::TurnFailed => 11,
             Self::InstanceEnded => 12,
@@ -50,6 +53,8 @@ impl From<&Outcome> for ExitCode {
         match outcome {
             Outcome::Finished { .. } => Self::Success,
             Outcome::Cancelled | Outcome::MaxStepsReached { .. } => Self::Failure,
+            Outcome::BudgetSpent(Spent::Time { .. }) => Self::TimedOut,
+            Outcome::BudgetSpent(_) => Self::BudgetSpent,
             Outcome::Failed(failure) => Self::from(failure),
         }
     }
@@ -94,6 +99,10 @@ mod tests {
         assert_eq!(status(&Outcome::Finished { stop: StopReason::ToolRejected }), 0);
         assert_eq!(status(&Outcome::Cancelled), 1);
         assert_eq!(status(&Outcome::MaxStepsReached { steps: 3 }), 1);
+        let spent = |spent| status(&Outcome::BudgetSpent(spent));
+        assert_eq!(spent(Spent::Tokens { limit: 1, used: 2 }), 4);
+        assert_eq!(spent(Spent::Money { limit_usd: 1.0, used_usd: 2.0 }), 4);
+        assert_eq!(spent(Spent::Time { limit_s: 1.0 }), 124);
         assert_eq!(status(&failed(FailureKind::LlmNotSet)), 1);
         let provider = |retryable| FailureKind::Provider { status: Some(500), retryable };
         assert_eq!(status(&failed(provider(true))), 75);

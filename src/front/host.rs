@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::agent::{Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
+use crate::agent::{Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
@@ -36,6 +36,7 @@ pub struct HostOptions {
     pub modes: Modes,
     pub max_steps_per_turn: Option<u32>,
     pub max_retries_per_step: Option<u32>,
+    pub budget: Budget,
     /// Who works in the sessions; `None` for the built-in default.
     pub agent: Option<Arc<Agent>>,
     /// The MCP servers of this process; `None` without any.
@@ -65,6 +66,12 @@ pub enum HostError {
          stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
     )]
     Guard(String),
+    /// A budget in money needs to know what the model costs.
+    #[error(
+        "--max-budget-usd needs the prices of model {0:?}. Add them to it in config.toml, in US dollars \
+         per million tokens: prices = {{ input = 0.60, output = 2.50, cache_read = 0.15 }}"
+    )]
+    NoPrices(String),
     #[error(transparent)]
     Agent(#[from] AgentError),
     #[error(transparent)]
@@ -206,6 +213,9 @@ impl Host {
         for warning in &choice.warnings {
             tracing::warn!("{warning}");
         }
+        if self.options.budget.usd.is_some() && choice.prices.is_none() {
+            return Err(HostError::NoPrices(choice.name));
+        }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
         let spec = spec_of(choice)?;
         let (share, env) = (self.store.share().clone(), self.env.clone());
@@ -232,6 +242,7 @@ impl Host {
                 .unwrap_or_else(|| narrow(control.max_retries_per_step)),
             reserved_context: control.reserved_context_size,
             compaction_trigger_ratio: control.compaction_trigger_ratio,
+            budget: self.options.budget,
         }
     }
 
@@ -302,6 +313,7 @@ fn spec_of(choice: ModelChoice) -> Result<ModelSpec, KindError> {
         model: choice.model,
         max_context: choice.max_context,
         capabilities,
+        prices: choice.prices,
         custom_headers: choice.custom_headers.into_iter().collect(),
         reasoning_key: choice.reasoning_key,
         env: choice.env.into_iter().collect(),
@@ -319,6 +331,7 @@ fn tour_spec(scratch: &Path) -> ModelSpec {
         model: "tour".to_owned(),
         max_context: 262_144,
         capabilities: Capabilities { thinking: true, ..Capabilities::default() },
+        prices: None,
         custom_headers: Vec::new(),
         reasoning_key: None,
         env: vec![("KIMI_TOUR_SCRATCH".to_owned(), scratch.display().to_string())],

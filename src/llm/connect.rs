@@ -77,6 +77,7 @@ impl Connection<'_> {
             max_context: spec.max_context,
             capabilities,
             thinking: if thinking { Thinking::On } else { Thinking::Off },
+            prices: spec.prices,
             is_tour: spec.kind == ProviderKind::Tour,
         })
     }

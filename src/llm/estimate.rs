@@ -86,6 +86,13 @@ pub fn text_tokens(text: &str) -> u64 {
     count.tokens()
 }
 
+/// Tokens of a tool's description.
+pub fn tool_tokens(tool: &ToolSpec) -> u64 {
+    let mut count = Count::default();
+    count.tool(tool);
+    count.tokens()
+}
+
 /// Tokens of one message.
 pub fn message_tokens(message: &Message) -> u64 {
     let mut count = Count::default();

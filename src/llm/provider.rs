@@ -8,7 +8,7 @@ use futures_util::Stream;
 use serde_json::Value;
 
 use super::{LlmError, Message};
-use crate::protocol::{ContentPart, TokenUsage};
+use crate::protocol::{ContentPart, Prices, TokenUsage};
 
 /// A tool as the model is told of it. `parameters` is a JSON schema.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +101,8 @@ pub struct Llm {
     pub max_context: u64,
     pub capabilities: Capabilities,
     pub thinking: Thinking,
+    /// `None` when the configuration has none.
+    pub prices: Option<Prices>,
     /// True for the built-in scripted model of the tour.
     pub is_tour: bool,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Capabilities;
+use crate::protocol::Prices;
 
 /// A model with everything that is needed to ask it.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct ModelSpec {
     pub max_context: u64,
     /// What the configuration claims; [`derived_capabilities`] adds what the id tells.
     pub capabilities: Capabilities,
+    pub prices: Option<Prices>,
     /// Sent with each request, after and instead of our own of the same name.
     pub custom_headers: Vec<(String, String)>,
     /// `openai_legacy`: the message field that carries thinking; `Some("")` turns it off.

@@ -16,7 +16,7 @@ mod usage;
 
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
-pub use op::{Failure, FailureKind, Message, Op, Outcome, StopReason};
+pub use op::{Failure, FailureKind, Message, Op, Outcome, Spent, StopReason};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
     Request, Response, Verdict,
@@ -24,7 +24,7 @@ pub use request::{
 pub use tool::{
     DisplayBlock, FunctionCall, TodoItem, TodoStatus, ToolCall, ToolOutput, ToolReturnValue,
 };
-pub use usage::TokenUsage;
+pub use usage::{Prices, TokenUsage};
 
 /// The wire protocol version whose shapes these types have.
 pub const WIRE_PROTOCOL_VERSION: &str = "1.10";

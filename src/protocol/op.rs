@@ -1,5 +1,7 @@
 //! What a front end asks for, and everything it gets back.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Request, Response, UserInput};
@@ -51,7 +53,36 @@ pub enum Outcome {
     MaxStepsReached {
         steps: u32,
     },
+    /// A budget of the run is spent. The conversation is whole and can go on.
+    BudgetSpent(Spent),
     Failed(Failure),
+}
+
+/// What is spent of a run's budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "budget", rename_all = "snake_case")]
+pub enum Spent {
+    /// Input and output tokens together.
+    Tokens { limit: u64, used: u64 },
+    /// US dollars.
+    Money { limit_usd: f64, used_usd: f64 },
+    /// Seconds in turns.
+    Time { limit_s: f64 },
+}
+
+impl fmt::Display for Spent {
+    /// A sentence without its full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tokens { limit, used } => {
+                write!(f, "The budget of {limit} tokens is spent ({used} used)")
+            }
+            Self::Money { limit_usd, used_usd } => {
+                write!(f, "The budget of ${limit_usd:.2} is spent (${used_usd:.2} used)")
+            }
+            Self::Time { limit_s } => write!(f, "The time limit of {limit_s} s is reached"),
+        }
+    }
 }
 
 /// Why a turn that went well stopped.

@@ -37,3 +37,26 @@ impl TokenUsage {
             self.input_cache_creation.saturating_add(other.input_cache_creation);
     }
 }
+
+/// What a model costs, in US dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    pub input: f64,
+    pub output: f64,
+    /// Input that the provider's cache answers for; `None` is as other input.
+    pub cache_read: Option<f64>,
+    /// Input that is written to the cache; `None` is as other input.
+    pub cache_write: Option<f64>,
+}
+
+impl Prices {
+    /// What a response costs, in US dollars.
+    pub fn cost(&self, usage: &TokenUsage) -> f64 {
+        let of = |tokens: u64, price: f64| tokens as f64 * price;
+        let sum = of(usage.input_other, self.input)
+            + of(usage.input_cache_read, self.cache_read.unwrap_or(self.input))
+            + of(usage.input_cache_creation, self.cache_write.unwrap_or(self.input))
+            + of(usage.output, self.output);
+        sum / 1_000_000.0
+    }
+}

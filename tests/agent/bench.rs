@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,
@@ -304,6 +304,7 @@ impl Bench {
                 max_retries_per_step: 3,
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
+                budget: Budget::default(),
             },
             modes: Modes::default(),
             max_context: 200_000,
@@ -340,6 +341,7 @@ impl Bench {
             max_context: self.max_context,
             capabilities: Capabilities::default(),
             thinking: Thinking::Off,
+            prices: None,
             is_tour: false,
         };
         let probe = |name, effect| -> Arc<dyn Tool> {

@@ -4,6 +4,7 @@ pub mod bench;
 
 mod approvals;
 mod bodies;
+mod budgets;
 mod calls;
 mod cancel;
 mod compaction;

@@ -25,6 +25,7 @@ fn spec(kind: ProviderKind, base_url: &str) -> ModelSpec {
         model: "test-model".into(),
         max_context: 100_000,
         capabilities: Capabilities { thinking: true, ..Capabilities::default() },
+        prices: None,
         custom_headers: vec![("X-Extra".into(), "yes".into())],
         reasoning_key: None,
         env: Vec::new(),

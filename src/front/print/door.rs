@@ -154,6 +154,7 @@ impl Door {
             Outcome::MaxStepsReached { steps } => {
                 (Finish::Error, Some(format!("The limit of {steps} steps was reached.")))
             }
+            Outcome::BudgetSpent(spent) => (Finish::Error, Some(format!("{spent}."))),
             Outcome::Failed(failure) => (Finish::Error, Some(failure.message.clone())),
         };
         let answer = self.answer.take();

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::output::Pieces;
 use super::text::clean_line;
-use crate::protocol::{Failure, FailureKind, Outcome};
+use crate::protocol::{Failure, FailureKind, Outcome, Spent};
 
 /// What `stream-json` tells of an error, and what a person reads.
 pub(super) struct Trouble {
@@ -24,6 +24,14 @@ impl Trouble {
             Outcome::MaxStepsReached { steps } => {
                 let message = format!("Max number of steps reached: {steps}");
                 Some(Self::new("max_steps_reached", message))
+            }
+            Outcome::BudgetSpent(spent) => {
+                let kind = match spent {
+                    Spent::Tokens { .. } => "max_tokens_total_reached",
+                    Spent::Money { .. } => "max_budget_reached",
+                    Spent::Time { .. } => "timeout_reached",
+                };
+                Some(Self::new(kind, format!("{spent}.")))
             }
             Outcome::Failed(failure) => Some(Self::failed(failure)),
         }

@@ -158,6 +158,7 @@ mod tests {
             model: String::new(),
             max_context: 1000,
             capabilities: Default::default(),
+            prices: None,
             custom_headers: Vec::new(),
             reasoning_key: None,
             env: env.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),

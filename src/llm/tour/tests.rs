@@ -28,6 +28,7 @@ fn tour(env: &[(&str, &str)]) -> Tour {
         model: String::new(),
         max_context: 100_000,
         capabilities: Capabilities::default(),
+        prices: None,
         custom_headers: Vec::new(),
         reasoning_key: None,
         env: env.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),

@@ -65,6 +65,7 @@ impl Books {
             Outcome::MaxStepsReached { steps } => {
                 (Finish::Error, Some(format!("the limit of {steps} steps was reached")))
             }
+            Outcome::BudgetSpent(spent) => (Finish::Error, Some(format!("{spent}."))),
             Outcome::Failed(failure) => {
                 (Finish::Error, Some(truncate(&clean_line(&failure.message), REASON)))
             }

@@ -278,6 +278,7 @@ impl App {
             let words = match outcome {
                 Outcome::Finished { .. } => "Done",
                 Outcome::Cancelled => "Interrupted",
+                Outcome::BudgetSpent(_) => "Paused",
                 Outcome::MaxStepsReached { .. } | Outcome::Failed(_) => "Failed",
             };
             self.screen.attract(words);

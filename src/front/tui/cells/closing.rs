@@ -20,6 +20,10 @@ const MAX_REASON: usize = 300;
 pub enum Closing {
     Done,
     Interrupted,
+    /// A budget is spent: somebody has to say that it goes on.
+    Paused {
+        reason: String,
+    },
     /// What failed and why, and the one thing to do next.
     Failed {
         reason: String,
@@ -36,6 +40,7 @@ impl From<&Outcome> for Closing {
                 reason: format!("the limit of {steps} steps was reached"),
                 hint: Some("Send another message to continue where it left off.".to_owned()),
             },
+            Outcome::BudgetSpent(spent) => Self::Paused { reason: format!("{spent}.") },
             Outcome::Failed(failure) => {
                 Self::Failed { reason: failure.message.clone(), hint: failure.hint.clone() }
             }
@@ -58,6 +63,10 @@ pub fn closing_row(
         Closing::Done if at_once => vec![Span::styled("• Done", trace)],
         Closing::Done => vec![Span::styled(format!("• Done in {time}"), trace)],
         Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
+        Closing::Paused { reason } => vec![
+            Span::styled("• ", theme.style(Tone::AnswerAfterTools)),
+            Span::styled(format!("Paused after {time}: {reason}"), trace),
+        ],
         // Who takes the answer from the screen takes this too: a cut answer must not look whole.
         Closing::Failed { reason, .. } => vec![
             Span::styled("• ", theme.style(Tone::AnswerAfterTools)),
@@ -66,7 +75,12 @@ pub fn closing_row(
         ],
     };
     let mut rows = indented(Line::from(std::mem::take(&mut spans)), columns);
-    if let Closing::Failed { hint: Some(hint), .. } = closing {
+    let hint = match closing {
+        Closing::Failed { hint, .. } => hint.as_deref(),
+        Closing::Paused { .. } => Some("Send another message to go on with as much again."),
+        Closing::Done | Closing::Interrupted => None,
+    };
+    if let Some(hint) = hint {
         rows.extend(row::paragraph(
             &format!("  → {}", row::foreign_line(hint)),
             trace,

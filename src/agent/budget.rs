@@ -1,0 +1,203 @@
+//! What a run may use up: tokens, money, time.
+//!
+//! Counted over every model request of the process that works for the session, also those of
+//! summaries and subagents. Tokens and money are looked at before each request, so a run goes over by
+//! one request at most; the time stops a turn where it is.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::protocol::{Prices, Spent, TokenUsage};
+
+/// What may be used up; `None` is without a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    /// Input and output tokens together.
+    pub tokens: Option<u64>,
+    /// US dollars, by the prices of the configuration.
+    pub usd: Option<f64>,
+    /// Time in turns.
+    pub time: Option<Duration>,
+    /// A person is there to decide: a turn that finds a budget spent begins with another one of the
+    /// same size, since somebody sent it knowing that.
+    pub renewed_by_prompts: bool,
+}
+
+/// Counts what is used up.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    budget: Budget,
+    used: Mutex<Used>,
+}
+
+/// What was used up since the budget was last renewed, and in all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    tokens: u64,
+    usd: f64,
+    time: Duration,
+    /// When the running turn began.
+    turn: Option<Instant>,
+    all_tokens: u64,
+    all_usd: f64,
+}
+
+/// What a session has used up in this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    pub tokens: u64,
+    /// `None` without prices.
+    pub usd: Option<f64>,
+}
+
+impl Meter {
+    /// Nothing is used up yet.
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, used: Mutex::default() }
+    }
+
+    /// Counts a model response. A model without prices costs nothing: with a budget in money such a
+    /// model is refused before it is asked.
+    pub fn count(&self, usage: &TokenUsage, prices: Option<&Prices>) {
+        let mut used = self.lock();
+        let cost = prices.map_or(0.0, |prices| prices.cost(usage));
+        used.tokens = used.tokens.saturating_add(usage.total());
+        used.all_tokens = used.all_tokens.saturating_add(usage.total());
+        used.usd += cost;
+        used.all_usd += cost;
+    }
+
+    /// A turn begins.
+    pub fn begin_turn(&self, now: Instant) {
+        let renew = self.budget.renewed_by_prompts && self.spent(now).is_some();
+        let mut used = self.lock();
+        if renew {
+            *used = Used { all_tokens: used.all_tokens, all_usd: used.all_usd, ..Used::default() };
+        }
+        used.turn = Some(now);
+    }
+
+    /// The turn has ended.
+    pub fn end_turn(&self, now: Instant) {
+        let mut used = self.lock();
+        if let Some(since) = used.turn.take() {
+            used.time = used.time.saturating_add(now.saturating_duration_since(since));
+        }
+    }
+
+    /// The budget that is spent, if one is.
+    pub fn spent(&self, now: Instant) -> Option<Spent> {
+        let used = *self.lock();
+        if let Some(limit) = self.budget.time
+            && used.time_at(now) >= limit
+        {
+            return Some(Spent::Time { limit_s: limit.as_secs_f64() });
+        }
+        if let Some(limit) = self.budget.usd
+            && used.usd >= limit
+        {
+            return Some(Spent::Money { limit_usd: limit, used_usd: used.usd });
+        }
+        match self.budget.tokens {
+            Some(limit) if used.tokens >= limit => Some(Spent::Tokens { limit, used: used.tokens }),
+            _ => None,
+        }
+    }
+
+    /// The time that is left; `None` for any.
+    pub fn time_left(&self, now: Instant) -> Option<Duration> {
+        let limit = self.budget.time?;
+        Some(limit.saturating_sub(self.lock().time_at(now)))
+    }
+
+    /// The time is up: the timer of a turn says so, whatever the clock thinks.
+    pub fn expire(&self) -> Option<Spent> {
+        let limit = self.budget.time?;
+        let mut used = self.lock();
+        used.time = used.time.max(limit);
+        Some(Spent::Time { limit_s: limit.as_secs_f64() })
+    }
+
+    /// What was used up in all.
+    pub fn usage(&self, has_prices: bool) -> Usage {
+        let used = *self.lock();
+        Usage { tokens: used.all_tokens, usd: has_prices.then_some(used.all_usd) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Used {
+    fn time_at(&self, now: Instant) -> Duration {
+        let running = self.turn.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.time.saturating_add(running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(input: u64, output: u64) -> TokenUsage {
+        TokenUsage { input_other: input, output, ..TokenUsage::default() }
+    }
+
+    #[test]
+    fn tokens_add_up() {
+        let meter = Meter::new(Budget { tokens: Some(100), ..Budget::default() });
+        let now = Instant::now();
+        meter.begin_turn(now);
+        meter.count(&usage(60, 39), None);
+        assert_eq!(meter.spent(now), None);
+        meter.count(&usage(0, 1), None);
+        assert_eq!(meter.spent(now), Some(Spent::Tokens { limit: 100, used: 100 }));
+        assert_eq!(meter.usage(false), Usage { tokens: 100, usd: None });
+    }
+
+    #[test]
+    fn money_goes_by_the_prices() {
+        let meter = Meter::new(Budget { usd: Some(1.0), ..Budget::default() });
+        let now = Instant::now();
+        let prices = Prices { input: 2.0, output: 10.0, cache_read: Some(0.5), cache_write: None };
+        let cached = TokenUsage { input_cache_read: 1_000_000, ..usage(100_000, 20_000) };
+        meter.count(&cached, Some(&prices));
+        assert_eq!(meter.usage(true).usd, Some(0.9));
+        assert_eq!(meter.spent(now), None);
+        meter.count(&usage(50_000, 0), Some(&prices));
+        assert_eq!(meter.spent(now), Some(Spent::Money { limit_usd: 1.0, used_usd: 1.0 }));
+    }
+
+    #[test]
+    fn time_is_that_of_turns() {
+        let meter =
+            Meter::new(Budget { time: Some(Duration::from_secs(10)), ..Budget::default() });
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        meter.begin_turn(start);
+        meter.end_turn(at(4));
+        assert_eq!(meter.time_left(at(100)), Some(Duration::from_secs(6)));
+        meter.begin_turn(at(100));
+        assert_eq!(meter.spent(at(105)), None);
+        assert_eq!(meter.spent(at(106)), Some(Spent::Time { limit_s: 10.0 }));
+        assert_eq!(meter.time_left(at(200)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_person_who_sends_another_message_gives_as_much_again() {
+        let budget = Budget { tokens: Some(10), renewed_by_prompts: true, ..Budget::default() };
+        let (meter, now) = (Meter::new(budget), Instant::now());
+        meter.begin_turn(now);
+        meter.count(&usage(10, 5), None);
+        meter.end_turn(now);
+        assert!(meter.spent(now).is_some());
+        meter.begin_turn(now);
+        assert_eq!(meter.spent(now), None);
+        assert_eq!(meter.usage(false).tokens, 15, "in all it stays counted");
+        let fixed = Meter::new(Budget { renewed_by_prompts: false, ..budget });
+        fixed.count(&usage(10, 0), None);
+        fixed.begin_turn(now);
+        assert!(fixed.spent(now).is_some());
+    }
+}

@@ -1,0 +1,78 @@
+//! What a run may use up.
+
+use std::time::Duration;
+
+use kimi_tui::agent::Budget;
+use kimi_tui::protocol::{Outcome, Spent, StopReason};
+
+use super::bench::{Bench, Gate, Say, calls, text, usage};
+
+fn look(n: usize) -> Vec<Say> {
+    let arguments = format!(r#"{{"say":"{n}"}}"#);
+    let mut says = calls(&[("a", "Look", &arguments)]);
+    says.push(usage(90, 10));
+    says
+}
+
+#[tokio::test]
+async fn tokens_end_the_turn_between_two_requests() {
+    let mut bench = Bench::with((0..9).map(look));
+    bench.limits.budget = Budget { tokens: Some(250), ..Budget::default() };
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    let spent = Spent::Tokens { limit: 250, used: 300 };
+    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(spent));
+    assert_eq!(bench.model.asked().len(), 3);
+    // Each call has its result, and the next prompt of a pipeline asks nothing.
+    assert_eq!(live.stored().await.len(), 7);
+    assert_eq!(live.prompt("more").await.outcome(), &Outcome::BudgetSpent(spent));
+    assert_eq!(bench.model.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_person_goes_on_with_another_prompt() {
+    let mut bench = Bench::with((0..4).map(look).chain([vec![text("done"), usage(10, 1)]]));
+    bench.limits.budget =
+        Budget { tokens: Some(150), renewed_by_prompts: true, ..Budget::default() };
+    let mut live = bench.open();
+    for _ in 0..2 {
+        let heard = live.prompt("go").await;
+        assert!(matches!(heard.outcome(), Outcome::BudgetSpent(_)), "{:?}", heard.outcome());
+    }
+    assert_eq!(bench.model.asked().len(), 4);
+    live.prompt("go").await.finished();
+}
+
+#[tokio::test]
+async fn time_stops_the_turn_where_it_is() {
+    let never = Gate::new();
+    let mut bench = Bench::with([
+        vec![text("Half an answer"), Say::Wait(never)],
+        vec![text("not asked")],
+    ]);
+    bench.limits.budget =
+        Budget { time: Some(Duration::from_millis(50)), ..Budget::default() };
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    let spent = Spent::Time { limit_s: 0.05 };
+    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(spent));
+    let stored = live.stored().await;
+    assert!(stored[1].contains("Half an answer"), "{stored:?}");
+    assert!(stored[2].contains("The time limit ended"), "{stored:?}");
+    assert_eq!(live.prompt("more").await.outcome(), &Outcome::BudgetSpent(spent));
+    assert_eq!(bench.model.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn the_window_is_told_by_kind() {
+    let bench = Bench::with([look(1), vec![text("done"), usage(500, 20)]]);
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    let heard = live.prompt("/context").await;
+    assert_eq!(heard.outcome(), &Outcome::Finished { stop: StopReason::Command });
+    let said = heard.text();
+    for part in ["520 of 200,000 tokens", "| tool results |", "Results by tool: Look", "620 tokens"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(bench.model.asked().len(), 2, "no request is made for it");
+}
