@@ -131,7 +131,8 @@ impl Meter {
 
 impl Used {
     fn time_at(&self, now: Instant) -> Duration {
-        let running = self.turn.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let running =
+            self.turn.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.time.saturating_add(running)
     }
 }
@@ -171,8 +172,7 @@ mod tests {
 
     #[test]
     fn time_is_that_of_turns() {
-        let meter =
-            Meter::new(Budget { time: Some(Duration::from_secs(10)), ..Budget::default() });
+        let meter = Meter::new(Budget { time: Some(Duration::from_secs(10)), ..Budget::default() });
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         meter.begin_turn(start);

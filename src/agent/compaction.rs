@@ -1,11 +1,14 @@
 //! Makes a long conversation short: a summary takes the place of all but its end.
 
+mod trim;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use self::trim::Reach;
 use super::core::{Core, Limits};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
@@ -18,6 +21,14 @@ const INSTRUCTION: &str = include_str!("../../assets/prompts/compaction.md");
 const KEPT_MESSAGES: usize = 2;
 /// Characters of one message that the summariser sees.
 const MESSAGE_LIMIT: usize = 8_000;
+
+/// How often the text for the summariser is halved when the provider finds it too long.
+const MOST_SHORTENED: u32 = 3;
+
+const SUMMARY_PREFACE: &str =
+    "<system>Previous context has been compacted. Here is the compaction output:</system>";
+const DROPPED_PREFACE: &str = "<system>The beginning of this conversation is gone: it was longer than the \
+     context window, and no summary could be made. Look at the files again rather than guess.</system>";
 
 /// Why a conversation could not be compacted.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +50,7 @@ pub(super) struct Compacted {
     pub after: u64,
 }
 
-/// Decides within a turn when to compact without being asked.
+/// Decides within a turn when to make room without being asked.
 #[derive(Debug, Default)]
 pub(super) struct AutoCompact {
     /// After an attempt that did not help, tokens below which there is no other one: without this
@@ -48,32 +59,30 @@ pub(super) struct AutoCompact {
 }
 
 impl AutoCompact {
-    /// Compacts when the context is nearly full (agent-loop.md section 8).
+    /// Makes room when the context is nearly full (agent-loop.md section 8): first long results lose
+    /// their middle, which costs no request; only when that is not enough is there a summary.
     pub async fn when_full(
         &mut self,
         core: &Arc<Core>,
         cancel: &CancellationToken,
     ) -> Result<(), CompactionError> {
         let Some(llm) = core.llm().filter(|llm| llm.max_context > 0) else { return Ok(()) };
-        let (tokens, summarisable) = {
-            let context = core.context.lock().await;
-            (context.tokens(), split(context.messages()).0 > 0)
-        };
-        // With nothing before the kept end a summary would only add to it.
-        if !is_full(core, tokens, llm.max_context) || !summarisable || tokens < self.not_below {
+        let tokens = core.context.lock().await.tokens();
+        let limit = compacts_at(&core.limits, llm.max_context);
+        if tokens < limit || tokens < self.not_below {
             return Ok(());
         }
-        let result = run(core, None, cancel).await;
+        let target = limit / 5 * 3;
+        let result = match trim_results(core, &llm, Reach::BeforeLastStep, target).await? {
+            Some(_) => Ok(()),
+            None => run(core, None, cancel).await.map(drop),
+        };
         let left = core.context.lock().await.tokens();
-        if is_full(core, left, llm.max_context) {
+        if left >= limit {
             self.not_below = left.saturating_add(llm.max_context / 10);
         }
-        result.map(drop)
+        result
     }
-}
-
-fn is_full(core: &Core, tokens: u64, max: u64) -> bool {
-    tokens >= compacts_at(&core.limits, max)
 }
 
 /// Tokens from which on the conversation is compacted by itself, in a window of `max`. The reserve
@@ -84,55 +93,151 @@ pub(super) fn compacts_at(limits: &Limits, max: u64) -> u64 {
     if max > reserved.saturating_mul(2) { by_share.min(max - reserved) } else { by_share }
 }
 
-/// Compacts now. `None` when there is nothing to summarise.
+/// Takes the middle out of long results, if the context has at most `target` tokens then. Tells the
+/// tokens that are left, or `None` when it was not worth it and nothing was changed.
+async fn trim_results(
+    core: &Arc<Core>,
+    llm: &Llm,
+    reach: Reach,
+    target: u64,
+) -> Result<Option<u64>, CompactionError> {
+    let mut context = core.context.lock().await;
+    let Some(trimmed) = trim::trim(context.messages(), reach, &core.spill_dir()) else {
+        return Ok(None);
+    };
+    let after = context.tokens().saturating_sub(trimmed.saved);
+    if after > target {
+        return Ok(None);
+    }
+    core.hub.event(Event::CompactionBegin {});
+    let result = context.rewrite(trimmed.messages, after);
+    drop(context);
+    core.hub.event(Event::CompactionEnd {});
+    result?;
+    core.forget_shown();
+    core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
+    Ok(Some(after))
+}
+
+/// Compacts now: a summary takes the place of all but the end. `None` when there is nothing to
+/// summarise.
 pub(super) async fn run(
     core: &Arc<Core>,
     focus: Option<&str>,
     cancel: &CancellationToken,
 ) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
-    let (old, kept, before) = {
+    let (old, kept, request, before) = {
         let context = core.context.lock().await;
         let messages = context.messages();
-        let (at, _) = split(messages);
-        (messages[..at].to_vec(), messages[at..].to_vec(), context.tokens())
+        let at = split_to_fit(messages, llm.max_context);
+        let request = request_before(messages, at);
+        (messages[..at].to_vec(), messages[at..].to_vec(), request, context.tokens())
     };
     if old.is_empty() {
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
-    let result = summarise(core, &llm, &old, focus, cancel).await;
-    let result = match result {
-        Ok(summary) => replace(core, &llm, &summary, kept).await,
+    let result = match summarise(core, &llm, &old, focus, cancel).await {
+        Ok(summary) => {
+            let begin = vec![ContentPart::text(SUMMARY_PREFACE), ContentPart::text(summary)];
+            replace(core, &llm, begin, request, kept).await
+        }
         Err(error) => Err(error),
     };
     core.hub.event(Event::CompactionEnd {});
     result.map(|after| Some(Compacted { before, after }))
 }
 
+/// Leaves out the beginning without a summary: the last resort when the provider refuses the
+/// conversation for its length and cannot summarise it either. `None` when there is nothing to leave
+/// out.
+pub(super) async fn drop_oldest(core: &Arc<Core>) -> Result<Option<Compacted>, CompactionError> {
+    let llm = core.llm().ok_or(CompactionError::NoModel)?;
+    let (kept, request, before) = {
+        let context = core.context.lock().await;
+        let messages = context.messages();
+        let at = last_step(messages);
+        (messages[at..].to_vec(), request_before(messages, at), (at, context.tokens()))
+    };
+    if before.0 == 0 {
+        return Ok(None);
+    }
+    core.hub.event(Event::CompactionBegin {});
+    let note = vec![ContentPart::text(DROPPED_PREFACE)];
+    let result = replace(core, &llm, note, request, kept).await;
+    core.hub.event(Event::CompactionEnd {});
+    result.map(|after| Some(Compacted { before: before.1, after }))
+}
+
+/// Puts `begin`, the user's `request` if the kept end lacks it, and the end in place of the
+/// conversation. Where that is still too long for the window, long results lose their middle.
 async fn replace(
     core: &Arc<Core>,
     llm: &Llm,
-    summary: &str,
+    mut begin: Vec<ContentPart>,
+    request: Option<String>,
     kept: Vec<Message>,
 ) -> Result<u64, CompactionError> {
-    let preface =
-        "<system>Previous context has been compacted. Here is the compaction output:</system>";
-    let mut messages =
-        vec![Message::user(vec![ContentPart::text(preface), ContentPart::text(summary)])];
+    if let Some(request) = request {
+        begin.push(ContentPart::text(format!(
+            "<system>The user's last message, word for word:</system>\n{request}"
+        )));
+    }
+    let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
     let mut context = core.context.lock().await;
-    let after = estimate::request_tokens(&ChatRequest {
-        system: context.system_prompt(),
-        tools: &core.specs,
-        messages: &messages,
-        context_tokens: 0,
-    });
+    let tokens = |messages: &[Message]| {
+        estimate::request_tokens(&ChatRequest {
+            system: context.system_prompt(),
+            tools: &core.specs,
+            messages,
+            context_tokens: 0,
+        })
+    };
+    let mut after = tokens(&messages);
+    if llm.max_context > 0
+        && after >= compacts_at(&core.limits, llm.max_context)
+        && let Some(trimmed) = trim::trim(&messages, Reach::All, &core.spill_dir())
+    {
+        messages = trimmed.messages;
+        after = tokens(&messages);
+    }
     context.rewrite(messages, after)?;
     drop(context);
     core.forget_shown();
     core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
     Ok(after)
+}
+
+/// Where the kept end begins: usually the last two messages with what follows them. When these alone
+/// fill half of the window, as one long turn does, it is the last step.
+fn split_to_fit(messages: &[Message], max: u64) -> usize {
+    let (at, _) = split(messages);
+    let kept = estimate::messages_tokens(&messages[at..]);
+    if max > 0 && kept.saturating_mul(2) >= max { last_step(messages) } else { at }
+}
+
+/// Where the last message of the user or the model is.
+fn last_step(messages: &[Message]) -> usize {
+    let said = |message: &Message| matches!(message.role, Role::User | Role::Assistant);
+    messages.iter().rposition(said).unwrap_or(0)
+}
+
+/// What the user asked last, if it is before `at` while nothing of the user's comes after: the model
+/// works on that, and a summary must not blur it.
+fn request_before(messages: &[Message], at: usize) -> Option<String> {
+    let (before, kept) = messages.split_at(at);
+    if kept.iter().any(|message| message.role == Role::User) {
+        return None;
+    }
+    let asked = |message: &&Message| {
+        message.role == Role::User && !message.text().trim_start().starts_with("<system")
+    };
+    let text = before.iter().rev().find(asked)?.text();
+    let mut cut = String::new();
+    push_cut(&mut cut, &text);
+    Some(cut).filter(|text| !text.trim().is_empty())
 }
 
 /// Where the kept end begins, and how many messages count for it.
@@ -156,8 +261,9 @@ async fn summarise(
     focus: Option<&str>,
     cancel: &CancellationToken,
 ) -> Result<String, CompactionError> {
-    let budget = if llm.max_context == 0 { 400_000 } else { llm.max_context as usize * 3 };
-    let messages = [Message::user_text(transcript(old, focus, budget))];
+    let mut budget = if llm.max_context == 0 { 400_000 } else { llm.max_context as usize * 3 };
+    let mut messages = [Message::user_text(transcript(old, focus, budget))];
+    let mut shortened = 0;
     let policy = RetryPolicy { max_attempts: core.limits.max_retries_per_step };
     let mut failed_attempts = 0;
     loop {
@@ -182,6 +288,12 @@ async fn summarise(
                 Err(error) => error,
             },
         };
+        if error.context_overflow() && shortened < MOST_SHORTENED {
+            shortened += 1;
+            budget /= 2;
+            messages = [Message::user_text(transcript(old, focus, budget))];
+            continue;
+        }
         failed_attempts += 1;
         let Some(wait) = policy.wait_before(failed_attempts, &error, core.env.clock.jitter())
         else {
@@ -227,15 +339,12 @@ fn transcript(messages: &[Message], focus: Option<&str>, budget: usize) -> Strin
 
 /// The text, with the middle of a very long one left out.
 fn push_cut(out: &mut String, text: &str) {
-    let count = text.chars().count();
-    if count <= MESSAGE_LIMIT {
-        out.push_str(text);
-        return;
+    match trim::ends(text, MESSAGE_LIMIT) {
+        None => out.push_str(text),
+        Some((head, left_out, tail)) => {
+            let _ = write!(out, "{head}\n[... {left_out} characters left out ...]\n{tail}");
+        }
     }
-    let half = MESSAGE_LIMIT / 2;
-    out.extend(text.chars().take(half));
-    let _ = write!(out, "\n[... {} characters left out ...]\n", count - MESSAGE_LIMIT);
-    out.extend(text.chars().skip(count - half));
 }
 
 fn role_word(role: Role) -> &'static str {

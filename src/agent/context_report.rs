@@ -191,7 +191,11 @@ fn tool_tokens(tools: &[ToolSpec]) -> u64 {
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "0 %".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
+    if whole == 0 {
+        "0 %".to_owned()
+    } else {
+        format!("{:.1} %", part as f64 * 100.0 / whole as f64)
+    }
 }
 
 /// `12345` as `12,345`.

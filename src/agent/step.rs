@@ -91,8 +91,13 @@ async fn request(
             match compaction::run(turn.core, None, turn.cancel).await {
                 Ok(Some(_)) => continue,
                 Err(CompactionError::Cancelled) => return Err(StepError::Cancelled),
-                // Nothing to leave out, or no summary: the refusal stands.
-                Ok(None) | Err(_) => {}
+                // Nothing to leave out: the refusal stands.
+                Ok(None) => {}
+                Err(_) => {
+                    if let Ok(Some(_)) = compaction::drop_oldest(turn.core).await {
+                        continue;
+                    }
+                }
             }
         }
         failed_attempts += 1;

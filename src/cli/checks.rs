@@ -213,6 +213,9 @@ pub(super) fn time(hint: &str, value: Option<&str>) -> Result<Option<Duration>, 
         Ok(seconds) if seconds > 0.0 && seconds <= MOST => {
             Ok(Some(Duration::from_secs_f64(seconds)))
         }
-        _ => Err(UsageError::invalid(hint, format!("'{text}' is not a time such as 90s, 15m or 2h."))),
+        _ => Err(UsageError::invalid(
+            hint,
+            format!("'{text}' is not a time such as 90s, 15m or 2h."),
+        )),
     }
 }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::agent::{Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
+use crate::agent::{
+    Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
+};
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;

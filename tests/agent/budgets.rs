@@ -46,12 +46,9 @@ async fn a_person_goes_on_with_another_prompt() {
 #[tokio::test]
 async fn time_stops_the_turn_where_it_is() {
     let never = Gate::new();
-    let mut bench = Bench::with([
-        vec![text("Half an answer"), Say::Wait(never)],
-        vec![text("not asked")],
-    ]);
-    bench.limits.budget =
-        Budget { time: Some(Duration::from_millis(50)), ..Budget::default() };
+    let mut bench =
+        Bench::with([vec![text("Half an answer"), Say::Wait(never)], vec![text("not asked")]]);
+    bench.limits.budget = Budget { time: Some(Duration::from_millis(50)), ..Budget::default() };
     let mut live = bench.open();
     let heard = live.prompt("go").await;
     let spent = Spent::Time { limit_s: 0.05 };
@@ -71,7 +68,8 @@ async fn the_window_is_told_by_kind() {
     let heard = live.prompt("/context").await;
     assert_eq!(heard.outcome(), &Outcome::Finished { stop: StopReason::Command });
     let said = heard.text();
-    for part in ["520 of 200,000 tokens", "| tool results |", "Results by tool: Look", "620 tokens"] {
+    for part in ["520 of 200,000 tokens", "| tool results |", "Results by tool: Look", "620 tokens"]
+    {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(bench.model.asked().len(), 2, "no request is made for it");

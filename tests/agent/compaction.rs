@@ -209,3 +209,82 @@ async fn cancelling_a_summary_of_our_own_cancels_the_turn() {
     assert_eq!(bench.model.asked().len(), 3);
     assert_eq!(live.stored().await.len(), 6);
 }
+
+#[tokio::test]
+async fn long_results_are_cut_before_anything_is_summarised() {
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(40_000));
+    let mut bench = Bench::new();
+    bench.max_context = 12_000;
+    bench.limits.reserved_context = 1_000;
+    bench.model.reply([calls(&[("a", "Look", &long)]), vec![usage(50, 10)]].concat());
+    bench.model.reply([calls(&[("b", "Look", "{}")]), vec![usage(10_600, 10)]].concat());
+    bench.model.reply([text("done")]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    assert_eq!(compactions(&heard), (1, 1), "{:#?}", heard.lines());
+    let asked = bench.model.asked();
+    assert_eq!(asked.len(), 3, "no request for a summary");
+    let result = asked[2].messages[2].text();
+    assert!(result.len() < 4_000 && result.contains("left out to free context"), "{result}");
+    // The whole of it is where the cut says.
+    let path =
+        result.split("the whole is in ").nth(1).unwrap().split(", for ReadFile").next().unwrap();
+    assert!(std::fs::read_to_string(path).unwrap().contains(&"x".repeat(40_000)));
+}
+
+#[tokio::test]
+async fn one_long_turn_is_summarised_up_to_its_last_step() {
+    let mut bench = Bench::new();
+    bench.max_context = 2_000;
+    let words = format!(r#"{{"say":"{}"}}"#, "word ".repeat(500));
+    bench.model.reply(calls(&[("a", "Look", &words)]));
+    bench.model.reply([calls(&[("b", "Look", &words)]), vec![usage(1_900, 10)]].concat());
+    bench.model.reply([text("THE SUMMARY")]);
+    bench.model.reply([text("done")]);
+    let mut live = bench.open();
+    let heard = live.prompt("Count the words").await;
+    heard.finished();
+    assert_eq!(compactions(&heard), (1, 1), "{:#?}", heard.lines());
+    let stored = live.stored().await;
+    assert_eq!(stored.len(), 4, "{stored:#?}");
+    assert!(
+        stored[0].contains("THE SUMMARY") && stored[0].contains("word for word"),
+        "{stored:#?}"
+    );
+    assert!(stored[0].contains("Count the words"));
+}
+
+#[tokio::test]
+async fn a_summariser_that_finds_the_text_too_long_gets_less() {
+    let refuse = || vec![status(400, "maximum context length exceeded")];
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![text("two")],
+        refuse(),
+        refuse(),
+        vec![text("THE SUMMARY")],
+    ]);
+    let mut live = bench.open();
+    live.prompt(&format!("first {}", "x".repeat(7_000))).await;
+    live.prompt("second").await;
+    let heard = live.prompt("/compact").await;
+    assert!(heard.text().contains("has been compacted"), "{}", heard.text());
+}
+
+#[tokio::test]
+async fn without_any_summary_the_oldest_goes() {
+    let refuse = || vec![status(400, "maximum context length exceeded")];
+    let bench = Bench::with([
+        vec![text("one")],
+        refuse(),
+        vec![status(400, "no summaries today")],
+        vec![text("three")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await.finished();
+    let stored = live.stored().await;
+    assert!(stored[0].contains("beginning of this conversation is gone"), "{stored:#?}");
+    assert_eq!(stored[1..], ["user: second", "assistant: three"]);
+}
