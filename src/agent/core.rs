@@ -55,6 +55,8 @@ pub(super) struct Core {
     /// What the session has used up in this process.
     pub meter: Meter,
     pub limits: Limits,
+    /// Whether the model is told of unattended mode.
+    pub afk_reminder: bool,
     pub session: Session,
     pub settings: Arc<Settings>,
     pub context: tokio::sync::Mutex<Context>,
@@ -76,6 +78,7 @@ impl Core {
         workspace: Arc<Workspace>,
         models: Arc<dyn ModelSource>,
         limits: Limits,
+        afk_reminder: bool,
         session: Session,
         settings: Arc<Settings>,
         context: Context,
@@ -93,6 +96,7 @@ impl Core {
             models,
             meter: Meter::new(limits.budget),
             limits,
+            afk_reminder,
             session,
             settings,
             context: tokio::sync::Mutex::new(context),

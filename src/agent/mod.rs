@@ -10,6 +10,7 @@
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
+//! | `reminders` | what the model is told of modes |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
@@ -29,6 +30,7 @@ mod hub;
 mod listing;
 mod prompt;
 mod recorder;
+mod reminders;
 mod repeat;
 mod servers;
 mod session;

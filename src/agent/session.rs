@@ -46,6 +46,8 @@ pub struct SessionOptions {
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
     pub limits: Limits,
+    /// Whether the model is told of unattended mode.
+    pub afk_reminder: bool,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
     /// Makes the system prompt of a session that has none yet.
@@ -91,6 +93,7 @@ impl SessionHandle {
             registry,
             dispatch,
             limits,
+            afk_reminder,
             modes,
             system_prompt,
         } = options;
@@ -138,8 +141,19 @@ impl SessionHandle {
             ))
         };
         let core = Arc::new(Core::new(
-            env, hub, desk, registry, dispatch, workspace, models, limits, session, settings,
-            context, llm,
+            env,
+            hub,
+            desk,
+            registry,
+            dispatch,
+            workspace,
+            models,
+            limits,
+            afk_reminder,
+            session,
+            settings,
+            context,
+            llm,
         ));
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();

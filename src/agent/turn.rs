@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::reminders;
 use super::repeat::RepeatGuard;
 use super::servers::Loading;
 use super::slash;
@@ -134,7 +135,7 @@ impl Turn<'_> {
                 // The request may still fit; if it does not, the provider says so.
                 warn!(%error, "automatic compaction failed");
             }
-            let end = match self.checkpoint().await {
+            let end = match self.prepare().await {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
             };
@@ -165,8 +166,10 @@ impl Turn<'_> {
         }
     }
 
-    async fn checkpoint(&self) -> Result<(), StoreError> {
-        self.core.context.lock().await.checkpoint()
+    /// What belongs before a request.
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.core.context.lock().await.checkpoint()?;
+        reminders::add_due(self.core).await
     }
 
     /// Gives the waiting messages to the model. True when there were any.

@@ -142,6 +142,7 @@ impl Host {
                 .as_ref()
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             limits: self.limits(),
+            afk_reminder: !self.config().skip_afk_prompt_injection,
             modes: self.modes(),
             system_prompt: self.system_prompt(agent),
             llm,

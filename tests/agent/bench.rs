@@ -350,6 +350,7 @@ impl Bench {
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
             dispatch: None,
+            afk_reminder: true,
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),
             session,

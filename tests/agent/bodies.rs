@@ -118,3 +118,84 @@ async fn the_first_request_is_small() {
     let body = &server.requests()[0].raw;
     assert!(body.len() < 20_000, "{} bytes", body.len());
 }
+
+/// Memory of this process in bytes, where the system tells it.
+fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(text.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_steps_with_compactions() {
+    const STEPS: usize = 500;
+    let mut asked_for = 0;
+    let server = ModelServer::start(move |request: &Recorded, _: usize| {
+        let size = request.raw.len() as u64 / 4;
+        if request.body.get("tools").is_none_or(|tools| tools.as_array().is_none_or(Vec::is_empty))
+        {
+            return Reply::new().text("A SUMMARY of what was done.").usage(size, 10, 0);
+        }
+        let n = asked_for;
+        asked_for += 1;
+        if n == STEPS {
+            return Reply::new().text("Done.").usage(size, 10, 0);
+        }
+        let command = format!(r#"{{"command":"seq {n} {}"}}"#, n + 400);
+        Reply::new().tool_call(&format!("c{n}"), "Shell", &command).usage(size, 10, 0)
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = host(dir.path(), &server.url());
+    let mut config = host.loaded.config.clone();
+    config.models.get_mut("m").unwrap().max_context_size = 30_000;
+    config.loop_control.reserved_context_size = 1_000;
+    host.loaded = Arc::new(kimi_tui::config::LoadedConfig {
+        config,
+        path: None,
+        is_default_file: false,
+        warnings: Vec::new(),
+    });
+    let before = memory();
+    let id = turn(&host, &Which::New, &["do it five hundred times"]).await;
+    let grown = before.zip(memory()).map_or(0, |(before, after)| after.saturating_sub(before));
+    let requests = server.requests();
+    let mut last: Option<&Recorded> = None;
+    let (mut steps, mut compactions) = (0, 0);
+    for request in &requests {
+        strict(&request.body["messages"]);
+        if request.body.get("tools").is_none_or(|tools| tools.as_array().is_none_or(Vec::is_empty))
+        {
+            compactions += 1;
+            last = None;
+            continue;
+        }
+        steps += 1;
+        assert!(request.raw.len() < 150_000, "{} bytes", request.raw.len());
+        if let Some(last) = last {
+            let (before, after) = (head(last), head(request));
+            // Results that were cut instead of summarised begin anew too.
+            if !after.starts_with(before) {
+                assert!(after.len() < before.len(), "step {steps} changes what was sent");
+                compactions += 1;
+            }
+        }
+        last = Some(request);
+    }
+    assert_eq!(steps, STEPS + 1);
+    assert!(compactions >= 5, "{compactions} compactions");
+    // Each call is in the record with one result, whatever the context holds by now.
+    let session = host.store.find(&host.options.work_dir, &id).unwrap().unwrap();
+    let record = std::fs::read_to_string(session.wire_path()).unwrap();
+    let mut results = std::collections::HashMap::<String, usize>::new();
+    for line in record.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        if value["message"]["type"] == "ToolResult" {
+            let id = value["message"]["payload"]["tool_call_id"].as_str().unwrap().to_owned();
+            *results.entry(id).or_default() += 1;
+        }
+    }
+    assert_eq!(results.len(), STEPS);
+    assert!(results.values().all(|n| *n == 1));
+    // The test's own server keeps every request; what is left for the session is small.
+    let kept: u64 = requests.iter().map(|request| request.raw.len() as u64 * 4).sum();
+    assert!(grown < kept + 64 * 1024 * 1024, "{grown} bytes grown, {kept} kept by the server");
+}

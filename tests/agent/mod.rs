@@ -8,5 +8,6 @@ mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod reminders;
 mod retries;
 mod session;

@@ -1,6 +1,7 @@
 //! Print mode through the real binary.
 
 mod agents;
+mod budgets;
 mod config;
 mod failures;
 mod forms;

@@ -1,0 +1,82 @@
+//! Runs that are bounded.
+
+use std::time::{Duration, Instant};
+
+use crate::support::model_server::{Gate, ModelServer, Recorded, Reply};
+use crate::support::program::Home;
+
+/// A model that never stops calling a tool; each answer takes 100 tokens.
+fn busy() -> (ModelServer, Home) {
+    let server = ModelServer::start(|_: &Recorded, n: usize| {
+        let command = format!(r#"{{"command":"echo {n}"}}"#);
+        Reply::new().text("On it.").tool_call(&format!("c{n}"), "Shell", &command).usage(90, 10, 0)
+    });
+    let home = Home::new(&server.url());
+    (server, home)
+}
+
+#[test]
+fn tokens() {
+    let (server, home) = busy();
+    let ran = home.run(&["--print", "-p", "go", "--max-tokens-total", "250"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert_eq!(
+        ran.err.matches("The budget of 250 tokens is spent (300 used).").count(),
+        1,
+        "{ran:#?}"
+    );
+    assert_eq!(server.requests().len(), 3);
+    let json =
+        ["--print", "--output-format", "stream-json", "-p", "go", "--max-tokens-total", "0.1k"];
+    assert_eq!(home.run(&json).code, Some(2), "a number that is none");
+    let json =
+        ["--print", "--output-format", "stream-json", "-p", "go", "--max-tokens-total", "1k"];
+    let ran = home.run(&json);
+    let last = ran.records().pop().expect("records");
+    assert_eq!(last["error"]["type"], "max_tokens_total_reached", "{last}");
+    assert_eq!(ran.code, Some(4));
+}
+
+#[test]
+fn money() {
+    let (server, home) = busy();
+    let ran = home.run(&["--quiet", "-p", "go", "--max-budget-usd", "0.01"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(
+        ran.err.contains("needs the prices of model") && ran.err.contains("prices = {"),
+        "{ran:#?}"
+    );
+    assert_eq!(server.requests().len(), 0, "nothing is asked without knowing what it costs");
+    let config = std::fs::read_to_string(home.path("share/config.toml")).unwrap();
+    let priced = config
+        .replace("max_context_size", "prices = { input = 100.0, output = 0 }\nmax_context_size");
+    assert_ne!(priced, config);
+    home.write("share/config.toml", priced);
+    let ran = home.run(&["--quiet", "-p", "go", "--max-budget-usd", "0.02"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert!(ran.err.contains("The budget of $0.02 is spent ($0.03 used)."), "{ran:#?}");
+    assert_eq!(server.requests().len(), 3);
+    for wrong in ["0", "-1", "NaN", "x"] {
+        assert_eq!(home.run(&["--quiet", "-p", "go", "--max-budget-usd", wrong]).code, Some(2));
+    }
+}
+
+#[test]
+fn time() {
+    let never = Gate::new();
+    let held = never.clone();
+    let server = ModelServer::start(move |_: &Recorded, _: usize| {
+        Reply::new().text("Half an answer").wait(&held)
+    });
+    let home = Home::new(&server.url());
+    let begun = Instant::now();
+    let ran = home.run(&["--print", "-p", "go", "--timeout", "0.5s"]);
+    assert_eq!(ran.code, Some(124), "{ran:#?}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(ran.out.contains("Half an answer"), "{ran:#?}");
+    assert!(ran.err.contains("The time limit of 0.5 s is reached."), "{ran:#?}");
+    for wrong in ["0", "-5s", "1d", "1e30", ""] {
+        assert_eq!(home.run(&["--quiet", "-p", "go", "--timeout", wrong]).code, Some(2), "{wrong}");
+    }
+    never.open();
+}
