@@ -140,7 +140,7 @@ fn stubborn(pids: &Path) -> Value {
 
 /// Starts the program with a stubborn server in the middle of a turn, lets `end` end it, and waits
 /// until nobody of the server's family is left.
-fn outlived_by_none(end: impl FnOnce(&mut Running), grandchildren_too: bool) -> Duration {
+fn outlived_by_none(end: impl FnOnce(&mut Running)) -> Duration {
     let gate = Gate::new();
     let call = json!({"name": "s.echo", "arguments": {"text": "x"}}).to_string();
     let server = ModelServer::start(vec![
@@ -165,32 +165,24 @@ fn outlived_by_none(end: impl FnOnce(&mut Running), grandchildren_too: bool) -> 
     assert!(family.iter().all(|pid| !is_gone(*pid)), "{family:?}");
     let before = Instant::now();
     end(&mut running);
-    // The first is the leader of the group, the second its child.
-    let watched = if grandchildren_too { &family[..] } else { &family[..1] };
-    for pid in watched {
+    for pid in &family {
         wait_until("a process of the server is gone", || is_gone(*pid));
     }
     gate.open();
-    for pid in family {
-        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
-    }
     before.elapsed()
 }
 
 #[test]
 fn nobody_of_a_stubborn_server_outlives_a_polite_end() {
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        let took = outlived_by_none(|running| running.signal(signal), true);
+        let took = outlived_by_none(|running| running.signal(signal));
         println!("after {signal:?} all were gone in {took:?}");
         assert!(took < Duration::from_secs(20), "{signal:?}: {took:?}");
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_stubborn_server_does_not_outlive_a_program_that_is_killed() {
-    let took = outlived_by_none(Running::kill, false);
+fn nobody_of_a_stubborn_server_outlives_a_program_that_is_killed() {
+    let took = outlived_by_none(Running::kill);
     println!("after a kill all were gone in {took:?}");
 }

@@ -8,6 +8,7 @@ mod cli;
 mod dispatch;
 mod flat;
 mod fleet;
+mod hostile;
 mod lifecycle;
 mod npm;
 mod offer;

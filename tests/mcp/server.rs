@@ -235,6 +235,17 @@ impl Session {
                 });
                 text("flooding".to_owned())
             }
+            "say" => {
+                // Each character is a byte: what is said need not be text.
+                let said = params["arguments"]["bytes"].as_str().unwrap_or_default();
+                let said = said.replace("\"$ID\"", &id.to_string());
+                let bytes: Vec<u8> = said.chars().map(|ch| ch as u8).collect();
+                let mut out = out.lock().unwrap();
+                for _ in 0..params["arguments"]["times"].as_u64().unwrap_or(1) {
+                    out.write_all(&bytes).unwrap();
+                }
+                text("said".to_owned())
+            }
             "grow" => {
                 self.grown = true;
                 let changed =
