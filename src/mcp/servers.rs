@@ -16,10 +16,16 @@ use super::catalog::Catalog;
 use super::config::{BadServer, Loaded, Source};
 use super::connection::Surroundings;
 use super::limits::Limits;
+use super::listing::ServerListing;
 use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// A look at the servers that takes this long is not taken after every change.
+const DEAR_LOOK: Duration = Duration::from_millis(1);
+/// The time between two such looks, in times of what one takes.
+const BETWEEN_LOOKS: u32 = 4;
 
 /// Where the configuration comes from, in the order in which it is laid over each other.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +56,14 @@ pub struct Servers {
     call_timeout: Duration,
     changed: watch::Sender<u64>,
     loaded: OnceLock<Running>,
-    catalog: Mutex<Option<(u64, Arc<Catalog>)>>,
+    catalog: Mutex<Option<Made>>,
+}
+
+/// A catalog, and the listings of which it was made.
+struct Made {
+    revision: u64,
+    of: Vec<Arc<ServerListing>>,
+    catalog: Arc<Catalog>,
 }
 
 struct Running {
@@ -232,14 +245,21 @@ impl Servers {
         }
     }
 
-    /// Waits until it is enough: looked at after every change of a server, until all have settled or
-    /// the patience is over. False when it never was enough.
+    /// Waits until it is enough: looked at when servers have changed, until all have settled or the
+    /// patience is over. False when it never was enough. Looking may cost something, and a thousand
+    /// servers that start change thousands of times: most of the time passes between two looks.
     pub async fn until(&self, patience: Duration, enough: impl Fn() -> bool) -> bool {
         let mut changes = self.changes();
         let wait = async {
             loop {
+                let clock = &self.around.env.clock;
+                let before = clock.instant();
                 if enough() {
                     return true;
+                }
+                let cost = clock.instant().saturating_duration_since(before);
+                if cost >= DEAR_LOOK && !self.is_settled() {
+                    tokio::time::sleep(cost * BETWEEN_LOOKS).await;
                 }
                 if self.is_settled() || changes.changed().await.is_err() {
                     return enough();
@@ -258,14 +278,21 @@ impl Servers {
     pub fn catalog(&self) -> Arc<Catalog> {
         let revision = *self.changed.borrow();
         let mut kept = lock(&self.catalog);
-        if let Some((of, catalog)) = &*kept
-            && *of == revision
-        {
-            return Arc::clone(catalog);
+        if let Some(made) = kept.as_ref().filter(|made| made.revision == revision) {
+            return Arc::clone(&made.catalog);
         }
-        let listings = self.running().servers.iter().filter_map(|server| server.state().listing);
-        let catalog = Arc::new(Catalog::new(listings));
-        *kept = Some((revision, Arc::clone(&catalog)));
+        let servers = self.running().servers.iter();
+        let of: Vec<_> = servers.filter_map(|server| server.state().listing).collect();
+        // Most changes are those of a status.
+        if let Some(made) = kept.as_mut()
+            && made.of.len() == of.len()
+            && made.of.iter().zip(&of).all(|(one, other)| Arc::ptr_eq(one, other))
+        {
+            made.revision = revision;
+            return Arc::clone(&made.catalog);
+        }
+        let catalog = Arc::new(Catalog::new(of.iter().cloned()));
+        *kept = Some(Made { revision, of, catalog: Arc::clone(&catalog) });
         catalog
     }
 

@@ -3,30 +3,9 @@
 use serde_json::{Value, json};
 
 use super::server::{HttpServer, Script};
+use super::tools_text;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::{Home, json_lines};
-
-/// The bytes of `tools` in a body, as they were sent.
-fn tools_text(request: &Recorded) -> &str {
-    let from = request.raw.find("\"tools\":[").expect("tools") + "\"tools\":".len();
-    let (mut depth, mut in_text, mut escaped) = (0, false, false);
-    for (at, byte) in request.raw[from..].bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => depth += 1,
-            b']' | b'}' if !in_text => {
-                depth -= 1;
-                if depth == 0 {
-                    return &request.raw[from..from + at + 1];
-                }
-            }
-            _ => {}
-        }
-    }
-    panic!("no end");
-}
 
 fn system(request: &Recorded) -> String {
     request.body["messages"][0]["content"].as_str().unwrap_or_default().to_owned()

@@ -194,13 +194,13 @@ fn pid(log: &Path) -> Option<i32> {
     std::fs::read_to_string(log.with_extension("pid")).ok()?.parse().ok()
 }
 
-fn is_gone(pid: i32) -> bool {
+pub fn is_gone(pid: i32) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // A zombie waits for init alone.
     state.is_empty() || state.contains(") Z ")
 }
 
-fn wait_until(what: &str, fits: impl Fn() -> bool) {
+pub fn wait_until(what: &str, fits: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !fits() {
         assert!(Instant::now() < deadline, "never: {what}");

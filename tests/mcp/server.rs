@@ -235,6 +235,17 @@ impl Session {
                 });
                 text("flooding".to_owned())
             }
+            "say" => {
+                // Each character is a byte: what is said need not be text.
+                let said = params["arguments"]["bytes"].as_str().unwrap_or_default();
+                let said = said.replace("\"$ID\"", &id.to_string());
+                let bytes: Vec<u8> = said.chars().map(|ch| ch as u8).collect();
+                let mut out = out.lock().unwrap();
+                for _ in 0..params["arguments"]["times"].as_u64().unwrap_or(1) {
+                    out.write_all(&bytes).unwrap();
+                }
+                text("said".to_owned())
+            }
             "grow" => {
                 self.grown = true;
                 let changed =
@@ -273,7 +284,7 @@ struct Shared {
 }
 
 impl HttpServer {
-    /// Answers `/mcp` with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
+    /// Answers `/mcp`, and what is below it, with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
     /// what lacks `authorization: Bearer sesame` when the script starts with `locked`.
     pub fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -335,10 +346,12 @@ fn serve_http(mut stream: TcpStream, shared: &Shared) {
     };
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let json = "content-type: application/json\r\nmcp-session-id: s1\r\n";
-    match (head.split(' ').next().unwrap_or_default(), path.as_str()) {
+    // Many addresses are the same server.
+    let place = if path.starts_with("/mcp/") { "/mcp" } else { path.as_str() };
+    match (head.split(' ').next().unwrap_or_default(), place) {
         ("POST", "/mcp" | "/events") => match answers(&body) {
             none if none.is_empty() => reply("202 Accepted", "", ""),
-            answer if path == "/mcp" => reply("200 OK", json, &answer),
+            answer if place == "/mcp" => reply("200 OK", json, &answer),
             answer => {
                 let text = format!("event: message\ndata: {answer}\n\n");
                 reply("200 OK", "content-type: text/event-stream\r\nmcp-session-id: s1\r\n", &text);

@@ -11,9 +11,9 @@ use super::query::{Concept, Query};
 /// How soon more of the same word stops counting.
 const SATURATION: f32 = 2.5;
 /// What a document keeps that has none of the query's other concepts.
-const ALONE: f32 = 0.5;
+const ALONE: f32 = 0.6;
 /// What a document with a word that was not said takes from the rarity of a concept.
-const UNSAID: f32 = 0.3;
+const UNSAID: f32 = 0.2;
 
 /// Words of a query that are guessed at.
 const MAX_GUESSES: usize = 4;

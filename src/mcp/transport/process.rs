@@ -1,5 +1,7 @@
 //! The child process of a server: started apart from everything else, gone when we are gone.
 
+mod watch;
+
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as Standard;
@@ -50,7 +52,7 @@ pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Chi
         let mut command = tokio::process::Command::from(command);
         // Nobody may wait for the answer any more: the child is killed then, with its group.
         let _ = answer.send(command.kill_on_drop(true).spawn().map(|child| {
-            let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+            let group = Group::new(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
             (child, group)
         }));
     });
@@ -75,6 +77,11 @@ fn starter() -> io::Result<&'static Sender<Job>> {
 pub(super) struct Group(Option<Pid>);
 
 impl Group {
+    fn new(leader: Option<Pid>) -> Self {
+        leader.into_iter().for_each(watch::began);
+        Self(leader)
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(leader) = self.0 {
             // It fails when nobody is left, which is what was wanted.
@@ -99,6 +106,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        self.0.into_iter().for_each(watch::ended);
     }
 }
 

@@ -8,24 +8,31 @@ use rmcp::RoleClient;
 use rmcp::model::{JsonRpcMessage, ServerNotification};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// After so many messages that answer nothing, reading pauses.
 const BURST: u32 = 100;
 /// For how long: at most 2,000 such messages a second are read, whatever the server sends.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Notifications that end here cost little, and an answer may stand behind many of them: so many are
+/// read at once before they count as the others do.
+const SPARE: u32 = 200_000;
+/// How many of them a second gives back.
+const SPARE_PER_SECOND: f64 = 2_000.0;
 
 /// A transport that passes on answers as they come, and the rest at a bounded rate. Notifications
 /// that nobody waits for end here.
 pub(in crate::mcp) struct Throttled<T> {
     inner: T,
     unasked: u32,
+    /// Notifications for nobody that may still be read without a pause, and when that was counted.
+    spare: (u32, Instant),
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Throttled<T> {
     pub fn new(inner: T) -> Self {
-        Self { inner, unasked: 0, pause: None }
+        Self { inner, unasked: 0, spare: (SPARE, Instant::now()), pause: None }
     }
 
     /// Counts a message; returns whether it is passed on.
@@ -40,12 +47,28 @@ impl<T> Throttled<T> {
                     | ServerNotification::ProgressNotification(_)
             ),
         };
+        if !wanted && self.take_spare() {
+            return false;
+        }
         self.unasked += 1;
         if self.unasked >= BURST {
             self.unasked = 0;
             self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
         }
         wanted
+    }
+}
+
+impl<T> Throttled<T> {
+    fn take_spare(&mut self) -> bool {
+        let (mut left, mut since) = self.spare;
+        let now = Instant::now();
+        let back = ((now - since).as_secs_f64() * SPARE_PER_SECOND) as u32;
+        if back > 0 {
+            (left, since) = (left.saturating_add(back).min(SPARE), now);
+        }
+        self.spare = (left.saturating_sub(1), since);
+        left > 0
     }
 }
 
@@ -82,7 +105,6 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Throttled<T> {
 mod tests {
     use super::*;
     use serde_json::json;
-    use tokio::time::Instant;
 
     /// Says the same for ever.
     struct Babbler(serde_json::Value);
@@ -125,6 +147,22 @@ mod tests {
         assert!(time_for(3 * BURST, changed).await >= PAUSE * 2);
         let asked = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
         assert!(time_for(3 * BURST, asked).await >= PAUSE * 2);
+    }
+
+    #[test]
+    fn what_ends_here_is_read_at_once_for_a_while_and_then_as_slowly_as_the_rest() {
+        let mut transport = Throttled::new(());
+        let log = message(json!({"jsonrpc": "2.0", "method": "notifications/message",
+            "params": {"level": "info", "data": "x"}}));
+        let before = Instant::now();
+        for _ in 0..SPARE {
+            assert!(!transport.admit(&log) && transport.pause.is_none());
+        }
+        let back = before.elapsed().as_secs_f64() * SPARE_PER_SECOND;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _inside = runtime.enter();
+        let more = back as u32 + 10 * BURST;
+        assert!((0..more).any(|_| !transport.admit(&log) && transport.pause.is_some()));
     }
 
     #[tokio::test]
