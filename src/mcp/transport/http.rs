@@ -96,7 +96,8 @@ fn build(local: bool) -> reqwest::Result<Client> {
     if local { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the address is on this machine.
+pub(in crate::mcp) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
@@ -143,7 +144,7 @@ pub(in crate::mcp) fn streamable(
 }
 
 /// The cause at the bottom of an error, which is the one that says something.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(in crate::mcp) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -10,7 +10,9 @@ mod sse;
 mod stdio;
 mod throttle;
 
-pub(super) use http::{HttpError, client as http_client, headers, streamable};
+pub(super) use http::{
+    HttpError, client as http_client, headers, innermost, is_loopback, streamable,
+};
 pub(super) use process::LastWords;
 pub(super) use sse::Sse;
 pub(super) use stdio::{Command, Stdio};
