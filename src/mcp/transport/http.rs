@@ -11,6 +11,8 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use url::{Host, Url};
 
+use super::access::Access;
+use super::known::Known;
 use super::lines::MAX_LINE;
 use crate::platform::tls::install_tls;
 
@@ -134,13 +136,14 @@ pub(in crate::mcp) fn streamable(
     client: Client,
     url: &Url,
     headers: &HeaderMap,
-) -> StreamableHttpClientTransport<Client> {
+    access: Access,
+) -> StreamableHttpClientTransport<Known> {
     let custom: HashMap<HeaderName, HeaderValue> =
         headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
     config.custom_headers = custom;
     config.max_sse_event_size = MAX_LINE;
-    StreamableHttpClientTransport::with_client(client, config)
+    StreamableHttpClientTransport::with_client(Known::new(client, access), config)
 }
 
 /// The cause at the bottom of an error, which is the one that says something.
