@@ -9,7 +9,7 @@ use crate::cli::{ExitCode, complain, print};
 use crate::front::tui::text::clean_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::OpenError;
-use crate::mcp::oauth::Login;
+use crate::mcp::oauth::{Login, TokenFile};
 use crate::mcp::server::login_wanted;
 use crate::platform::Env;
 
@@ -61,8 +61,8 @@ pub(super) fn run(login: &Login, server: ServerConfig, env: &Env) -> ExitCode {
 }
 
 /// Forgets the tokens. The error is one line.
-pub(super) fn reset(login: &Login, env: &Env) -> Result<(), String> {
-    let cleared = runtime()?.block_on(login.file(env).clear());
+pub(super) fn reset(file: &TokenFile) -> Result<(), String> {
+    let cleared = runtime()?.block_on(file.clear());
     cleared.map_err(|error| format!("Not cleared: {error}."))
 }
 

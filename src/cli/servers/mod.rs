@@ -9,7 +9,7 @@ use clap::{ArgAction, Subcommand};
 use super::{ExitCode, UsageError, complain, print};
 use crate::front::tui::text::clean_line;
 use crate::mcp::config::{Reach, RemoteWire, ServerConfig, Source};
-use crate::mcp::oauth::Login;
+use crate::mcp::oauth::{Login, TokenFile};
 use crate::platform::Env;
 use crate::store::ShareDir;
 use edit::McpFile;
@@ -81,13 +81,14 @@ pub(super) fn run(command: &McpCommand, env: &Env) -> ExitCode {
             };
         }
         McpCommand::Auth { name } => {
-            return match find(name, &file).and_then(|server| Ok((login(&server, env)?, server))) {
+            let found = find(name, &file);
+            return match found.and_then(|server| Ok((Login::of(&server, env)?, server))) {
                 Ok((login, server)) => login::run(&login, server, env),
                 Err(fault) => told(fault),
             };
         }
         McpCommand::ResetAuth { name } => find(name, &file)
-            .and_then(|server| Ok(login::reset(&login(&server, env)?, env)?))
+            .and_then(|server| Ok(login::reset(&TokenFile::of_server(&server, env)?)?))
             .map(|()| format!("OAuth tokens cleared for '{}'.\n", clean_line(name))),
     };
     match done {
@@ -165,11 +166,6 @@ fn list(file: &McpFile, env: &Env) -> Result<String, Fault> {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// The login for a server that has one.
-fn login(server: &ServerConfig, env: &Env) -> Result<Login, Fault> {
-    Ok(Login::of(server, env)?)
 }
 
 fn find(name: &str, file: &McpFile) -> Result<ServerConfig, Fault> {

@@ -22,7 +22,7 @@ use crate::platform::{Env, browser};
 use crate::store::ShareDir;
 
 /// How long a person may take in the browser.
-pub const LOGIN_PATIENCE: Duration = Duration::from_secs(5 * 60);
+const LOGIN_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// A login that is wanted.
 #[derive(Debug, Clone)]
@@ -37,21 +37,17 @@ impl Login {
     /// The login for a server. The error is a whole sentence.
     pub fn of(server: &ServerConfig, env: &Env) -> Result<Self, String> {
         let name = &server.name;
-        match &server.reach {
-            Reach::Stdio { .. } => Err(format!("MCP server '{name}' is not a remote server.")),
-            Reach::Remote { auth: Auth::Oauth, .. } => {
-                let server = server.expanded(env);
-                match server.map_err(|why| format!("MCP server '{name}': {why}."))?.reach {
-                    Reach::Remote { url, wire, headers, .. } => Ok(Self { url, wire, headers }),
-                    Reach::Stdio { .. } => {
-                        Err(format!("MCP server '{name}' is not a remote server."))
-                    }
-                }
-            }
-            Reach::Remote { .. } => {
-                Err(format!("MCP server '{name}' does not use OAuth. Add it with --auth oauth."))
-            }
+        if let Reach::Remote { auth: Auth::None | Auth::Bearer(_) | Auth::BearerFrom(_), .. } =
+            &server.reach
+        {
+            return Err(format!(
+                "MCP server '{name}' does not use OAuth. Add it with --auth oauth."
+            ));
         }
+        let Reach::Remote { url, wire, headers, .. } = remote(server, env)? else {
+            return Err(format!("MCP server '{name}' is not a remote server."));
+        };
+        Ok(Self { url, wire, headers })
     }
 
     /// Where its tokens are.
@@ -109,6 +105,29 @@ impl Login {
         grant.scope = grant.scope.or(found.scope);
         let lock = file.lock().await?;
         file.write(&grant, &lock)
+    }
+}
+
+impl TokenFile {
+    /// The file of a server, whether it uses OAuth now or not. The error is a whole sentence.
+    pub fn of_server(server: &ServerConfig, env: &Env) -> Result<Self, String> {
+        match remote(server, env)? {
+            Reach::Remote { url, .. } => Ok(Self::of(&ShareDir::from_env(env), &url)),
+            Reach::Stdio { .. } => {
+                Err(format!("MCP server '{}' is not a remote server.", server.name))
+            }
+        }
+    }
+}
+
+/// How the server is reached, its variables in place if it has an address.
+fn remote(server: &ServerConfig, env: &Env) -> Result<Reach, String> {
+    match &server.reach {
+        Reach::Stdio { .. } => Ok(server.reach.clone()),
+        Reach::Remote { .. } => {
+            let expanded = server.expanded(env);
+            Ok(expanded.map_err(|why| format!("MCP server '{}': {why}.", server.name))?.reach)
+        }
     }
 }
 

@@ -26,7 +26,7 @@ mod store;
 mod token;
 
 pub(super) use bearer::Bearer;
-pub use flow::{LOGIN_PATIENCE, Login};
+pub use flow::Login;
 pub use store::TokenFile;
 
 /// Why there is no token.
