@@ -1,5 +1,6 @@
 //! MCP servers: real ones, over every transport, and what a model and a person have of them.
 
+pub mod authority;
 pub mod server;
 pub mod world;
 
@@ -7,4 +8,6 @@ mod calls;
 mod cli;
 mod dispatch;
 mod lifecycle;
+mod login;
 mod offer;
+mod tokens;
