@@ -200,7 +200,8 @@ fn is_gone(pid: i32) -> bool {
     state.is_empty() || state.contains(") Z ")
 }
 
-fn wait_until(what: &str, fits: impl Fn() -> bool) {
+/// Waits for a condition of which nothing tells.
+pub fn wait_until(what: &str, fits: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !fits() {
         assert!(Instant::now() < deadline, "never: {what}");

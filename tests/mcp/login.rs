@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::authority::{Authority, browse, say_yes, talk};
-use super::server::HttpServer;
+use super::lifecycle::wait_until;
+use super::server::{HttpServer, Script};
 use crate::support::model_server::{ModelServer, Reply};
 use crate::support::program::{Home, Ran, Running};
+use crate::support::pty::Pty;
 
 /// A home with the server `s` in its `mcp.json`.
 fn home(url: &str) -> Home {
@@ -80,12 +82,9 @@ fn a_login_from_its_start_to_its_end() {
     assert!(before.code == Some(1) && before.err.contains("kimi mcp auth s"), "{before:?}");
     assert!(server.seen().is_empty(), "without a token there is nothing to say to it");
     let opened = home.path("opened");
-    let browser = home.write(
-        "browser",
-        format!("#!/bin/sh\nprintf %s \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display()),
-    );
-    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let home = home.var("BROWSER", browser.display().to_string());
+    let script = format!("printf %s \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display());
+    let browser = home.write("browser", script);
+    let home = home.var("BROWSER", format!("sh {}", browser.display()));
     let (running, address) = begin(&home);
     assert_eq!(field(&address, "scope"), "read write");
     assert_eq!(field(&address, "resource"), server.url("/mcp"));
@@ -93,6 +92,7 @@ fn a_login_from_its_start_to_its_end() {
     assert!(back.starts_with("http://localhost:") && back.ends_with("/callback"), "{back}");
     assert_eq!(authority.registered()[0]["redirect_uris"], json!([back]));
     assert_eq!(authority.registered()[0]["token_endpoint_auth_method"], "none");
+    wait_until("the browser is opened", || opened.exists());
     say_yes(&address);
     let ran = running.end();
     assert!(ran.well().out.contains("Successfully authorized with 's'.\nAvailable tools: 8\n"));
@@ -155,6 +155,7 @@ fn a_no_is_told() {
 fn an_authority_that_cannot_be_trusted_gets_nothing() {
     for (rules, why) in [
         (json!({"metadata": {"code_challenge_methods_supported": ["plain"]}}), "PKCE"),
+        (json!({"metadata": {"x": "y".repeat(300 << 10)}}), "more than 256 KiB"),
         (json!({"metadata": {"issuer": "https://evil.example"}}), "evil.example"),
         (json!({"metadata": {"token_endpoint": "http://evil.example/t"}}), "token endpoint"),
         (
@@ -181,7 +182,7 @@ fn an_authority_that_cannot_be_trusted_gets_nothing() {
 
 #[test]
 fn codes_and_tokens_do_not_move_to_another_origin() {
-    let thief = HttpServer::start(super::server::Script::new());
+    let thief = HttpServer::start(Script::new());
     let (_, server, home) = world(json!({"moved": thief.url("/mcp")}));
     let (running, address) = begin(&home);
     say_yes(&address);
@@ -208,6 +209,40 @@ fn servers_of_the_older_kinds_are_logged_in_to() {
     authority.expire();
     home.run(&["mcp", "test", "s"]).well();
     assert_eq!(authority.refreshes(), 1);
+}
+
+#[test]
+fn a_server_that_names_no_place_is_asked_at_the_usual_one() {
+    let challenge = "www-authenticate: Bearer scope=\"only this\"\r\n";
+    for (challenge, scope) in [("", "read write"), (challenge, "only this")] {
+        let (_, _server, home) = world(json!({"challenge": challenge}));
+        let (running, address) = begin(&home);
+        assert_eq!(field(&address, "scope"), scope);
+        say_yes(&address);
+        running.end().well();
+    }
+}
+
+#[test]
+fn the_address_of_a_browser_elsewhere_can_be_pasted() {
+    let (_, _server, home) = world(json!({}));
+    let share = home.path("share").display().to_string();
+    let directory = home.path("home").display().to_string();
+    let env = [("HOME", directory.as_str()), ("KIMI_SHARE_DIR", &share), ("PATH", "/usr/bin:/bin")];
+    let program = Path::new(env!("CARGO_BIN_EXE_kimi"));
+    let words = ["mcp", "auth", "s"];
+    let mut kimi = Pty::spawn(program, &words, &env, &home.path("project"), (1000, 30));
+    let rows = kimi.wait_for_rows("the address", |rows| {
+        rows.iter().any(|row| row.contains("paste that address here"))
+    });
+    let address = rows.iter().find_map(|row| row.trim().strip_prefix("http")).unwrap();
+    let (_, back, _) = browse(&format!("http{address}"));
+    kimi.send("what?\n");
+    kimi.send(format!("{}\n", back.unwrap()));
+    kimi.wait_for_rows("the login", |rows| {
+        rows.iter().any(|row| row.contains("Successfully authorized with 's'."))
+    });
+    assert_eq!(kimi.wait_exit(), 0);
 }
 
 #[test]
@@ -276,4 +311,45 @@ fn a_run_goes_on_without_the_server_and_the_model_can_tell_why() {
     let told = model.requests()[1].body["messages"].to_string();
     assert!(told.contains("kimi mcp auth s"), "{told}");
     assert!(server.seen().is_empty());
+}
+
+/// Every file below a directory, and what is in it.
+fn files(dir: &Path) -> Vec<(PathBuf, String)> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => files(&path),
+        false => {
+            vec![(path.clone(), String::from_utf8_lossy(&std::fs::read(path).unwrap()).into())]
+        }
+    };
+    entries.flat_map(read).collect()
+}
+
+#[test]
+fn a_token_is_in_its_file_and_nowhere_else() {
+    let model = ModelServer::start(vec![
+        Reply::new().tool_call("c1", "mcp_call", r#"{"name":"s.echo","arguments":{"text":"x"}}"#),
+        Reply::new().text("done"),
+    ]);
+    let (authority, _server, mut home) = world(json!({}));
+    log_in(&home);
+    // It is renewed on the way, and the log tells everything that it can.
+    authority.expire();
+    home.write("share/config.toml", Home::config(&model.url()));
+    home = home.var("RUST_LOG", "trace");
+    let ran = home.run(&["--debug", "--print", "-p", "hi"]);
+    assert!(ran.well().out.contains("done"), "{ran:?}");
+    assert_eq!(authority.refreshes(), 1);
+    let secret = "hunter2";
+    assert!(!ran.out.contains(secret) && !ran.err.contains(secret));
+    let (kept, others): (Vec<_>, Vec<_>) = files(&home.path("share"))
+        .into_iter()
+        .partition(|(path, _)| path.parent() == Some(&home.path("share/mcp-oauth")));
+    assert!(kept.iter().any(|(_, text)| text.contains(secret)));
+    assert!(others.iter().any(|(path, text)| {
+        path.extension().is_some_and(|kind| kind == "log") && text.contains("renewed")
+    }));
+    for (path, text) in others {
+        assert!(!text.contains(secret), "{}", path.display());
+    }
 }

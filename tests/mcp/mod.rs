@@ -7,7 +7,7 @@ pub mod world;
 mod calls;
 mod cli;
 mod dispatch;
-mod lifecycle;
+pub mod lifecycle;
 mod login;
 mod offer;
 mod tokens;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::world::World;
 use crate::mcp::authority::{Authority, say_yes};
+use crate::mcp::lifecycle::wait_until;
 use crate::mcp::server::{HttpServer, Script};
 use crate::support::model_server::{Recorded, Reply};
 use crate::support::screen::is_idle;
@@ -59,7 +60,6 @@ fn the_panel_is_live_and_nothing_waits_for_servers() {
 
 #[test]
 fn a_login_goes_on_beside_everything_else() {
-    use std::os::unix::fs::PermissionsExt;
     let world = World::new(vec![Reply::new().text("still here")]);
     let authority = Authority::new(json!({}));
     let server = HttpServer::behind(&authority);
@@ -67,11 +67,9 @@ fn a_login_goes_on_beside_everything_else() {
     std::fs::write(world.share().join("mcp.json"), servers.to_string()).unwrap();
     let opened = world.home().join("opened");
     let browser = world.home().join("browser");
-    let script =
-        format!("#!/bin/sh\nprintf %s \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display());
+    let script = format!("printf %s \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display());
     std::fs::write(&browser, script).unwrap();
-    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
-    let browser = browser.display().to_string();
+    let browser = format!("sh {}", browser.display());
     let mut kimi = world.start_with(&[], &[("BROWSER", &browser)], (100, 30));
     kimi.wait_text("kimi mcp auth far");
     kimi.send("/mcp\r");
@@ -84,7 +82,7 @@ fn a_login_goes_on_beside_everything_else() {
     kimi.wait_text("are you there?");
     kimi.send("\r");
     kimi.wait_text("still here");
-    kimi.wait_for_rows("the browser", |_| opened.exists());
+    wait_until("the browser is opened", || opened.exists());
     say_yes(&std::fs::read_to_string(&opened).unwrap());
     kimi.wait_text("You are logged in to MCP server far.");
     kimi.wait_for_rows("the prompt", is_idle);

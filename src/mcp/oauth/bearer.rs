@@ -99,12 +99,12 @@ impl Renewal {
         let refresh = grant.refresh_token.as_deref().ok_or(OauthError::LoginNeeded)?;
         // A file is changed easily: what is in it is looked at like what came over the wire.
         let endpoint = named_address(&grant.token_endpoint, "token endpoint", &self.server)?;
-        let mut fields = vec![
+        // Without a scope: what was granted stays granted.
+        let fields = [
             ("grant_type", "refresh_token"),
             ("refresh_token", refresh),
             ("resource", &grant.resource),
         ];
-        fields.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
         match token::request(&endpoint, &grant.client, &fields).await {
             Ok(tokens) => {
                 let new = Grant {

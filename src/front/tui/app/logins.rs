@@ -33,6 +33,7 @@ impl App {
             let done = login.run(&env, told, &mut pasted).await;
             tell(LoginNews::Over(done.map_err(|error| error.to_string())));
         });
+        self.logins.retain(|_, login| !login.is_finished());
         self.logins.insert(name.to_owned(), AbortOnDropHandle::new(task));
     }
 
@@ -42,21 +43,16 @@ impl App {
                 let title = format!("Log in to MCP server {server} with the browser at:");
                 self.say(Severity::Info, &title, &address);
             }
-            LoginNews::Over(done) => {
-                self.logins.remove(server);
-                match done {
-                    Ok(()) => {
-                        let title = format!("You are logged in to MCP server {server}.");
-                        self.say(Severity::Info, &title, "");
-                        if let Some(servers) = &self.host.options.mcp {
-                            servers.order(Some(server), Order::Reconnect);
-                        }
-                    }
-                    Err(why) => {
-                        let title = format!("The login to MCP server {server} failed: {why}.");
-                        self.say(Severity::Warning, &title, "");
-                    }
+            LoginNews::Over(Ok(())) => {
+                let title = format!("You are logged in to MCP server {server}.");
+                self.say(Severity::Info, &title, "");
+                if let Some(servers) = &self.host.options.mcp {
+                    servers.order(Some(server), Order::Reconnect);
                 }
+            }
+            LoginNews::Over(Err(why)) => {
+                let title = format!("The login to MCP server {server} failed: {why}.");
+                self.say(Severity::Warning, &title, "");
             }
         }
     }
