@@ -23,9 +23,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
+use super::oauth::{Bearer, OauthError};
 use super::progress::Progress;
 use super::transport::{
-    Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
+    Access, Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
 };
 use crate::platform::Env;
 use crate::tools::LiveOutput;
@@ -67,6 +68,8 @@ pub enum OpenError {
 pub enum CallError {
     Timeout(Duration),
     Cancelled,
+    /// It wants to know who we are, or does not believe it any more.
+    Unauthorized,
     /// The connection is gone; half a sentence.
     Closed(String),
     /// The server refused; its words.
@@ -83,6 +86,8 @@ pub struct Connection {
     ended: CancellationToken,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
+    /// The server does not know us any more.
+    refused: CancellationToken,
     last_words: LastWords,
 }
 
@@ -105,7 +110,7 @@ impl Connection {
                 let last_words = LastWords::default();
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
-                Self::greet(transport, last_words).await
+                Self::greet(transport, last_words, CancellationToken::new()).await
             }
             Reach::Remote { url, wire, headers: configured, auth } => {
                 let token = match auth {
@@ -113,30 +118,37 @@ impl Connection {
                     Auth::None | Auth::Oauth | Auth::BearerFrom(_) => None,
                 };
                 // Without a token there is nothing to say to it.
-                if *auth == Auth::Oauth {
-                    return Err(OpenError::Unauthorized);
-                }
+                let bearer = match auth {
+                    Auth::Oauth => Some(Bearer::load(url, &around.env).await.map_err(no_token)?),
+                    _ => None,
+                };
+                let access = Access::new(bearer);
+                let refused = access.refused();
                 let headers = headers(configured, token).map_err(never)?;
                 let (client, url) = http_client(url).await.map_err(never)?;
                 match wire {
                     RemoteWire::Http => {
-                        let transport = streamable(client, &url, &headers);
-                        Self::greet(transport, LastWords::default()).await
+                        let transport = streamable(client, &url, &headers, access);
+                        Self::greet(transport, LastWords::default(), refused).await
                     }
                     RemoteWire::Sse => {
-                        let transport = Sse::connect(client, url, headers).await;
+                        let transport = Sse::connect(client, url, headers, access).await;
                         let transport = transport.map_err(|error| match error {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default()).await
+                        Self::greet(transport, LastWords::default(), refused).await
                     }
                 }
             }
         }
     }
 
-    async fn greet<T>(transport: T, last_words: LastWords) -> Result<Self, OpenError>
+    async fn greet<T>(
+        transport: T,
+        last_words: LastWords,
+        refused: CancellationToken,
+    ) -> Result<Self, OpenError>
     where
         T: Transport<RoleClient> + 'static,
     {
@@ -164,6 +176,7 @@ impl Connection {
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
+            refused,
             last_words,
         })
     }
@@ -257,7 +270,7 @@ impl Connection {
 
     /// Whether the connection is over.
     pub fn has_ended(&self) -> bool {
-        self.ended.is_cancelled()
+        self.ended.is_cancelled() || self.refused.is_cancelled()
     }
 
     /// Waits until the server says that its list of tools is another one.
@@ -265,10 +278,16 @@ impl Connection {
         self.changed.notified().await;
     }
 
-    /// Waits for the end of the connection; returns how it ended, half a sentence.
-    pub async fn ended(&self) -> String {
-        self.ended.cancelled().await;
-        self.gone(&ServiceError::TransportClosed)
+    /// Waits for the end of the connection, which is also when the server does not know us any more;
+    /// returns how it ended.
+    pub async fn ended(&self) -> OpenError {
+        tokio::select! {
+            biased;
+            () = self.refused.cancelled() => OpenError::Unauthorized,
+            () = self.ended.cancelled() => {
+                OpenError::Failed(self.gone(&ServiceError::TransportClosed))
+            }
+        }
     }
 
     /// Ends the connection and waits until the server is gone.
@@ -279,6 +298,9 @@ impl Connection {
 
     /// A call that went down with the connection. How that ended is known a moment later.
     async fn broken(&self, error: &ServiceError) -> CallError {
+        if self.refused.is_cancelled() {
+            return CallError::Unauthorized;
+        }
         if matches!(error, ServiceError::TransportClosed) {
             let _ = tokio::time::timeout(END_PATIENCE, self.ended.cancelled()).await;
         }
@@ -322,6 +344,13 @@ impl ClientHandler for Client {
 
 fn never(error: HttpError) -> OpenError {
     OpenError::Never(error.to_string())
+}
+
+fn no_token(error: OauthError) -> OpenError {
+    match error {
+        OauthError::LoginNeeded => OpenError::Unauthorized,
+        OauthError::Failed(why) => OpenError::Never(why),
+    }
 }
 
 fn open_error(error: &ClientInitializeError, last_words: &LastWords) -> OpenError {

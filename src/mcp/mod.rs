@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `config` | which servers there are, from files and options |
 //! | `transport` | how messages get to a server and back: child process, streamable HTTP, older SSE |
+//! | `oauth` | logging in to a server at an address |
 //! | `connection` | one session with one server: handshake, list of tools, calls |
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
@@ -22,6 +23,7 @@ pub mod dispatch;
 pub mod limits;
 pub mod listing;
 pub mod names;
+pub mod oauth;
 mod progress;
 pub mod schema;
 pub mod search;

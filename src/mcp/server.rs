@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::config::ServerConfig;
+use super::config::{Auth, Reach, ServerConfig};
 use super::connection::{CallError, Connection, OpenError, Surroundings};
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
@@ -273,11 +273,13 @@ impl Keeper {
                 biased;
                 why = connection.ended() => {
                     self.tell(|state| state.connection = None);
+                    // One that does not know us any more is still there.
+                    tokio::spawn(async move { connection.close().await });
                     let now = self.around.env.clock.instant();
                     if now.saturating_duration_since(since) >= STEADY {
                         self.retries = 0;
                     }
-                    return self.failed(OpenError::Failed(why)).await;
+                    return self.failed(why).await;
                 }
                 () = connection.changed() => self.refresh(&connection).await,
                 order = self.orders.recv() => {
@@ -322,11 +324,7 @@ impl Keeper {
 
     async fn failed(&mut self, error: OpenError) -> Next {
         let (status, reason, again) = match error {
-            OpenError::Unauthorized => {
-                let why = "it asks for authorization; give it a token with \"headers\" or \
-                           \"bearerTokenEnvVar\" in mcp.json";
-                (Status::Unauthorized, why.to_owned(), false)
-            }
+            OpenError::Unauthorized => (Status::Unauthorized, login_wanted(&self.config), false),
             OpenError::Never(why) => (Status::Failed, why, false),
             OpenError::Failed(why) => (Status::Failed, why, true),
         };
@@ -384,6 +382,21 @@ impl Keeper {
     fn tell(&self, change: impl FnOnce(&mut State)) {
         self.state.send_modify(change);
         self.changed.send_modify(|revision| *revision += 1);
+    }
+}
+
+/// What to do about a server that asks for authorization, half a sentence for a person.
+pub fn login_wanted(config: &ServerConfig) -> String {
+    match &config.reach {
+        Reach::Remote { auth: Auth::Oauth, .. } => {
+            format!("it asks for authorization; run: kimi mcp auth {}", config.name)
+        }
+        Reach::Remote { auth: Auth::Bearer(_) | Auth::BearerFrom(_), .. } => {
+            "it asks for authorization and does not take the token in mcp.json".to_owned()
+        }
+        _ => "it asks for authorization; give it \"auth\": \"oauth\", or a token with \"headers\" or \
+              \"bearerTokenEnvVar\", in mcp.json"
+            .to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::config::{BadServer, Loaded, Source};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
+use super::oauth::Login;
 use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
@@ -167,6 +168,14 @@ impl Servers {
             any = true;
         }
         any
+    }
+
+    /// The login to the server of that name. The error is a whole sentence.
+    pub fn login(&self, name: &str) -> Result<Login, String> {
+        match self.get(name) {
+            Some(server) => Login::of(&server.config, &self.around.env),
+            None => Err(format!("There is no MCP server \"{name}\".")),
+        }
     }
 
     /// What is known of every server, in the order of the configuration, those with a bad

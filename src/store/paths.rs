@@ -53,6 +53,11 @@ impl ShareDir {
         self.root.join("mcp.json")
     }
 
+    /// The tokens of MCP servers.
+    pub fn mcp_oauth_dir(&self) -> PathBuf {
+        self.root.join("mcp-oauth")
+    }
+
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")

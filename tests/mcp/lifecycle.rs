@@ -200,6 +200,7 @@ pub fn is_gone(pid: i32) -> bool {
     state.is_empty() || state.contains(") Z ")
 }
 
+/// Waits for a condition of which nothing tells.
 pub fn wait_until(what: &str, fits: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !fits() {

@@ -1,5 +1,6 @@
 //! MCP servers: real ones, over every transport, and what a model and a person have of them.
 
+pub mod authority;
 pub mod server;
 pub mod world;
 
@@ -9,9 +10,11 @@ mod dispatch;
 mod flat;
 mod fleet;
 mod hostile;
-mod lifecycle;
+pub mod lifecycle;
+mod login;
 mod npm;
 mod offer;
+mod tokens;
 
 use crate::support::model_server::Recorded;
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::authority::Authority;
+
 /// Tells a process of this binary to be a server: a [`Script`] as JSON.
 const ROLE: &str = "KIMI_TEST_MCP";
 
@@ -277,6 +279,7 @@ pub struct HttpServer {
 
 struct Shared {
     script: Script,
+    authority: Option<Arc<Authority>>,
     session: Mutex<Session>,
     /// Streams of the older kind, by session.
     streams: Mutex<HashMap<String, Sender<String>>>,
@@ -287,12 +290,22 @@ impl HttpServer {
     /// Answers `/mcp`, and what is below it, with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
     /// what lacks `authorization: Bearer sesame` when the script starts with `locked`.
     pub fn start(script: Script) -> Self {
+        Self::listen(script, None)
+    }
+
+    /// The same behind an authorization server at the same port: only who has a token gets through.
+    pub fn behind(authority: &Arc<Authority>) -> Self {
+        Self::listen(Script::new(), Some(Arc::clone(authority)))
+    }
+
+    fn listen(script: Script, authority: Option<Arc<Authority>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
         let shared = Arc::new(Shared {
             session: Mutex::new(Session { script: script.clone(), ..Session::default() }),
             script,
+            authority,
             streams: Mutex::default(),
             seen: Arc::clone(&seen),
         });
@@ -338,6 +351,10 @@ fn serve_http(mut stream: TcpStream, shared: &Shared) {
     };
     if shared.script.says("start") == "locked" && !lower.contains("authorization: bearer sesame") {
         return reply("401 Unauthorized", "www-authenticate: Bearer\r\n", "");
+    }
+    let refused = shared.authority.as_ref().and_then(|authority| authority.answer(&head, &body));
+    if let Some((status, headers, body)) = refused {
+        return reply(&status, &headers, &body);
     }
     let out = Arc::new(Mutex::new(File::options().write(true).open("/dev/null").unwrap()));
     let answers = |body: &str| {

@@ -120,7 +120,8 @@ impl World {
     }
 }
 
-fn env(dir: &Path) -> Env {
+/// What the servers of a world have around them.
+pub fn env(dir: &Path) -> Env {
     let vars =
         [("PATH", "/usr/bin:/bin"), ("HOME", dir.to_str().unwrap()), ("SECRET_KEY", "hunter2")];
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

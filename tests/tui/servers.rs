@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::world::World;
-use crate::mcp::server::Script;
+use crate::mcp::authority::{Authority, say_yes};
+use crate::mcp::lifecycle::wait_until;
+use crate::mcp::server::{HttpServer, Script};
 use crate::support::model_server::{Recorded, Reply};
 use crate::support::screen::is_idle;
 
@@ -54,4 +56,38 @@ fn the_panel_is_live_and_nothing_waits_for_servers() {
     kimi.send("1");
     kimi.wait_text("so it is");
     kimi.wait_for_rows("the prompt", is_idle);
+}
+
+#[test]
+fn a_login_goes_on_beside_everything_else() {
+    let world = World::new(vec![Reply::new().text("still here")]);
+    let authority = Authority::new(json!({}));
+    let server = HttpServer::behind(&authority);
+    let servers = json!({"mcpServers": {"far": {"url": server.url("/mcp"), "auth": "oauth"}}});
+    std::fs::write(world.share().join("mcp.json"), servers.to_string()).unwrap();
+    let opened = world.home().join("opened");
+    let browser = world.home().join("browser");
+    let script = format!("printf %s \"$1\" > {0}.new && mv {0}.new {0}\n", opened.display());
+    std::fs::write(&browser, script).unwrap();
+    let browser = format!("sh {}", browser.display());
+    let mut kimi = world.start_with(&[], &[("BROWSER", &browser)], (100, 30));
+    kimi.wait_text("kimi mcp auth far");
+    kimi.send("/mcp\r");
+    kimi.wait_text("needs authorization");
+    kimi.wait_text("ctrl-l log in");
+    kimi.send("\x0c");
+    kimi.wait_text("Log in to MCP server far with the browser at:");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("are you there?");
+    kimi.wait_text("are you there?");
+    kimi.send("\r");
+    kimi.wait_text("still here");
+    wait_until("the browser is opened", || opened.exists());
+    say_yes(&std::fs::read_to_string(&opened).unwrap());
+    kimi.wait_text("You are logged in to MCP server far.");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("/mcp\r");
+    kimi.wait_text("MCP servers: 1/1 connected, 8 tools");
+    kimi.send("\x1b");
+    kimi.wait_for("the screen", |screen| !screen.alternate_screen());
 }

@@ -14,7 +14,7 @@ use crate::mcp::connection::CallError;
 use crate::mcp::content::Content;
 use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
-use crate::mcp::server::{Server, Status};
+use crate::mcp::server::{Server, Status, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
 use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn};
@@ -188,18 +188,26 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
             format!("The MCP server `{of}` refused the call of `{name}`: {why}"),
             "The MCP server refused",
         ),
+        CallError::Unauthorized => not_connected(of, &login_wanted(&server.config), ASK_THE_USER),
         CallError::Closed(why) => {
             let next = match server.state().status {
-                Status::Unauthorized => "",
-                Status::Disabled => " The user can switch it on with /mcp.",
-                _ => " It is probably not working; do not just try again.",
+                Status::Unauthorized => ASK_THE_USER,
+                Status::Disabled => "The user can switch it on with /mcp.",
+                _ => "It is probably not working; do not just try again.",
             };
-            ToolReturnValue::error(
-                format!("The MCP server `{of}` is not connected: {why}.{next}"),
-                "MCP server not connected",
-            )
+            not_connected(of, &why, next)
         }
     }
+}
+
+/// A login needs a person and a browser.
+const ASK_THE_USER: &str = "Only the user can do that; do not call it again before.";
+
+fn not_connected(server: &str, why: &str, next: &str) -> ToolReturnValue {
+    ToolReturnValue::error(
+        format!("The MCP server `{server}` is not connected: {why}. {next}"),
+        "MCP server not connected",
+    )
 }
 
 async fn spill(path: std::path::PathBuf, text: String) -> std::io::Result<()> {

@@ -105,7 +105,9 @@ pub(super) fn absent(view: &[ServerView]) -> Option<String> {
         .map(|server| {
             let reason = match (&server.status, &server.reason) {
                 (Status::Pending | Status::Connecting, _) => "still starting".to_owned(),
-                (Status::Unauthorized, _) => "needs authorization by the user".to_owned(),
+                (Status::Unauthorized, Some(reason)) => {
+                    format!("needs authorization by the user: {}", one_line(reason, 120))
+                }
                 (_, Some(reason)) => format!("failed, {}", one_line(reason, 120)),
                 (_, None) => "failed".to_owned(),
             };

@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::http::{HttpError, innermost};
+use super::access::Access;
+use super::http::HttpError;
 use super::lines::{MAX_LINE, answered};
 use super::{messages, refusal};
 use crate::llm::sse::{Event, Parser};
@@ -29,6 +30,7 @@ const POST_TIMEOUT: Duration = Duration::from_secs(60);
 pub(in crate::mcp) struct Sse {
     client: Client,
     headers: HeaderMap,
+    access: Access,
     endpoint: Url,
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleClient>>,
     reader: Option<AbortOnDropHandle<()>>,
@@ -36,10 +38,15 @@ pub(in crate::mcp) struct Sse {
 
 impl Sse {
     /// Opens the stream and waits for the address.
-    pub async fn connect(client: Client, url: Url, headers: HeaderMap) -> Result<Self, HttpError> {
+    pub async fn connect(
+        client: Client,
+        url: Url,
+        headers: HeaderMap,
+        access: Access,
+    ) -> Result<Self, HttpError> {
         let request =
             client.get(url.clone()).headers(headers.clone()).header(ACCEPT, "text/event-stream");
-        let response = request.send().await.map_err(|error| HttpError::Other(innermost(&error)))?;
+        let response = access.send(request).await?;
         if !response.status().is_success() {
             return Err(HttpError::of_status(response.status()));
         }
@@ -60,7 +67,7 @@ impl Sse {
             // The headers go there: not to another host.
             .filter(|endpoint| endpoint.origin() == url.origin())
             .ok_or_else(|| HttpError::Other("it names an address of another host".to_owned()))?;
-        Ok(Self { client, headers, endpoint, messages, reader: Some(reader) })
+        Ok(Self { client, headers, access, endpoint, messages, reader: Some(reader) })
     }
 }
 
@@ -118,9 +125,9 @@ impl Transport<RoleClient> for Sse {
             .headers(self.headers.clone())
             .timeout(POST_TIMEOUT)
             .json(&message);
+        let access = self.access.clone();
         async move {
-            let response =
-                request.send().await.map_err(|error| io::Error::other(innermost(&error)))?;
+            let response = access.send(request).await.map_err(io::Error::other)?;
             if response.status().is_success() {
                 return Ok(());
             }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::logins::LoginNews;
 use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
@@ -24,6 +25,11 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    /// A login to an MCP server goes on, or is over.
+    Login {
+        server: String,
+        news: LoginNews,
+    },
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -113,6 +119,7 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::Login { server, news } => self.on_login(&server, news),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `servers` | the MCP servers: their start, their panel |
+//! | `logins` | logging in to MCP servers |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -22,15 +23,17 @@ mod draw;
 mod herald;
 mod jobs;
 mod keys;
+mod logins;
 mod panes;
 mod servers;
 mod turns;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::cells::{Severity, Welcome, resume_separator};
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
@@ -149,6 +152,8 @@ struct App {
     drawn_size: Option<Size>,
     /// The MCP servers whose failure was told.
     told_servers: Vec<String>,
+    /// The logins to MCP servers that are under way, by name.
+    logins: HashMap<String, AbortOnDropHandle<()>>,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -214,6 +219,7 @@ impl App {
             last_frame: None,
             drawn_size: None,
             told_servers: Vec::new(),
+            logins: HashMap::new(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,

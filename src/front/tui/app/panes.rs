@@ -119,6 +119,11 @@ impl App {
                 self.close_pane()?;
                 return self.open_server(&name);
             }
+            OverlayReply::LogInToServer(name) => {
+                // The address for the browser stands below.
+                self.close_pane()?;
+                self.log_in(&name);
+            }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),

@@ -62,7 +62,8 @@ impl App {
             for ServerView { name, reason, .. } in &news {
                 let reason = reason.as_deref().unwrap_or("it does not say why");
                 let title = format!("MCP server {name} is not connected: {reason}.");
-                self.say(Severity::Warning, &title, "");
+                let next = self.login_hint(name);
+                self.say(Severity::Warning, &title, &next);
             }
         }
         self.told_servers.extend(news.iter().map(|server| server.name.clone()));
@@ -73,7 +74,7 @@ impl App {
         Ok(())
     }
 
-    /// `/mcp`, `/mcp reconnect|enable|disable [name]`.
+    /// `/mcp`, `/mcp reconnect|enable|disable [name]`, `/mcp login name`.
     pub(super) fn mcp_command(&mut self, arguments: &str) -> Result<(), TuiError> {
         let view = self.servers_view();
         if view.is_empty() {
@@ -90,11 +91,15 @@ impl App {
                 let picker = ServerPicker::new(items(&view), &title(&view));
                 return self.open_pane(Pane::Servers(picker));
             }
+            "login" => {
+                self.log_in(name.trim());
+                return Ok(());
+            }
             "reconnect" => Order::Reconnect,
             "enable" => Order::Enable,
             "disable" => Order::Disable,
             other => {
-                let title = format!("\"{other}\" is none of reconnect, enable, disable.");
+                let title = format!("\"{other}\" is none of reconnect, enable, disable, login.");
                 self.say(Severity::Warning, &title, "");
                 return Ok(());
             }

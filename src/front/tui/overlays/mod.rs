@@ -46,6 +46,8 @@ pub enum OverlayReply {
     Model { name: String, thinking: bool },
     /// What this MCP server brings is wanted.
     Server(String),
+    /// Over: the user wants to log in to this MCP server.
+    LogInToServer(String),
     /// This MCP server shall be connected anew.
     ReconnectServer(String),
     /// This MCP server shall be switched off, or on.

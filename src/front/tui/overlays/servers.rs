@@ -24,7 +24,7 @@ pub struct ServerPicker {
 impl ServerPicker {
     /// A list of these servers.
     pub fn new(items: Vec<ServerItem>, title: &str) -> Self {
-        let hint = "ctrl-r reconnect · ctrl-t on/off";
+        let hint = "ctrl-r reconnect · ctrl-t on/off · ctrl-l log in";
         Self { list: ListPicker::new(title, hint, rows(items)) }
     }
 
@@ -52,6 +52,7 @@ impl Overlay for ServerPicker {
             let marked = || self.list.selected_id().map(str::to_owned);
             match (key.code, marked()) {
                 (KeyCode::Char('r'), Some(name)) => return OverlayReply::ReconnectServer(name),
+                (KeyCode::Char('l'), Some(name)) => return OverlayReply::LogInToServer(name),
                 (KeyCode::Char('t'), Some(name)) => return OverlayReply::ToggleServer(name),
                 _ => {}
             }
