@@ -1,5 +1,6 @@
 //! What a thousand tools cost a request: what one costs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kimi_tui::config::McpMode;
@@ -51,14 +52,22 @@ fn thorough(
     tool: &'static str,
     arguments: Value,
 ) -> impl Fn(&Recorded, usize) -> Reply + Send + Sync {
-    move |_: &Recorded, index: usize| match index {
-        0 => Reply::new().tool_call("c1", "mcp_search", r#"{"query":"xylophone"}"#),
-        1 => Reply::new().tool_call("c2", "mcp_search", r#"{"query":"one of many"}"#),
-        2 => {
-            let call = json!({"name": tool, "arguments": arguments});
-            Reply::new().tool_call("c3", "mcp_call", &call.to_string())
+    let waited = AtomicUsize::new(0);
+    move |request: &Recorded, index: usize| {
+        // A busy machine takes longer than one search waits.
+        if index == 0 || told(request).contains("still starting") {
+            waited.store(index, Ordering::Relaxed);
+            let id = format!("w{index}");
+            return Reply::new().tool_call(&id, "mcp_search", r#"{"query":"xylophone"}"#);
         }
-        _ => Reply::new().text("done"),
+        match index - waited.load(Ordering::Relaxed) {
+            1 => Reply::new().tool_call("c2", "mcp_search", r#"{"query":"one of many"}"#),
+            2 => {
+                let call = json!({"name": tool, "arguments": arguments});
+                Reply::new().tool_call("c3", "mcp_call", &call.to_string())
+            }
+            _ => Reply::new().text("done"),
+        }
     }
 }
 
@@ -75,8 +84,8 @@ fn run(entries: &Value, config: &str, tool: &'static str, arguments: Value) -> R
     home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
     home.run(&["--print", "-p", "go"]).well();
     let records = json_lines(&home.session().join("wire.jsonl"));
-    let statuses = records.iter().map(|record| &record["message"]["payload"]["mcp_status"]);
-    let status = statuses.filter(|status| status.is_object()).next_back().cloned();
+    let mut statuses = records.iter().map(|record| &record["message"]["payload"]["mcp_status"]);
+    let status = statuses.rfind(|status| status.is_object()).cloned();
     Run { requests: server.requests(), status: status.unwrap_or_default() }
 }
 
@@ -108,15 +117,16 @@ fn a_thousand_connected_servers_cost_what_one_costs() {
     for (run, servers, tools) in [(&alone, 1, 1), (&some, 3, 53), (&all, 1_000, 9_000)] {
         assert_eq!(run.status["connected"], json!(servers), "{}", run.status["connected"]);
         assert_eq!(run.status["tools"], json!(tools));
-        assert_eq!(run.requests.len(), 4);
+        assert!(run.requests.len() >= 4);
     }
     let pair = tools_text(&alone.requests[0]);
     for request in [&alone, &some, &all].into_iter().flat_map(|run| &run.requests) {
         assert_eq!(tools_text(request), pair);
     }
-    assert_eq!(told(&all.requests[3]), "hello");
+    let last = |back: usize| told(&all.requests[all.requests.len() - back]);
+    assert_eq!(last(1), "hello");
     // The cap of a search, however many fit.
-    let found = told(&all.requests[2]);
+    let found = last(2);
     assert_eq!(found.matches("mcp__server").count(), 5, "{found}");
     // The same tools, offered as they are.
     let eager = run(&entries, "[mcp]\nmode = \"direct\"\n", "work_7", json!({}));
@@ -153,7 +163,7 @@ fn a_long_result_reaches_the_model_short_with_both_its_ends() {
     assert!(text.len() >= 170_000);
     let arguments = json!({"text": text});
     let all = run(&Value::Object(many(&http, 1)), DEFERRED, "echo", arguments);
-    let told = told(&all.requests[3]);
+    let told = told(all.requests.last().unwrap());
     assert!((11_000..13_000).contains(&told.chars().count()), "{}", told.chars().count());
     assert!(told.contains("row 00000") && told.contains("row 16999"), "{told}");
 }
