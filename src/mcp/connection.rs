@@ -115,11 +115,11 @@ impl Connection {
             Reach::Remote { url, wire, headers: configured, auth } => {
                 let token = match auth {
                     Auth::Bearer(token) => Some(token.as_str()),
-                    Auth::None | Auth::Oauth | Auth::BearerFrom(_) => None,
+                    Auth::None | Auth::Oauth(_) | Auth::BearerFrom(_) => None,
                 };
                 // Without a token there is nothing to say to it.
                 let bearer = match auth {
-                    Auth::Oauth => Some(Bearer::load(url, &around.env).await.map_err(no_token)?),
+                    Auth::Oauth(_) => Some(Bearer::load(url, &around.env).await.map_err(no_token)?),
                     _ => None,
                 };
                 let access = Access::new(bearer);

@@ -388,7 +388,7 @@ impl Keeper {
 /// What to do about a server that asks for authorization, half a sentence for a person.
 pub fn login_wanted(config: &ServerConfig) -> String {
     match &config.reach {
-        Reach::Remote { auth: Auth::Oauth, .. } => {
+        Reach::Remote { auth: Auth::Oauth(_), .. } => {
             format!("it asks for authorization; run: kimi mcp auth {}", config.name)
         }
         Reach::Remote { auth: Auth::Bearer(_) | Auth::BearerFrom(_), .. } => {

@@ -45,7 +45,9 @@ struct State {
 
 impl Authority {
     pub fn new(rules: Value) -> Arc<Self> {
-        Arc::new(Self { rules: Mutex::new(rules), state: Mutex::default() })
+        let clients = HashSet::from(["by-hand".to_owned()]);
+        let state = Mutex::new(State { clients, ..State::default() });
+        Arc::new(Self { rules: Mutex::new(rules), state })
     }
 
     /// Changes a rule.

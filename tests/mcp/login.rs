@@ -224,6 +224,27 @@ fn a_server_that_names_no_place_is_asked_at_the_usual_one() {
 }
 
 #[test]
+fn a_client_that_was_registered_by_hand_is_used() {
+    let (authority, server, home) = world(json!({"metadata": {"registration_endpoint": null}}));
+    let home = home.var("CLIENT", "by-hand");
+    let oauth = json!({"clientId": "${CLIENT}", "clientSecret": "hunter2", "scopes": "mine"});
+    let entry = json!({"url": server.url("/mcp"), "auth": "oauth", "oauth": oauth});
+    home.write("share/mcp.json", json!({"mcpServers": {"s": entry}}).to_string());
+    let (running, address) = begin(&home);
+    assert_eq!(
+        (field(&address, "client_id"), field(&address, "scope")),
+        ("by-hand".into(), "mine".into())
+    );
+    assert!(!address.contains("hunter2"));
+    say_yes(&address);
+    running.end().well();
+    let form =
+        server.seen().into_iter().find(|(head, _)| head.starts_with("POST /as/token")).unwrap().1;
+    assert!(form.contains("client_secret=hunter2"), "{form}");
+    assert!(authority.registered().is_empty());
+}
+
+#[test]
 fn the_address_of_a_browser_elsewhere_can_be_pasted() {
     let (_, _server, home) = world(json!({}));
     let share = home.path("share").display().to_string();

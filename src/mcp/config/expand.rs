@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Auth, Reach, ServerConfig};
+use super::{Auth, OauthClient, Reach, ServerConfig};
 use crate::platform::Env;
 
 impl ServerConfig {
@@ -36,7 +36,12 @@ impl ServerConfig {
                         Some(token) => Auth::Bearer(token.to_owned()),
                         None => return Err(format!("the environment variable {name} is not set")),
                     },
-                    other => other.clone(),
+                    Auth::Oauth(client) => Auth::Oauth(OauthClient {
+                        id: client.id.as_ref().map(text).transpose()?,
+                        secret: client.secret.as_ref().map(text).transpose()?,
+                        ..client.clone()
+                    }),
+                    Auth::None => Auth::None,
                 },
             },
         };

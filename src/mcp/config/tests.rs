@@ -88,6 +88,8 @@ fn what_is_wrong_is_named() {
         (json!({"url": "x", "timeout": "soon"}), "timeout: expected milliseconds"),
         (json!({"url": "x", "timeout": -1}), "timeout: expected milliseconds"),
         (json!({"url": "x", "enabled": "no"}), "enabled: expected true or false"),
+        (json!({"url": "x", "auth": "oauth", "oauth": "id"}), "oauth: expected an object"),
+        (json!({"url": "x", "auth": "oauth", "oauth": {"callbackPort": 70000}}), "callbackPort"),
         (json!([]), "expected an object"),
     ] {
         let told = one(entry.clone()).unwrap_err();

@@ -46,9 +46,9 @@ pub(super) struct Expected {
 pub(super) type Answer = Result<String, OauthError>;
 
 impl Callback {
-    /// A free port.
-    pub async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    /// This port, or a free one for 0.
+    pub async fn open(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let port = listener.local_addr()?.port();
         Ok(Self { listener, port })
     }

@@ -13,10 +13,10 @@ use super::challenge::Challenge;
 use super::endpoint::server_address;
 use super::metadata::{Discovered, discover};
 use super::pkce::{Verifier, random};
-use super::registration::register;
+use super::registration::{known, register};
 use super::store::TokenFile;
 use super::token;
-use crate::mcp::config::{Auth, Reach, RemoteWire, ServerConfig};
+use crate::mcp::config::{Auth, OauthClient, Reach, RemoteWire, ServerConfig};
 use crate::mcp::transport::headers;
 use crate::platform::{Env, browser};
 use crate::store::ShareDir;
@@ -25,12 +25,13 @@ use crate::store::ShareDir;
 const LOGIN_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// A login that is wanted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Login {
     /// The address as it is configured, which is what its tokens are kept under.
     url: String,
     wire: RemoteWire,
     headers: BTreeMap<String, String>,
+    client: OauthClient,
 }
 
 impl Login {
@@ -44,10 +45,11 @@ impl Login {
                 "MCP server '{name}' does not use OAuth. Add it with --auth oauth."
             ));
         }
-        let Reach::Remote { url, wire, headers, .. } = remote(server, env)? else {
+        let Reach::Remote { url, wire, headers, auth: Auth::Oauth(client) } = remote(server, env)?
+        else {
             return Err(format!("MCP server '{name}' is not a remote server."));
         };
-        Ok(Self { url, wire, headers })
+        Ok(Self { url, wire, headers, client })
     }
 
     /// Where its tokens are.
@@ -68,12 +70,16 @@ impl Login {
         let headers = headers(&self.headers, None);
         let headers = headers.map_err(|error| OauthError::failed(error.to_string()))?;
         let challenge = Challenge::ask(&server, self.wire, headers).await?;
-        let found = discover(&server, &challenge).await?;
-        let callback = Callback::open().await;
+        let mut found = discover(&server, &challenge).await?;
+        found.scope = self.client.scopes.clone().or(found.scope);
+        let callback = Callback::open(self.client.port.unwrap_or(0)).await;
         let callback = callback
             .map_err(|error| OauthError::failed(format!("no port for the browser: {error}")))?;
         let redirect = callback.address();
-        let client = register(&found.authority, &redirect, found.scope.as_deref()).await?;
+        let client = match known(&self.client, &found.authority) {
+            Some(client) => client,
+            None => register(&found.authority, &redirect, found.scope.as_deref()).await?,
+        };
         let verifier = Verifier::new(env);
         let expected = Expected {
             state: random(env),

@@ -7,6 +7,18 @@ use super::endpoint::post_json;
 use super::metadata::Authority;
 use super::store::{ClientAuth, ClientId};
 use super::token::refusal;
+use crate::mcp::config::OauthClient;
+
+/// The client that a person has registered.
+pub(super) fn known(client: &OauthClient, authority: &Authority) -> Option<ClientId> {
+    let auth = match (&client.secret, method(authority.auth_methods.as_deref())) {
+        (None, _) => ClientAuth::None,
+        // A secret is there to be shown.
+        (Some(_), ClientAuth::None) => ClientAuth::Post,
+        (Some(_), way) => way,
+    };
+    Some(ClientId { id: client.id.clone()?, secret: client.secret.clone(), auth })
+}
 
 /// Registers a client that comes back to this address.
 pub(super) async fn register(
@@ -17,7 +29,8 @@ pub(super) async fn register(
     let Some(endpoint) = &authority.registration else {
         return Err(OauthError::failed(
             "its authorization server takes no new clients by itself (no registration endpoint); \
-             give it a token with \"auth\", \"headers\" or \"bearerTokenEnvVar\" in mcp.json",
+             register kimi there by hand and put \"oauth\": {\"clientId\": ...} in mcp.json, or give \
+             the server a token with \"bearerTokenEnvVar\"",
         ));
     };
     let wanted = method(authority.auth_methods.as_deref());
