@@ -13,6 +13,7 @@
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `slash` | the commands that belong to the agent |
+//! | `prompts` | prompts of MCP servers as commands |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
@@ -24,6 +25,7 @@ mod dispatch;
 mod hub;
 mod listing;
 mod prompt;
+mod prompts;
 mod recorder;
 mod repeat;
 mod servers;
@@ -37,4 +39,4 @@ pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
-pub use slash::{AGENT_COMMANDS, AgentCommand};
+pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

@@ -186,9 +186,9 @@ fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     (!have).then_some(name)
 }
 
-/// A steer without what the model cannot take: failing the turn for it would throw away the work
-/// that the steer is about. A sentence says what is missing.
-fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
+/// A message without what the model cannot take: failing the turn would throw away the rest of it,
+/// and with a steer the work that it is about. A sentence says what is missing.
+pub(super) fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
     let parts = match input {
         UserInput::Parts(parts) if parts.iter().any(|part| lacking(llm, part).is_some()) => parts,
         input => return input,

@@ -3,14 +3,15 @@
 //! Results are handed on as plain JSON: what of it makes sense is decided by those who use it, tool
 //! by tool and part by part, so that one strange entry spoils nothing but itself.
 
+mod lists;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
-    ErrorCode, Implementation, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
-    ProtocolVersion,
+    Implementation, ProgressNotificationParam, ProtocolVersion,
 };
 use rmcp::service::{
     ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
@@ -30,10 +31,6 @@ use super::transport::{
 use crate::platform::Env;
 use crate::tools::LiveOutput;
 
-/// Pages of a list of tools.
-const MOST_PAGES: usize = 200;
-/// Tools of one server.
-const MOST_TOOLS: usize = 10_000;
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the end of a connection may take to be known.
@@ -79,6 +76,7 @@ pub struct Connection {
     /// What the server says of itself for the model.
     pub instructions: Option<String>,
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
     ended: CancellationToken,
     stop: CancellationToken,
@@ -141,9 +139,14 @@ impl Connection {
         T: Transport<RoleClient> + 'static,
     {
         let changed = Arc::new(Notify::new());
+        let offerings_changed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let progress = Progress::default();
-        let client = Client { changed: Arc::clone(&changed), progress: progress.clone() };
+        let client = Client {
+            changed: Arc::clone(&changed),
+            offerings_changed: Arc::clone(&offerings_changed),
+            progress: progress.clone(),
+        };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
             .map_err(|error| open_error(&error, &last_words))?;
@@ -160,51 +163,13 @@ impl Connection {
             peer,
             instructions,
             changed,
+            offerings_changed,
             progress,
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
             last_words,
         })
-    }
-
-    /// All tools, as the server describes them. The error is half a sentence.
-    pub async fn tools(&self) -> Result<Vec<Value>, String> {
-        let mut tools = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let request = ListToolsRequest {
-                method: Default::default(),
-                params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
-                extensions: Default::default(),
-            };
-            let page = match self.peer.send_request(ClientRequest::ListToolsRequest(request)).await
-            {
-                Ok(page) => serde_json::to_value(page).unwrap_or_default(),
-                // A server that brings something else, and says so.
-                Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {
-                    return Ok(tools);
-                }
-                Err(ServiceError::McpError(error)) => {
-                    return Err(format!("it does not list its tools: {}", error.message));
-                }
-                Err(error) => return Err(self.gone(&error)),
-            };
-            let Some(Value::Array(found)) = page.get("tools") else {
-                return Err("its list of tools is none".to_owned());
-            };
-            tools.extend(found.iter().take(MOST_TOOLS - tools.len()).cloned());
-            let next = page.get("nextCursor").and_then(Value::as_str);
-            // A cursor that comes again would go round for ever.
-            if next.is_none_or(str::is_empty)
-                || next == cursor.as_deref()
-                || tools.len() == MOST_TOOLS
-            {
-                break;
-            }
-            cursor = next.map(str::to_owned);
-        }
-        Ok(tools)
     }
 
     /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`. When the time is up or `cancel` says so, the server is
@@ -218,13 +183,22 @@ impl Connection {
         live: &LiveOutput,
     ) -> Result<Value, CallError> {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let request = CallToolRequest::new(params);
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        self.exchange(request, timeout, cancel, Some(live)).await
+    }
+
+    /// Sends a request and waits for its result, in the way of [`Self::call`].
+    async fn exchange(
+        &self,
+        request: ClientRequest,
+        timeout: Duration,
+        cancel: &CancellationToken,
+        live: Option<&LiveOutput>,
+    ) -> Result<Value, CallError> {
         let deadline = tokio::time::sleep(timeout);
         tokio::pin!(deadline);
-        let sent = self.peer.send_cancellable_request(
-            ClientRequest::CallToolRequest(request),
-            PeerRequestOptions::no_options(),
-        );
+        let sent =
+            self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         let mut handle = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
@@ -234,7 +208,7 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
-        let _watched = self.progress.watch(&handle.progress_token, live.clone());
+        let _watched = live.map(|live| self.progress.watch(&handle.progress_token, live.clone()));
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),
@@ -263,6 +237,11 @@ impl Connection {
     /// Waits until the server says that its list of tools is another one.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits until the server says that its prompts or resources are others.
+    pub async fn offerings_changed(&self) {
+        self.offerings_changed.notified().await;
     }
 
     /// Waits for the end of the connection; returns how it ended, half a sentence.
@@ -297,6 +276,7 @@ impl Connection {
 /// Our side, as the server sees it.
 struct Client {
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
 }
 
@@ -309,6 +289,14 @@ impl ClientHandler for Client {
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.changed.notify_one();
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
     }
 
     async fn on_progress(

@@ -9,6 +9,7 @@
 //! | `connection` | one session with one server: handshake, list of tools, calls |
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
+//! | `prompts` | commands that servers bring, and what they make of them |
 //! | `search`, `schema` | finding tools by words; describing and checking arguments |
 //! | `content`, `bound` | results, fit for the context |
 //! | `dispatch` | what a model has of all this |
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod listing;
 pub mod names;
 mod progress;
+pub mod prompts;
 pub mod schema;
 pub mod search;
 pub mod server;

@@ -16,6 +16,7 @@ use super::catalog::Catalog;
 use super::config::{BadServer, Loaded, Source};
 use super::connection::Surroundings;
 use super::limits::Limits;
+use super::prompts::{Prompt, Prompts, may_belong};
 use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
@@ -51,6 +52,7 @@ pub struct Servers {
     changed: watch::Sender<u64>,
     loaded: OnceLock<Running>,
     catalog: Mutex<Option<(u64, Arc<Catalog>)>>,
+    prompts: Mutex<Option<(u64, Arc<Prompts>)>>,
 }
 
 struct Running {
@@ -79,8 +81,8 @@ impl Servers {
         call_timeout: Duration,
     ) -> Self {
         let (changed, _) = watch::channel(0);
-        let (loaded, catalog) = (OnceLock::new(), Mutex::default());
-        Self { sources, around, limits, call_timeout, changed, loaded, catalog }
+        let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { sources, around, limits, call_timeout, changed, loaded, catalog, prompts }
     }
 
     fn running(&self) -> &Running {
@@ -267,6 +269,39 @@ impl Servers {
         let catalog = Arc::new(Catalog::new(listings));
         *kept = Some((revision, Arc::clone(&catalog)));
         catalog
+    }
+
+    /// The prompts of all servers that are connected, or were and are coming back.
+    pub fn prompts(&self) -> Arc<Prompts> {
+        let revision = *self.changed.borrow();
+        let mut kept = lock(&self.prompts);
+        if let Some((of, prompts)) = &*kept
+            && *of == revision
+        {
+            return Arc::clone(prompts);
+        }
+        let offerings: Vec<_> =
+            self.running().servers.iter().filter_map(|server| server.state().offerings).collect();
+        let prompts = Arc::new(Prompts::new(offerings.iter().flat_map(|it| &*it.prompts)));
+        *kept = Some((revision, Arc::clone(&prompts)));
+        prompts
+    }
+
+    /// The prompt that a command without its slash means, with its command's proper name. Waits for
+    /// servers that it may belong to and that have not told their prompts yet.
+    pub async fn prompt(&self, command: &str) -> Option<(String, Arc<Prompt>)> {
+        let find = || {
+            let prompts = self.prompts();
+            prompts.get(command).map(|(name, prompt)| (name.to_owned(), Arc::clone(prompt)))
+        };
+        if let Some(found) = find() {
+            return Some(found);
+        }
+        let servers = self.running().servers.iter();
+        for server in servers.filter(|server| may_belong(command, &server.config.name)) {
+            server.offered().await;
+        }
+        find()
     }
 
     /// Ends all servers and waits for that, for a bounded time.

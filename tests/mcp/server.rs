@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::offerings::{self, Answer};
+
 /// Tells a process of this binary to be a server: a [`Script`] as JSON.
 const ROLE: &str = "KIMI_TEST_MCP";
 
@@ -45,6 +47,11 @@ impl Script {
     /// Lists these as well, whatever they are.
     pub fn raw_tools(self, tools: Value) -> Self {
         self.with("raw", tools)
+    }
+
+    /// Brings these prompts, as the protocol lists them; [`offerings::prompt`] fills them in.
+    pub fn prompts(self, prompts: Value) -> Self {
+        self.with("prompts", prompts)
     }
 
     /// Writes every message it gets to this file, and its process id to the same with `.pid`.
@@ -139,7 +146,7 @@ impl Session {
             }
             "initialize" => json!({
                 "protocolVersion": message["params"]["protocolVersion"],
-                "capabilities": {"tools": {"listChanged": true}},
+                "capabilities": self.capabilities(),
                 "serverInfo": {"name": "test", "version": "1"},
                 "instructions": "Things for tests.",
             }),
@@ -148,6 +155,18 @@ impl Session {
                 Called::Result(result) => result,
                 Called::Raw(lines) => return lines,
             },
+            "prompts/list" => {
+                let prompts = &self.script.0[if self.grown { "grown" } else { "prompts" }];
+                offerings::page("prompts", prompts, &message["params"], self.script.0["page"].as_u64())
+            }
+            "prompts/get" => match offerings::prompt(&message["params"]) {
+                Answer::Result(result) => result,
+                Answer::Silence => return Vec::new(),
+                Answer::Refused(why) => {
+                    let error = json!({"code": -32602, "message": why});
+                    return vec![json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()];
+                }
+            },
             "ping" => json!({}),
             _ => {
                 let error = json!({"code": -32601, "message": "unknown"});
@@ -155,6 +174,14 @@ impl Session {
             }
         };
         vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
+    }
+
+    fn capabilities(&self) -> Value {
+        let mut all = json!({"tools": {"listChanged": true}});
+        if self.script.0["prompts"].is_array() {
+            all["prompts"] = json!({"listChanged": true});
+        }
+        all
     }
 
     fn list(&self, cursor: Option<&str>) -> Value {
@@ -239,9 +266,16 @@ impl Session {
                 self.grown = true;
                 let changed =
                     json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+                self.script.0["grown"] = json!([{"name": "grown"}]);
+                let prompts =
+                    json!({"jsonrpc": "2.0", "method": "notifications/prompts/list_changed"});
                 let result = text("grown".to_owned());
                 let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
-                return Called::Raw(vec![changed.to_string(), answer.to_string()]);
+                return Called::Raw(vec![
+                    changed.to_string(),
+                    prompts.to_string(),
+                    answer.to_string(),
+                ]);
             }
             "broken" => {
                 let line =

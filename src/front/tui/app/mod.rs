@@ -8,6 +8,7 @@
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `servers` | the MCP servers: their start, their panel |
+//! | `offerings` | what the servers bring for the composer's menu |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -22,6 +23,7 @@ mod draw;
 mod herald;
 mod jobs;
 mod keys;
+mod offerings;
 mod panes;
 mod servers;
 mod turns;

@@ -128,6 +128,19 @@ impl Composer {
         }
     }
 
+    /// Other commands for the menu, also for one that is open: what is selected stays selected.
+    pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
+        if self.menu.commands == commands {
+            return;
+        }
+        self.menu.commands = commands;
+        let selected = self.menu.selected_command();
+        self.update_menu();
+        if let Some(name) = selected {
+            self.menu.select_command(&name);
+        }
+    }
+
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.
     pub fn set_text(&mut self, text: &str) {
         self.leave_modes();

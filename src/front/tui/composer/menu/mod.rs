@@ -195,6 +195,22 @@ impl Menu {
         }
     }
 
+    /// The name in the selected row, if it is a command.
+    pub fn selected_command(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        let Rows::Commands(rows) = &open.rows else { return None };
+        rows.get(open.selected).map(|row| row.name.clone())
+    }
+
+    /// Selects the row of that command, if there is one.
+    pub fn select_command(&mut self, name: &str) {
+        let Some(open) = &mut self.open else { return };
+        let Rows::Commands(rows) = &open.rows else { return };
+        if let Some(at) = rows.iter().position(|row| row.name == name) {
+            open.selected = at;
+        }
+    }
+
     /// What accepting the selected row does; `None` while its rows belong to an earlier text.
     pub fn completion(&self, content: &Fragment, cursor: usize) -> Option<Completion> {
         let open = self.open.as_ref().filter(|open| open.current)?;
