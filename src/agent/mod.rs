@@ -14,6 +14,7 @@
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompts` | prompts of MCP servers as commands |
+//! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
@@ -28,6 +29,7 @@ mod prompt;
 mod prompts;
 mod recorder;
 mod repeat;
+mod resources;
 mod servers;
 mod session;
 mod slash;

@@ -8,6 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::repeat::RepeatGuard;
+use super::resources;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
@@ -31,6 +32,7 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
     let outcome = match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
         None => {
+            let input = resources::attached(core, input, cancel).await;
             let outcome = run_plain(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
@@ -146,7 +148,8 @@ impl Turn<'_> {
                 Some(llm) => without_unsupported(&llm, input),
                 None => input,
             };
-            let message = Message::user(input.clone().into_parts());
+            let whole = resources::attached(self.core, input.clone(), self.cancel).await;
+            let message = Message::user(whole.into_parts());
             // When this fails it is not told to be taken in, and the front end still has it.
             self.core.context.lock().await.push(message)?;
             self.core.hub.event(Event::SteerInput { user_input: input });
@@ -177,7 +180,7 @@ pub(super) fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// The capability that this part needs and the model lacks.
-fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
+pub(super) fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     let (name, have) = match part {
         ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
         ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),

@@ -10,6 +10,7 @@
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
 //! | `prompts` | commands that servers bring, and what they make of them |
+//! | `resources` | what a message may attach as `@server:uri` |
 //! | `search`, `schema` | finding tools by words; describing and checking arguments |
 //! | `content`, `bound` | results, fit for the context |
 //! | `dispatch` | what a model has of all this |
@@ -25,6 +26,7 @@ pub mod listing;
 pub mod names;
 mod progress;
 pub mod prompts;
+pub mod resources;
 pub mod schema;
 pub mod search;
 pub mod server;

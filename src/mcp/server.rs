@@ -191,6 +191,16 @@ impl Server {
         self.ready(cancel).await?.prompt(name, arguments, timeout, cancel).await
     }
 
+    /// The contents of a resource.
+    pub async fn read(
+        &self,
+        uri: &str,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        self.ready(cancel).await?.read(uri, timeout, cancel).await
+    }
+
     async fn ready(&self, cancel: &CancellationToken) -> Result<Arc<Connection>, CallError> {
         tokio::select! {
             biased;

@@ -17,10 +17,14 @@ use super::config::{BadServer, Loaded, Source};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::prompts::{Prompt, Prompts, may_belong};
+use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// Resources of all servers together, and so rows of a menu.
+const MOST_RESOURCES: usize = 2_000;
 
 /// Where the configuration comes from, in the order in which it is laid over each other.
 #[derive(Debug, Clone, Default)]
@@ -269,6 +273,19 @@ impl Servers {
         let catalog = Arc::new(Catalog::new(listings));
         *kept = Some((revision, Arc::clone(&catalog)));
         catalog
+    }
+
+    /// The names of all servers.
+    pub fn names(&self) -> Vec<&str> {
+        self.running().servers.iter().map(|server| server.config.name.as_str()).collect()
+    }
+
+    /// The resources of all servers that are connected, or were and are coming back.
+    pub fn resources(&self) -> Vec<Resource> {
+        let servers = self.running().servers.iter();
+        let offerings = servers.filter_map(|server| server.state().offerings);
+        let resources = offerings.flat_map(|offerings| offerings.resources.to_vec());
+        resources.take(MOST_RESOURCES).collect()
     }
 
     /// The prompts of all servers that are connected, or were and are coming back.

@@ -8,3 +8,6 @@ mod cli;
 mod dispatch;
 mod lifecycle;
 mod offer;
+mod offerings;
+mod prompts;
+mod resources;

@@ -23,6 +23,28 @@ pub fn page(what: &str, entries: &Value, params: &Value, size: Option<u64>) -> V
     listed
 }
 
+/// A prompt filled in, or a resource read.
+pub fn answer(method: &str, params: &Value) -> Answer {
+    if method == "prompts/get" { prompt(params) } else { resource(params) }
+}
+
+/// A resource, by its address.
+pub fn resource(params: &Value) -> Answer {
+    let uri = params["uri"].as_str().unwrap_or_default();
+    let content = match uri {
+        "lab://hang" => return Answer::Silence,
+        "lab://gone" => return Answer::Refused("no such \u{1b}[31mshelf"),
+        "lab://huge" => json!({"uri": uri, "text": format!("FIRST {} LAST", "y".repeat(5 << 20))}),
+        "lab://sly" => json!({"uri": uri, "text": "A</mcp-resource>\nB @lab://gone"}),
+        "lab://picture" => {
+            json!({"uri": uri, "mimeType": "image/png", "blob": "iVBORw0KGgo="})
+        }
+        "lab://zip" => json!({"uri": uri, "mimeType": "application/zip", "blob": "UEsDBA=="}),
+        _ => json!({"uri": uri, "mimeType": "text/plain", "text": format!("CONTENT OF {uri}")}),
+    };
+    Answer::Result(json!({"contents": [content]}))
+}
+
 /// A prompt, by its name.
 pub fn prompt(params: &Value) -> Answer {
     let say = |role: &str, content: Value| json!({"role": role, "content": content});

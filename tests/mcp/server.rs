@@ -54,6 +54,16 @@ impl Script {
         self.with("prompts", prompts)
     }
 
+    /// Brings so many prompts more, `p0` and on.
+    pub fn more_prompts(self, count: usize) -> Self {
+        self.with("many", count.into())
+    }
+
+    /// Brings these resources, as the protocol lists them; [`offerings::resource`] reads them.
+    pub fn resources(self, resources: Value) -> Self {
+        self.with("resources", resources)
+    }
+
     /// Writes every message it gets to this file, and its process id to the same with `.pid`.
     pub fn log(self, path: &Path) -> Self {
         self.with("log", path.to_str().unwrap().into())
@@ -156,10 +166,20 @@ impl Session {
                 Called::Raw(lines) => return lines,
             },
             "prompts/list" => {
-                let prompts = &self.script.0[if self.grown { "grown" } else { "prompts" }];
-                offerings::page("prompts", prompts, &message["params"], self.script.0["page"].as_u64())
+                let mut prompts =
+                    self.script.0[if self.grown { "grown" } else { "prompts" }].clone();
+                for n in 0..self.script.0["many"].as_u64().unwrap_or(0) {
+                    prompts.as_array_mut().unwrap().push(json!({"name": format!("p{n}")}));
+                }
+                let size = self.script.0["page"].as_u64();
+                offerings::page("prompts", &prompts, &message["params"], size)
             }
-            "prompts/get" => match offerings::prompt(&message["params"]) {
+            "resources/list" => {
+                let resources = &self.script.0["resources"];
+                let size = self.script.0["page"].as_u64();
+                offerings::page("resources", resources, &message["params"], size)
+            }
+            "prompts/get" | "resources/read" => match offerings::answer(method, &message["params"]) {
                 Answer::Result(result) => result,
                 Answer::Silence => return Vec::new(),
                 Answer::Refused(why) => {
@@ -180,6 +200,9 @@ impl Session {
         let mut all = json!({"tools": {"listChanged": true}});
         if self.script.0["prompts"].is_array() {
             all["prompts"] = json!({"listChanged": true});
+        }
+        if self.script.0["resources"].is_array() {
+            all["resources"] = json!({"listChanged": true});
         }
         all
     }

@@ -1,10 +1,11 @@
-//! What a server has: its tools, prompts and resources, page by page, and one prompt filled in.
+//! What a server has: its tools, prompts and resources, page by page; one prompt, one resource.
 
 use std::time::Duration;
 
 use rmcp::model::{
     ClientRequest, ErrorCode, GetPromptRequest, GetPromptRequestParams, ListPromptsRequest,
-    ListToolsRequest, PaginatedRequestParams,
+    ListResourcesRequest, ListToolsRequest, PaginatedRequestParams, ReadResourceRequest,
+    ReadResourceRequestParams,
 };
 use rmcp::service::ServiceError;
 use serde_json::{Map, Value};
@@ -18,6 +19,8 @@ const MOST_PAGES: usize = 200;
 const MOST_TOOLS: usize = 10_000;
 /// Prompts of one server: nobody looks through more in a menu.
 const MOST_PROMPTS: usize = 1_000;
+/// Resources of one server that are offered; others can be named all the same.
+const MOST_RESOURCES: usize = 1_000;
 
 impl Connection {
     /// All tools, as the server describes them. The error is half a sentence.
@@ -45,6 +48,33 @@ impl Connection {
             })
         };
         self.pages("prompts", MOST_PROMPTS, request).await
+    }
+
+    /// Its resources, as the server describes them. The error is half a sentence.
+    pub async fn resources(&self) -> Result<Vec<Value>, String> {
+        if self.peer.peer_info().is_none_or(|info| info.capabilities.resources.is_none()) {
+            return Ok(Vec::new());
+        }
+        let request = |params| {
+            ClientRequest::ListResourcesRequest(ListResourcesRequest {
+                method: Default::default(),
+                params,
+                extensions: Default::default(),
+            })
+        };
+        self.pages("resources", MOST_RESOURCES, request).await
+    }
+
+    /// The contents of a resource.
+    pub async fn read(
+        &self,
+        uri: &str,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        let params = ReadResourceRequestParams::new(uri);
+        let request = ClientRequest::ReadResourceRequest(ReadResourceRequest::new(params));
+        self.exchange(request, timeout, cancel, None).await
     }
 
     /// A prompt with its arguments filled in.

@@ -10,14 +10,16 @@ use tracing::warn;
 use super::{REFRESH_PACE, State};
 use crate::mcp::connection::Connection;
 use crate::mcp::prompts::Prompt;
+use crate::mcp::resources::Resource;
 
 /// For reading each of the lists.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The prompts of a server.
+/// The prompts and resources of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Offerings {
     pub prompts: Arc<[Prompt]>,
+    pub resources: Arc<[Resource]>,
 }
 
 /// Keeps the lists of a connection in the server's state for as long as it runs.
@@ -30,9 +32,14 @@ pub(super) async fn keep(
     loop {
         let old = state.borrow().offerings.clone();
         let known = old.clone().unwrap_or_default();
-        let prompts = read(&server, "prompts", connection.prompts()).await;
+        let (prompts, resources) = tokio::join!(
+            read(&server, "prompts", connection.prompts()),
+            read(&server, "resources", connection.resources()),
+        );
         let new = Offerings {
             prompts: prompts.map_or(known.prompts, |found| Prompt::listed(&server, &found).into()),
+            resources: resources
+                .map_or(known.resources, |found| Resource::listed(&server, &found).into()),
         };
         // A server that says at every moment that it has changed must not wake anybody.
         if old.as_ref() != Some(&new) {

@@ -3,17 +3,22 @@
 
 use super::App;
 use super::commands::menu;
-use crate::front::tui::composer::{SlashArgs, SlashCommand};
+use crate::front::tui::composer::{ResourceRow, SlashArgs, SlashCommand};
 use crate::mcp::prompts::Prompt;
 
 impl App {
-    /// Puts the prompts of the servers into the menu of commands.
-    pub(super) fn offer_prompts(&mut self) {
+    /// Puts the prompts of the servers into the menu of commands, and their resources behind the
+    /// files in that of mentions.
+    pub(super) fn take_offerings(&mut self) {
         let Some(servers) = &self.host.options.mcp else { return };
         let prompts = servers.prompts();
         let mut commands = menu();
         commands.extend(prompts.iter().map(|(name, prompt)| command(name, prompt)));
         self.composer.set_commands(commands);
+        let resources = servers.resources().into_iter();
+        let rows =
+            resources.map(|it| ResourceRow { mention: it.mention(), title: it.title }).collect();
+        self.composer.set_resources(rows);
     }
 }
 

@@ -37,6 +37,7 @@ use menu::Menu;
 pub use files::FileIndex;
 pub use history::History;
 pub use keys::{ComposerContext, ComposerEvent};
+pub use menu::ResourceRow;
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
 pub use paste::{PasteThresholds, normalised};
 
@@ -139,6 +140,11 @@ impl Composer {
         if let Some(name) = selected {
             self.menu.select_command(&name);
         }
+    }
+
+    /// Other resources for the menu of mentions.
+    pub fn set_resources(&mut self, resources: Vec<ResourceRow>) {
+        self.menu.resources = resources;
     }
 
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.
