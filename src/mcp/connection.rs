@@ -11,19 +11,23 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
-    Implementation, ProgressNotificationParam, ProtocolVersion,
+    CustomRequest, CustomResult, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, ErrorCode, FormElicitationCapability, Implementation,
+    ProgressNotificationParam, ProtocolVersion, UrlElicitationCapability,
 };
 use rmcp::service::{
-    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
-    serve_client_with_ct,
+    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RequestContext,
+    RoleClient, ServiceError, serve_client_with_ct,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::{ClientHandler, transport::Transport};
+use rmcp::{ClientHandler, ErrorData, transport::Transport};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
+use super::elicit::{Answer, Caller, Elicitations, Ongoing};
 use super::progress::Progress;
 use super::transport::{
     Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
@@ -46,6 +50,8 @@ pub struct Surroundings {
     pub work_dir: PathBuf,
     /// Where the files with their error output are.
     pub logs: PathBuf,
+    /// Whether a person is there who can answer questions of servers.
+    pub person: bool,
 }
 
 /// Why there is no connection.
@@ -78,6 +84,7 @@ pub struct Connection {
     changed: Arc<Notify>,
     offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
     ended: CancellationToken,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -88,6 +95,7 @@ impl Connection {
     /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left.
     pub async fn open(server: &ServerConfig, around: &Surroundings) -> Result<Self, OpenError> {
         let server = server.expanded(&around.env).map_err(OpenError::Never)?;
+        let elicitations = Elicitations::new(&server.name);
         match &server.reach {
             Reach::Stdio { command, args, env, cwd } => {
                 let command = Command {
@@ -103,7 +111,7 @@ impl Connection {
                 let last_words = LastWords::default();
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
-                Self::greet(transport, last_words).await
+                Self::greet(transport, last_words, elicitations, around.person).await
             }
             Reach::Remote { url, wire, headers: configured, auth } => {
                 let token = match auth {
@@ -119,7 +127,8 @@ impl Connection {
                 match wire {
                     RemoteWire::Http => {
                         let transport = streamable(client, &url, &headers);
-                        Self::greet(transport, LastWords::default()).await
+                        Self::greet(transport, LastWords::default(), elicitations, around.person)
+                            .await
                     }
                     RemoteWire::Sse => {
                         let transport = Sse::connect(client, url, headers).await;
@@ -127,14 +136,20 @@ impl Connection {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default()).await
+                        Self::greet(transport, LastWords::default(), elicitations, around.person)
+                            .await
                     }
                 }
             }
         }
     }
 
-    async fn greet<T>(transport: T, last_words: LastWords) -> Result<Self, OpenError>
+    async fn greet<T>(
+        transport: T,
+        last_words: LastWords,
+        elicitations: Elicitations,
+        person: bool,
+    ) -> Result<Self, OpenError>
     where
         T: Transport<RoleClient> + 'static,
     {
@@ -146,6 +161,8 @@ impl Connection {
             changed: Arc::clone(&changed),
             offerings_changed: Arc::clone(&offerings_changed),
             progress: progress.clone(),
+            elicitations: elicitations.clone(),
+            person,
         };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
@@ -165,6 +182,7 @@ impl Connection {
             changed,
             offerings_changed,
             progress,
+            elicitations,
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -172,7 +190,8 @@ impl Connection {
         })
     }
 
-    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`. When the time is up or `cancel` says so, the server is
+    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`, and
+    /// what it asks to the person behind `caller`. When the time is up or `cancel` says so, the server is
     /// told that nobody waits any more.
     pub async fn call(
         &self,
@@ -181,10 +200,12 @@ impl Connection {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
+        let asking = self.elicitations.begin(caller);
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        self.exchange(request, timeout, cancel, Some(live)).await
+        self.exchange(request, timeout, cancel, Some((live, &asking))).await
     }
 
     /// Sends a request and waits for its result, in the way of [`Self::call`].
@@ -193,12 +214,16 @@ impl Connection {
         request: ClientRequest,
         timeout: Duration,
         cancel: &CancellationToken,
-        live: Option<&LiveOutput>,
+        call: Option<(&LiveOutput, &Ongoing)>,
     ) -> Result<Value, CallError> {
-        let deadline = tokio::time::sleep(timeout);
+        let deadline = async {
+            match call {
+                Some((_, asking)) => asking.overdue(timeout).await,
+                None => tokio::time::sleep(timeout).await,
+            }
+        };
         tokio::pin!(deadline);
-        let sent =
-            self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
+        let sent = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         let mut handle = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
@@ -208,7 +233,8 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
-        let _watched = live.map(|live| self.progress.watch(&handle.progress_token, live.clone()));
+        let _watched =
+            call.map(|(live, _)| self.progress.watch(&handle.progress_token, live.clone()));
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),
@@ -278,13 +304,46 @@ struct Client {
     changed: Arc<Notify>,
     offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
+    /// Whether a person is there who can answer.
+    person: bool,
+}
+
+impl Client {
+    async fn asked(
+        &self,
+        params: &Value,
+        withdrawn: &CancellationToken,
+    ) -> Result<ElicitResult, ErrorData> {
+        if !self.person {
+            info!("a question of an MCP server was declined: there is nobody to answer");
+            return Ok(ElicitResult::new(ElicitationAction::Decline));
+        }
+        match self.elicitations.answer(params, withdrawn).await {
+            Ok(Answer::Accept(content)) => {
+                let result = ElicitResult::new(ElicitationAction::Accept);
+                Ok(content.into_iter().fold(result, ElicitResult::with_content))
+            }
+            Ok(Answer::Decline) => Ok(ElicitResult::new(ElicitationAction::Decline)),
+            Ok(Answer::Cancel) => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+            Err(why) => {
+                info!("a question of an MCP server cannot be put: {why}");
+                Err(ErrorData::invalid_params(why, None))
+            }
+        }
+    }
 }
 
 impl ClientHandler for Client {
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("kimi", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), us)
-            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+        let mut able = ClientCapabilities::default();
+        able.elicitation = self.person.then(|| {
+            ElicitationCapability::default()
+                .with_form(FormElicitationCapability::default())
+                .with_url(UrlElicitationCapability::default())
+        });
+        ClientConfig::new(able, us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
@@ -297,6 +356,29 @@ impl ClientHandler for Client {
 
     async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.offerings_changed.notify_one();
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let params = serde_json::to_value(request).unwrap_or_default();
+        self.asked(&params, &context.ct).await
+    }
+
+    /// Requests of other kinds, and those of a known kind whose parameters are not as they should be.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleClient>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method != "elicitation/create" {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None));
+        }
+        let params = request.params.unwrap_or_default();
+        let result = self.asked(&params, &context.ct).await?;
+        Ok(CustomResult::new(serde_json::to_value(result).unwrap_or_default()))
     }
 
     async fn on_progress(

@@ -9,6 +9,7 @@
 //! | `connection` | one session with one server: handshake, list of tools, calls |
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
+//! | `elicit` | what servers ask the person |
 //! | `prompts` | commands that servers bring, and what they make of them |
 //! | `resources` | what a message may attach as `@server:uri` |
 //! | `search`, `schema` | finding tools by words; describing and checking arguments |
@@ -21,6 +22,7 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod dispatch;
+pub mod elicit;
 pub mod limits;
 pub mod listing;
 pub mod names;

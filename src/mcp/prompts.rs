@@ -163,8 +163,11 @@ fn half(name: &str) -> String {
 
 fn short_name(prompt: &Prompt, long: &str) -> String {
     let name = format!("{}:{}", first_half(&prompt.server), half(&prompt.name));
-    let cut = sanitized(&prompt.server).len() > MAX_HALF || sanitized(&prompt.name).len() > MAX_HALF;
-    if !cut && long == qualified(&prompt.server, &prompt.name) && long.len() < super::names::MAX_NAME
+    let cut =
+        sanitized(&prompt.server).len() > MAX_HALF || sanitized(&prompt.name).len() > MAX_HALF;
+    if !cut
+        && long == qualified(&prompt.server, &prompt.name)
+        && long.len() < super::names::MAX_NAME
     {
         return name;
     }
@@ -233,7 +236,10 @@ mod tests {
             ],
         );
         assert_eq!(listed.len(), 2);
-        assert_eq!((listed[0].description.as_str(), listed[0].usage().as_str()), ("a[2J b", "<one> [two]"));
+        assert_eq!(
+            (listed[0].description.as_str(), listed[0].usage().as_str()),
+            ("a[2J b", "<one> [two]")
+        );
         assert_eq!((listed[1].description.as_str(), listed[1].arguments.len()), ("T", 0));
     }
 

@@ -70,8 +70,7 @@ mod tests {
                 json!({"uri": "f:///b", "title": " ", "name": "b"}),
             ],
         );
-        let told: Vec<_> =
-            listed.iter().map(|it| (it.mention(), it.title.as_str())).collect();
+        let told: Vec<_> = listed.iter().map(|it| (it.mention(), it.title.as_str())).collect();
         assert_eq!(told, [("s:f:///a".to_owned(), "The[2J a"), ("s:f:///b".to_owned(), "b")]);
     }
 }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::config::ServerConfig;
 use super::connection::{CallError, Connection, OpenError, Surroundings};
+use super::elicit::Caller;
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
 use super::tidy::{one_line, without_spinner};
@@ -167,8 +168,9 @@ impl Server {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
-        self.ready(cancel).await?.call(tool, arguments, timeout, cancel, live).await
+        self.ready(cancel).await?.call(tool, arguments, timeout, cancel, live, caller).await
     }
 
     /// Waits until it is known which prompts and resources it has, or that it is not connected.

@@ -6,6 +6,7 @@ pub mod world;
 mod calls;
 mod cli;
 mod dispatch;
+mod elicit;
 mod lifecycle;
 mod offer;
 mod offerings;

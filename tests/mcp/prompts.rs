@@ -75,7 +75,10 @@ fn a_prompt_becomes_the_message() {
 fn what_cannot_be_a_message_is_told_and_nothing_is_sent() {
     let bench = Bench::new();
     for (line, told) in [
-        ("/lab:review", "/lab:review needs <number>: Which one. Usage: /lab:review <number> [wish]"),
+        (
+            "/lab:review",
+            "/lab:review needs <number>: Which one. Usage: /lab:review <number> [wish]",
+        ),
         ("/lab:talk more", "/lab:talk takes no arguments."),
         ("/lab:fail", "the printer [31mis out of paper. Nothing was sent."),
         ("/lab:empty", "it is empty. Nothing was sent."),

@@ -64,6 +64,12 @@ impl Script {
         self.with("resources", resources)
     }
 
+    /// Has a tool `ask`, which sends so many elicitations with these parameters and returns what it
+    /// heard, and a tool `late`, which sends them when its call is over.
+    pub fn asks(self, params: Value, times: usize) -> Self {
+        self.with("asks", params).with("times", times.into())
+    }
+
     /// Writes every message it gets to this file, and its process id to the same with `.pid`.
     pub fn log(self, path: &Path) -> Self {
         self.with("log", path.to_str().unwrap().into())
@@ -139,12 +145,14 @@ struct Session {
     script: Script,
     grown: bool,
     calls: usize,
+    /// A call that waits for so many answers of the person, and those that have come.
+    asking: Option<(Value, usize, Vec<Value>)>,
 }
 
 impl Session {
     fn answer(&mut self, message: &Value, out: &Arc<Mutex<File>>) -> Vec<String> {
         let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else {
-            return Vec::new();
+            return self.heard(message);
         };
         if self.script.says("start") == "hang" {
             return Vec::new();
@@ -179,7 +187,8 @@ impl Session {
                 let size = self.script.0["page"].as_u64();
                 offerings::page("resources", resources, &message["params"], size)
             }
-            "prompts/get" | "resources/read" => match offerings::answer(method, &message["params"]) {
+            "prompts/get" | "resources/read" => match offerings::answer(method, &message["params"])
+            {
                 Answer::Result(result) => result,
                 Answer::Silence => return Vec::new(),
                 Answer::Refused(why) => {
@@ -193,6 +202,20 @@ impl Session {
                 return vec![json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()];
             }
         };
+        vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
+    }
+
+    /// Takes an answer of the person; with the last one the call that asked is over.
+    fn heard(&mut self, message: &Value) -> Vec<String> {
+        let Some((_, wanted, heard)) = &mut self.asking else { return Vec::new() };
+        let answer = ["result", "error"].iter().find_map(|key| message.get(key));
+        heard.extend(answer.cloned());
+        if heard.len() < *wanted {
+            return Vec::new();
+        }
+        let Some((id, _, heard)) = self.asking.take() else { return Vec::new() };
+        let text = json!({"type": "text", "text": format!("HEARD {}", Value::from(heard))});
+        let result = json!({"content": [text]});
         vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
     }
 
@@ -224,6 +247,11 @@ impl Session {
             tool("count", "Counts its calls.", none.clone()),
             tool("broken", "Answers with broken JSON.", none.clone()),
         ];
+        if self.script.0["asks"].is_object() {
+            let mut ask = tool("ask", "Asks the person.", none.clone());
+            ask["annotations"] = json!({"readOnlyHint": true});
+            tools.extend([ask, tool("late", "Asks when it is too late.", none.clone())]);
+        }
         tools[6]["annotations"] = json!({"readOnlyHint": true});
         if self.grown {
             tools.push(tool("grown", "Came later.", none.clone()));
@@ -299,6 +327,23 @@ impl Session {
                     prompts.to_string(),
                     answer.to_string(),
                 ]);
+            }
+            asks @ ("ask" | "late") => {
+                let times = self.script.0["times"].as_u64().unwrap_or(1) as usize;
+                let request = |n: usize| {
+                    json!({"jsonrpc": "2.0", "id": format!("e{n}"), "method": "elicitation/create",
+                        "params": self.script.0["asks"]})
+                    .to_string()
+                };
+                let mut lines: Vec<String> = (0..times).map(request).collect();
+                if asks == "late" {
+                    let result = text("done".to_owned());
+                    let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
+                    lines.insert(0, answer.to_string());
+                } else {
+                    self.asking = Some((id.clone(), times, Vec::new()));
+                }
+                return Called::Raw(lines);
             }
             "broken" => {
                 let line =

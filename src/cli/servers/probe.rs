@@ -27,6 +27,7 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
         env: env.clone(),
         work_dir: env.cwd.clone(),
         logs: ShareDir::from_env(env).logs_dir().join("mcp"),
+        person: false,
     };
     let connected = runtime.block_on(async {
         let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;

@@ -64,7 +64,12 @@ mod tests {
 
     #[test]
     fn nothing_is_nothing_and_much_is_cut_in_the_middle() {
-        for none in [json!([]), json!("x"), json!([{}, 5]), json!([{"role": "user", "content": {"type": "text", "text": " "}}])] {
+        for none in [
+            json!([]),
+            json!("x"),
+            json!([{}, 5]),
+            json!([{"role": "user", "content": {"type": "text", "text": " "}}]),
+        ] {
             assert_eq!(parts(none), []);
         }
         let huge = format!("BEGIN {} END", "x".repeat(1 << 20));

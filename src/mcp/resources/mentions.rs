@@ -55,7 +55,8 @@ pub fn mentions(
 
 /// The server that a word names, and the address behind its colon.
 fn split<'a, 's>(word: &'a str, servers: &[&'s str]) -> Option<(Option<&'s str>, &'a str)> {
-    let rest = |name: &str| word.strip_prefix(name)?.strip_prefix(':').filter(|uri| !uri.is_empty());
+    let rest =
+        |name: &str| word.strip_prefix(name)?.strip_prefix(':').filter(|uri| !uri.is_empty());
     // Names may have colons in them: the longest that fits is meant.
     let mut known: Vec<&'s str> = servers.to_vec();
     known.sort_by_key(|name| std::cmp::Reverse(name.len()));
@@ -134,7 +135,10 @@ mod tests {
     fn found(text: &str) -> Vec<String> {
         let servers = ["docs", "my docs", "a:b", "a"];
         let mentions = mentions(text, &servers, |_, uri| uri == "x://odd).");
-        mentions.iter().map(|it| format!("{:?} {}", it.server.as_deref().unwrap_or("-"), it.uri)).collect()
+        mentions
+            .iter()
+            .map(|it| format!("{:?} {}", it.server.as_deref().unwrap_or("-"), it.uri))
+            .collect()
     }
 
     #[test]
@@ -142,7 +146,10 @@ mod tests {
         assert_eq!(found("see @docs:file:///a/b.md, please"), ["\"docs\" file:///a/b.md"]);
         assert_eq!(found("(@docs:x://y)"), ["\"docs\" x://y"]);
         assert_eq!(found("@docs:x://odd)."), ["\"docs\" x://odd)."]);
-        assert_eq!(found("@\"my docs:x://a b.\" @my_docs:x://c"), ["\"my docs\" x://a b.", "\"my docs\" x://c"]);
+        assert_eq!(
+            found("@\"my docs:x://a b.\" @my_docs:x://c"),
+            ["\"my docs\" x://a b.", "\"my docs\" x://c"]
+        );
         assert_eq!(found("@a:b:c @a:d"), ["\"a:b\" c", "\"a\" d"]);
         assert_eq!(found("@docs:x://1 @docs:x://1"), ["\"docs\" x://1"]);
         assert_eq!(found("@gone:x://1"), ["\"-\" x://1"]);
@@ -154,8 +161,21 @@ mod tests {
     #[test]
     fn other_uses_of_the_sign_are_left_alone() {
         for text in [
-            "me@docs:x", "a.@docs:x", "`@docs:x`", "@docs", "@docs:", "@docs: x", "@docs:.", "@npm:react",
-            "@https://h/x", "@src/a:b://c", "@path:with:colon", "@", "@:", "@\"docs:x", "docs:x://y",
+            "me@docs:x",
+            "a.@docs:x",
+            "`@docs:x`",
+            "@docs",
+            "@docs:",
+            "@docs: x",
+            "@docs:.",
+            "@npm:react",
+            "@https://h/x",
+            "@src/a:b://c",
+            "@path:with:colon",
+            "@",
+            "@:",
+            "@\"docs:x",
+            "docs:x://y",
         ] {
             assert_eq!(found(text), [] as [&str; 0], "{text}");
         }

@@ -19,6 +19,8 @@ impl App {
         let rows =
             resources.map(|it| ResourceRow { mention: it.mention(), title: it.title }).collect();
         self.composer.set_resources(rows);
+        // An open menu may have other rows now.
+        self.dirty |= self.composer.menu_open();
     }
 }
 

@@ -142,9 +142,9 @@ impl Composer {
         }
     }
 
-    /// Other resources for the menu of mentions.
+    /// Other resources for the menu of mentions, also for one that is open.
     pub fn set_resources(&mut self, resources: Vec<ResourceRow>) {
-        self.menu.resources = resources;
+        self.menu.set_resources(resources);
     }
 
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.

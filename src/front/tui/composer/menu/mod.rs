@@ -82,7 +82,7 @@ pub(super) struct Completion {
 #[derive(Debug, Default)]
 pub(super) struct Menu {
     pub commands: Vec<SlashCommand>,
-    pub resources: Vec<ResourceRow>,
+    resources: Vec<ResourceRow>,
     files: Option<FileIndex>,
     matcher: Option<Matcher>,
     open: Option<Open>,
@@ -181,10 +181,10 @@ impl Menu {
         let new = if found.complete {
             Vec::new()
         } else {
-            let files = found.paths.iter().map(|path| ResourceRow {
-                mention: path.clone(),
-                title: String::new(),
-            });
+            let files = found
+                .paths
+                .iter()
+                .map(|path| ResourceRow { mention: path.clone(), title: String::new() });
             files.chain(open.resources.iter().cloned()).collect()
         };
         if !open.current || *rows != new {
@@ -223,6 +223,18 @@ impl Menu {
             let count = open.rows.len().max(1);
             open.selected = (open.selected + if forward { 1 } else { count - 1 }) % count;
         }
+    }
+
+    /// Offers these resources from now on. What is selected stays selected.
+    pub fn set_resources(&mut self, resources: Vec<ResourceRow>) {
+        self.resources = resources;
+        let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
+        if let Some(open) = &mut self.open
+            && matches!(open.trigger, Trigger::Mention(_))
+        {
+            open.resources = resources::matching(&open.fragment, &self.resources, matcher);
+        }
+        self.poll();
     }
 
     /// The name in the selected row, if it is a command.
