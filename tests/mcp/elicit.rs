@@ -41,10 +41,7 @@ async fn heard(params: Value, times: usize) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_questions_is_declined() {
-    let answers = heard(yes_or_no(), 1_000).await;
-    let answers = answers.as_array().unwrap();
-    assert_eq!(answers.len(), 1_000);
-    assert!(answers.iter().all(|answer| *answer == json!({"action": "decline"})));
+    assert_eq!(heard(yes_or_no(), 1_000).await, json!([{"action": "decline"}]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,6 +182,8 @@ fn one_escape_ends_a_flood_of_questions() {
     kimi.send("go\r");
     kimi.wait_text("asks: Who[2J goes there?");
     kimi.send("\x1b");
+    kimi.wait_text("result HEARD [");
     let rows = kimi.wait_for_rows("the prompt", is_idle);
-    assert!(rows.iter().any(|row| row.contains("result")), "{rows:?}");
+    let told: String = rows.iter().map(|row| row.trim()).collect();
+    assert!(told.contains("cancel") && !told.contains("accept"), "{told}");
 }

@@ -16,7 +16,7 @@ fn resources() -> Value {
     ])
 }
 
-/// What the model gets of this message, and what is printed besides the answer.
+/// What the model gets of this message, and what the person is told besides the answer.
 fn sent(message: &str) -> (String, String) {
     let model = ModelServer::start(vec![Reply::new().text("answered")]);
     let home = Home::new(&model.url());
@@ -35,18 +35,18 @@ fn sent(message: &str) -> (String, String) {
     let request = &model.requests()[0];
     let messages = request.body["messages"].as_array().unwrap();
     let user = messages.iter().rfind(|message| message["role"] == "user").unwrap();
-    (user["content"].to_string(), ran.out)
+    (user["content"].to_string(), ran.err)
 }
 
 #[test]
 fn what_a_message_names_comes_with_it() {
-    let (got, out) = sent("compare @lab:lab://notes/today, (@lab:lab://b) and @lab:lab://sly");
+    let (got, told) = sent("compare @lab:lab://notes/today, (@lab:lab://b) and @lab:lab://sly");
     assert!(got.contains("compare @lab:lab://notes/today, (@lab:lab://b) and"), "{got}");
     assert!(got.contains("CONTENT OF lab://notes/today\\n</mcp-resource>"), "{got}");
     assert!(got.contains("CONTENT OF lab://b\\n"), "{got}");
     // A foreign text neither leaves its block nor names another resource.
     assert_eq!(got.matches("</mcp-resource>").count(), 3, "{got}");
-    assert!(!got.contains("could not be read") && !out.contains("could not be read"));
+    assert!(!got.contains("could not be read") && !told.contains("could not be read"));
     let (got, _) = sent("sum up @lab:lab://huge @lab:lab://zip @lab:lab://picture");
     assert!(got.len() < 60_000 && got.contains("FIRST") && got.contains("LAST"));
     assert!(got.contains("application/zip") && got.contains("does not take pictures"), "{got}");
@@ -55,7 +55,7 @@ fn what_a_message_names_comes_with_it() {
 #[test]
 fn a_message_is_not_lost_to_a_resource() {
     let line = "look: @lab:lab://gone @hasty:lab://hang @dead:lab://x @nobody:lab://y";
-    let (got, out) = sent(line);
+    let (got, told) = sent(line);
     assert!(got.contains("look: @lab:lab://gone"), "{got}");
     for why in [
         "[@lab:lab://gone could not be read: no such [31mshelf]",
@@ -64,8 +64,7 @@ fn a_message_is_not_lost_to_a_resource() {
         "[@nobody:lab://y could not be read: there is no such MCP server]",
     ] {
         assert!(got.contains(why), "{why}: {got}");
-        let told = why.trim_matches(['[', ']']);
-        assert!(out.contains(told), "{told}: {out}");
+        assert!(told.contains(why), "{why}: {told}");
     }
 }
 
@@ -93,11 +92,15 @@ fn the_menu_has_the_resources_behind_the_files() {
     let rows = kimi.wait_text("lab:lab://notes/today  Notes of[2J today");
     let at = |text: &str| rows.iter().position(|row| row.contains(text));
     assert!(at("› labels.txt") < at("lab:lab://notes/today"), "{rows:?}");
-    kimi.send("://not\t");
+    kimi.send("://not");
+    kimi.wait_text("› lab:lab://notes/today");
+    kimi.send("\t");
     kimi.wait_text("read @lab:lab://notes/today ");
     kimi.send("now\r");
     kimi.wait_text("CONTENT OF lab://notes/today");
     kimi.wait_for_rows("the prompt", is_idle);
-    kimi.send("@lab:lab://a\t");
+    kimi.send("@lab:lab://a");
+    kimi.wait_text("› lab:lab://a b");
+    kimi.send("\t");
     kimi.wait_text("@\"lab:lab://a b\\x1b\"");
 }
