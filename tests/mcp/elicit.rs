@@ -162,7 +162,7 @@ fn two_servers_are_answered_one_after_the_other() {
     let mut kimi = world.start(&["--yolo"]);
     kimi.send("go\r");
     for _ in 0..2 {
-        let rows = kimi.wait_text("asks: Who[2J goes there?");
+        let rows = kimi.wait_text("Who[2J goes there?");
         let asks = |rows: &[String], name: &str| {
             rows.iter().any(|row| row.contains(&format!("MCP server {name} asks")))
         };
@@ -180,7 +180,7 @@ fn one_escape_ends_a_flood_of_questions() {
     let world = screen(json!({"lab": Script::new().asks(yes_or_no(), 1_000).entry()}), &["lab"]);
     let mut kimi = world.start(&["--yolo"]);
     kimi.send("go\r");
-    kimi.wait_text("asks: Who[2J goes there?");
+    kimi.wait_text("Who[2J goes there?");
     kimi.send("\x1b");
     kimi.wait_text("result HEARD [");
     let rows = kimi.wait_for_rows("the prompt", is_idle);

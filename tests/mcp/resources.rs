@@ -95,7 +95,7 @@ fn the_menu_has_the_resources_behind_the_files() {
     kimi.send("://not");
     kimi.wait_text("› lab:lab://notes/today");
     kimi.send("\t");
-    kimi.wait_text("read @lab:lab://notes/today ");
+    kimi.wait_text("read @lab:lab://notes/today");
     kimi.send("now\r");
     kimi.wait_text("CONTENT OF lab://notes/today");
     kimi.wait_for_rows("the prompt", is_idle);

@@ -27,8 +27,9 @@ const LEAVE_OUT: &str = "Leave it out";
 
 /// A request, read.
 pub struct Asked {
-    /// `MCP server lab asks: …`
-    lead: String,
+    /// `MCP server lab asks`
+    asks: String,
+    message: String,
     body: String,
     what: What,
 }
@@ -58,12 +59,13 @@ impl Asked {
             Some("url") => What::Address(address(text("url").unwrap_or_default())?),
             Some(_) => return Err("the mode is not known".to_owned()),
         };
-        let asks = format!("MCP server {} asks: ", one_line(server, MAX_SERVER));
+        let asks = format!("MCP server {} asks", one_line(server, MAX_SERVER));
         let short = one_line(message, MAX_MESSAGE);
         let long = one_line(message, MAX_BODY);
         Ok(Self {
             body: if long == short { String::new() } else { long },
-            lead: format!("{asks}{short}"),
+            asks,
+            message: short,
             what,
         })
     }
@@ -77,7 +79,7 @@ impl Asked {
     }
 
     async fn put_address(&self, url: &str, desk: &dyn Desk, call_id: &str) -> Answer {
-        let text = format!("{}\n{url}", self.lead);
+        let text = format!("{}: {}\n{url}", self.asks, self.message);
         let options = vec![
             option("I have opened it", "Go on; the address is not opened for you."),
             option(DECLINE, "Do not go there."),
@@ -102,7 +104,7 @@ impl Asked {
                 [field] => format!("\n{}", about(field)),
                 fields => format!("\n{} questions follow.", fields.len()),
             };
-            let text = format!("{}{count}{}", self.lead, warning(&form.fields));
+            let text = format!("{}{}: {}{count}", warning(&form.fields), self.asks, self.message);
             let options = vec![option(ANSWER, ""), option(DECLINE, "The server gets nothing.")];
             match say(desk, call_id, vec![self.question(text.clone(), "", options)]).await {
                 Said::Nobody => return Answer::Decline,
@@ -178,14 +180,18 @@ impl Asked {
         Answer::Cancel
     }
 
-    /// The text of a field's question; no two fields have the same.
+    /// The text of a field's question; no two fields have the same. What is ours comes first: the
+    /// server's own text, however long, does not push it out of sight.
     fn text(&self, field: &Field, n: usize, of: usize, wrong: Option<&str>) -> String {
-        let lead = match of {
-            1 => self.lead.clone(),
-            _ => format!("{} ({n}/{of})", self.lead),
-        };
-        let wrong = wrong.map(|wrong| format!("\n! Not taken: {wrong}.")).unwrap_or_default();
-        format!("{}{wrong}\n{lead}{}", about(field), warning(std::slice::from_ref(field)))
+        let wrong = wrong.map(|wrong| format!("! Not taken: {wrong}.\n")).unwrap_or_default();
+        let place = if of == 1 { String::new() } else { format!(" ({n}/{of})") };
+        format!(
+            "{}{wrong}{}{place}: {}\n{}",
+            warning(std::slice::from_ref(field)),
+            self.asks,
+            about(field),
+            self.message
+        )
     }
 
     fn question(&self, question: String, header: &str, options: Vec<QuestionOption>) -> Question {
@@ -218,7 +224,7 @@ fn about(field: &Field) -> String {
 
 fn warning(fields: &[Field]) -> &'static str {
     if fields.iter().any(|field| field.secret) {
-        "\n! This looks like a secret. Servers must not ask for one this way: better decline."
+        "! It wants a secret, which servers must not ask for: better decline.\n"
     } else {
         ""
     }

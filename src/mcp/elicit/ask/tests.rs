@@ -57,7 +57,7 @@ async fn one_choice_is_one_question_with_a_way_out() {
     let person = Person::new(&[&["b"]]);
     assert_eq!(put(&person, params()).await, Answer::Accept(Some(json!({"c": "b"}))));
     let texts = person.texts();
-    assert_eq!(texts, ["c\nMCP server lab asks: Tell[2J me"]);
+    assert_eq!(texts, ["MCP server lab asks: c\nTell[2J me"]);
     assert_eq!(put(&Person::new(&[&["Decline"]]), params()).await, Answer::Decline);
     assert_eq!(put(&Person::new(&[&[]]), params()).await, Answer::Cancel);
 }
@@ -80,8 +80,12 @@ async fn a_form_is_announced_and_what_does_not_fit_is_asked_again() {
     let texts = person.texts();
     assert_eq!(texts.len(), 1 + 3 + 2);
     assert!(texts[0].ends_with("\n3 questions follow."), "{}", texts[0]);
-    assert!(texts[1].starts_with("Your name (at least 2 characters)\nMCP server lab asks"));
-    assert!(texts[4].contains("! Not taken: it must be at least 2 characters."), "{}", texts[4]);
+    assert!(texts[1].starts_with("MCP server lab asks (1/3): Your name (at least 2 characters)\n"));
+    assert!(
+        texts[4].starts_with("! Not taken: it must be at least 2 characters.\n"),
+        "{}",
+        texts[4]
+    );
     assert!(texts[5].contains("! Not taken: it must be a whole number of at least 0."));
     let labels: Vec<_> =
         person.asked.lock().unwrap()[1][2].options.iter().map(|it| it.label.clone()).collect();
@@ -127,7 +131,7 @@ async fn secrets_are_warned_of_and_long_messages_can_be_read() {
     params["message"] = "m ".repeat(5_000).into();
     let person = Person::new(&[&["Answer"], &["x"]]);
     put(&person, params).await;
-    assert!(person.texts().iter().all(|text| text.contains("! This looks like a secret.")));
+    assert!(person.texts().iter().all(|text| text.starts_with("! It wants a secret")));
     let asked = person.asked.lock().unwrap();
     assert!(asked[0][0].question.len() < 600 && asked[0][0].body.len() > 3_000);
 }
