@@ -173,6 +173,21 @@ impl ApprovalDesk {
     }
 }
 
+/// Closes a question everywhere when whoever asked it goes before there is an answer.
+struct Withdrawn<'a> {
+    desk: &'a ApprovalDesk,
+    id: String,
+}
+
+impl Drop for Withdrawn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.desk.lock();
+        if state.questions.remove(&self.id).is_some() {
+            self.desk.hub.event(Event::RequestWithdrawn { request_id: self.id.clone() });
+        }
+    }
+}
+
 /// Whether an action was approved for the session. kimi-cli stored the approval of an MCP tool
 /// without its server, as `mcp:<tool>`; sessions of it go on here.
 fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
@@ -230,6 +245,7 @@ impl Desk for ApprovalDesk {
             }));
             (id, receiver)
         };
+        let _withdrawn = Withdrawn { desk: self, id: id.clone() };
         QuestionOutcome::Answered(
             answer.await.unwrap_or_else(|_| QuestionResponse {
                 request_id: id,

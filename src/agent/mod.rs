@@ -16,6 +16,8 @@
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
 //! | `slash` | the commands that belong to the agent |
+//! | `prompts` | prompts of MCP servers as commands |
+//! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
@@ -29,9 +31,11 @@ mod dispatch;
 mod hub;
 mod listing;
 mod prompt;
+mod prompts;
 mod recorder;
 mod reminders;
 mod repeat;
+mod resources;
 mod servers;
 mod session;
 mod slash;
@@ -44,4 +48,4 @@ pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
-pub use slash::{AGENT_COMMANDS, AgentCommand};
+pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

@@ -8,6 +8,7 @@ use super::approval::Modes;
 use super::compaction::{self, CompactionError};
 use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::prompts::{self, Ran};
 use super::servers::offered;
 use super::turn;
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
@@ -81,12 +82,21 @@ pub(super) fn parse(text: &str) -> Option<Command> {
     let rest = text.strip_prefix('/')?;
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let (name, arguments) = rest.split_at(end);
+    is_name(name).then(|| Command { name: name.to_owned(), arguments: arguments.trim().to_owned() })
+}
+
+/// Whether a word without its slash may be the name of a command.
+fn is_name(name: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
     };
-    name.split(':')
-        .all(word)
-        .then(|| Command { name: name.to_owned(), arguments: arguments.trim().to_owned() })
+    name.split(':').all(word)
+}
+
+/// Whether a word without its slash is in the way in which the prompts of MCP servers are called,
+/// `server:prompt` or `mcp__server__prompt`: whether it is one, the agent knows when it runs it.
+pub fn is_prompt_name(name: &str) -> bool {
+    is_name(name) && (name.contains(':') || name.starts_with(crate::mcp::names::PREFIX))
 }
 
 /// Runs a command inside its turn. What it has to say is told as answer text.
@@ -117,7 +127,11 @@ pub(super) async fn run(
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("init") => return init(core, cancel).await,
-        _ => format!("Unknown slash command \"/{}\".", command.name),
+        _ => match prompts::run(core, command, cancel).await {
+            Ran::Turn(outcome) => return outcome,
+            Ran::Said(text) => text,
+            Ran::Unknown => format!("Unknown slash command \"/{}\".", command.name),
+        },
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
     Outcome::Finished { stop: StopReason::Command }

@@ -9,6 +9,7 @@ use super::compaction::AutoCompact;
 use super::core::Core;
 use super::reminders;
 use super::repeat::RepeatGuard;
+use super::resources;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
@@ -60,6 +61,7 @@ async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
     let outcome = match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
         None => {
+            let input = resources::attached(core, input, cancel).await;
             let outcome = run_plain(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
@@ -180,7 +182,8 @@ impl Turn<'_> {
                 Some(llm) => without_unsupported(&llm, input),
                 None => input,
             };
-            let message = Message::user(input.clone().into_parts());
+            let whole = resources::attached(self.core, input.clone(), self.cancel).await;
+            let message = Message::user(whole.into_parts());
             // When this fails it is not told to be taken in, and the front end still has it.
             self.core.context.lock().await.push(message)?;
             self.core.hub.event(Event::SteerInput { user_input: input });
@@ -215,7 +218,7 @@ pub(super) fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// The capability that this part needs and the model lacks.
-fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
+pub(super) fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     let (name, have) = match part {
         ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
         ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),
@@ -224,9 +227,9 @@ fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     (!have).then_some(name)
 }
 
-/// A steer without what the model cannot take: failing the turn for it would throw away the work
-/// that the steer is about. A sentence says what is missing.
-fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
+/// A message without what the model cannot take: failing the turn would throw away the rest of it,
+/// and with a steer the work that it is about. A sentence says what is missing.
+pub(super) fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
     let parts = match input {
         UserInput::Parts(parts) if parts.iter().any(|part| lacking(llm, part).is_some()) => parts,
         input => return input,

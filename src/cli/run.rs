@@ -128,6 +128,7 @@ fn servers(
         env: env.clone(),
         work_dir: launch.work_dir.clone(),
         logs: share.logs_dir().join("mcp"),
+        person: matches!(launch.front, Front::Tui { .. }),
     };
     let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))

@@ -3,26 +3,31 @@
 //! Results are handed on as plain JSON: what of it makes sense is decided by those who use it, tool
 //! by tool and part by part, so that one strange entry spoils nothing but itself.
 
+mod lists;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
-    ErrorCode, Implementation, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
-    ProtocolVersion,
+    CustomRequest, CustomResult, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, ErrorCode, FormElicitationCapability, Implementation,
+    ProgressNotificationParam, ProtocolVersion, UrlElicitationCapability,
 };
 use rmcp::service::{
-    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
-    serve_client_with_ct,
+    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RequestContext,
+    RoleClient, ServiceError, serve_client_with_ct,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::{ClientHandler, transport::Transport};
+use rmcp::{ClientHandler, ErrorData, transport::Transport};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
+use super::elicit::{Answer, Caller, Elicitations, Ongoing};
 use super::oauth::{Bearer, OauthError};
 use super::progress::Progress;
 use super::transport::{
@@ -31,10 +36,6 @@ use super::transport::{
 use crate::platform::Env;
 use crate::tools::LiveOutput;
 
-/// Pages of a list of tools.
-const MOST_PAGES: usize = 200;
-/// Tools of one server.
-const MOST_TOOLS: usize = 10_000;
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the end of a connection may take to be known.
@@ -50,6 +51,8 @@ pub struct Surroundings {
     pub work_dir: PathBuf,
     /// Where the files with their error output are.
     pub logs: PathBuf,
+    /// Whether a person is there who can answer questions of servers.
+    pub person: bool,
 }
 
 /// Why there is no connection.
@@ -82,7 +85,9 @@ pub struct Connection {
     /// What the server says of itself for the model.
     pub instructions: Option<String>,
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
     ended: CancellationToken,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -91,10 +96,17 @@ pub struct Connection {
     last_words: LastWords,
 }
 
+/// What a server may ask, and whether there is anybody.
+struct Asks {
+    elicitations: Elicitations,
+    person: bool,
+}
+
 impl Connection {
     /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left.
     pub async fn open(server: &ServerConfig, around: &Surroundings) -> Result<Self, OpenError> {
         let server = server.expanded(&around.env).map_err(OpenError::Never)?;
+        let ask = Asks { elicitations: Elicitations::new(&server.name), person: around.person };
         match &server.reach {
             Reach::Stdio { command, args, env, cwd } => {
                 let command = Command {
@@ -110,7 +122,7 @@ impl Connection {
                 let last_words = LastWords::default();
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
-                Self::greet(transport, last_words, CancellationToken::new()).await
+                Self::greet(transport, last_words, CancellationToken::new(), ask).await
             }
             Reach::Remote { url, wire, headers: configured, auth } => {
                 let token = match auth {
@@ -129,7 +141,7 @@ impl Connection {
                 match wire {
                     RemoteWire::Http => {
                         let transport = streamable(client, &url, &headers, access);
-                        Self::greet(transport, LastWords::default(), refused).await
+                        Self::greet(transport, LastWords::default(), refused, ask).await
                     }
                     RemoteWire::Sse => {
                         let transport = Sse::connect(client, url, headers, access).await;
@@ -137,7 +149,7 @@ impl Connection {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default(), refused).await
+                        Self::greet(transport, LastWords::default(), refused, ask).await
                     }
                 }
             }
@@ -148,14 +160,22 @@ impl Connection {
         transport: T,
         last_words: LastWords,
         refused: CancellationToken,
+        ask: Asks,
     ) -> Result<Self, OpenError>
     where
         T: Transport<RoleClient> + 'static,
     {
         let changed = Arc::new(Notify::new());
+        let offerings_changed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let progress = Progress::default();
-        let client = Client { changed: Arc::clone(&changed), progress: progress.clone() };
+        let client = Client {
+            changed: Arc::clone(&changed),
+            offerings_changed: Arc::clone(&offerings_changed),
+            progress: progress.clone(),
+            elicitations: ask.elicitations.clone(),
+            person: ask.person,
+        };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
             .map_err(|error| open_error(&error, &last_words))?;
@@ -172,7 +192,9 @@ impl Connection {
             peer,
             instructions,
             changed,
+            offerings_changed,
             progress,
+            elicitations: ask.elicitations,
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
@@ -181,46 +203,8 @@ impl Connection {
         })
     }
 
-    /// All tools, as the server describes them. The error is half a sentence.
-    pub async fn tools(&self) -> Result<Vec<Value>, String> {
-        let mut tools = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let request = ListToolsRequest {
-                method: Default::default(),
-                params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
-                extensions: Default::default(),
-            };
-            let page = match self.peer.send_request(ClientRequest::ListToolsRequest(request)).await
-            {
-                Ok(page) => serde_json::to_value(page).unwrap_or_default(),
-                // A server that brings something else, and says so.
-                Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {
-                    return Ok(tools);
-                }
-                Err(ServiceError::McpError(error)) => {
-                    return Err(format!("it does not list its tools: {}", error.message));
-                }
-                Err(error) => return Err(self.gone(&error)),
-            };
-            let Some(Value::Array(found)) = page.get("tools") else {
-                return Err("its list of tools is none".to_owned());
-            };
-            tools.extend(found.iter().take(MOST_TOOLS - tools.len()).cloned());
-            let next = page.get("nextCursor").and_then(Value::as_str);
-            // A cursor that comes again would go round for ever.
-            if next.is_none_or(str::is_empty)
-                || next == cursor.as_deref()
-                || tools.len() == MOST_TOOLS
-            {
-                break;
-            }
-            cursor = next.map(str::to_owned);
-        }
-        Ok(tools)
-    }
-
-    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`. When the time is up or `cancel` says so, the server is
+    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`, and
+    /// what it asks to the person behind `caller`. When the time is up or `cancel` says so, the server is
     /// told that nobody waits any more.
     pub async fn call(
         &self,
@@ -229,15 +213,30 @@ impl Connection {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
+        let asking = self.elicitations.begin(caller);
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let request = CallToolRequest::new(params);
-        let deadline = tokio::time::sleep(timeout);
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        self.exchange(request, timeout, cancel, Some((live, &asking))).await
+    }
+
+    /// Sends a request and waits for its result, in the way of [`Self::call`].
+    async fn exchange(
+        &self,
+        request: ClientRequest,
+        timeout: Duration,
+        cancel: &CancellationToken,
+        call: Option<(&LiveOutput, &Ongoing)>,
+    ) -> Result<Value, CallError> {
+        let deadline = async {
+            match call {
+                Some((_, asking)) => asking.overdue(timeout).await,
+                None => tokio::time::sleep(timeout).await,
+            }
+        };
         tokio::pin!(deadline);
-        let sent = self.peer.send_cancellable_request(
-            ClientRequest::CallToolRequest(request),
-            PeerRequestOptions::no_options(),
-        );
+        let sent = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         let mut handle = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
@@ -247,7 +246,8 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
-        let _watched = self.progress.watch(&handle.progress_token, live.clone());
+        let _watched =
+            call.map(|(live, _)| self.progress.watch(&handle.progress_token, live.clone()));
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),
@@ -276,6 +276,11 @@ impl Connection {
     /// Waits until the server says that its list of tools is another one.
     pub async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits until the server says that its prompts or resources are others.
+    pub async fn offerings_changed(&self) {
+        self.offerings_changed.notified().await;
     }
 
     /// Waits for the end of the connection, which is also when the server does not know us any more;
@@ -319,18 +324,83 @@ impl Connection {
 /// Our side, as the server sees it.
 struct Client {
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
+    /// Whether a person is there who can answer.
+    person: bool,
+}
+
+impl Client {
+    async fn asked(
+        &self,
+        params: &Value,
+        withdrawn: &CancellationToken,
+    ) -> Result<ElicitResult, ErrorData> {
+        if !self.person {
+            info!("a question of an MCP server was declined: there is nobody to answer");
+            return Ok(ElicitResult::new(ElicitationAction::Decline));
+        }
+        match self.elicitations.answer(params, withdrawn).await {
+            Ok(Answer::Accept(content)) => {
+                let result = ElicitResult::new(ElicitationAction::Accept);
+                Ok(content.into_iter().fold(result, ElicitResult::with_content))
+            }
+            Ok(Answer::Decline) => Ok(ElicitResult::new(ElicitationAction::Decline)),
+            Ok(Answer::Cancel) => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+            Err(why) => {
+                info!("a question of an MCP server cannot be put: {why}");
+                Err(ErrorData::invalid_params(why, None))
+            }
+        }
+    }
 }
 
 impl ClientHandler for Client {
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("kimi", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), us)
-            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+        let mut able = ClientCapabilities::default();
+        able.elicitation = self.person.then(|| {
+            ElicitationCapability::default()
+                .with_form(FormElicitationCapability::default())
+                .with_url(UrlElicitationCapability::default())
+        });
+        ClientConfig::new(able, us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.changed.notify_one();
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let params = serde_json::to_value(request).unwrap_or_default();
+        self.asked(&params, &context.ct).await
+    }
+
+    /// Requests of other kinds, and those of a known kind whose parameters are not as they should be.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleClient>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method != "elicitation/create" {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None));
+        }
+        let params = request.params.unwrap_or_default();
+        let result = self.asked(&params, &context.ct).await?;
+        Ok(CustomResult::new(serde_json::to_value(result).unwrap_or_default()))
     }
 
     async fn on_progress(

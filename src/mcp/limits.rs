@@ -16,6 +16,8 @@ pub struct Limits {
     /// How long the result of a read-only tool may be used again (`KIMI_MCP_CACHE_TTL_SECS`); zero
     /// is never.
     pub cache_ttl: Duration,
+    /// Characters of one prompt or resource in a message (`KIMI_MCP_ATTACH_MAX_CHARS`).
+    pub attached_chars: usize,
 }
 
 impl Default for Limits {
@@ -25,6 +27,7 @@ impl Default for Limits {
             search_results: 5,
             description_chars: 300,
             cache_ttl: Duration::ZERO,
+            attached_chars: 50_000,
         }
     }
 }
@@ -45,6 +48,7 @@ impl Limits {
             description_chars: size("KIMI_MCP_DESC_MAX_CHARS", default.description_chars),
             cache_ttl: number("KIMI_MCP_CACHE_TTL_SECS")
                 .map_or(default.cache_ttl, Duration::from_secs),
+            attached_chars: size("KIMI_MCP_ATTACH_MAX_CHARS", default.attached_chars),
         }
     }
 }
@@ -63,6 +67,7 @@ mod tests {
                 ("KIMI_MCP_SEARCH_RESULT_CAP", " 9 "),
                 ("KIMI_MCP_DESC_MAX_CHARS", "40"),
                 ("KIMI_MCP_CACHE_TTL_SECS", "30"),
+                ("KIMI_MCP_ATTACH_MAX_CHARS", "700"),
             ],
         );
         let expected = Limits {
@@ -70,6 +75,7 @@ mod tests {
             search_results: 9,
             description_chars: 40,
             cache_ttl: Duration::from_secs(30),
+            attached_chars: 700,
         };
         assert_eq!(Limits::from_env(&env), expected);
     }
@@ -84,6 +90,7 @@ mod tests {
                     ("KIMI_MCP_SEARCH_RESULT_CAP", bad),
                     ("KIMI_MCP_DESC_MAX_CHARS", bad),
                     ("KIMI_MCP_CACHE_TTL_SECS", bad),
+                    ("KIMI_MCP_ATTACH_MAX_CHARS", bad),
                 ],
             );
             assert_eq!(Limits::from_env(&env), Limits::default(), "{bad}");

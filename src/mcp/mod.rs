@@ -10,6 +10,9 @@
 //! | `connection` | one session with one server: handshake, list of tools, calls |
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
+//! | `elicit` | what servers ask the person |
+//! | `prompts` | commands that servers bring, and what they make of them |
+//! | `resources` | what a message may attach as `@server:uri` |
 //! | `search`, `schema` | finding tools by words; describing and checking arguments |
 //! | `content`, `bound` | results, fit for the context |
 //! | `dispatch` | what a model has of all this |
@@ -20,11 +23,14 @@ pub mod config;
 pub mod connection;
 pub mod content;
 pub mod dispatch;
+pub mod elicit;
 pub mod limits;
 pub mod listing;
 pub mod names;
 pub mod oauth;
 mod progress;
+pub mod prompts;
+pub mod resources;
 pub mod schema;
 pub mod search;
 pub mod server;

@@ -1,19 +1,25 @@
 //! One server over its life: started, watched, started again when it dies.
 
+mod offerings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::config::{Auth, Reach, ServerConfig};
 use super::connection::{CallError, Connection, OpenError, Surroundings};
+use super::elicit::Caller;
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
 use super::tidy::{one_line, without_spinner};
 use crate::tools::LiveOutput;
+
+pub use offerings::Offerings;
 
 /// A server that failed is tried again after 1, 2, 4, 8 and 16 seconds; then it rests until somebody
 /// wants it.
@@ -69,6 +75,8 @@ pub struct State {
     pub reason: Option<String>,
     /// Its tools: those of the last connection while it is away.
     pub listing: Option<Arc<ServerListing>>,
+    /// Its prompts and resources; `None` until they were read for the first time.
+    pub offerings: Option<Offerings>,
     connection: Option<Arc<Connection>>,
     /// How often it was tried.
     tries: u64,
@@ -119,6 +127,7 @@ impl Server {
             status,
             reason: None,
             listing: None,
+            offerings: None,
             connection: None,
             tries: 0,
         });
@@ -159,13 +168,47 @@ impl Server {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
-        let connection = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(CallError::Cancelled),
-            connection = self.connected() => connection.map_err(CallError::Closed)?,
+        self.ready(cancel).await?.call(tool, arguments, timeout, cancel, live, caller).await
+    }
+
+    /// Waits until it is known which prompts and resources it has, or that it is not connected.
+    pub async fn offered(&self) {
+        let known = |state: &State| {
+            state.status.is_settled()
+                && (state.status != Status::Connected || state.offerings.is_some())
         };
-        connection.call(tool, arguments, timeout, cancel, live).await
+        let _ = self.state.clone().wait_for(known).await;
+    }
+
+    /// A prompt with these arguments, as the server fills it in.
+    pub async fn prompt(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        self.ready(cancel).await?.prompt(name, arguments, timeout, cancel).await
+    }
+
+    /// The contents of a resource.
+    pub async fn read(
+        &self,
+        uri: &str,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        self.ready(cancel).await?.read(uri, timeout, cancel).await
+    }
+
+    async fn ready(&self, cancel: &CancellationToken) -> Result<Arc<Connection>, CallError> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(CallError::Cancelled),
+            connection = self.connected() => connection.map_err(CallError::Closed),
+        }
     }
 
     /// The connection, made if it is not there. The error is half a sentence.
@@ -267,6 +310,12 @@ impl Keeper {
             state.listing = Some(Arc::new(listing));
             state.connection = Some(Arc::clone(&connection));
         });
+        let _offerings = AbortOnDropHandle::new(tokio::spawn(offerings::keep(
+            self.config.name.clone(),
+            Arc::clone(&connection),
+            self.state.clone(),
+            self.changed.clone(),
+        )));
         loop {
             tokio::select! {
                 // First: an order to connect that comes after the end is not yet carried out.
@@ -374,6 +423,7 @@ impl Keeper {
             state.status = Status::Disabled;
             state.reason = None;
             state.listing = None;
+            state.offerings = None;
             state.connection = None;
         });
         Next::Rest

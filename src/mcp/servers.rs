@@ -18,6 +18,8 @@ use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
 use super::oauth::Login;
+use super::prompts::{Prompt, Prompts, may_belong};
+use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
 
 /// How long the end of the program waits for the servers.
@@ -27,6 +29,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
 const DEAR_LOOK: Duration = Duration::from_millis(1);
 /// The time between two such looks, in times of what one takes.
 const BETWEEN_LOOKS: u32 = 4;
+/// Resources of all servers together, and so rows of a menu.
+const MOST_RESOURCES: usize = 2_000;
 
 /// Where the configuration comes from, in the order in which it is laid over each other.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +62,7 @@ pub struct Servers {
     changed: watch::Sender<u64>,
     loaded: OnceLock<Running>,
     catalog: Mutex<Option<Made>>,
+    prompts: Mutex<Option<(u64, Arc<Prompts>)>>,
 }
 
 /// A catalog, and the listings of which it was made.
@@ -93,8 +98,8 @@ impl Servers {
         call_timeout: Duration,
     ) -> Self {
         let (changed, _) = watch::channel(0);
-        let (loaded, catalog) = (OnceLock::new(), Mutex::default());
-        Self { sources, around, limits, call_timeout, changed, loaded, catalog }
+        let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self { sources, around, limits, call_timeout, changed, loaded, catalog, prompts }
     }
 
     fn running(&self) -> &Running {
@@ -303,6 +308,52 @@ impl Servers {
         let catalog = Arc::new(Catalog::new(of.iter().cloned()));
         *kept = Some(Made { revision, of, catalog: Arc::clone(&catalog) });
         catalog
+    }
+
+    /// The names of all servers.
+    pub fn names(&self) -> Vec<&str> {
+        self.running().servers.iter().map(|server| server.config.name.as_str()).collect()
+    }
+
+    /// The resources of all servers that are connected, or were and are coming back.
+    pub fn resources(&self) -> Vec<Resource> {
+        let servers = self.running().servers.iter();
+        let offerings = servers.filter_map(|server| server.state().offerings);
+        let resources = offerings.flat_map(|offerings| offerings.resources.to_vec());
+        resources.take(MOST_RESOURCES).collect()
+    }
+
+    /// The prompts of all servers that are connected, or were and are coming back.
+    pub fn prompts(&self) -> Arc<Prompts> {
+        let revision = *self.changed.borrow();
+        let mut kept = lock(&self.prompts);
+        if let Some((of, prompts)) = &*kept
+            && *of == revision
+        {
+            return Arc::clone(prompts);
+        }
+        let offerings: Vec<_> =
+            self.running().servers.iter().filter_map(|server| server.state().offerings).collect();
+        let prompts = Arc::new(Prompts::new(offerings.iter().flat_map(|it| &*it.prompts)));
+        *kept = Some((revision, Arc::clone(&prompts)));
+        prompts
+    }
+
+    /// The prompt that a command without its slash means, with its command's proper name. Waits for
+    /// servers that it may belong to and that have not told their prompts yet.
+    pub async fn prompt(&self, command: &str) -> Option<(String, Arc<Prompt>)> {
+        let find = || {
+            let prompts = self.prompts();
+            prompts.get(command).map(|(name, prompt)| (name.to_owned(), Arc::clone(prompt)))
+        };
+        if let Some(found) = find() {
+            return Some(found);
+        }
+        let servers = self.running().servers.iter();
+        for server in servers.filter(|server| may_belong(command, &server.config.name)) {
+            server.offered().await;
+        }
+        find()
     }
 
     /// Ends all servers and waits for that, for a bounded time.

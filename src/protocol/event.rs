@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
-/// two, which stay inside the process (see [`Event::is_wire`]).
+/// three, which stay inside the process (see [`Event::is_wire`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
 pub enum Event {
@@ -104,6 +104,10 @@ pub enum Event {
         tool_call_id: String,
         text: String,
     },
+    /// In-process only: whoever asked does not want to know any more; the question is not open now.
+    RequestWithdrawn {
+        request_id: String,
+    },
     /// In-process only: the session's settings, sent whenever one of them changed.
     SessionInfo(SessionInfo),
 }
@@ -116,7 +120,10 @@ impl Event {
     /// Whether clients outside this process and the record on disk may see it. Clients stop at
     /// event types they do not know, so the protocol's list is closed.
     pub fn is_wire(&self) -> bool {
-        !matches!(self, Self::ToolOutput { .. } | Self::SessionInfo(_))
+        !matches!(
+            self,
+            Self::ToolOutput { .. } | Self::RequestWithdrawn { .. } | Self::SessionInfo(_)
+        )
     }
 }
 

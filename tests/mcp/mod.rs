@@ -7,6 +7,7 @@ pub mod world;
 mod calls;
 mod cli;
 mod dispatch;
+mod elicit;
 mod flat;
 mod fleet;
 mod hostile;
@@ -14,6 +15,9 @@ pub mod lifecycle;
 mod login;
 mod npm;
 mod offer;
+mod offerings;
+mod prompts;
+mod resources;
 mod tokens;
 
 use crate::support::model_server::Recorded;

@@ -60,6 +60,7 @@ pub(super) async fn connect(server: ServerConfig, env: &Env) -> Result<ServerLis
         env: env.clone(),
         work_dir: env.cwd.clone(),
         logs: ShareDir::from_env(env).logs_dir().join("mcp"),
+        person: false,
     };
     let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;
     connection.close().await;

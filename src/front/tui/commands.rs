@@ -1,6 +1,6 @@
 //! The slash commands of the screen: one table for the menu, the help sheet and the parser.
 
-use crate::agent::AGENT_COMMANDS;
+use crate::agent::{AGENT_COMMANDS, is_prompt_name};
 
 /// A command that the screen itself carries out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ pub fn resolve_line(line: &str) -> Option<(Resolved<'_>, &str)> {
         .any(|command| command.name == name || command.aliases.contains(&name));
     let resolved = match find(name) {
         Some(entry) => Resolved::Screen(entry),
-        None if agent => Resolved::Agent,
+        None if agent || is_prompt_name(name) => Resolved::Agent,
         None => Resolved::Unknown { name, nearest: nearest(name) },
     };
     Some((resolved, arguments.trim()))
@@ -193,6 +193,9 @@ mod tests {
         assert_eq!(told("/"), "message");
         assert_eq!(told("/modle"), "unknown modle Some(\"model\")");
         assert_eq!(told("/nonsense"), "unknown nonsense None");
+        assert_eq!(told("/git:review 7"), "agent 7");
+        assert_eq!(told("/mcp__git__review"), "agent ");
+        assert_eq!(told("/git: x"), "unknown git: None");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::mcp::bound::{bound_parts, fits};
 use crate::mcp::catalog::Tool;
 use crate::mcp::connection::CallError;
 use crate::mcp::content::Content;
+use crate::mcp::elicit::Caller;
 use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, Status, login_wanted};
@@ -110,8 +111,10 @@ impl Invoker {
             return kept.into();
         }
         let timeout = self.servers.timeout_of(server);
-        let result = match server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live).await
-        {
+        let caller = Caller::new(cx);
+        let called =
+            server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live, caller).await;
+        let result = match called {
             Ok(result) => result,
             Err(error) => return failure(target, server, error).into(),
         };

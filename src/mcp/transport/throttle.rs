@@ -44,6 +44,8 @@ impl<T> Throttled<T> {
             JsonRpcMessage::Notification(message) => matches!(
                 message.notification,
                 ServerNotification::ToolListChangedNotification(_)
+                    | ServerNotification::PromptListChangedNotification(_)
+                    | ServerNotification::ResourceListChangedNotification(_)
                     | ServerNotification::CancelledNotification(_)
                     | ServerNotification::ProgressNotification(_)
             ),

@@ -9,6 +9,7 @@
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `servers` | the MCP servers: their start, their panel |
 //! | `logins` | logging in to MCP servers |
+//! | `offerings` | what the servers bring for the composer's menu |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -24,6 +25,7 @@ mod herald;
 mod jobs;
 mod keys;
 mod logins;
+mod offerings;
 mod panes;
 mod servers;
 mod turns;

@@ -46,6 +46,7 @@ impl App {
 
     /// Tells of servers that have failed since it was last told, and shows the rest in the panel.
     pub(super) fn on_servers_changed(&mut self) -> Result<(), TuiError> {
+        self.take_offerings();
         let view = self.servers_view();
         // One that was tried again in vain has nothing new to say; one that came back may.
         self.told_servers.retain(|name| {

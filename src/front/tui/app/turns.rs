@@ -216,6 +216,7 @@ impl App {
                 }
             }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
+            Event::RequestWithdrawn { request_id } => self.close_dialog(request_id),
             _ => {}
         }
         let (now, columns) = (self.now(), self.columns());
