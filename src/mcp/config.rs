@@ -17,7 +17,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use load::{Loaded, project_files, read_file};
+pub use load::{Loaded, read_file};
+pub(in crate::mcp) use load::{parse, read_bytes};
 
 /// How long a server may take to start, connect and list its tools, if it says nothing else.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);

@@ -5,6 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `config` | which servers there are, from files and options |
+//! | `project` | those that a project brings along, and whether the user agrees to them |
 //! | `transport` | how messages get to a server and back: child process, streamable HTTP, older SSE |
 //! | `connection` | one session with one server: handshake, list of tools, calls |
 //! | `server`, `servers` | one server over its life; all of them |
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod listing;
 pub mod names;
 mod progress;
+pub mod project;
 pub mod schema;
 pub mod search;
 pub mod server;
