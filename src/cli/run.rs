@@ -159,6 +159,7 @@ async fn screen(
         which: which(&launch.session),
         picker: launch.session == SessionChoice::Picker,
         initial_prompt,
+        can_ask: launch.terminals.stdin,
         notices: launch.notices.clone(),
     };
     let ended = match tui::run(host, options).await {

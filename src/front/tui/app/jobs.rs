@@ -9,9 +9,10 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
+use crate::mcp::servers::Servers;
 use crate::platform::clipboard::{Clipboard, ClipboardError, Copied};
 use crate::platform::{Env, git};
-use crate::store;
+use crate::store::{self, Verdict};
 
 /// What a job has found.
 pub(super) enum Done {
@@ -24,6 +25,8 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    /// What the user said of a file was carried out; what is to be told, a line each.
+    Decided(Vec<String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -85,6 +88,11 @@ impl Jobs {
         self.start(move || Done::Pasted(lock(&clipboard).read()));
     }
 
+    /// Carries out what the user said of a project's file, and keeps it.
+    pub fn decide(&self, servers: Arc<Servers>, path: PathBuf, verdict: Option<Verdict>) {
+        self.start(move || Done::Decided(servers.decide(&path, verdict)));
+    }
+
     pub fn switch(&self, which: Which) {
         self.report(Done::Switch(which));
     }
@@ -113,6 +121,12 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::Decided(news) => {
+                for line in news {
+                    self.say(Severity::Warning, &line, "");
+                }
+                self.on_servers_changed()?;
+            }
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `servers` | the MCP servers: their start, their panel |
+//! | `trust` | what is asked about the servers of a project |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -24,6 +25,7 @@ mod jobs;
 mod keys;
 mod panes;
 mod servers;
+mod trust;
 mod turns;
 
 use std::collections::VecDeque;
@@ -50,6 +52,7 @@ use books::Books;
 use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
+use trust::Asking;
 use turns::{Queued, RunningTurn};
 
 /// Turns of a resumed session that are shown again.
@@ -65,6 +68,8 @@ pub struct TuiOptions {
     pub picker: bool,
     /// Sent as the first message.
     pub initial_prompt: Option<String>,
+    /// Whether somebody sits there who can be asked.
+    pub can_ask: bool,
     /// Lines to tell the user at the start.
     pub notices: Vec<String>,
 }
@@ -147,6 +152,8 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
+    /// Questions that belong to no turn, and since when one stands with no turn around it.
+    asking: Asking,
     /// The MCP servers whose failure was told.
     told_servers: Vec<String>,
     /// Nothing is drawn before then.
@@ -213,6 +220,7 @@ impl App {
             key_waits: false,
             last_frame: None,
             drawn_size: None,
+            asking: Asking::new(options.can_ask),
             told_servers: Vec::new(),
             quiet_until: None,
             pending_switch: None,
@@ -397,7 +405,7 @@ impl App {
             Some(_) => self.stir_until = None,
             None => {}
         }
-        if self.busy() {
+        if self.spinning_since().is_some() {
             self.dirty = true;
         }
     }
@@ -445,7 +453,7 @@ impl App {
         self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
         self.queue.clear();
-        self.dialogs.clear();
+        self.clear_dialogs();
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

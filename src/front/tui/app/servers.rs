@@ -27,7 +27,8 @@ impl App {
         for warning in servers.warnings() {
             self.say(Severity::Warning, &warning, "");
         }
-        if servers.is_empty() {
+        self.ask_for_trust();
+        if servers.is_empty() && self.dialogs.is_empty() {
             return;
         }
         let (jobs, mut changes) = (self.jobs.clone(), servers.changes());
