@@ -195,7 +195,7 @@ mod tests {
         let listing = ServerListing::new("s", &huge, [tool("t", &huge, Value::Null)], 300);
         assert_eq!(listing.about.chars().count(), MAX_ABOUT);
         assert_eq!(listing.tools[0].description.chars().count(), 300);
-        assert!(listing.tools[0].description.starts_with("a[2J bb"));
+        assert!(listing.tools[0].description.starts_with("a bb"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::catalog::Catalog;
-use super::config::{BadServer, Loaded, ServerConfig, Source};
+use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::project::{Project, ProjectFile};
@@ -217,6 +217,30 @@ impl Servers {
     /// For a call to this server.
     pub fn timeout_of(&self, server: &Server) -> Duration {
         server.config.tool_timeout.unwrap_or(self.call_timeout)
+    }
+
+    /// Keeps in the user's file whether a server is to be started. The error is one line. Writes to
+    /// the disk.
+    pub fn keep_enabled(&self, name: &str, enabled: bool) -> Result<(), String> {
+        let file = self.sources.default_file.as_deref();
+        let given = self.sources.given.iter().any(|source| source.names(name));
+        let kept = match file {
+            Some(path) if !given => set_enabled(path, name, enabled)?,
+            _ => false,
+        };
+        if kept {
+            return Ok(());
+        }
+        let word = if enabled { "true" } else { "false" };
+        Err(format!(
+            "MCP server {name} is not in your own mcp.json; it holds for this run only. Write \
+             \"enabled\": {word} where it is configured."
+        ))
+    }
+
+    /// The file with the error output of a server.
+    pub fn log_of(&self, name: &str) -> PathBuf {
+        self.around.log_of(name)
     }
 
     /// Gives all servers, or the one of that name, an order. False when there is no such server.

@@ -9,7 +9,7 @@ use super::{BadServer, ServerConfig, Source};
 use crate::store::read_regular;
 
 /// The longest file that is read, in bytes.
-const MAX_FILE: u64 = 16 << 20;
+pub(super) const MAX_FILE: u64 = 16 << 20;
 
 /// The servers of a run, in the order in which they were first named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

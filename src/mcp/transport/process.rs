@@ -1,5 +1,6 @@
 //! The child process of a server: started apart from everything else, gone when we are gone.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as Standard;
@@ -11,6 +12,8 @@ use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, setsid};
 use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+
+use crate::mcp::tidy::{one_line, without_spinner};
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.
@@ -102,6 +105,10 @@ impl Drop for Group {
     }
 }
 
+/// Lines of error output that are remembered, and characters of each.
+const LINES: usize = 8;
+const LINE: usize = 400;
+
 /// What is known of a server that does not answer any more: how it ended, what it said last.
 #[derive(Debug, Clone, Default)]
 pub(in crate::mcp) struct LastWords(Arc<Mutex<Words>>);
@@ -109,7 +116,8 @@ pub(in crate::mcp) struct LastWords(Arc<Mutex<Words>>);
 #[derive(Debug, Default)]
 struct Words {
     end: Option<String>,
-    error_line: Option<String>,
+    /// The last lines of its error output.
+    error_lines: VecDeque<String>,
     /// The first line on its output that was no message.
     noise: Option<String>,
 }
@@ -126,15 +134,26 @@ impl LastWords {
 
     /// Notes a line of its error output.
     pub(super) fn said(&self, line: &str) {
-        if !line.trim().is_empty() {
-            self.with(|words| words.error_line = Some(line.trim().to_owned()));
+        let line = one_line(&without_spinner(line), LINE);
+        if !line.is_empty() {
+            self.with(|words| {
+                words.error_lines.push_back(line);
+                if words.error_lines.len() > LINES {
+                    words.error_lines.pop_front();
+                }
+            });
         }
+    }
+
+    /// The last lines of its error output, clean, the oldest first.
+    pub fn error_lines(&self) -> Vec<String> {
+        self.with(|words| words.error_lines.iter().cloned().collect())
     }
 
     /// Notes a line on its output that is no message.
     pub(super) fn made_noise(&self, line: &str) {
         self.with(|words| {
-            words.noise.get_or_insert_with(|| line.trim().to_owned());
+            words.noise.get_or_insert_with(|| one_line(line, LINE));
         });
     }
 
@@ -142,7 +161,7 @@ impl LastWords {
     pub fn told(&self) -> Option<String> {
         self.with(|words| {
             let mut told = words.end.clone().unwrap_or_default();
-            let said = match (&words.error_line, &words.noise) {
+            let said = match (words.error_lines.back(), &words.noise) {
                 (Some(line), _) => format!("it said: {line}"),
                 (None, Some(line)) => format!("its output is no MCP: {line}"),
                 (None, None) => String::new(),
