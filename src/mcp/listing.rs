@@ -109,6 +109,11 @@ impl ServerListing {
         &self.server
     }
 
+    /// What is known of it in words: a clean line, perhaps empty.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
     /// How many tools it has.
     pub fn len(&self) -> usize {
         self.tools.len()

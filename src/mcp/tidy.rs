@@ -63,11 +63,8 @@ pub fn without_escapes(text: &str) -> Cow<'_, str> {
 fn escape_length(text: &str) -> usize {
     let mut chars = text.char_indices().skip(1);
     let parameters = |c: char| matches!(c, '\u{20}'..='\u{3f}');
-    let kind = if text.starts_with('\u{9b}') {
-        Some('[')
-    } else {
-        chars.next().map(|(_, kind)| kind)
-    };
+    let kind =
+        if text.starts_with('\u{9b}') { Some('[') } else { chars.next().map(|(_, kind)| kind) };
     match kind {
         None => text.len(),
         Some('[') => match chars.find(|(_, c)| !parameters(*c)) {

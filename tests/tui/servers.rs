@@ -150,7 +150,7 @@ fn enter_is_no_yes_and_never_is_for_good() {
 fn who_drives_the_program_is_told_and_not_asked() {
     let project = Project::new();
     let kimi = project.start(&[], &[("CAO_TERMINAL_ID", "t1")]);
-    let rows = kimi.wait_text("kimi mcp trust");
+    let rows = kimi.wait_text("nobody has agreed to it");
     assert!(rows.iter().all(|row| !row.contains("Start the MCP")), "{rows:?}");
     kimi.wait_for_rows("the prompt", is_idle);
     assert!(!project.was_started());

@@ -288,7 +288,11 @@ impl App {
             branch: self.branch.clone(),
             context: Context { used: tokens, limit: max },
             toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
-            toast_right: self.toasts.text(Lane::Right).map(str::to_owned),
+            toast_right: self
+                .toasts
+                .text(Lane::Right)
+                .or(self.news.starting.as_deref())
+                .map(str::to_owned),
             ..Status::default()
         };
         bar::line(&status, columns, &self.theme)

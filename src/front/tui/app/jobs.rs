@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -27,6 +28,8 @@ pub(super) enum Done {
     ServersChanged,
     /// What the user said of a file was carried out; what is to be told, a line each.
     Decided(Vec<String>),
+    /// A switch of an MCP server lasts, or why it does not.
+    Kept(Result<(), String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -93,6 +96,20 @@ impl Jobs {
         self.start(move || Done::Decided(servers.decide(&path, verdict)));
     }
 
+    /// Looks at the MCP servers again after a while.
+    pub fn look_at_servers(&self, after: Duration) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            jobs.report(Done::ServersChanged);
+        });
+    }
+
+    /// Keeps in the user's file whether a server is to be started.
+    pub fn keep_enabled(&self, servers: Arc<Servers>, name: String, enabled: bool) {
+        self.start(move || Done::Kept(servers.keep_enabled(&name, enabled)));
+    }
+
     pub fn switch(&self, which: Which) {
         self.report(Done::Switch(which));
     }
@@ -127,6 +144,8 @@ impl App {
                 }
                 self.on_servers_changed()?;
             }
+            Done::Kept(Ok(())) => self.toast("mcp", "kept in mcp.json"),
+            Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

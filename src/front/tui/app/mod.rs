@@ -7,7 +7,8 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
-//! | `servers` | the MCP servers: their start, their panel |
+//! | `servers` | the MCP servers: their start, what is told of it |
+//! | `server_panel` | the list of MCP servers, and all there is to know of one |
 //! | `trust` | what is asked about the servers of a project |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
@@ -24,6 +25,7 @@ mod herald;
 mod jobs;
 mod keys;
 mod panes;
+mod server_panel;
 mod servers;
 mod trust;
 mod turns;
@@ -52,6 +54,7 @@ use books::Books;
 use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
+use servers::News;
 use trust::Asking;
 use turns::{Queued, RunningTurn};
 
@@ -154,8 +157,7 @@ struct App {
     drawn_size: Option<Size>,
     /// Questions that belong to no turn, and since when one stands with no turn around it.
     asking: Asking,
-    /// The MCP servers whose failure was told.
-    told_servers: Vec<String>,
+    news: News,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -221,7 +223,7 @@ impl App {
             last_frame: None,
             drawn_size: None,
             asking: Asking::new(options.can_ask),
-            told_servers: Vec::new(),
+            news: News::default(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,
