@@ -84,7 +84,8 @@ fn escape_length(text: &str) -> usize {
             Some((at, _)) => at,
             None => text.len(),
         },
-        Some(c) if c.is_ascii_graphic() => 1 + c.len_utf8(),
+ // Those of one character that are in use; before any other one it is only noise.
+        Some('7' | '8' | '=' | '>' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'Z' | 'c') => 2,
         Some(_) => 1,
     }
 }

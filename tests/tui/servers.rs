@@ -198,7 +198,7 @@ fn a_server_has_a_sheet_and_a_switch_that_lasts() {
     let file = world.share().join("mcp.json");
     std::fs::write(&file, servers.to_string()).unwrap();
     let mut kimi = world.start_sized(&[], (80, 24));
-    let rows = kimi.wait_text("it said: no licence");
+    let rows = kimi.wait_text("no licence.");
     assert!(rows.iter().all(|row| !row.contains("[31m")), "{rows:?}");
     kimi.send("/mcp\r");
     kimi.wait_text("connected · 548 tools");

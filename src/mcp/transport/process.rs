@@ -122,6 +122,14 @@ struct Words {
     noise: Option<String>,
 }
 
+impl Words {
+    /// The line that says why: a stack of calls often comes after it.
+    fn reason(&self) -> Option<&String> {
+        let says_error = |line: &&String| line.to_ascii_lowercase().contains("error");
+        self.error_lines.iter().rev().find(says_error).or(self.error_lines.back())
+    }
+}
+
 impl LastWords {
     fn with<T>(&self, look: impl FnOnce(&mut Words) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -161,7 +169,7 @@ impl LastWords {
     pub fn told(&self) -> Option<String> {
         self.with(|words| {
             let mut told = words.end.clone().unwrap_or_default();
-            let said = match (words.error_lines.back(), &words.noise) {
+            let said = match (words.reason(), &words.noise) {
                 (Some(line), _) => format!("it said: {line}"),
                 (None, Some(line)) => format!("its output is no MCP: {line}"),
                 (None, None) => String::new(),
@@ -174,5 +182,26 @@ impl LastWords {
             }
             (!told.is_empty()).then_some(told)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_among_the_last_lines() {
+        let words = LastWords::default();
+        for n in 0..20 {
+            words.said(&format!("\u{1b}[31mline {n}\u{1b}[0m"));
+        }
+        assert_eq!(words.told().unwrap(), "it said: line 19");
+        assert_eq!(words.error_lines().len(), LINES);
+        words.said("  Error: no such module ");
+        words.said(" at x.js:1");
+        words.said("\u{1b}[0m");
+        words.ended("it ended with status 1".to_owned());
+        assert_eq!(words.told().unwrap(), "it ended with status 1; it said: Error: no such module");
+        assert_eq!(words.error_lines().last().unwrap(), "at x.js:1");
     }
 }

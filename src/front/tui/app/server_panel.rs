@@ -180,7 +180,15 @@ fn items(view: &[ServerView]) -> Vec<ServerItem> {
 fn title(view: &[ServerView]) -> String {
     let connected = view.iter().filter(|server| server.status == Status::Connected);
     let tools: usize = connected.clone().map(|server| server.tools.len()).sum();
-    format!("MCP servers: {}/{} connected, {tools} tools", connected.count(), view.len())
+    let mut title =
+        format!("MCP servers: {}/{} connected, {tools} tools", connected.count(), view.len());
+    for (status, word) in [(Status::Failed, "failed"), (Status::Unauthorized, "to authorize")] {
+        match view.iter().filter(|server| server.status == status).count() {
+            0 => {}
+            count => title.push_str(&format!(" · {count} {word}")),
+        }
+    }
+    title
 }
 
 fn tone(status: Status) -> Tone {

@@ -26,7 +26,7 @@ pub struct ServerPicker {
 impl ServerPicker {
     /// A list of these servers.
     pub fn new(items: Vec<ServerItem>, title: &str) -> Self {
-        let hint = "ctrl-r reconnect · ctrl-t on/off · ctrl-s keep";
+        let hint = "ctrl-r reconnect · ctrl-t on/off";
         Self { list: ListPicker::new(title, hint, rows(items)) }
     }
 
