@@ -84,7 +84,7 @@ fn escape_length(text: &str) -> usize {
             Some((at, _)) => at,
             None => text.len(),
         },
- // Those of one character that are in use; before any other one it is only noise.
+        // Those of one character that are in use; before any other one it is only noise.
         Some('7' | '8' | '=' | '>' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'Z' | 'c') => 2,
         Some(_) => 1,
     }
