@@ -9,6 +9,7 @@ use super::slash::Command;
 use super::turn;
 use crate::mcp::connection::CallError;
 use crate::mcp::prompts::message_parts;
+use crate::mcp::server::login_wanted;
 use crate::mcp::tidy::one_line;
 use crate::protocol::{Outcome, UserInput};
 
@@ -41,7 +42,7 @@ pub(super) async fn run(core: &Arc<Core>, command: &Command, cancel: &Cancellati
         Err(why) => return Ran::Said(format!("{why} Nothing was sent.")),
     };
     let Some(server) = servers.get(&prompt.server) else { return Ran::Unknown };
-    let timeout = servers.timeout_of(server);
+    let timeout = servers.timeout_of(&server);
     let why = match server.prompt(&prompt.name, arguments, timeout, cancel).await {
         Ok(filled) => {
             let parts = message_parts(&filled, servers.limits().attached_chars);

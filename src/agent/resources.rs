@@ -16,6 +16,7 @@ use super::turn::lacking;
 use crate::mcp::connection::CallError;
 use crate::mcp::resources::mentions::{Mention, mentions};
 use crate::mcp::resources::{attached_parts, unread};
+use crate::mcp::server::login_wanted;
 use crate::mcp::servers::Servers;
 use crate::mcp::tidy::one_line;
 use crate::protocol::{ContentPart, Event, Notification, UserInput};
@@ -69,7 +70,8 @@ async fn named(core: &Core, servers: &Servers, input: &UserInput) -> Vec<Mention
     let is_listed = |server: &str, uri: &str| {
         resources.iter().any(|resource| resource.server == server && resource.uri == uri)
     };
-    let mut found = mentions(&text, &names, is_listed);
+    let mut found =
+        mentions(&text, &names.iter().map(String::as_str).collect::<Vec<_>>(), is_listed);
     let mut files = Vec::new();
     for mention in &found {
         let path = core.workspace.work_dir.join(&mention.written);
@@ -88,7 +90,7 @@ async fn read(
 ) -> Result<Value, String> {
     let server = mention.server.as_deref().and_then(|name| servers.get(name));
     let Some(server) = server else { return Err("there is no such MCP server".to_owned()) };
-    let patience = servers.timeout_of(server).min(PATIENCE);
+    let patience = servers.timeout_of(&server).min(PATIENCE);
     let late = || format!("the server gave no answer within {} s", patience.as_secs_f64());
     let read = server.read(&mention.uri, patience, cancel);
     match tokio::time::timeout(PATIENCE, read).await {

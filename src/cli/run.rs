@@ -16,6 +16,7 @@ use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::mcp::connection::Surroundings;
 use crate::mcp::limits::Limits;
+use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
@@ -122,6 +123,7 @@ fn servers(
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
+        project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
         given: mcp::check(&launch.mcp)?,
     };
     let around = Surroundings {
@@ -159,6 +161,7 @@ async fn screen(
         which: which(&launch.session),
         picker: launch.session == SessionChoice::Picker,
         initial_prompt,
+        can_ask: launch.terminals.stdin,
         notices: launch.notices.clone(),
     };
     let ended = match tui::run(host, options).await {
@@ -187,6 +190,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if let Some(servers) = &host.options.mcp {
         servers.start();
         servers.warnings().iter().for_each(warn);
+        servers.unasked().iter().map(ProjectFile::unasked_line).for_each(|line| warn(&line));
     }
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();

@@ -8,6 +8,7 @@
 
 mod expand;
 mod load;
+mod save;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use load::{Loaded, project_files, read_file};
+pub use load::{Loaded, read_file};
+pub(in crate::mcp) use load::{parse, read_bytes};
+pub use save::set_enabled;
 
 /// How long a server may take to start, connect and list its tools, if it says nothing else.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -134,6 +137,12 @@ impl Source {
             }
         }
         Ok(source)
+    }
+
+    /// Whether there is an entry of that name, good or bad.
+    pub fn names(&self, name: &str) -> bool {
+        self.servers.iter().any(|server| server.name == name)
+            || self.bad.iter().any(|bad| bad.name == name)
     }
 }
 

@@ -55,6 +55,13 @@ pub struct Surroundings {
     pub person: bool,
 }
 
+impl Surroundings {
+    /// The file with the error output of a server.
+    pub fn log_of(&self, server: &str) -> PathBuf {
+        self.logs.join(format!("{}.log", file_name(server)))
+    }
+}
+
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenError {
@@ -103,8 +110,13 @@ struct Asks {
 }
 
 impl Connection {
-    /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left.
-    pub async fn open(server: &ServerConfig, around: &Surroundings) -> Result<Self, OpenError> {
+    /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left but what
+    /// it has said, in `last_words`.
+    pub(super) async fn open(
+        server: &ServerConfig,
+        around: &Surroundings,
+        last_words: LastWords,
+    ) -> Result<Self, OpenError> {
         let server = server.expanded(&around.env).map_err(OpenError::Never)?;
         let ask = Asks { elicitations: Elicitations::new(&server.name), person: around.person };
         match &server.reach {
@@ -117,9 +129,8 @@ impl Connection {
                         || around.work_dir.clone(),
                         |dir| around.work_dir.join(home_relative(dir, &around.env)),
                     ),
-                    log: around.logs.join(format!("{}.log", file_name(&server.name))),
+                    log: around.log_of(&server.name),
                 };
-                let last_words = LastWords::default();
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
                 Self::greet(transport, last_words, CancellationToken::new(), ask).await

@@ -5,6 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `config` | which servers there are, from files and options |
+//! | `project` | those that a project brings along, and whether the user agrees to them |
 //! | `transport` | how messages get to a server and back: child process, streamable HTTP, older SSE |
 //! | `oauth` | logging in to a server at an address |
 //! | `connection` | one session with one server: handshake, list of tools, calls |
@@ -29,6 +30,7 @@ pub mod listing;
 pub mod names;
 pub mod oauth;
 mod progress;
+pub mod project;
 pub mod prompts;
 pub mod resources;
 pub mod schema;

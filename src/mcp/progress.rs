@@ -94,7 +94,7 @@ mod tests {
         let call = progress.watch(&ProgressToken(NumberOrString::Number(7)), live);
         progress.report(&report(7, "copy\u{1b}[2J\nfiles"));
         progress.report(&report(8, "somebody else's"));
-        assert_eq!(*shown.lock().unwrap(), ["3/10 copy[2J files\n"]);
+        assert_eq!(*shown.lock().unwrap(), ["3/10 copy files\n"]);
         for _ in 0..MOST_LINES * 2 {
             progress.report(&report(7, "more"));
         }

@@ -17,6 +17,7 @@ use super::elicit::Caller;
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
 use super::tidy::{one_line, without_spinner};
+use super::transport::LastWords;
 use crate::tools::LiveOutput;
 
 pub use offerings::Offerings;
@@ -77,6 +78,8 @@ pub struct State {
     pub listing: Option<Arc<ServerListing>>,
     /// Its prompts and resources; `None` until they were read for the first time.
     pub offerings: Option<Offerings>,
+    /// The last lines of its error output when it failed, clean.
+    pub said: Vec<String>,
     connection: Option<Arc<Connection>>,
     /// How often it was tried.
     tries: u64,
@@ -128,6 +131,7 @@ impl Server {
             reason: None,
             listing: None,
             offerings: None,
+            said: Vec::new(),
             connection: None,
             tries: 0,
         });
@@ -140,6 +144,7 @@ impl Server {
             orders: waiting,
             changed,
             retries: 0,
+            last_words: LastWords::default(),
         };
         (Self { config, orders, state: seen }, keeper)
     }
@@ -250,6 +255,8 @@ pub struct Keeper {
     changed: watch::Sender<u64>,
     /// Attempts since the last good connection.
     retries: u32,
+    /// Of the newest attempt.
+    last_words: LastWords,
 }
 
 /// What to do next.
@@ -278,7 +285,10 @@ impl Keeper {
             state.status = Status::Connecting;
             state.tries += 1;
         });
-        let mut attempt = Box::pin(attempt(self.config.clone(), self.around.clone(), self.limits));
+        self.last_words = LastWords::default();
+        let (config, around) = (self.config.clone(), self.around.clone());
+        let mut attempt =
+            Box::pin(attempt_heard(config, around, self.limits, self.last_words.clone()));
         let opened = loop {
             tokio::select! {
                 opened = &mut attempt => break opened,
@@ -307,6 +317,7 @@ impl Keeper {
         self.tell(|state| {
             state.status = Status::Connected;
             state.reason = None;
+            state.said.clear();
             state.listing = Some(Arc::new(listing));
             state.connection = Some(Arc::clone(&connection));
         });
@@ -380,9 +391,11 @@ impl Keeper {
         let reason = without_spinner(&reason);
         let reason = one_line(reason.trim_end_matches([' ', ':', '.']), MAX_REASON);
         warn!(server = self.config.name, "MCP server not connected: {reason}");
+        let said = self.last_words.error_lines();
         self.tell(|state| {
             state.status = status;
             state.reason = Some(reason);
+            state.said = said;
         });
         if again && self.retries < MOST_RETRIES {
             let wait = FIRST_WAIT * 2u32.pow(self.retries);
@@ -422,6 +435,7 @@ impl Keeper {
         self.tell(|state| {
             state.status = Status::Disabled;
             state.reason = None;
+            state.said.clear();
             state.listing = None;
             state.offerings = None;
             state.connection = None;
@@ -456,8 +470,18 @@ pub async fn attempt(
     around: Surroundings,
     limits: Limits,
 ) -> Result<(Connection, ServerListing), OpenError> {
+    attempt_heard(config, around, limits, LastWords::default()).await
+}
+
+/// [`attempt`], with somebody who hears what the server says meanwhile.
+async fn attempt_heard(
+    config: ServerConfig,
+    around: Surroundings,
+    limits: Limits,
+    last_words: LastWords,
+) -> Result<(Connection, ServerListing), OpenError> {
     let both = async {
-        let connection = Connection::open(&config, &around).await?;
+        let connection = Connection::open(&config, &around, last_words).await?;
         let tools = connection.tools().await.map_err(OpenError::Failed)?;
         let listing = listing(&config, &connection, tools, &limits);
         Ok((connection, listing))

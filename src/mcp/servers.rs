@@ -4,7 +4,7 @@
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,14 +13,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::catalog::Catalog;
-use super::config::{BadServer, Loaded, Source};
+use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
 use super::oauth::Login;
+use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
 use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
+use crate::store::Verdict;
 
 /// How long the end of the program waits for the servers.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
@@ -37,6 +39,8 @@ const MOST_RESOURCES: usize = 2_000;
 pub struct Sources {
     /// A file that need not be there; `None` when files were given on the command line.
     pub default_file: Option<PathBuf>,
+    /// The project, whose files count for less than everything else; `None` when they do not count.
+    pub project: Option<Project>,
     /// What was given on the command line, checked already.
     pub given: Vec<Source>,
 }
@@ -73,9 +77,12 @@ struct Made {
 }
 
 struct Running {
-    servers: Vec<Arc<Server>>,
+    /// Only ever grows.
+    servers: Mutex<Vec<Arc<Server>>>,
     bad: Vec<BadServer>,
     warnings: Vec<String>,
+    /// Files of the project that nobody has agreed to or refused yet.
+    unasked: Mutex<Vec<ProjectFile>>,
     /// Those that were not started yet.
     keepers: Mutex<Vec<Keeper>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -84,7 +91,7 @@ struct Running {
 impl fmt::Debug for Servers {
     /// Only how many there are: a configuration has secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.loaded.get().map(|running| running.servers.len());
+        let count = self.loaded.get().map(|running| lock(&running.servers).len());
         f.debug_struct("Servers").field("loaded", &count).finish_non_exhaustive()
     }
 }
@@ -111,41 +118,109 @@ impl Servers {
             for source in &self.sources.given {
                 loaded.add(source.clone());
             }
-            let (mut servers, mut keepers) = (Vec::new(), Vec::new());
-            for config in loaded.servers {
-                let (server, keeper) =
-                    Server::new(config, self.around.clone(), self.limits, self.changed.clone());
-                servers.push(Arc::new(server));
-                keepers.push(keeper);
-            }
+            let unasked = self.add_project(&mut loaded);
+            let (servers, keepers) = loaded.servers.into_iter().map(|it| self.make(it)).unzip();
             Running {
-                servers,
+                servers: Mutex::new(servers),
                 bad: loaded.bad,
                 warnings: loaded.warnings,
+                unasked: Mutex::new(unasked),
                 keepers: Mutex::new(keepers),
                 tasks: Mutex::default(),
             }
         })
     }
 
+    fn make(&self, config: ServerConfig) -> (Arc<Server>, Keeper) {
+        let changed = self.changed.clone();
+        let (server, keeper) = Server::new(config, self.around.clone(), self.limits, changed);
+        (Arc::new(server), keeper)
+    }
+
+    /// Adds the servers that the user has agreed to and returns the files to ask about.
+    fn add_project(&self, loaded: &mut Loaded) -> Vec<ProjectFile> {
+        let Some(project) = &self.sources.project else { return Vec::new() };
+        let found = project.find();
+        loaded.warnings.extend(found.warnings);
+        let mut unasked = Vec::new();
+        for (file, verdict) in found.files {
+            match verdict {
+                Some(Verdict::Trusted) => loaded.add_below(file.source, &file.path),
+                Some(Verdict::Never) => {}
+                None => unasked.push(file),
+            }
+        }
+        unasked
+    }
+
+    fn all(&self) -> Vec<Arc<Server>> {
+        lock(&self.running().servers).clone()
+    }
+
     /// Starts all servers, each by itself, and returns at once. Only the first call does anything.
     /// Call it inside the runtime.
     pub fn start(&self) {
+        let keepers = std::mem::take(&mut *lock(&self.running().keepers));
+        self.run(keepers);
+    }
+
+    fn run(&self, keepers: Vec<Keeper>) {
+        let tasks = keepers.into_iter().map(|keeper| tokio::spawn(keeper.run()));
+        lock(&self.running().tasks).extend(tasks);
+    }
+
+    /// The files of the project that wait for a word of the user.
+    pub fn unasked(&self) -> Vec<ProjectFile> {
+        lock(&self.running().unasked).clone()
+    }
+
+    /// What the user says of a file that waits: `None` is not now. With a yes its servers start, in
+    /// exactly the form that was shown. Returns what went wrong or was left out, a line each. Writes
+    /// to the disk. Call it inside the runtime.
+    pub fn decide(&self, path: &Path, verdict: Option<Verdict>) -> Vec<String> {
         let running = self.running();
-        let keepers = std::mem::take(&mut *lock(&running.keepers));
-        lock(&running.tasks).extend(keepers.into_iter().map(|keeper| tokio::spawn(keeper.run())));
+        let file = {
+            let mut unasked = lock(&running.unasked);
+            let Some(at) = unasked.iter().position(|file| file.path == path) else {
+                return Vec::new();
+            };
+            unasked.remove(at)
+        };
+        let mut warnings = Vec::new();
+        if let (Some(project), Some(_)) = (&self.sources.project, verdict)
+            && let Err(error) = project.remember(&file, verdict)
+        {
+            warnings.push(format!("The answer holds for this run only: {error}."));
+        }
+        if verdict == Some(Verdict::Trusted) {
+            let mut known = Loaded {
+                servers: self.all().iter().map(|server| server.config.clone()).collect(),
+                bad: running.bad.clone(),
+                warnings: Vec::new(),
+            };
+            let count = known.servers.len();
+            let more = |bad: &&BadServer| !running.bad.contains(bad);
+            known.add_below(file.source, &file.path);
+            warnings.extend(known.warnings);
+            warnings.extend(known.bad.iter().filter(more).map(bad_line));
+            let more = known.servers.into_iter().skip(count).map(|it| self.make(it));
+            let (servers, keepers): (Vec<_>, Vec<_>) = more.unzip();
+            lock(&running.servers).extend(servers);
+            self.changed.send_modify(|revision| *revision += 1);
+            self.run(keepers);
+        }
+        warnings
     }
 
     /// What is wrong with the configuration, a line each: whole files and single entries.
     pub fn warnings(&self) -> Vec<String> {
         let running = self.running();
-        let bad = |bad: &BadServer| format!("MCP server {}: {}.", bad.name, bad.reason);
-        running.warnings.iter().cloned().chain(running.bad.iter().map(bad)).collect()
+        running.warnings.iter().cloned().chain(running.bad.iter().map(bad_line)).collect()
     }
 
     /// Whether there is no server.
     pub fn is_empty(&self) -> bool {
-        self.running().servers.is_empty()
+        lock(&self.running().servers).is_empty()
     }
 
     /// The sizes that were set.
@@ -154,8 +229,8 @@ impl Servers {
     }
 
     /// The server of that name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Server>> {
-        self.running().servers.iter().find(|server| server.config.name == name)
+    pub fn get(&self, name: &str) -> Option<Arc<Server>> {
+        self.all().into_iter().find(|server| server.config.name == name)
     }
 
     /// For a call to this server.
@@ -163,10 +238,35 @@ impl Servers {
         server.config.tool_timeout.unwrap_or(self.call_timeout)
     }
 
+    /// Keeps in the user's file whether a server is to be started. The error is one line. Writes to
+    /// the disk.
+    pub fn keep_enabled(&self, name: &str, enabled: bool) -> Result<(), String> {
+        let file = self.sources.default_file.as_deref();
+        let given = self.sources.given.iter().any(|source| source.names(name));
+        let kept = match file {
+            Some(path) if !given => set_enabled(path, name, enabled)?,
+            _ => false,
+        };
+        if kept {
+            return Ok(());
+        }
+        let word = if enabled { "true" } else { "false" };
+        Err(format!(
+            "MCP server {name} is not in your own mcp.json; it holds for this run only. Write \
+             \"enabled\": {word} where it is configured."
+        ))
+    }
+
+    /// The file with the error output of a server.
+    pub fn log_of(&self, name: &str) -> PathBuf {
+        self.around.log_of(name)
+    }
+
     /// Gives all servers, or the one of that name, an order. False when there is no such server.
     pub fn order(&self, name: Option<&str>, order: Order) -> bool {
-        let servers = self.running().servers.iter();
-        let meant = servers.filter(|server| name.is_none_or(|name| server.config.name == name));
+        let servers = self.all();
+        let meant =
+            servers.iter().filter(|server| name.is_none_or(|name| server.config.name == name));
         let mut any = false;
         for server in meant {
             server.order(order);
@@ -187,7 +287,8 @@ impl Servers {
     /// entry last.
     pub fn view(&self) -> Vec<ServerView> {
         let running = self.running();
-        let servers = running.servers.iter().map(|server| {
+        let all = self.all();
+        let servers = all.iter().map(|server| {
             let state = server.state();
             let listing = state.listing.as_deref();
             ServerView {
@@ -237,7 +338,8 @@ impl Servers {
 
     /// The servers that are not connected although they should be, a line each.
     pub fn failures(&self) -> Vec<String> {
-        let servers = self.running().servers.iter().filter_map(|server| {
+        let all = self.all();
+        let servers = all.iter().filter_map(|server| {
             let State { status, reason, .. } = server.state();
             matches!(status, Status::Failed | Status::Unauthorized).then(|| {
                 let reason = reason.unwrap_or_default();
@@ -249,12 +351,12 @@ impl Servers {
 
     /// Whether every server is connected or known not to be.
     pub fn is_settled(&self) -> bool {
-        self.running().servers.iter().all(|server| server.state().status.is_settled())
+        self.all().iter().all(|server| server.state().status.is_settled())
     }
 
     /// Waits until every server is connected or known not to be.
     pub async fn settled(&self) {
-        for server in &self.running().servers {
+        for server in self.all() {
             server.settled().await;
         }
     }
@@ -295,8 +397,7 @@ impl Servers {
         if let Some(made) = kept.as_ref().filter(|made| made.revision == revision) {
             return Arc::clone(&made.catalog);
         }
-        let servers = self.running().servers.iter();
-        let of: Vec<_> = servers.filter_map(|server| server.state().listing).collect();
+        let of: Vec<_> = self.all().iter().filter_map(|server| server.state().listing).collect();
         // Most changes are those of a status.
         if let Some(made) = kept.as_mut()
             && made.of.len() == of.len()
@@ -311,14 +412,14 @@ impl Servers {
     }
 
     /// The names of all servers.
-    pub fn names(&self) -> Vec<&str> {
-        self.running().servers.iter().map(|server| server.config.name.as_str()).collect()
+    pub fn names(&self) -> Vec<String> {
+        self.all().iter().map(|server| server.config.name.clone()).collect()
     }
 
     /// The resources of all servers that are connected, or were and are coming back.
     pub fn resources(&self) -> Vec<Resource> {
-        let servers = self.running().servers.iter();
-        let offerings = servers.filter_map(|server| server.state().offerings);
+        let all = self.all();
+        let offerings = all.iter().filter_map(|server| server.state().offerings);
         let resources = offerings.flat_map(|offerings| offerings.resources.to_vec());
         resources.take(MOST_RESOURCES).collect()
     }
@@ -333,7 +434,7 @@ impl Servers {
             return Arc::clone(prompts);
         }
         let offerings: Vec<_> =
-            self.running().servers.iter().filter_map(|server| server.state().offerings).collect();
+            self.all().iter().filter_map(|server| server.state().offerings).collect();
         let prompts = Arc::new(Prompts::new(offerings.iter().flat_map(|it| &*it.prompts)));
         *kept = Some((revision, Arc::clone(&prompts)));
         prompts
@@ -349,8 +450,7 @@ impl Servers {
         if let Some(found) = find() {
             return Some(found);
         }
-        let servers = self.running().servers.iter();
-        for server in servers.filter(|server| may_belong(command, &server.config.name)) {
+        for server in self.all().iter().filter(|server| may_belong(command, &server.config.name)) {
             server.offered().await;
         }
         find()
@@ -360,7 +460,7 @@ impl Servers {
     pub async fn shutdown(&self) {
         let Some(running) = self.loaded.get() else { return };
         lock(&running.keepers).clear();
-        for server in &running.servers {
+        for server in self.all() {
             server.order(Order::Stop);
         }
         let tasks = std::mem::take(&mut *lock(&running.tasks));
@@ -375,6 +475,10 @@ impl Servers {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
     }
+}
+
+fn bad_line(bad: &BadServer) -> String {
+    format!("MCP server {}: {}.", bad.name, bad.reason)
 }
 
 /// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.

@@ -23,6 +23,7 @@ mod session;
 mod state;
 mod summary;
 mod title;
+mod trust;
 mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
@@ -42,4 +43,5 @@ pub use session::{BadSessionId, Session, SessionStore, check_session_id};
 pub use state::{Approval, SessionState, StateFile};
 pub use summary::SessionSummary;
 pub use title::{UNTITLED, derive_title};
+pub use trust::{TrustStore, Verdict};
 pub use wire_log::{TurnTail, WireLog, WireReader, WireRecord};

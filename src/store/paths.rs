@@ -58,6 +58,11 @@ impl ShareDir {
         self.root.join("mcp-oauth")
     }
 
+    /// Which MCP files of projects the user has agreed to; see [`TrustStore`](super::TrustStore).
+    pub fn mcp_trust_json(&self) -> PathBuf {
+        self.root.join("mcp-trust.json")
+    }
+
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")

@@ -44,6 +44,7 @@ impl World {
         let entries = json!({"mcpServers": entries});
         let sources = Sources {
             default_file: None,
+            project: None,
             given: vec![Source::read(entries.as_object().unwrap()).unwrap()],
         };
         let around = Surroundings {

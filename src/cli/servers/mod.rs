@@ -3,6 +3,7 @@
 mod edit;
 mod login;
 mod probe;
+mod trust;
 
 use clap::{ArgAction, Subcommand};
 
@@ -26,6 +27,10 @@ pub enum McpCommand {
     Remove { name: String },
     /// Connect to a server and list its tools.
     Test { name: String },
+    /// Agree to the servers that the project of this directory brings along, as they are now.
+    Trust,
+    /// Forget what was said of the servers of this project: they are asked about again.
+    Untrust,
     /// Log in to a server with OAuth, in the browser.
     Auth { name: String },
     /// Forget the login to a server.
@@ -72,7 +77,9 @@ pub(super) fn run(command: &McpCommand, env: &Env) -> ExitCode {
     let file = McpFile::new(ShareDir::from_env(env).mcp_json());
     let done = match command {
         McpCommand::Add(args) => add(args, &file),
-        McpCommand::List => list(&file, env),
+        McpCommand::List => list(&file, env).map(|text| text + &trust::list(env)),
+        McpCommand::Trust => trust::trust(env).map_err(Fault::Plain),
+        McpCommand::Untrust => trust::untrust(env).map_err(Fault::Plain),
         McpCommand::Remove { name } => remove(name, &file),
         McpCommand::Test { name } => {
             return match find(name, &file) {

@@ -110,13 +110,13 @@ impl Invoker {
             kept.message = join(&kept.message, "This is the result of an earlier, equal call.");
             return kept.into();
         }
-        let timeout = self.servers.timeout_of(server);
+        let timeout = self.servers.timeout_of(&server);
         let caller = Caller::new(cx);
         let called =
             server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live, caller).await;
         let result = match called {
             Ok(result) => result,
-            Err(error) => return failure(target, server, error).into(),
+            Err(error) => return failure(target, &server, error).into(),
         };
         let value = returned(Content::read(&result), limits.result_chars, cx).await;
         if let Some(key) = key

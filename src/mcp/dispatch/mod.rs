@@ -137,11 +137,12 @@ impl Dispatch {
     fn index(&self) -> Option<String> {
         let mut index = index_text(&self.servers.catalog()).unwrap_or_default();
         let view = self.servers.view();
-        let coming: Vec<String> = view
+        let mut coming: Vec<String> = view
             .iter()
             .filter(|server| matches!(server.status, Status::Pending | Status::Connecting))
             .map(|server| one_line(&server.name, 40))
             .collect();
+        coming.sort_unstable();
         if !coming.is_empty() {
             index.push_str(if index.is_empty() { "# MCP tools\n" } else { "\n" });
             let more = match coming.len().saturating_sub(MOST_NAMED) {

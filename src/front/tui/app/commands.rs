@@ -295,7 +295,7 @@ impl App {
         self.open_pane(Pane::other(Pager::new("Help", lines)))
     }
 
-    fn heading(&self, text: &str) -> Line<'static> {
+    pub(super) fn heading(&self, text: &str) -> Line<'static> {
         Line::from(Span::styled(text.to_owned(), self.theme.style(Tone::Heading)))
     }
 

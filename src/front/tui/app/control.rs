@@ -12,7 +12,6 @@ use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{self, Command as Slash, Resolved};
 use crate::front::tui::composer::normalised;
 use crate::front::tui::text::clean_line;
-use crate::protocol::Op;
 use crate::protocol::control::{Answer, Choice, Command, Mode, RefusalCode, State};
 
 /// The side door of the screen, shut until there is a first frame.
@@ -217,7 +216,7 @@ impl App {
         match dialog.answer(choices) {
             Ok(response) => {
                 self.close_dialog(&open);
-                self.session.submit(Op::Answer { response });
+                self.answered(response);
                 Answer::ok()
             }
             Err(unfit) => refused(RefusalCode::BadChoice, unfit.to_string()),

@@ -71,9 +71,8 @@ impl App {
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
         let spinner = self
-            .turn
-            .as_ref()
-            .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
+            .spinning_since()
+            .map(|since| now + spinner::until_next(now.duration_since(since), self.motion()));
         let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
@@ -104,7 +103,7 @@ impl App {
         let directory =
             self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
         self.screen.set_state(self.title_state(), &title, &directory)?;
-        self.idle_drawn = !self.busy();
+        self.idle_drawn = self.spinning_since().is_none();
         self.dirty = false;
         self.key_waits = false;
         self.last_frame = Some(self.now());
@@ -171,17 +170,18 @@ impl App {
 
     /// The spinner row, exactly while busy, and what goes on.
     fn busy_rows(&mut self, live: &mut Live, columns: u16, room: usize) {
-        let Some(turn) = &self.turn else { return };
+        let Some(since) = self.spinning_since() else { return };
+        let cancelled = self.turn.as_ref().is_some_and(|turn| turn.cancelled);
         let now = self.now();
         let phase_rows = if self.dialogs.is_empty() { PHASE_ROWS.min(room / 3) } else { 0 };
         let phase = self.transcript.phase(now, columns, phase_rows, &self.theme);
         let words = match self.dialogs.front() {
             Some(dialog) => format!("{}…", dialog.title()),
-            None if turn.cancelled => "Stopping…".to_owned(),
+            None if cancelled => "Stopping…".to_owned(),
             None => phase.words,
         };
-        let elapsed = now.duration_since(turn.since);
-        let stoppable = !turn.cancelled && self.dialogs.is_empty();
+        let elapsed = now.duration_since(since);
+        let stoppable = !cancelled && self.dialogs.is_empty();
         let hint = if stoppable { "esc to interrupt" } else { "" };
         live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
@@ -288,7 +288,11 @@ impl App {
             branch: self.branch.clone(),
             context: Context { used: tokens, limit: max },
             toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
-            toast_right: self.toasts.text(Lane::Right).map(str::to_owned),
+            toast_right: self
+                .toasts
+                .text(Lane::Right)
+                .or(self.news.starting.as_deref())
+                .map(str::to_owned),
             ..Status::default()
         };
         bar::line(&status, columns, &self.theme)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -10,9 +11,10 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
+use crate::mcp::servers::Servers;
 use crate::platform::clipboard::{Clipboard, ClipboardError, Copied};
 use crate::platform::{Env, git};
-use crate::store;
+use crate::store::{self, Verdict};
 
 /// What a job has found.
 pub(super) enum Done {
@@ -30,6 +32,10 @@ pub(super) enum Done {
         server: String,
         news: LoginNews,
     },
+    /// What the user said of a file was carried out; what is to be told, a line each.
+    Decided(Vec<String>),
+    /// A switch of an MCP server lasts, or why it does not.
+    Kept(Result<(), String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -91,6 +97,25 @@ impl Jobs {
         self.start(move || Done::Pasted(lock(&clipboard).read()));
     }
 
+    /// Carries out what the user said of a project's file, and keeps it.
+    pub fn decide(&self, servers: Arc<Servers>, path: PathBuf, verdict: Option<Verdict>) {
+        self.start(move || Done::Decided(servers.decide(&path, verdict)));
+    }
+
+    /// Looks at the MCP servers again after a while.
+    pub fn look_at_servers(&self, after: Duration) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            jobs.report(Done::ServersChanged);
+        });
+    }
+
+    /// Keeps in the user's file whether a server is to be started.
+    pub fn keep_enabled(&self, servers: Arc<Servers>, name: String, enabled: bool) {
+        self.start(move || Done::Kept(servers.keep_enabled(&name, enabled)));
+    }
+
     pub fn switch(&self, which: Which) {
         self.report(Done::Switch(which));
     }
@@ -120,6 +145,14 @@ impl App {
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
             Done::Login { server, news } => self.on_login(&server, news),
+            Done::Decided(news) => {
+                for line in news {
+                    self.say(Severity::Warning, &line, "");
+                }
+                self.on_servers_changed()?;
+            }
+            Done::Kept(Ok(())) => self.toast("mcp", "kept in mcp.json"),
+            Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -15,7 +15,6 @@ use crate::front::tui::overlays::Pager;
 use crate::front::tui::status::toast::Toast;
 use crate::front::tui::text::clean_line;
 use crate::platform::editor::Editor;
-use crate::protocol::Op;
 
 /// How long a second Ctrl-C counts as the second.
 const EXIT_WINDOW: Duration = Duration::from_millis(1_500);
@@ -71,7 +70,7 @@ impl App {
             DialogReply::Answer(response) => {
                 let id = dialog.request_id().to_owned();
                 self.close_dialog(&id);
-                self.session.submit(Op::Answer { response });
+                self.answered(response);
             }
         }
         Ok(())

@@ -7,9 +7,10 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
-//! | `servers` | the MCP servers: their start, their panel |
 //! | `logins` | logging in to MCP servers |
-//! | `offerings` | what the servers bring for the composer's menu |
+//! | `servers` | the MCP servers: their start, what is told of it |
+//! | `server_panel` | the list of MCP servers, and all there is to know of one |
+//! | `trust` | what is asked about the servers of a project |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -27,7 +28,9 @@ mod keys;
 mod logins;
 mod offerings;
 mod panes;
+mod server_panel;
 mod servers;
+mod trust;
 mod turns;
 
 use std::collections::{HashMap, VecDeque};
@@ -55,6 +58,8 @@ use books::Books;
 use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
+use servers::News;
+use trust::Asking;
 use turns::{Queued, RunningTurn};
 
 /// Turns of a resumed session that are shown again.
@@ -70,6 +75,8 @@ pub struct TuiOptions {
     pub picker: bool,
     /// Sent as the first message.
     pub initial_prompt: Option<String>,
+    /// Whether somebody sits there who can be asked.
+    pub can_ask: bool,
     /// Lines to tell the user at the start.
     pub notices: Vec<String>,
 }
@@ -152,10 +159,11 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
-    /// The MCP servers whose failure was told.
-    told_servers: Vec<String>,
     /// The logins to MCP servers that are under way, by name.
     logins: HashMap<String, AbortOnDropHandle<()>>,
+    /// Questions that belong to no turn, and since when one stands with no turn around it.
+    asking: Asking,
+    news: News,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -220,8 +228,9 @@ impl App {
             key_waits: false,
             last_frame: None,
             drawn_size: None,
-            told_servers: Vec::new(),
             logins: HashMap::new(),
+            asking: Asking::new(options.can_ask),
+            news: News::default(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,
@@ -405,7 +414,7 @@ impl App {
             Some(_) => self.stir_until = None,
             None => {}
         }
-        if self.busy() {
+        if self.spinning_since().is_some() {
             self.dirty = true;
         }
     }
@@ -453,7 +462,7 @@ impl App {
         self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
         self.queue.clear();
-        self.dialogs.clear();
+        self.clear_dialogs();
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

@@ -6,8 +6,8 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
-    ThemePicker, Thinking,
+    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, ServerSheet, SessionItem,
+    SessionPicker, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -17,6 +17,7 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
+    Server(ServerSheet),
     Other(Box<dyn Overlay>),
 }
 
@@ -29,6 +30,7 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
+            Self::Server(sheet) => sheet,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -115,10 +117,9 @@ impl App {
                 self.close_pane()?;
                 self.choose_model(&name, Some(thinking));
             }
-            OverlayReply::Server(name) => {
-                self.close_pane()?;
-                return self.open_server(&name);
-            }
+            OverlayReply::Server(name) => return self.open_server(&name),
+            OverlayReply::ServerList => return self.open_servers(),
+            OverlayReply::KeepServer(name) => self.keep_server(name),
             OverlayReply::LogInToServer(name) => {
                 // The address for the browser stands below.
                 self.close_pane()?;

@@ -266,7 +266,7 @@ impl App {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         self.make_way(turn.by_program)?;
         let (now, columns) = (self.now(), self.columns());
-        self.dialogs.clear();
+        self.clear_dialogs();
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
         let path = self.keep_long_answer(outcome);

@@ -10,6 +10,7 @@ mod question;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
+mod trust;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub use danger::dangers;
 pub use field::Field;
 pub use question::QuestionDialog;
 pub use told::Unfit;
+pub use trust::TrustDialog;
 
 /// Somebody who is typing goes on typing until there was silence for so long.
 const GUARD: Duration = Duration::from_millis(700);

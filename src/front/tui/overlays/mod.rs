@@ -19,7 +19,7 @@ use super::theme::Theme;
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
-pub use servers::{ServerItem, ServerPicker};
+pub use servers::{ServerItem, ServerPicker, ServerSheet};
 pub use sessions::{SessionItem, SessionPicker};
 pub use themes::ThemePicker;
 
@@ -52,6 +52,10 @@ pub enum OverlayReply {
     ReconnectServer(String),
     /// This MCP server shall be switched off, or on.
     ToggleServer(String),
+    /// What this MCP server is now, on or off, shall last.
+    KeepServer(String),
+    /// Over: back to the list of MCP servers.
+    ServerList,
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

@@ -48,6 +48,11 @@ impl Pager {
         }
     }
 
+    /// Other lines; the place, the search and what is being typed stay.
+    pub fn set_lines(&mut self, lines: Vec<Line<'static>>) {
+        self.lines = lines.into_iter().flat_map(split_long).collect();
+    }
+
     fn page(size: Size) -> usize {
         usize::from(size.height).saturating_sub(2).max(1)
     }
