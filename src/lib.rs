@@ -34,6 +34,7 @@ pub mod customize;
 pub mod front;
 pub mod llm;
 pub mod mcp;
+pub mod permission;
 pub mod platform;
 pub mod protocol;
 pub mod store;
