@@ -21,6 +21,7 @@ mod compaction;
 mod context;
 mod core;
 mod dispatch;
+mod gate;
 mod hub;
 mod listing;
 mod prompt;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::permission::Rules;
+
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     pub services: Services,
     pub mcp_client: McpClient,
     pub mcp_mode: McpMode,
+    /// What goes ahead without a person, what never does.
+    pub permission: Rules,
     pub hooks: Vec<Hook>,
     pub tui: Tui,
 }
@@ -56,6 +60,7 @@ impl Default for Config {
             services: Services::default(),
             mcp_client: McpClient::default(),
             mcp_mode: McpMode::default(),
+            permission: Rules::default(),
             hooks: Vec::new(),
             tui: Tui::default(),
         }

@@ -134,6 +134,7 @@ impl Host {
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             limits: self.limits(),
             modes: self.modes(),
+            rules: self.config().permission.clone(),
             system_prompt: self.system_prompt(agent),
             llm,
             lock: SessionLock::take(&session)?,

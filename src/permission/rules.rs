@@ -28,7 +28,7 @@ pub enum Judgment {
     /// Rules forbid something, and this part cannot be told from it.
     Unsure { rule: String, part: String, why: String },
     /// No rule decides. The parts that no rule allows, in order; none when it is not a command.
-    Open { parts: Vec<String> },
+    Open { parts: Vec<Part> },
 }
 
 /// Where a session works.
@@ -67,9 +67,13 @@ impl Rules {
         }
         let allow: Vec<&Rule> = self.allow.iter().chain(more).collect();
         match &call.subject {
+            // Every command, also what cannot be read.
+            Subject::Command { .. } if allow.iter().any(|rule| rule.is_about("Shell")) => {
+                Judgment::Allow
+            }
             Subject::Command { script, .. } => {
                 let open = script.parts.iter().filter(|part| !bench.allows(&allow, part));
-                let parts: Vec<String> = open.map(|part| part.shown().to_owned()).collect();
+                let parts: Vec<Part> = open.cloned().collect();
                 if parts.is_empty() && !script.parts.is_empty() {
                     Judgment::Allow
                 } else {

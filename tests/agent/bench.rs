@@ -281,6 +281,7 @@ pub struct Bench {
     pub other: Arc<Model>,
     pub log: Arc<Log>,
     pub limits: Limits,
+    pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
     pub max_context: u64,
     pub no_model: bool,
@@ -305,6 +306,7 @@ impl Bench {
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
             },
+            rules: Default::default(),
             modes: Modes::default(),
             max_context: 200_000,
             no_model: false,
@@ -365,6 +367,7 @@ impl Bench {
             },
             limits: self.limits.clone(),
             modes: self.modes,
+            rules: self.rules.clone(),
             system_prompt: Box::new(|| "You are a test.".to_owned()),
         })
         .unwrap();

@@ -7,5 +7,6 @@ mod bodies;
 mod calls;
 mod cancel;
 mod compaction;
+mod permission;
 mod retries;
 mod session;

@@ -5,6 +5,7 @@ mod config;
 mod failures;
 mod forms;
 mod input;
+mod permission;
 mod signals;
 mod streams;
 mod together;

@@ -59,7 +59,7 @@ fn a_line_is_allowed_when_every_part_is() {
     let Judgment::Open { parts } = judged(&rules, "git status && rm x; cargo test") else {
         panic!("decided")
     };
-    assert_eq!(parts, ["rm x"]);
+    assert_eq!(parts.iter().map(Part::shown).collect::<Vec<_>>(), ["rm x"]);
 }
 
 #[test]
@@ -156,6 +156,8 @@ proptest! {
         ]),
         blanks in "[ \t]{0,3}",
     ) {
+        // Quotes in quotes end them: what follows is an argument.
+        prop_assume!(!(glue.starts_with("bash") && good.contains('"')));
         let rules = rules(&["Shell(git status:*)", "Shell(cargo test:*)"], &[], &[]);
         let command = glue.replace("{}", &format!("{blanks}{good}{blanks}"));
         prop_assert!(!allowed(&rules, &command), "{command}");

@@ -108,6 +108,14 @@ pub fn read(command: &str) -> Script {
             .parts
             .push(Part::Unclear(Unclear { shown: clip(command), why: "it has too many parts" }));
     }
+    if reader.moved {
+        // In a loop what comes later comes before.
+        for part in &mut reader.parts {
+            if let Part::Write(target) | Part::Read(target) = part {
+                target.moved = true;
+            }
+        }
+    }
     Script { parts: reader.parts }
 }
 

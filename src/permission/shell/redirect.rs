@@ -61,8 +61,7 @@ impl Walk<'_, '_> {
         }
         let descriptor =
             known == "-" || (!known.is_empty() && known.bytes().all(|b| b.is_ascii_digit()));
-        let target =
-            |path: Word| Target { path, moved: self.reader.moved, shown: clip(self.text(node)) };
+        let target = |path: Word| Target { path, moved: false, shown: clip(self.text(node)) };
         let part = match operator {
             Some(">&" | "<&") if descriptor => return,
             Some("<") => Part::Read(target(path)),

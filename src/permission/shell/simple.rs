@@ -30,7 +30,10 @@ impl Walk<'_, '_> {
         let mut words = Vec::new();
         let mut end = None;
         for child in children(node) {
-            let apart = end.is_none_or(|end| end < child.start_byte());
+            let gap = end.and_then(|end| self.source.get(end..child.start_byte()));
+            // A line ends at its end, also where the grammar goes on.
+            let apart =
+                gap.is_none_or(|gap| !gap.is_empty() && !gap.replace("\\\n", "").contains('\n'));
             end = Some(child.end_byte());
             if !apart && !is_redirect(child) {
                 self.unclear(node, "its words are not understood");
@@ -78,6 +81,9 @@ impl Walk<'_, '_> {
 
     /// `export`, `declare` and the like.
     pub(super) fn declaration(&mut self, node: Node, depth: usize) {
+        if self.text(node).contains('\n') {
+            self.unclear(node, "it goes over several lines");
+        }
         for child in children(node).into_iter().filter(Node::is_named) {
             match child.kind() {
                 "variable_assignment" => match self.assigned(child, depth + 1) {

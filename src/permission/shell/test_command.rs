@@ -13,6 +13,10 @@ impl Walk<'_, '_> {
         if text.starts_with("((") {
             return self.arithmetic(node, depth);
         }
+        if text.contains('\n') {
+            // To a shell a line ends there.
+            self.unclear(node, "it goes over several lines");
+        }
         self.expression(node, text.starts_with("[["), depth);
         let shown = clip(text);
         let words = vec![Word::known("["), Word::any()];
@@ -25,6 +29,10 @@ impl Walk<'_, '_> {
         }
         for child in children(node) {
             match child.kind() {
+                "parenthesized_expression" if !double => {
+                    self.unclear(child, "in `[` it is not part of the test");
+                    self.substitutions(child, depth + 1);
+                }
                 "binary_expression" | "unary_expression" | "parenthesized_expression" => {
                     self.expression(child, double, depth + 1);
                 }
@@ -45,7 +53,10 @@ impl Walk<'_, '_> {
                 _ if child.is_named() => {
                     self.word(child, depth + 1);
                 }
-                _ => {}
+                "[" | "]" | "[[" | "]]" | "=" | "==" | "!=" | "!" => {}
+                "&&" | "||" | "(" | ")" | "=~" if double => {}
+                // `[ a && b ]` are two commands, `[ a > b ]` writes a file.
+                _ => self.unclear(child, "in a test it is not what it looks like"),
             }
         }
     }
