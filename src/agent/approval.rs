@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::platform::Env;
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, Event, Question, QuestionRequest, QuestionResponse, Request,
-    Response, Verdict,
+    ApprovalRequest, ApprovalResponse, Event, HookEvent, Question, QuestionRequest,
+    QuestionResponse, Request, Response, Verdict,
 };
 use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
 
@@ -37,10 +38,14 @@ impl Modes {
     }
 }
 
+/// What a rejected call says when a hook that rejected it gave no reason.
+const NO_REASON: &str = "A hook does not allow this.";
+
 /// Asks a person through the hub and waits for the answer, for as long as it takes.
 pub struct ApprovalDesk {
     env: Env,
     hub: Arc<Hub>,
+    hooks: Arc<Hooks>,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
     on_change: OnChange,
@@ -67,6 +72,7 @@ impl ApprovalDesk {
     pub fn new(
         env: Env,
         hub: Arc<Hub>,
+        hooks: Arc<Hooks>,
         modes: Modes,
         approved: impl IntoIterator<Item = String>,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
@@ -74,6 +80,7 @@ impl ApprovalDesk {
         Self {
             env,
             hub,
+            hooks,
             state: Mutex::new(State {
                 modes,
                 approved: approved.into_iter().collect(),
@@ -168,8 +175,31 @@ impl ApprovalDesk {
         let _ = pending.answer.send(verdict);
     }
 
+    /// What the hooks say before anybody is asked; `None` leaves it to the person.
+    async fn hooks_say(&self, ask: &ApprovalAsk) -> Option<ApprovalVerdict> {
+        if !self.hooks.has(HookEvent::PermissionRequest) {
+            return None;
+        }
+        let ApprovalAsk { sender, call_id, action, description, .. } = ask;
+        let occasion = Occasion::permission_request(sender, call_id, action, description);
+        match self.hooks.fire(occasion).await {
+            HookVerdict { block: Some(reason), .. } => {
+                let feedback = if reason.is_empty() { NO_REASON.to_owned() } else { reason };
+                Some(ApprovalVerdict::Rejected { feedback: Some(feedback) })
+            }
+            HookVerdict { allow, .. } => allow.then_some(ApprovalVerdict::Approved),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether the action needs no answer.
+    fn goes_ahead(&self, action: &str) -> bool {
+        self.modes.auto_approve() || is_approved(&self.approved, action)
     }
 }
 
@@ -185,9 +215,15 @@ fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
 #[async_trait]
 impl Desk for ApprovalDesk {
     async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
+        if self.lock().goes_ahead(&ask.action) {
+            return ApprovalVerdict::Approved;
+        }
+        if let Some(verdict) = self.hooks_say(&ask).await {
+            return verdict;
+        }
         let answer = {
             let mut state = self.lock();
-            if state.modes.auto_approve() || is_approved(&state.approved, &ask.action) {
+            if state.goes_ahead(&ask.action) {
                 return ApprovalVerdict::Approved;
             }
             let (sender, receiver) = oneshot::channel();

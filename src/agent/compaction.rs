@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
+use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
 use crate::store::StoreError;
@@ -63,7 +64,7 @@ impl AutoCompact {
         if !is_full(core, tokens, llm.max_context) || !summarisable || tokens < self.not_below {
             return Ok(());
         }
-        let result = run(core, None, cancel).await;
+        let result = run(core, Reason::Full, cancel).await;
         let left = core.context.lock().await.tokens();
         if is_full(core, left, llm.max_context) {
             self.not_below = left.saturating_add(llm.max_context / 10);
@@ -78,10 +79,36 @@ fn is_full(core: &Core, tokens: u64, max: u64) -> bool {
         || (max > reserved * 2 && tokens.saturating_add(reserved) >= max)
 }
 
+/// Why the conversation is compacted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason<'a> {
+    /// There is no room left.
+    Full,
+    /// The user asked for it, and said what to keep unless it is empty.
+    Asked { focus: &'a str },
+}
+
+impl<'a> Reason<'a> {
+    fn focus(self) -> Option<&'a str> {
+        match self {
+            Self::Asked { focus } if !focus.is_empty() => Some(focus),
+            _ => None,
+        }
+    }
+
+    fn trigger(self) -> CompactTrigger {
+        match (self, self.focus()) {
+            (Self::Full, _) => CompactTrigger::Auto,
+            (Self::Asked { .. }, None) => CompactTrigger::Manual,
+            (Self::Asked { .. }, Some(_)) => CompactTrigger::ManualWithPrompt,
+        }
+    }
+}
+
 /// Compacts now. `None` when there is nothing to summarise.
 pub(super) async fn run(
     core: &Arc<Core>,
-    focus: Option<&str>,
+    reason: Reason<'_>,
     cancel: &CancellationToken,
 ) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
@@ -95,12 +122,21 @@ pub(super) async fn run(
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
-    let result = summarise(core, &llm, &old, focus, cancel).await;
+    let result = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(CompactionError::Cancelled),
+        _ = core.hooks.fire(Occasion::pre_compact(reason.trigger(), before)) => {
+            summarise(core, &llm, &old, reason.focus(), cancel).await
+        }
+    };
     let result = match result {
         Ok(summary) => replace(core, &llm, &summary, kept).await,
         Err(error) => Err(error),
     };
     core.hub.event(Event::CompactionEnd {});
+    if let Ok(after) = &result {
+        core.hooks.fire_later(Occasion::post_compact(reason.trigger(), *after));
+    }
     result.map(|after| Some(Compacted { before, after }))
 }
 

@@ -8,6 +8,7 @@
 //! | `turn` | one user input to its end: the loop over steps, steering |
 //! | `step` | one model request with its retries, then its calls |
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
+//! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `repeat` | notices a model that goes round in circles |
@@ -21,6 +22,7 @@ mod compaction;
 mod context;
 mod core;
 mod dispatch;
+mod guard;
 mod hub;
 mod listing;
 mod prompt;

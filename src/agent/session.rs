@@ -16,6 +16,7 @@ use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::recorder::Recorder;
 use super::{slash, turn};
+use crate::customize::hooks::{self, HookSet, Hooks, Place};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
@@ -45,6 +46,8 @@ pub struct SessionOptions {
     pub registry: Registry,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
+    /// The hooks of the configuration.
+    pub hooks: Arc<HookSet>,
     pub limits: Limits,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
@@ -90,6 +93,7 @@ impl SessionHandle {
             models,
             registry,
             dispatch,
+            hooks,
             limits,
             modes,
             system_prompt,
@@ -113,9 +117,19 @@ impl SessionHandle {
             ContextLog::open_shared(&path)?
         };
         warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
+        let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
+        let hooks = {
+            let place = Place {
+                env: env.clone(),
+                session_id: session.id.clone(),
+                work_dir: workspace.work_dir.clone(),
+            };
+            let hub = Arc::clone(&hub);
+            Arc::new(Hooks::new(hooks, place, move |event| hub.event(event)))
+        };
         let modes = Modes {
             yolo: modes.yolo || state.approval.yolo,
             afk: modes.afk || state.approval.afk,
@@ -128,6 +142,7 @@ impl SessionHandle {
             Arc::new(ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
+                Arc::clone(&hooks),
                 modes,
                 approved,
                 move |approved| {
@@ -138,9 +153,10 @@ impl SessionHandle {
             ))
         };
         let core = Arc::new(Core::new(
-            env, hub, desk, registry, dispatch, workspace, models, limits, session, settings,
-            context, llm,
+            env, hub, desk, hooks, registry, dispatch, workspace, models, limits, session,
+            settings, context, llm,
         ));
+        core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
         let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };
@@ -174,6 +190,11 @@ impl SessionHandle {
         &self.core.session
     }
 
+    /// The hooks, for clients that subscribe and for lists.
+    pub fn hooks(&self) -> &Arc<Hooks> {
+        &self.core.hooks
+    }
+
     /// The MCP servers, if there may be any.
     pub fn servers(&self) -> Option<Arc<Servers>> {
         self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
@@ -203,7 +224,11 @@ impl SessionHandle {
     /// Ends the session: cancels what runs, writes what is pending. Returns when all is on disk.
     pub async fn shutdown(mut self) {
         self.submit(Op::Shutdown);
-        if tokio::time::timeout(SHUTDOWN_GRACE * 2, &mut self.task).await.is_err() {
+        let mut grace = SHUTDOWN_GRACE * 2;
+        if self.core.hooks.ends_slowly() {
+            grace += hooks::END_GRACE;
+        }
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             self.task.abort();
         }
         self.core.hub.close();
@@ -252,6 +277,7 @@ impl Actor {
                 }
             }
         }
+        self.core.hooks.end().await;
         self.core.hub.close();
     }
 

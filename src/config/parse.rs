@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Problem};
 use super::schema::{
-    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
-    Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
+    Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
+    OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
+use crate::protocol::HookEvent;
 
 /// What a model can be said to do.
 pub(super) const CAPABILITIES: [&str; 4] = ["image_in", "video_in", "thinking", "always_thinking"];
@@ -208,18 +209,19 @@ fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
-        if !HOOK_EVENTS.contains(&event.as_str()) {
+        let Some(event) = HookEvent::from_name(&event) else {
             warnings.push(format!(
                 "{}: there is no event {event:?}, so this hook never runs",
                 fields.name("event")
             ));
             continue;
-        }
+        };
         hooks.push(Hook {
             event,
             command: fields.required("command")?,
             matcher: fields.text("matcher")?.unwrap_or_default(),
             timeout: fields.int("timeout", 30, 1, 600)?.unsigned_abs(),
+            fail_closed: fields.bool("fail_closed", false)?,
         });
     }
     Ok(hooks)

@@ -9,6 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use kimi_tui::agent::{Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::config::Hook;
+use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,
@@ -282,6 +284,7 @@ pub struct Bench {
     pub log: Arc<Log>,
     pub limits: Limits,
     pub modes: Modes,
+    pub hooks: Vec<Hook>,
     pub max_context: u64,
     pub no_model: bool,
     /// The real tools instead of the probes.
@@ -306,6 +309,7 @@ impl Bench {
                 compaction_trigger_ratio: 0.85,
             },
             modes: Modes::default(),
+            hooks: Vec::new(),
             max_context: 200_000,
             no_model: false,
             real_tools: false,
@@ -348,6 +352,7 @@ impl Bench {
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
             dispatch: None,
+            hooks: Arc::new(HookSet::new(&self.hooks)),
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),
             session,
