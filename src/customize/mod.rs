@@ -3,6 +3,7 @@
 pub mod agent_file;
 mod agents_md;
 pub mod hooks;
+pub mod plugins;
 
 pub use agent_file::{Agent, AgentError, Builtin};
 pub use agents_md::{AgentsMd, discover};

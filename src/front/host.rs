@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::agent::{Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions};
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::hooks::HookSet;
+use crate::customize::plugins;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
@@ -117,11 +118,15 @@ impl Host {
             }
         };
         let tour = llm.as_ref().is_some_and(|llm| llm.is_tour);
+        let secrets = plugins::Secrets::of(self.config(), &self.env);
+        let plugins_dir = self.store.share().plugins_dir();
+        let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
+        warnings.extend(left_out);
         let handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
+            registry: Registry::chosen(agent.tools.iter().map(String::as_str)).with(plugin_tools),
             dispatch: self
                 .options
                 .mcp

@@ -86,6 +86,11 @@ pub(super) fn resolve(written: &str) -> ToolName {
         .map_or(ToolName::Unknown, |known| ToolName::Known(known))
 }
 
+/// Whether a tool of Kimi goes by this name.
+pub(in crate::customize) fn is_known(name: &str) -> bool {
+    resolve(name) != ToolName::Unknown
+}
+
 /// The name of a tool in kimi-code, where that has another one than we.
 pub(in crate::customize) fn code_name(name: &str) -> Option<&'static str> {
     CODE_NAMES.iter().find(|(_, ours)| *ours == name).map(|(code, _)| *code)

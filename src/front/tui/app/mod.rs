@@ -20,6 +20,7 @@ mod commands;
 mod control;
 mod draw;
 mod herald;
+mod hooks;
 mod jobs;
 mod keys;
 mod panes;
