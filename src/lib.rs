@@ -18,7 +18,7 @@
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
-//! | [`customize`] | what the user's files add: agent files, AGENTS.md |
+//! | [`customize`] | what the user's files add: agent files, AGENTS.md, hooks, plugins |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
 //! | [`platform`] | clock, environment, processes, clipboard |
 //! | [`front`] | the equal front ends: the terminal screen and print mode |

@@ -69,3 +69,40 @@ fn a_denial_in_words_forbids_and_garbage_of_another_hook_does_not_help() {
     assert!(!home.path("project/made").exists());
     assert!(results(server.requests().last().unwrap())[0].contains("said no"));
 }
+
+/// Whatever a hook does to us: it ends in its time, and a hook beside it is heard.
+#[test]
+fn floods_and_sleepers_end_in_their_time() {
+    let server = ModelServer::start(vec![
+        Reply::new().tool_call("a", "Shell", r#"{"command":"touch made"}"#),
+        Reply::new().text("ok"),
+        Reply::new().tool_call("b", "Shell", r#"{"command":"touch made"}"#),
+        Reply::new().text("ok"),
+    ]);
+    let flood = "yes '{\"hookSpecificOutput\":'";
+    let sleeper = "(trap '' TERM; sleep 60) & sleep 60";
+    let slow = "timeout = 1\nmatcher = 'Shell'";
+    let hooks = hook("PreToolUse", flood, slow) + &hook("PreToolUse", sleeper, slow);
+    let home = home(&server, &hooks);
+    home.run(&["--quiet", "-p", "x"]).well();
+    assert!(home.path("project/made").exists());
+    std::fs::remove_file(home.path("project/made")).unwrap();
+    let closed = hook("PreToolUse", sleeper, "timeout = 1\nfail_closed = true");
+    home.write("share/config.toml", crate::support::program::Home::config(&server.url()) + &closed);
+    home.run(&["--quiet", "-p", "x"]).well();
+    assert!(!home.path("project/made").exists());
+    let result = &results(server.requests().last().unwrap())[0];
+    assert!(result.contains("killed by its timeout (1s)"), "{result}");
+}
+
+#[test]
+fn a_forbidden_prompt_is_answered_with_the_reason() {
+    let server = ModelServer::start(vec![Reply::new().text("never")]);
+    let home = home(&server, &hook("UserPromptSubmit", "echo 'not today' >&2; exit 2", ""));
+    let ran = home.run(&["--print", "--output-format", "stream-json", "-p", "x"]);
+    let records = ran.well().records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0]["role"], "assistant");
+    assert!(records[0]["content"].to_string().contains("not today"), "{records:?}");
+    assert!(server.requests().is_empty());
+}

@@ -74,3 +74,61 @@ fn a_whole_run_is_heard() {
     drop(home.run(&["--quiet", "--session", id, "-p", "again"]));
     assert_eq!(of(&home, "SessionStart")[1], json!({"source": "resume"}));
 }
+
+/// A call through `mcp_call` is one of the server's tool: it is heard and stopped by its own name,
+/// however short the model wrote it.
+#[test]
+fn a_call_of_a_server_s_tool_is_heard_by_its_own_name() {
+    use crate::mcp::server::Script;
+    let server = ModelServer::start(vec![
+        Reply::new()
+            .tool_call("a", "mcp_call", r#"{"name":"echo","arguments":{"text":"hi"}}"#)
+            .tool_call("b", "mcp_call", r#"{"name":"count"}"#),
+        Reply::new().text("done"),
+    ]);
+    let guard = super::world::hook(
+        "PreToolUse",
+        "echo 'no counting' >&2; exit 2",
+        "matcher = '^mcp__good__count$'",
+    );
+    let home = home(&server, &(listener("PreToolUse", "") + &guard));
+    let servers = json!({"mcpServers": {"good": Script::new().entry()}});
+    home.write("share/mcp.json", servers.to_string());
+    home.run(&["--quiet", "-p", "x"]).well();
+    let mut heard = of(&home, "PreToolUse");
+    heard.sort_by_key(|line| line["tool_call_id"].to_string());
+    assert_eq!(
+        heard,
+        [
+            json!({"tool_name": "mcp__good__echo", "tool_input": {"text": "hi"}, "tool_call_id": "a"}),
+            json!({"tool_name": "mcp__good__count", "tool_input": {}, "tool_call_id": "b"}),
+        ]
+    );
+    let body = server.requests().last().unwrap().raw.clone();
+    assert!(body.contains("no counting"), "{body}");
+}
+
+#[test]
+fn a_hook_of_kimi_code_hears_kimi_code_s_names() {
+    let server = ModelServer::start(vec![
+        Reply::new()
+            .tool_call("a", "Shell", r#"{"command":"true"}"#)
+            .tool_call("b", "ReadFile", r#"{"path":"x"}"#)
+            .tool_call("c", "Glob", r#"{"pattern":"*"}"#),
+        Reply::new().text("done"),
+    ]);
+    let home = home(&server, &listener("PreToolUse", "^(Bash|Read|Write|Edit)$"));
+    home.run(&["--quiet", "-p", "x"]).well();
+    let mut heard = of(&home, "PreToolUse");
+    heard.sort_by_key(|line| line["tool_call_id"].to_string());
+    let names: Vec<&str> = heard.iter().map(|line| line["tool_name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Bash", "Read"]);
+}
+
+#[test]
+fn a_matcher_that_is_none_is_told_at_the_start() {
+    let server = ModelServer::start(vec![Reply::new().text("done")]);
+    let home = home(&server, &listener("PreToolUse", "*"));
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert!(ran.well().err.contains("hooks[0].matcher: \"*\" is no regular expression"), "{ran:?}");
+}

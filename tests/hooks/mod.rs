@@ -2,4 +2,7 @@
 
 mod forbids;
 mod hears;
+mod plugins;
+mod screen;
+mod session;
 mod world;

@@ -1,10 +1,15 @@
 //! The configured hooks, with their matchers ready.
 
+use std::sync::Arc;
+
 use regex_automata::meta::Regex;
 
 use super::occasion::Subject;
 use crate::config::Hook;
 use crate::customize::agent_file::tool_names::code_names;
+
+/// Steps back that the search for a matcher may take.
+const MAX_RETRIES: u32 = 100_000;
 
 /// The hooks of a configuration. One value serves every session of the process.
 #[derive(Debug, Default)]
@@ -64,6 +69,8 @@ impl Rule {
 pub(super) enum Matcher {
     All,
     Search(Box<Regex>),
+    /// One that looks ahead or behind, as Python and JavaScript allow it.
+    Backtrack(Arc<onig::Regex>),
     /// No regular expression, for this reason.
     Broken(String),
 }
@@ -74,25 +81,45 @@ impl Matcher {
         if pattern.is_empty() {
             return Self::All;
         }
-        match Regex::new(pattern) {
-            Ok(regex) => Self::Search(Box::new(regex)),
-            Err(error) => {
-                let reason = match error.syntax_error() {
-                    Some(error) => error.to_string(),
-                    None => error.to_string(),
-                };
-                // The last line says what is wrong; those before it draw the place.
-                let reason = reason.lines().last().unwrap_or_default();
-                Self::Broken(reason.trim_start_matches("error: ").to_owned())
-            }
+        let error = match Regex::new(pattern) {
+            Ok(regex) => return Self::Search(Box::new(regex)),
+            Err(error) => error,
+        };
+        let options = onig::RegexOptions::REGEX_OPTION_NONE;
+        if let Ok(regex) = onig::Regex::with_options(pattern, options, onig::Syntax::python()) {
+            return Self::Backtrack(Arc::new(regex));
+        }
+        let reason = match error.syntax_error() {
+            Some(error) => error.to_string(),
+            None => error.to_string(),
+        };
+        // The last line says what is wrong; those before it draw the place.
+        let reason = reason.lines().last().unwrap_or_default();
+        Self::Broken(reason.trim_start_matches("error: ").to_owned())
+    }
+
+    /// Whether it is found in one of the subject's names: a tool has two, ours and kimi-code's. One
+    /// that looks around says what it does not want, mostly, and not having the other name is no
+    /// reason to want it.
+    pub fn fits(&self, subject: &Subject) -> bool {
+        match self {
+            Self::Backtrack(_) => self.finds(&subject.target),
+            _ => subject.names().any(|name| self.finds(name)),
         }
     }
 
-    /// Whether it is found in one of the subject's names: a tool has two, ours and kimi-code's.
-    pub fn fits(&self, subject: &Subject) -> bool {
+    fn finds(&self, name: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Search(regex) => subject.names().any(|name| regex.is_match(name)),
+            Self::Search(regex) => regex.is_match(name),
+            Self::Backtrack(regex) => {
+                let mut bounds = onig::MatchParam::default();
+                bounds.set_retry_limit_in_match(MAX_RETRIES);
+                let none = onig::SearchOptions::SEARCH_OPTION_NONE;
+                let found = regex.search_with_param(name, 0, name.len(), none, None, bounds);
+                // What takes too long to find out is taken as found: a guard is asked once too often.
+                found.map_or(true, |at| at.is_some())
+            }
             Self::Broken(_) => false,
         }
     }
@@ -101,8 +128,8 @@ impl Matcher {
     /// behind it then looks for such names in what it is given: called by ours, it would take no tool
     /// for the one that it is there to stop.
     fn speaks_code(&self) -> bool {
-        let Self::Search(regex) = self else { return false };
-        code_names().any(|(code, ours)| regex.is_match(code) && !regex.is_match(ours))
+        matches!(self, Self::Search(_))
+            && code_names().any(|(code, ours)| self.finds(code) && !self.finds(ours))
     }
 }
 
@@ -133,6 +160,9 @@ mod tests {
             ("(?i)shell", "Shell", true),
             ("mcp__gh__.*", "mcp__gh__push", true),
             ("Shell", "mcp__x__y", false),
+            ("^(?!ReadFile|Glob)", "WriteFile", true),
+            ("^(?!ReadFile|Glob)", "ReadFile", false),
+            (r"(.)\1", "Shell", true),
             // As kimi-code names them.
             ("^Bash$", "Shell", true),
             ("^(Bash|Write|Edit)$", "StrReplaceFile", true),
@@ -156,8 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn a_search_that_does_not_end_asks_the_hook() {
+        let endless = format!("{}!", "a".repeat(200));
+        assert!(wants(r"^(?=(a|a|aa)+$)b", &endless));
+    }
+
+    #[test]
     fn a_broken_matcher_is_told_and_fits_nothing_unless_it_fails_closed() {
-        for broken in ["*", "(", "[a", "(?=x)y"] {
+        for broken in ["*", "(", "[a", "(?=x"] {
             let set = HookSet::new(&[hook(broken, false), hook(broken, true)]);
             let wants: Vec<bool> =
                 set.rules.iter().map(|rule| rule.wants(&Subject::tool("Shell"))).collect();

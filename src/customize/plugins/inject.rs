@@ -62,9 +62,7 @@ impl Secrets {
         }
         let mut document = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).map_err(|error| told(&error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Value::Object(Map::new())
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Value::Object(Map::new()),
             Err(error) => return Err(told(&error)),
         };
         let before = document.clone();
@@ -145,7 +143,8 @@ mod tests {
     #[test]
     fn variables_have_the_names_of_their_targets() {
         let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let expected: Vec<_> = [("URL", "http://h"), ("auth.key", "sk")].iter().map(named).collect();
+        let expected: Vec<_> =
+            [("URL", "http://h"), ("auth.key", "sk")].iter().map(named).collect();
         assert_eq!(secrets().variables(&manifest(None)), expected);
         assert!(Secrets::default().variables(&manifest(None)).is_empty());
     }

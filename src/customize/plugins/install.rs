@@ -13,8 +13,8 @@ use super::inject::Secrets;
 use super::manifest::{FILE, Manifest};
 use super::source::Source;
 use super::unpack::{self, BOUNDS};
-use crate::platform::process::{self, End};
 use crate::platform::Env;
+use crate::platform::process::{self, End};
 use crate::platform::tls::install_tls;
 use crate::store::write_atomic;
 
@@ -148,9 +148,9 @@ async fn download(url: Url, dir: &Path) -> Result<fs::File, String> {
     let mut file = tempfile::tempfile_in(dir).map_err(|error| error.to_string())?;
     let mut left = MAX_ARCHIVE;
     while let Some(piece) = answer.chunk().await.map_err(told)? {
-        left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
-            format!("the archive is larger than {} MB", MAX_ARCHIVE >> 20)
-        })?;
+        left = left
+            .checked_sub(piece.len() as u64)
+            .ok_or_else(|| format!("the archive is larger than {} MB", MAX_ARCHIVE >> 20))?;
         file.write_all(&piece).map_err(|error| error.to_string())?;
     }
     file.rewind().map_err(|error| error.to_string())?;

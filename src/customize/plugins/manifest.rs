@@ -101,7 +101,10 @@ impl Manifest {
                 return Err(format!("the tool {:?} has no command", tool.name));
             }
             if tool.command.iter().any(|word| word.contains('\0')) {
-                return Err(format!("the command of the tool {:?} has a null character", tool.name));
+                return Err(format!(
+                    "the command of the tool {:?} has a null character",
+                    tool.name
+                ));
             }
             if !tool.parameters.is_object() {
                 return Err(format!("the parameters of the tool {:?} are no schema", tool.name));
@@ -173,7 +176,10 @@ mod tests {
             (r#"{"name": "a", "version": "1", "config_file": "/etc/x"}"#, "config_file"),
             (r#"{"name": "a", "version": "1", "inject": {"K": "password"}}"#, "password"),
             (r#"{"name": "a", "version": "1", "inject": {"A=B": "api_key"}}"#, "no name"),
-            (r#"{"name": "a", "version": "1", "tools": [{"name": "t", "command": []}]}"#, "command"),
+            (
+                r#"{"name": "a", "version": "1", "tools": [{"name": "t", "command": []}]}"#,
+                "command",
+            ),
             (
                 r#"{"name": "a", "version": "1", "tools": [{"name": "t", "command": ["x"], "parameters": 1}]}"#,
                 "no schema",

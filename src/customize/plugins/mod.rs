@@ -63,7 +63,11 @@ pub fn remove(plugins: &Path, name: &str) -> std::io::Result<bool> {
     let dir = plugins.join(name);
     let Ok(found) = fs::symlink_metadata(&dir) else { return Ok(false) };
     // A link is somebody's own directory.
-    if found.is_symlink() { fs::remove_file(&dir)? } else { fs::remove_dir_all(&dir)? }
+    if found.is_symlink() {
+        fs::remove_file(&dir)?
+    } else {
+        fs::remove_dir_all(&dir)?
+    }
     Ok(true)
 }
 

@@ -61,7 +61,11 @@ impl Left {
 }
 
 /// Unpacks an archive. Links in it are refused.
-pub(super) fn unzip(archive: impl Read + Seek, to: &Path, bounds: Bounds) -> Result<(), UnpackError> {
+pub(super) fn unzip(
+    archive: impl Read + Seek,
+    to: &Path,
+    bounds: Bounds,
+) -> Result<(), UnpackError> {
     let mut archive = ZipArchive::new(archive)?;
     let mut left = Left::new(bounds);
     for at in 0..archive.len() {
@@ -162,7 +166,10 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    fn unpacked(archive: Cursor<Vec<u8>>, bounds: Bounds) -> Result<tempfile::TempDir, UnpackError> {
+    fn unpacked(
+        archive: Cursor<Vec<u8>>,
+        bounds: Bounds,
+    ) -> Result<tempfile::TempDir, UnpackError> {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("in")).unwrap();
         unzip(archive, &dir.path().join("in"), bounds).map(|()| dir)

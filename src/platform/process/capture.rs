@@ -195,16 +195,19 @@ mod tests {
     #[tokio::test]
     async fn a_timeout_takes_everything_down() {
         let dir = tempfile::tempdir().unwrap();
-        let alive = dir.path().join("alive");
-        std::fs::write(&alive, "").unwrap();
-        // The grandchild ignores the polite signal, and would remove the file after its sleep.
-        let line =
-            format!("(trap '' TERM; sleep 2; sleep 2; rm -f '{}') & sleep 60", alive.display());
-        let ran = run(&line, b"", Duration::from_millis(300), 1000).await;
+        let fifo = dir.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let path = fifo.clone();
+        // It ends when nobody has the other end any more.
+        let reader = std::thread::spawn(move || std::fs::read_to_string(path).unwrap());
+        // The grandchild ignores the polite signal.
+        let line = format!(
+            "(trap '' TERM; exec 9>'{}'; echo up >&9; while :; do sleep 1; done) & sleep 60",
+            fifo.display()
+        );
+        let ran = run(&line, b"", Duration::from_secs(1), 1000).await;
         assert_eq!(ran.end, End::TimedOut);
-        // Nobody of the group is left to hold the pipes: that was the end of both.
-        tokio::time::sleep(Duration::from_secs(4)).await;
-        assert!(alive.exists());
+        assert_eq!(reader.join().unwrap(), "up\n");
     }
 
     #[tokio::test]

@@ -32,12 +32,12 @@ impl App {
             let heading = format!("{event} · {count} hook{}", if count == 1 { "" } else { "s" });
             lines.push(Line::from(Span::styled(heading, self.theme.style(Tone::Heading))));
             for hook in hooks {
-                let row = Line::from(vec![
-                    Span::raw("  "),
-                    Span::raw(clean_line(&hook.source)),
-                    Span::styled(detail(hook), self.theme.style(Tone::Dim)),
-                ]);
-                lines.extend(wrap_line(&row, columns, 4.min(columns / 2)));
+                let dim = self.theme.style(Tone::Dim);
+                let command = Span::raw(format!("  {}", clean_line(&hook.source)));
+                let detail = Span::styled(format!("    {}", detail(hook)), dim);
+                for row in [command, detail] {
+                    lines.extend(wrap_line(&Line::from(row), columns, 4.min(columns / 2)));
+                }
             }
         }
         self.open_pane(Pane::other(Pager::new("Hooks", lines)))
@@ -58,7 +58,7 @@ fn by_event(view: &[HookView]) -> Vec<(&'static str, Vec<&HookView>)> {
 }
 
 fn detail(hook: &HookView) -> String {
-    let mut detail = String::new();
+    let mut detail = clean_line(hook.last.as_deref().unwrap_or("not run yet")).into_owned();
     if !hook.matcher.is_empty() {
         let _ = write!(detail, " · for {}", clean_line(&hook.matcher));
     }
@@ -68,7 +68,5 @@ fn detail(hook: &HookView) -> String {
     if hook.fail_closed {
         detail.push_str(" · fails closed");
     }
-    let last = hook.last.as_deref().unwrap_or("not run yet");
-    let _ = write!(detail, " · {}", clean_line(last));
     detail
 }
