@@ -58,7 +58,7 @@ fn by_event(view: &[HookView]) -> Vec<(&'static str, Vec<&HookView>)> {
 }
 
 fn detail(hook: &HookView) -> String {
-    let mut detail = clean_line(hook.last.as_deref().unwrap_or("not run yet")).into_owned();
+    let mut detail = clean_line(hook.last.as_deref().unwrap_or("not run yet"));
     if !hook.matcher.is_empty() {
         let _ = write!(detail, " · for {}", clean_line(&hook.matcher));
     }
