@@ -121,8 +121,7 @@ impl Host {
         let secrets = plugins::Secrets::of(self.config(), &self.env);
         let plugins_dir = self.store.share().plugins_dir();
         let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
-        warnings.extend(left_out);
-        let handle = SessionHandle::open(SessionOptions {
+        let mut handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
@@ -140,6 +139,7 @@ impl Host {
             lock: SessionLock::take(&session)?,
             session,
         })?;
+        handle.warnings.extend(left_out);
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }

@@ -1,12 +1,12 @@
 //! `plugin.json`: what a plugin is called, what it brings, what it wants to know.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read as _;
 use std::path::{Component, Path};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::store::read_regular;
 
 /// The file's name.
 pub const FILE: &str = "plugin.json";
@@ -64,13 +64,9 @@ impl Manifest {
     pub fn read(dir: &Path) -> Result<Self, String> {
         let path = dir.join(FILE);
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let file = fs::File::open(&path).map_err(|error| told(&error))?;
-        let mut text = String::new();
-        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| told(&error))?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(told(&"it is larger than a megabyte"));
-        }
-        let manifest: Self = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        let bytes = read_regular(&path, MAX_BYTES).map_err(|error| told(&error))?;
+        let bytes = bytes.ok_or_else(|| told(&"there is no such file"))?;
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|error| told(&error))?;
         manifest.check().map_err(|error| told(&error))?;
         Ok(manifest)
     }
@@ -144,7 +140,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Manifest, String> {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FILE), text).unwrap();
+        std::fs::write(dir.path().join(FILE), text).unwrap();
         Manifest::read(dir.path())
     }
 
