@@ -19,7 +19,7 @@
 //! | [`tools`] | one file per tool, output limits, the path guard |
 //! | [`permission`] | rules, commands taken apart, what a call may change |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
-//! | [`customize`] | what the user's files add: agent files, AGENTS.md |
+//! | [`customize`] | what the user's files add: agent files, AGENTS.md, hooks, plugins |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
 //! | [`platform`] | clock, environment, processes, clipboard |
 //! | [`front`] | the equal front ends: the terminal screen and print mode |

@@ -42,9 +42,10 @@ fn the_help_is_this() {
     Usage: kimi [OPTIONS] [COMMAND] [ARGS]...
 
     Commands:
-      info  Print versions of the program and its protocols
-      ctl   See what the instances that run do, and drive them
-      mcp   Add, list, remove and test MCP servers
+      info    Print versions of the program and its protocols
+      ctl     See what the instances that run do, and drive them
+      mcp     Add, list, remove and test MCP servers
+      plugin  Install, list and remove plugins
 
     One-shot use:
       -p, --prompt <TEXT>           Ask TEXT. On a terminal it becomes the first

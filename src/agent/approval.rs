@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
 use crate::permission::{Call, Judgment, Rule, Rules, Site};
 use crate::platform::Env;
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, Question, QuestionRequest,
+    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
     QuestionResponse, Request, Response, Verdict,
 };
 use crate::tools::{ApprovalAsk, ApprovalVerdict, QuestionOutcome};
@@ -84,11 +85,14 @@ impl Permissions {
         }
     }
 }
+/// What a rejected call says when a hook that rejected it gave no reason.
+const NO_REASON: &str = "A hook does not allow this.";
 
 /// Asks a person through the hub and waits for the answer, for as long as it takes.
 pub struct ApprovalDesk {
     env: Env,
     hub: Arc<Hub>,
+    hooks: Arc<Hooks>,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
     on_change: OnChange,
@@ -116,6 +120,7 @@ impl ApprovalDesk {
     pub fn new(
         env: Env,
         hub: Arc<Hub>,
+        hooks: Arc<Hooks>,
         modes: Modes,
         permissions: Permissions,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
@@ -123,6 +128,7 @@ impl ApprovalDesk {
         Self {
             env,
             hub,
+            hooks,
             state: Mutex::new(State {
                 modes,
                 permissions,
@@ -234,6 +240,22 @@ impl ApprovalDesk {
         let _ = pending.answer.send(verdict);
     }
 
+    /// What the hooks say before anybody is asked; `None` leaves it to the person.
+    async fn hooks_say(&self, ask: &ApprovalAsk) -> Option<ApprovalVerdict> {
+        if !self.hooks.has(HookEvent::PermissionRequest) {
+            return None;
+        }
+        let ApprovalAsk { sender, call_id, action, description, .. } = ask;
+        let occasion = Occasion::permission_request(sender, call_id, action, description);
+        match self.hooks.fire(occasion).await {
+            HookVerdict { block: Some(reason), .. } => {
+                let feedback = if reason.is_empty() { NO_REASON.to_owned() } else { reason };
+                Some(ApprovalVerdict::Rejected { feedback: Some(feedback) })
+            }
+            HookVerdict { allow, .. } => allow.then_some(ApprovalVerdict::Approved),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -261,6 +283,25 @@ fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
         || action.strip_prefix("mcp:").and_then(|rest| rest.split_once(':')).is_some_and(
             |(_, tool)| !tool.contains(':') && approved.contains(&format!("mcp:{tool}")),
         )
+}
+
+impl State {
+    /// What the rules say of a call that a person has to be asked about; the error is the verdict on
+    /// one that is decided.
+    fn undecided(&self, ask: &ApprovalAsk, call: &Call) -> Result<Judgment, ApprovalVerdict> {
+        let judgment = self.permissions.judge(call);
+        if let reason @ Some(_) = forbidden(&judgment, self.modes) {
+            return Err(ApprovalVerdict::Rejected { feedback: reason });
+        }
+        let open = matches!(judgment, Judgment::Open { .. });
+        if judgment == Judgment::Allow
+            || (open && self.modes.auto_approve())
+            || self.permissions.is_approved(call, &ask.action, &judgment)
+        {
+            return Err(ApprovalVerdict::Approved);
+        }
+        Ok(judgment)
+    }
 }
 
 /// Why a call must not go ahead, if so: a rule forbids it, or wants a person who is not there.
@@ -317,19 +358,19 @@ impl ApprovalDesk {
 
     /// Asks whether a call may go ahead, unless that is decided. Waits for as long as it takes.
     pub async fn approve_call(&self, ask: ApprovalAsk, call: Arc<Call>) -> ApprovalVerdict {
+        if let Err(verdict) = self.lock().undecided(&ask, &call) {
+            return verdict;
+        }
+        if let Some(verdict) = self.hooks_say(&ask).await {
+            return verdict;
+        }
         let answer = {
             let mut state = self.lock();
-            let judgment = state.permissions.judge(&call);
-            if let reason @ Some(_) = forbidden(&judgment, state.modes) {
-                return ApprovalVerdict::Rejected { feedback: reason };
-            }
-            let open = matches!(judgment, Judgment::Open { .. });
-            if judgment == Judgment::Allow
-                || (open && state.modes.auto_approve())
-                || state.permissions.is_approved(&call, &ask.action, &judgment)
-            {
-                return ApprovalVerdict::Approved;
-            }
+            // Something may have been approved meanwhile.
+            let judgment = match state.undecided(&ask, &call) {
+                Ok(judgment) => judgment,
+                Err(verdict) => return verdict,
+            };
             let mut display = ask.display;
             let keys = match (&call.subject, &judgment) {
                 (Subject::Command { text, script }, judgment) => {

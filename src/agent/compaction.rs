@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::trim::Reach;
 use super::core::{Core, Limits};
+use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
 use crate::store::StoreError;
@@ -75,7 +76,7 @@ impl AutoCompact {
         let target = limit / 5 * 3;
         let result = match trim_results(core, &llm, Reach::BeforeLastStep, target).await? {
             Some(_) => Ok(()),
-            None => run(core, None, cancel).await.map(drop),
+            None => run(core, Reason::Full, cancel).await.map(drop),
         };
         let left = core.context.lock().await.tokens();
         if left >= limit {
@@ -119,11 +120,37 @@ async fn trim_results(
     Ok(Some(after))
 }
 
+/// Why the conversation is compacted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason<'a> {
+    /// There is no room left.
+    Full,
+    /// The user asked for it, and said what to keep unless it is empty.
+    Asked { focus: &'a str },
+}
+
+impl<'a> Reason<'a> {
+    fn focus(self) -> Option<&'a str> {
+        match self {
+            Self::Asked { focus } if !focus.is_empty() => Some(focus),
+            _ => None,
+        }
+    }
+
+    fn trigger(self) -> CompactTrigger {
+        match (self, self.focus()) {
+            (Self::Full, _) => CompactTrigger::Auto,
+            (Self::Asked { .. }, None) => CompactTrigger::Manual,
+            (Self::Asked { .. }, Some(_)) => CompactTrigger::ManualWithPrompt,
+        }
+    }
+}
+
 /// Compacts now: a summary takes the place of all but the end. `None` when there is nothing to
 /// summarise.
 pub(super) async fn run(
     core: &Arc<Core>,
-    focus: Option<&str>,
+    reason: Reason<'_>,
     cancel: &CancellationToken,
 ) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
@@ -138,7 +165,14 @@ pub(super) async fn run(
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
-    let result = match summarise(core, &llm, &old, focus, cancel).await {
+    let result = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(CompactionError::Cancelled),
+        _ = core.hooks.fire(Occasion::pre_compact(reason.trigger(), before)) => {
+            summarise(core, &llm, &old, reason.focus(), cancel).await
+        }
+    };
+    let result = match result {
         Ok(summary) => {
             let begin = vec![ContentPart::text(SUMMARY_PREFACE), ContentPart::text(summary)];
             replace(core, &llm, begin, request, kept).await
@@ -146,6 +180,9 @@ pub(super) async fn run(
         Err(error) => Err(error),
     };
     core.hub.event(Event::CompactionEnd {});
+    if let Ok(after) = &result {
+        core.hooks.fire_later(Occasion::post_compact(reason.trigger(), *after));
+    }
     result.map(|after| Some(Compacted { before, after }))
 }
 

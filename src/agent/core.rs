@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
+use crate::customize::hooks::{Hooks, Occasion};
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
-use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tools::{Registry, TodoStore, Tool, Workspace};
 
@@ -43,6 +45,7 @@ pub(super) struct Core {
     pub env: Env,
     pub hub: Arc<Hub>,
     pub desk: Arc<ApprovalDesk>,
+    pub hooks: Arc<Hooks>,
     pub registry: Registry,
     /// What the model is told of the session's own tools: the same bytes in every request.
     pub specs: Vec<ToolSpec>,
@@ -50,6 +53,8 @@ pub(super) struct Core {
     pub dispatch: Option<Dispatch>,
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
+    /// The hooks that hear of the session's start, while they run.
+    started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     pub workspace: Arc<Workspace>,
     pub models: Arc<dyn ModelSource>,
     /// What the session has used up in this process.
@@ -73,6 +78,7 @@ impl Core {
         env: Env,
         hub: Arc<Hub>,
         desk: Arc<ApprovalDesk>,
+        hooks: Arc<Hooks>,
         registry: Registry,
         dispatch: Option<Dispatch>,
         workspace: Arc<Workspace>,
@@ -88,6 +94,8 @@ impl Core {
             env,
             hub,
             desk,
+            hooks,
+            started: tokio::sync::Mutex::default(),
             specs: registry.specs(),
             registry,
             dispatch,
@@ -102,6 +110,29 @@ impl Core {
             context: tokio::sync::Mutex::new(context),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
+        }
+    }
+
+    /// Tells the hooks that the session has begun. The first turn waits for them.
+    pub fn begin(&self, resumed: bool) {
+        if self.hooks.has(HookEvent::SessionStart) {
+            let hooks = Arc::clone(&self.hooks);
+            let work = tokio::spawn(async move {
+                hooks.fire(Occasion::session_start(resumed)).await;
+            });
+            if let Ok(mut started) = self.started.try_lock() {
+                *started = Some(AbortOnDropHandle::new(work));
+            }
+        }
+    }
+
+    /// Waits until the hooks know that the session has begun.
+    pub async fn begun(&self) {
+        let mut started = self.started.lock().await;
+        if let Some(work) = started.as_mut() {
+            // One that broke has nothing to wait for.
+            let _ = work.await;
+            *started = None;
         }
     }
 

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::gate::Gate;
+use super::guard::{self, Passed, Stopped};
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
@@ -123,7 +124,12 @@ async fn run_group(
             Work::Run { tool, arguments, .. } => {
                 let (core, cancel) = (turn.core, turn.cancel);
                 running.push(async move {
-                    (run_one(core, cancel, tool, arguments, &call.id).await, call, repeat)
+                    let ran = match guard::before(core, cancel, &call, &tool, arguments).await {
+                        Ok(passed) => run_one(core, cancel, tool, passed, &call.id).await,
+                        Err(Stopped::Answered(result)) => Ran::Done(*result),
+                        Err(Stopped::Cancelled) => Ran::NotStarted,
+                    };
+                    (ran, call, repeat)
                 });
             }
         }
@@ -134,6 +140,10 @@ async fn run_group(
             Ran::Done(result) => {
                 rejections.extend(result.rejected);
                 finish(turn, &call, repeat, result).await?;
+            }
+            Ran::NotStarted => {
+                cut_off = true;
+                answer_not_started(turn, std::slice::from_ref(&call)).await?;
             }
             // Clients hear no result for it (wire.md section 6); the model does.
             Ran::CutOff(output) => {
@@ -153,12 +163,32 @@ async fn run_group(
 /// How a call ended.
 enum Ran {
     Done(ToolReturn),
+    /// Cancelled before it began.
+    NotStarted,
     /// Cancelled, with the output it had until then.
     CutOff(ToolOutput),
 }
 
-/// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
+/// Runs one call and tells the hooks how it ended.
 async fn run_one(
+    core: &Arc<Core>,
+    cancel: &CancellationToken,
+    tool: Arc<dyn Tool>,
+    passed: Passed,
+    call_id: &str,
+) -> Ran {
+    let (used, arguments) = passed.split();
+    let ran = run_alone(core, cancel, tool, arguments, call_id).await;
+    match &ran {
+        Ran::Done(result) => guard::after(core, &used, Some(&result.value)),
+        Ran::CutOff(_) => guard::after(core, &used, None),
+        Ran::NotStarted => {}
+    }
+    ran
+}
+
+/// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
+async fn run_alone(
     core: &Arc<Core>,
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,

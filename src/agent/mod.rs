@@ -8,6 +8,7 @@
 //! | `turn` | one user input to its end: the loop over steps, steering |
 //! | `step` | one model request with its retries, then its calls |
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
+//! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `reminders` | what the model is told of modes |
@@ -29,6 +30,7 @@ mod context_report;
 mod core;
 mod dispatch;
 mod gate;
+mod guard;
 mod hub;
 mod listing;
 mod prompt;

@@ -14,6 +14,8 @@ const FLUSH_AFTER_S: f64 = 1.0;
 pub struct Recorder {
     log: WireLog,
     pending: Option<Pending>,
+    /// Turns that run, one inside the other.
+    turns: usize,
     /// Set after the first failed write, so that a full disk is told once.
     failed: bool,
 }
@@ -32,7 +34,7 @@ enum Piece {
 impl Recorder {
     /// A recorder that appends to `log`.
     pub fn new(log: WireLog) -> Self {
-        Self { log, pending: None, failed: false }
+        Self { log, pending: None, turns: 0, failed: false }
     }
 
     /// Records one message at `now` (Unix seconds).
@@ -53,6 +55,13 @@ impl Recorder {
 
     fn event(&mut self, now: f64, event: &Event) {
         match event {
+            Event::TurnBegin { .. } => self.turns += 1,
+            Event::TurnEnd {} => self.turns = self.turns.saturating_sub(1),
+            _ => {}
+        }
+        match event {
+            // A session in which nothing was said has no record, whoever hears of its start and end.
+            Event::HookTriggered { .. } | Event::HookResolved { .. } if self.turns == 0 => {}
             Event::ContentPart(ContentPart::Text { text }) => self.text(now, text),
             Event::ContentPart(ContentPart::Think { think, encrypted: None }) => {
                 self.think(now, think);

@@ -16,6 +16,7 @@ use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::recorder::Recorder;
 use super::{slash, turn};
+use crate::customize::hooks::{self, HookSet, Hooks, Place};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
@@ -46,6 +47,8 @@ pub struct SessionOptions {
     pub registry: Registry,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
+    /// The hooks of the configuration.
+    pub hooks: Arc<HookSet>,
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
@@ -95,6 +98,7 @@ impl SessionHandle {
             models,
             registry,
             dispatch,
+            hooks,
             limits,
             afk_reminder,
             modes,
@@ -120,9 +124,19 @@ impl SessionHandle {
             ContextLog::open_shared(&path)?
         };
         warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
+        let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
+        let hooks = {
+            let place = Place {
+                env: env.clone(),
+                session_id: session.id.clone(),
+                work_dir: workspace.work_dir.clone(),
+            };
+            let hub = Arc::clone(&hub);
+            Arc::new(Hooks::new(hooks, place, move |event| hub.event(event)))
+        };
         let modes = Modes {
             yolo: modes.yolo || state.approval.yolo,
             afk: modes.afk || state.approval.afk,
@@ -135,6 +149,7 @@ impl SessionHandle {
             Arc::new(ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
+                Arc::clone(&hooks),
                 modes,
                 Permissions::new(
                     rules,
@@ -152,6 +167,7 @@ impl SessionHandle {
             env,
             hub,
             desk,
+            hooks,
             registry,
             dispatch,
             workspace,
@@ -163,6 +179,7 @@ impl SessionHandle {
             context,
             llm,
         ));
+        core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
         let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };
@@ -196,6 +213,11 @@ impl SessionHandle {
         &self.core.session
     }
 
+    /// The hooks, for clients that subscribe and for lists.
+    pub fn hooks(&self) -> &Arc<Hooks> {
+        &self.core.hooks
+    }
+
     /// The MCP servers, if there may be any.
     pub fn servers(&self) -> Option<Arc<Servers>> {
         self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
@@ -225,7 +247,11 @@ impl SessionHandle {
     /// Ends the session: cancels what runs, writes what is pending. Returns when all is on disk.
     pub async fn shutdown(mut self) {
         self.submit(Op::Shutdown);
-        if tokio::time::timeout(SHUTDOWN_GRACE * 2, &mut self.task).await.is_err() {
+        let mut grace = SHUTDOWN_GRACE * 2;
+        if self.core.hooks.ends_slowly() {
+            grace += hooks::END_GRACE;
+        }
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             self.task.abort();
         }
         self.core.hub.close();
@@ -274,6 +300,7 @@ impl Actor {
                 }
             }
         }
+        self.core.hooks.end().await;
         self.core.hub.close();
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::approval::Modes;
-use super::compaction::{self, CompactionError};
+use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::prompts::{self, Ran};
@@ -162,8 +162,7 @@ async fn compact(
     focus: &str,
     cancel: &CancellationToken,
 ) -> Result<String, Outcome> {
-    let focus = Some(focus).filter(|focus| !focus.is_empty());
-    match compaction::run(core, focus, cancel).await {
+    match compaction::run(core, Reason::Asked { focus }, cancel).await {
         Ok(Some(done)) => Ok(format!(
             "The context has been compacted: about {}k tokens before, {}k after.",
             done.before.div_ceil(1000),

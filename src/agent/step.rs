@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::compaction::{self, CompactionError};
+use super::compaction::{self, CompactionError, Reason};
 use super::dispatch;
 use super::servers::offered;
 use super::turn::{Turn, store_failure};
@@ -88,7 +88,7 @@ async fn request(
         };
         if error.context_overflow() && !compacted {
             compacted = true;
-            match compaction::run(turn.core, None, turn.cancel).await {
+            match compaction::run(turn.core, Reason::Full, turn.cancel).await {
                 Ok(Some(_)) => continue,
                 Err(CompactionError::Cancelled) => return Err(StepError::Cancelled),
                 // Nothing to leave out: the refusal stands.
@@ -103,6 +103,7 @@ async fn request(
         failed_attempts += 1;
         let jitter = turn.core.env.clock.jitter();
         let Some(wait) = policy.wait_before(failed_attempts, &error, jitter) else {
+            turn.error_class = Some(error.class());
             return Err(StepError::Failed(provider_failure(llm, &error)));
         };
         turn.core.hub.event(Event::StepRetry {

@@ -13,8 +13,11 @@ use super::resources;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
+use crate::customize::hooks::Occasion;
 use crate::llm::{Llm, Message};
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, ToolOutput, UserInput};
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, Outcome, StopReason, ToolOutput, UserInput,
+};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -23,6 +26,8 @@ pub(super) struct Turn<'a> {
     pub cancel: &'a CancellationToken,
     pub repeats: RepeatGuard,
     pub auto_compact: AutoCompact,
+    /// What the model's last error is called, for hooks.
+    pub error_class: Option<&'static str>,
 }
 
 /// Runs a turn within the time that is left for it.
@@ -57,8 +62,48 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
 async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
+    let outcome = match submitted(core, &input.text(), cancel).await {
+        Ok(()) => {
+            let outcome = run_submitted(core, input, cancel).await;
+            stopping(core, outcome, cancel).await
+        }
+        Err(outcome) => outcome,
+    };
+    core.desk.cancel_all();
+    loading.end();
+    core.hub.event(Event::TurnEnd {});
+    outcome
+}
+
+/// Lets the hooks see what the user has sent. One that forbids it ends the turn with its reason as the
+/// answer; nothing enters the conversation.
+async fn submitted(
+    core: &Arc<Core>,
+    prompt: &str,
+    cancel: &CancellationToken,
+) -> Result<(), Outcome> {
+    let asked = async {
+        core.begun().await;
+        core.hooks.fire(Occasion::user_prompt_submit(prompt)).await
+    };
+    let verdict = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(Outcome::Cancelled),
+        verdict = asked => verdict,
+    };
+    let Some(reason) = verdict.block else { return Ok(()) };
+    let reason = match reason.is_empty() {
+        true => "A hook does not allow this prompt.".to_owned(),
+        false => reason,
+    };
+    core.hub.event(Event::ContentPart(ContentPart::text(reason)));
+    Err(Outcome::Finished { stop: StopReason::Command })
+}
+
+/// Runs a command or the model.
+async fn run_submitted(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     let text = input.text();
-    let outcome = match slash::parse(&text) {
+    match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
         None => {
             let input = resources::attached(core, input, cancel).await;
@@ -68,9 +113,32 @@ async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
             }
             outcome
         }
+    }
+}
+
+/// Lets the hooks see that the turn is about to end well. One that forbids it makes its reason the
+/// input of one more turn, and no other one (agent-loop.md section 1).
+async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken) -> Outcome {
+    let asked = async |active| {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            verdict = core.hooks.fire(Occasion::stop(active)) => verdict.block,
+        }
     };
-    core.desk.cancel_all();
-    loading.end();
+    if !matches!(outcome, Outcome::Finished { .. }) {
+        return outcome;
+    }
+    let Some(reason) = asked(false).await.filter(|reason| !reason.is_empty()) else {
+        return outcome;
+    };
+    let input = UserInput::from(reason.as_str());
+    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let outcome = run_plain(core, input, cancel).await;
+    if matches!(outcome, Outcome::Finished { .. }) {
+        // It may look on; another turn is not to be had.
+        asked(true).await;
+    }
     core.hub.event(Event::TurnEnd {});
     outcome
 }
@@ -86,6 +154,7 @@ pub(super) async fn run_plain(
         cancel,
         repeats: RepeatGuard::default(),
         auto_compact: AutoCompact::default(),
+        error_class: None,
     };
     turn.run(input).await
 }
@@ -129,6 +198,9 @@ impl Turn<'_> {
                 return Outcome::BudgetSpent(spent);
             }
             if n == limit {
+                let message = format!("The limit of {limit} steps was reached.");
+                let failure = Occasion::stop_failure("MaxStepsReached", &message);
+                self.core.hooks.fire_later(failure);
                 return Outcome::MaxStepsReached { steps: limit };
             }
             n += 1;
@@ -137,7 +209,7 @@ impl Turn<'_> {
                 // The request may still fit; if it does not, the provider says so.
                 warn!(%error, "automatic compaction failed");
             }
-            let end = match self.prepare().await {
+            let end = match self.before_step().await {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
             };
@@ -162,15 +234,30 @@ impl Turn<'_> {
                 }
                 Err(StepError::Failed(failure)) => {
                     self.core.hub.event(Event::StepInterrupted {});
+                    let class = self.error_class.unwrap_or_else(|| class_of(&failure.kind));
+                    let occasion = Occasion::stop_failure(class, &failure.message);
+                    self.core.hooks.fire_later(occasion);
                     return Outcome::Failed(failure);
                 }
             }
         }
     }
 
-    /// What belongs before a request.
-    async fn prepare(&self) -> Result<(), StoreError> {
-        self.core.context.lock().await.checkpoint()?;
+    /// Marks the place, and gives the model what hooks had to tell it since its last request.
+    async fn before_step(&self) -> Result<(), StoreError> {
+        let mut context = self.core.context.lock().await;
+        context.checkpoint()?;
+        let told = self.core.hooks.take_contexts();
+        if told.is_empty() {
+            drop(context);
+            return reminders::add_due(self.core).await;
+        }
+        let told: Vec<String> = told
+            .iter()
+            .map(|text| format!("<system-reminder>A hook says: {text}</system-reminder>"))
+            .collect();
+        context.push(Message::user_text(told.join("\n")))?;
+        drop(context);
         reminders::add_due(self.core).await
     }
 
@@ -205,6 +292,17 @@ impl Turn<'_> {
         if let Err(error) = self.core.context.lock().await.push(note) {
             warn!(%error, "the interruption could not be stored");
         }
+    }
+}
+
+/// What kimi-cli calls such a failure.
+fn class_of(kind: &FailureKind) -> &'static str {
+    match kind {
+        FailureKind::LlmNotSet => "LLMNotSet",
+        FailureKind::LlmNotSupported => "LLMNotSupported",
+        FailureKind::Provider { status: Some(_), .. } => "APIStatusError",
+        FailureKind::Provider { status: None, .. } => "ChatProviderError",
+        FailureKind::Internal => "RuntimeError",
     }
 }
 

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::ctl::{CtlCommand, EXIT_STATUS};
+use super::plugin::PluginCommand;
 use super::servers::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
@@ -231,6 +232,12 @@ pub enum Command {
     Mcp {
         #[command(subcommand)]
         command: McpCommand,
+    },
+    /// Install, list and remove plugins.
+    #[command(override_usage = "kimi plugin COMMAND [ARGS]...", subcommand_required = true)]
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
     },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]

@@ -9,6 +9,7 @@ use super::{
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::Agent;
+use crate::customize::hooks::HookSet;
 use crate::front::ending::resume_hint;
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
@@ -74,6 +75,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
         AgentChoice::File(file) => Agent::load(file)?,
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
+    let hooks = HookSet::new(&loaded.config.hooks);
+    loaded.warnings.extend(hooks.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
     let servers = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
@@ -95,6 +98,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             budget: launch.budget,
             agent: Some(Arc::new(agent)),
             mcp: Some(Arc::new(servers)),
+            hooks: Arc::new(hooks),
             tour: matches!(launch.front, Front::Tui { .. }),
         }),
     })

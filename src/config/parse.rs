@@ -6,10 +6,10 @@ use crate::permission::{Decision, Rule, Rules};
 
 use super::fields::{Fields, Problem};
 use super::schema::{
-    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
-    Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
+    Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
+    OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
-use crate::protocol::Prices;
+use crate::protocol::{HookEvent, Prices};
 
 /// US dollars per million tokens that no model costs.
 const MAX_PRICE: f64 = 1_000_000.0;
@@ -264,18 +264,19 @@ fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
-        if !HOOK_EVENTS.contains(&event.as_str()) {
+        let Some(event) = HookEvent::from_name(&event) else {
             warnings.push(format!(
                 "{}: there is no event {event:?}, so this hook never runs",
                 fields.name("event")
             ));
             continue;
-        }
+        };
         hooks.push(Hook {
             event,
             command: fields.required("command")?,
             matcher: fields.text("matcher")?.unwrap_or_default(),
             timeout: fields.int("timeout", 30, 1, 600)?.unsigned_abs(),
+            fail_closed: fields.bool("fail_closed", false)?,
         });
     }
     Ok(hooks)

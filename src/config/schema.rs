@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::permission::Rules;
-use crate::protocol::Prices;
+use crate::protocol::{HookEvent, Prices};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,33 +240,18 @@ pub enum McpMode {
     Direct,
 }
 
-/// What a hook can wait for.
-pub const HOOK_EVENTS: [&str; 13] = [
-    "PreToolUse",
-    "PostToolUse",
-    "PostToolUseFailure",
-    "UserPromptSubmit",
-    "Stop",
-    "StopFailure",
-    "SessionStart",
-    "SessionEnd",
-    "SubagentStart",
-    "SubagentStop",
-    "PreCompact",
-    "PostCompact",
-    "Notification",
-];
-
 /// `[[hooks]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// One of [`HOOK_EVENTS`].
-    pub event: String,
+    pub event: HookEvent,
     pub command: String,
     /// A regular expression searched for; empty matches everything.
     pub matcher: String,
     /// Seconds, 1 to 600.
     pub timeout: u64,
+    /// Ours: a hook that has nothing to say, because it failed, was killed by its timeout or wrote
+    /// what is no answer, forbids instead of allowing.
+    pub fail_closed: bool,
 }
 
 /// `[tui]`, our own table.

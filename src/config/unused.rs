@@ -2,16 +2,7 @@
 
 use super::{Background, Config, LoopControl, Notifications};
 
-/// Hooks that can forbid what the agent is about to do.
-const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
-
 impl Config {
-    /// The event of a hook that may be there to forbid something; hooks are not run.
-    pub fn guard(&self) -> Option<&str> {
-        let mut events = self.hooks.iter().map(|hook| hook.event.as_str());
-        events.find(|event| GUARDS.contains(event))
-    }
-
     /// One line about the keys that are set and have no effect, if there are any.
     pub fn unused_warning(&self) -> Option<String> {
         let keys = self.unused_keys();
@@ -29,7 +20,6 @@ impl Config {
         let fallback = Self::default();
         let ralph = LoopControl::default().max_ralph_iterations;
         [
-            ("hooks", !self.hooks.is_empty()),
             ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
             (
                 "skip_afk_prompt_injection",
@@ -76,20 +66,12 @@ mod tests {
         .unwrap();
         assert_eq!(
             warning,
-            "Set in the configuration, but have no effect in this version: hooks, \
+            "Set in the configuration, but have no effect in this version: \
              default_plan_mode, extra_skill_dirs, background"
         );
         let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
         assert!(one.ends_with("has no effect in this version: background"), "{one}");
         // Orchestrators raise it in everybody's file.
         assert_eq!(config("[mcp.client]\ntool_call_timeout_ms = 600000\n").unused_warning(), None);
-    }
-
-    #[test]
-    fn guards_are_hooks_that_can_forbid() {
-        let hook = |event: &str| format!("[[hooks]]\nevent = \"{event}\"\ncommand = \"x\"\n");
-        assert_eq!(config(&(hook("Stop") + &hook("PostToolUse"))).guard(), None);
-        assert_eq!(config(&(hook("Stop") + &hook("PreToolUse"))).guard(), Some("PreToolUse"));
-        assert_eq!(config(&hook("UserPromptSubmit")).guard(), Some("UserPromptSubmit"));
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod agent_file;
 mod agents_md;
+pub mod hooks;
+pub mod plugins;
 
 pub use agent_file::{Agent, AgentError, Builtin};
 pub use agents_md::{AgentsMd, discover};

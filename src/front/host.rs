@@ -7,13 +7,14 @@ use crate::agent::{
     Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
+use crate::customize::hooks::HookSet;
+use crate::customize::plugins;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, shell};
-use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
@@ -43,6 +44,8 @@ pub struct HostOptions {
     pub agent: Option<Arc<Agent>>,
     /// The MCP servers of this process; `None` without any.
     pub mcp: Option<Arc<Servers>>,
+    /// The hooks of the configuration.
+    pub hooks: Arc<HookSet>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
 }
@@ -62,12 +65,6 @@ pub enum HostError {
     /// `--continue` in a directory without sessions.
     #[error("No previous session found for the working directory")]
     NoPreviousSession,
-    /// A hook that may forbid something would be passed over with nobody watching.
-    #[error(
-        "The configuration has a {0} hook, and hooks are not part of this version: nothing would \
-         stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
-    )]
-    Guard(String),
     /// A budget in money needs to know what the model costs.
     #[error(
         "--max-budget-usd needs the prices of model {0:?}. Add them to it in config.toml, in US dollars \
@@ -105,7 +102,6 @@ impl Host {
 
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
-        self.check_guards(self.modes())?;
         let agent = self.agent()?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
@@ -131,16 +127,20 @@ impl Host {
             }
         };
         let tour = llm.as_ref().is_some_and(|llm| llm.is_tour);
-        let handle = SessionHandle::open(SessionOptions {
+        let secrets = plugins::Secrets::of(self.config(), &self.env);
+        let plugins_dir = self.store.share().plugins_dir();
+        let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
+        let mut handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
+            registry: Registry::chosen(agent.tools.iter().map(String::as_str)).with(plugin_tools),
             dispatch: self
                 .options
                 .mcp
                 .as_ref()
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
+            hooks: Arc::clone(&self.options.hooks),
             limits: self.limits(),
             afk_reminder: !self.config().skip_afk_prompt_injection,
             modes: self.modes(),
@@ -150,9 +150,7 @@ impl Host {
             lock: SessionLock::take(&session)?,
             session,
         })?;
-        // A session may remember that it runs unattended.
-        let SessionInfo { yolo, afk, .. } = handle.info();
-        self.check_guards(Modes { yolo, afk, ..self.modes() })?;
+        handle.warnings.extend(left_out);
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }
@@ -179,16 +177,6 @@ impl Host {
     /// The sessions of the work directory, or all of them, newest first.
     pub fn sessions(&self, all: bool) -> Vec<SessionSummary> {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
-    }
-
-    /// Refuses to run unattended past hooks that may forbid something, until hooks are run.
-    fn check_guards(&self, modes: Modes) -> Result<(), HostError> {
-        match self.config().guard() {
-            Some(event) if modes.yolo || modes.afk || modes.runtime_afk => {
-                Err(HostError::Guard(event.to_owned()))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The model a session begins with.
@@ -347,9 +335,7 @@ mod tests {
     use super::*;
     use crate::config::ConfigSource;
     use crate::platform::env::fixed;
-    use crate::store::{ShareDir, StateFile};
-
-    const GUARD: &str = "[[hooks]]\nevent = \"PreToolUse\"\ncommand = \"x\"\n";
+    use crate::store::ShareDir;
 
     fn host(home: &Path, config: &str, modes: Modes) -> Host {
         let env = fixed::env(home, &[]);
@@ -363,41 +349,10 @@ mod tests {
         }
     }
 
-    fn refused(config: &str, modes: Modes) -> bool {
-        let host = host(Path::new("/nowhere"), config, modes);
-        matches!(host.check_guards(host.modes()), Err(HostError::Guard(event)) if event == "PreToolUse")
-    }
-
-    #[test]
-    fn guards_need_somebody_who_watches() {
-        let watched = Modes::default();
-        let yolo = Modes { yolo: true, ..watched };
-        for modes in [yolo, Modes { afk: true, ..watched }, Modes { runtime_afk: true, ..watched }]
-        {
-            assert!(refused(GUARD, modes), "{modes:?}");
-        }
-        assert!(!refused(GUARD, watched));
-        assert!(refused(&format!("default_yolo = true\n{GUARD}"), watched));
-        assert!(!refused("[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n", yolo));
-    }
-
     #[test]
     fn the_default_agent_has_every_tool_but_think() {
         let agent = host(Path::new("/nowhere"), "theme = \"x\"", Modes::default()).agent().unwrap();
         let chosen = Registry::chosen(agent.tools.iter().map(String::as_str));
         assert_eq!(chosen.specs(), Registry::builtin().specs());
-    }
-
-    #[tokio::test]
-    async fn a_session_that_remembers_yolo_needs_somebody_too() {
-        let home = tempfile::tempdir().unwrap();
-        let host = host(home.path(), GUARD, Modes::default());
-        let (session, _) = host.store.create(home.path(), Some("s"), &host.env).unwrap();
-        let which = Which::Id("s".to_owned());
-        host.open(&which).map(|opened| opened.handle).unwrap().shutdown().await;
-        let (mut file, _) = StateFile::open(&session.dir);
-        file.state.approval.yolo = true;
-        file.save().unwrap();
-        assert!(matches!(host.open(&which), Err(HostError::Guard(_))));
     }
 }

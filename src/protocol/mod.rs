@@ -9,6 +9,7 @@
 mod content;
 pub mod control;
 mod event;
+mod hook;
 mod op;
 mod request;
 mod tool;
@@ -16,6 +17,7 @@ mod usage;
 
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
+pub use hook::{HookAction, HookEvent, HookRequest, HookResponse};
 pub use op::{Failure, FailureKind, Message, Op, Outcome, Spent, StopReason};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,

@@ -63,6 +63,11 @@ impl ShareDir {
         self.root.join("mcp-trust.json")
     }
 
+    /// The plugins' directory.
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.root.join("plugins")
+    }
+
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")

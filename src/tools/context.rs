@@ -32,9 +32,33 @@ pub trait Tool: Send + Sync {
     /// What a call with these arguments may do; decides what may run beside it.
     fn effect(&self, arguments: &Value) -> Effect;
 
+    /// What a call with these arguments, checked, really is, for a tool that passes calls on to others.
+    /// `written` are the same as the model wrote them. The error is the answer to a call that cannot
+    /// be passed on.
+    async fn meant(
+        &self,
+        arguments: Value,
+        written: Value,
+        cancel: &CancellationToken,
+    ) -> Result<Meant, ToolReturnValue> {
+        let _ = cancel;
+        Ok(Meant { name: self.name().to_owned(), input: written, arguments })
+    }
+
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
     /// with everything it started gone.
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn;
+}
+
+/// A call as hooks and rules see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meant {
+    /// The tool that does the work, by its full name.
+    pub name: String,
+    /// Its arguments as the model wrote them.
+    pub input: Value,
+    /// What the called tool has to get, so that it does exactly this.
+    pub arguments: Value,
 }
 
 /// What a call may do to the world.

@@ -32,9 +32,10 @@ mod todo;
 mod walk;
 mod write_file;
 
+pub use arguments::parse as parse_arguments;
 pub use context::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, Effect, LiveOutput, QuestionOutcome, Rejected,
-    TodoStore, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, Effect, LiveOutput, Meant, QuestionOutcome,
+    Rejected, TodoStore, Tool, ToolReturn, Workspace,
 };
 pub use diff_blocks::diff_blocks;
 pub use key_argument::key_argument;

@@ -56,6 +56,12 @@ impl Registry {
         Self::new(names.into_iter().filter_map(|name| all.get(name)).collect())
     }
 
+    /// The same with more tools at the end.
+    pub fn with(mut self, more: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
+        self.tools.extend(more);
+        self
+    }
+
     /// What the model is told; the same bytes at every call.
     pub fn specs(&self) -> Vec<ToolSpec> {
         self.tools.iter().map(|tool| spec(&**tool)).collect()

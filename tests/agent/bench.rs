@@ -9,6 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::config::Hook;
+use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,
@@ -283,6 +285,7 @@ pub struct Bench {
     pub limits: Limits,
     pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
+    pub hooks: Vec<Hook>,
     pub max_context: u64,
     pub no_model: bool,
     /// The real tools instead of the probes.
@@ -309,6 +312,7 @@ impl Bench {
             },
             rules: Default::default(),
             modes: Modes::default(),
+            hooks: Vec::new(),
             max_context: 200_000,
             no_model: false,
             real_tools: false,
@@ -353,6 +357,7 @@ impl Bench {
         let handle = SessionHandle::open(SessionOptions {
             dispatch: None,
             afk_reminder: true,
+            hooks: Arc::new(HookSet::new(&self.hooks)),
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),
             session,

@@ -19,7 +19,7 @@ mod files;
 mod inherit;
 mod spec;
 mod template;
-mod tool_names;
+pub(super) mod tool_names;
 mod yaml;
 
 use std::path::Path;

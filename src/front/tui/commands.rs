@@ -6,6 +6,7 @@ use crate::agent::{AGENT_COMMANDS, is_prompt_name};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Help,
+    Hooks,
     Exit,
     New,
     Mcp,
@@ -58,6 +59,7 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
     entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
     entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
+    entry(Command::Hooks, "hooks", &[], "", "Hooks: by event, and how they ended last", true),
     entry(
         Command::Mcp,
         "mcp",

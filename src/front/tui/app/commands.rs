@@ -51,6 +51,7 @@ impl App {
         match command {
             Command::Exit => self.leaving = true,
             Command::Help => return self.open_help(),
+            Command::Hooks => return self.open_hooks(),
             Command::Version => {
                 let line = format!("kimi, version {}", env!("CARGO_PKG_VERSION"));
                 self.say(Severity::Info, &line, "");

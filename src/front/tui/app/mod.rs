@@ -23,6 +23,7 @@ mod commands;
 mod control;
 mod draw;
 mod herald;
+mod hooks;
 mod jobs;
 mod keys;
 mod logins;

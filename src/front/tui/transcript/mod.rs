@@ -4,6 +4,7 @@
 //! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
 //! taken back as far as they are still on the screen.
 
+mod hooks;
 mod past;
 mod phase;
 mod readable;
@@ -47,6 +48,7 @@ pub struct Transcript {
     thinking: Option<Thinking>,
     answer: Option<AnswerCell>,
     calls: Vec<Call>,
+    hooks: hooks::RunningHooks,
     /// Tool rows came since the last answer: its bullet is drawn in another colour then.
     after_tools: bool,
     retry: Option<Retry>,
@@ -128,6 +130,7 @@ impl Transcript {
             thinking: None,
             answer: None,
             calls: Vec::new(),
+            hooks: hooks::RunningHooks::default(),
             after_tools: false,
             retry: None,
             echo: None,
@@ -240,6 +243,7 @@ impl Transcript {
                 self.past.user(&response.feedback);
                 Update::of(rows)
             }
+            Event::HookTriggered { .. } | Event::HookResolved { .. } => self.hook(event, now, look),
             Event::Notification(news) => self.notification(news, now, look),
             _ => Update::default(),
         }
@@ -305,11 +309,14 @@ impl Transcript {
         self.begun = true;
         self.turn_started = Some(now);
         self.attempt_rows = 0;
+        // A turn that a hook asked for begins inside of the one before it.
+        let mut rows = self.close_open(now, look);
         let text = self.echo.take().unwrap_or_else(|| shown_input(input));
         self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
-        let mut rows = cell.rows(look.columns, look.theme);
-        let marks = vec![(0, Mark::Prompt), (rows.len(), Mark::Output)];
+        let before = rows.len();
+        rows.extend(cell.rows(look.columns, look.theme));
+        let marks = vec![(before, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
         self.past.user(&cell.text);
         Update { rows, marks, ..Update::default() }
@@ -500,6 +507,9 @@ impl Transcript {
                     theme,
                 ),
             };
+        }
+        if let Some(words) = self.hooks.words(now) {
+            return Phase { words, rows: Vec::new() };
         }
         if self.compacting.is_some() {
             return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
