@@ -9,6 +9,7 @@ use tracing::warn;
 use super::approval::ApprovalDesk;
 use super::context::Context;
 use super::hub::Hub;
+use super::rewind::Rewinder;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
@@ -54,6 +55,8 @@ pub(super) struct Core {
     pub session: Session,
     pub settings: Arc<Settings>,
     pub context: tokio::sync::Mutex<Context>,
+    /// What it takes to undo turns; `None` when another process writes to the session too.
+    pub rewinder: Option<Arc<Rewinder>>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
 }
@@ -75,6 +78,7 @@ impl Core {
         session: Session,
         settings: Arc<Settings>,
         context: Context,
+        rewinder: Option<Arc<Rewinder>>,
         llm: Option<Llm>,
     ) -> Self {
         Self {
@@ -91,6 +95,7 @@ impl Core {
             session,
             settings,
             context: tokio::sync::Mutex::new(context),
+            rewinder,
             llm: Mutex::new(llm),
             steers: Mutex::default(),
         }

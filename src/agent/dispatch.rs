@@ -11,16 +11,20 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::repeat::Repeat;
+use super::rewind::Approved;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
-    CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+    CallContext, ChangeLog, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
 };
 
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
+
+/// Tools that tell every change they make before they make it.
+const EXACT: [&str; 2] = ["WriteFile", "StrReplaceFile"];
 
 /// A call that is ready to run, or whose result is known already.
 struct Prepared {
@@ -118,10 +122,10 @@ async fn run_group(
     for Prepared { call, repeat, work } in group {
         match work {
             Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
-            Work::Run { tool, arguments, .. } => {
+            Work::Run { tool, arguments, effect } => {
                 let (core, cancel) = (turn.core, turn.cancel);
                 running.push(async move {
-                    (run_one(core, cancel, tool, arguments, &call.id).await, call, repeat)
+                    (run_one(core, cancel, tool, arguments, effect, &call.id).await, call, repeat)
                 });
             }
         }
@@ -161,23 +165,29 @@ async fn run_one(
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,
     arguments: Value,
+    effect: Effect,
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
     let context = call_context(core, cancel.child_token(), call_id);
+    let changes = match (&core.rewinder, effect) {
+        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call().await)),
+        _ => None,
+    };
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task =
         AbortOnDropHandle::new(tokio::spawn(async move { tool.call(arguments, &context).await }));
     let joined = tokio::select! {
-        joined = &mut task => joined,
+        joined = &mut task => Some(joined),
         () = cancel.cancelled() => {
             // The tool hears of the cancel too: it gets time to take down what it started.
-            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
-                Ok(joined) => joined,
-                Err(_) => return Ran::CutOff(ToolOutput::Text(String::new())),
-            }
+            tokio::time::timeout(CANCEL_GRACE, &mut task).await.ok()
         }
     };
+    if let Some((rewinder, from)) = changes {
+        rewinder.after_call(from, EXACT.contains(&name.as_str()));
+    }
+    let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {
         // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
         Ok(result) if cancel.is_cancelled() && result.value.is_error => {
@@ -206,12 +216,21 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
             hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
         })
     };
+    let desk: Arc<dyn crate::tools::Desk> = core.desk.clone();
+    let (desk, changes): (_, Arc<dyn ChangeLog>) = match &core.rewinder {
+        Some(rewinder) => {
+            let rewinder = Arc::clone(rewinder);
+            (Arc::new(Approved { desk, rewinder: Arc::clone(&rewinder) }) as _, rewinder)
+        }
+        None => (desk, Arc::new(())),
+    };
     CallContext {
         call_id: call_id.to_owned(),
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
-        desk: core.desk.clone(),
+        desk,
         todos: core.settings.clone(),
+        changes,
         live,
         cancel,
         spill_dir: core.spill_dir(),

@@ -11,6 +11,7 @@
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `repeat` | notices a model that goes round in circles |
+//! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
@@ -26,6 +27,7 @@ mod listing;
 mod prompt;
 mod recorder;
 mod repeat;
+mod rewind;
 mod servers;
 mod session;
 mod slash;
@@ -36,5 +38,6 @@ pub use approval::Modes;
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
+pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

@@ -28,6 +28,7 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
     let text = input.text();
+    note_point(core, &text).await;
     let outcome = match slash::parse(&text) {
         Some(command) => slash::run(core, &command, cancel).await,
         None => {
@@ -39,9 +40,29 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
         }
     };
     core.desk.cancel_all();
+    if let Some(rewinder) = &core.rewinder {
+        rewinder.end_turn();
+    }
     loading.end();
     core.hub.event(Event::TurnEnd {});
     outcome
+}
+
+/// Notes where one can return to.
+async fn note_point(core: &Arc<Core>, text: &str) {
+    let Some(rewinder) = &core.rewinder else { return };
+    let mark = async {
+        let mut context = core.context.lock().await;
+        context.answer_open_calls()?;
+        context.mark()
+    };
+    match mark.await {
+        Ok(mark) => {
+            let state = core.settings.snapshot();
+            rewinder.begin_turn(text.to_owned(), mark, state.todos, state.custom_title).await;
+        }
+        Err(error) => warn!(%error, "this turn cannot be undone"),
+    }
 }
 
 /// Runs the model on `input`, without looking for commands in it.

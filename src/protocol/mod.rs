@@ -16,7 +16,9 @@ mod usage;
 
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
-pub use op::{Failure, FailureKind, Message, Op, Outcome, StopReason};
+pub use op::{
+    Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, StopReason,
+};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
     Request, Response, Verdict,
