@@ -218,6 +218,14 @@ impl Rewinder {
         Ok(plan)
     }
 
+    /// Where the plan of this number goes, and what the user said there; `None` when it is not the
+    /// newest.
+    pub fn planned(&self, id: u64) -> Option<(Target, String)> {
+        let plan = lock(&self.plan);
+        let plan = plan.as_ref().filter(|plan| plan.id == id)?;
+        Some((plan.target, plan.prompt.clone()))
+    }
+
     /// The directories whose files are watched and put back, links resolved.
     fn roots(&self) -> Vec<PathBuf> {
         let mut roots: Vec<PathBuf> =

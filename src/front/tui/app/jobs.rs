@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{App, TuiError};
+use crate::agent::{Plan, RewindPoints};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
@@ -24,6 +25,9 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    /// What can be undone, and which of them shall be marked.
+    RewindPoints(Result<RewindPoints, String>, usize),
+    RewindPlan(Result<Plan, String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -48,7 +52,7 @@ impl Jobs {
         let _ = self.done.send(done);
     }
 
-    fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
+    pub fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
         let done = self.done.clone();
         tokio::task::spawn_blocking(move || {
             let _ = done.send(work());
@@ -113,6 +117,8 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::RewindPoints(points, nth) => self.on_rewind_points(points, nth)?,
+            Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
+    ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, SessionItem, SessionPicker,
     ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
@@ -17,6 +17,7 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
+    Rewind(RewindPicker),
     Other(Box<dyn Overlay>),
 }
 
@@ -29,6 +30,7 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
+            Self::Rewind(picker) => picker,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -121,6 +123,16 @@ impl App {
             }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
+            OverlayReply::RewindPlan(point) => self.want_rewind_plan(point),
+            OverlayReply::RewindDiff => {
+                if let Some(Pane::Rewind(picker)) = &mut self.pane {
+                    picker.show_diff(&self.theme);
+                }
+            }
+            OverlayReply::Rewind(request) => {
+                self.close_pane()?;
+                return self.rewind(request);
+            }
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;
