@@ -28,10 +28,13 @@ pub(super) fn state_of(found: &Found, content: impl FnOnce(&Path, u64) -> Conten
     }
 }
 
+/// Larger files are not read to be compared; no copy of them would be kept either.
+const MAX_READ: u64 = 64 << 20;
+
 /// What is at a path now. The content is named by its digest, no copy is kept.
 pub(super) fn observe(path: &Path) -> PathState {
     let Some(found) = look_at(path.to_path_buf()) else { return PathState::Absent };
-    state_of(&found, |path, _| match read(path, u64::MAX) {
+    state_of(&found, |path, _| match read(path, MAX_READ) {
         Ok(bytes) => Content::Blob(Blobs::id(&bytes)),
         Err(lost) => Content::Lost(lost),
     })

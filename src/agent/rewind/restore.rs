@@ -36,6 +36,15 @@ pub(super) fn put_back(puts: &[Put], roots: &[PathBuf], fetch: Fetch<'_>) -> Vec
             failed.push(Failed { path, why: in_words(&error) });
         }
     }
+    for put in puts.iter().rev() {
+        if let PathState::Directory { mode } = put.to {
+            let path = decode_path(&put.path);
+            let ours = !failed.iter().any(|failed: &Failed| failed.path == path);
+            if ours && let Err(error) = set_mode(&path, mode) {
+                failed.push(Failed { path, why: in_words(&error) });
+            }
+        }
+    }
     failed
 }
 
@@ -96,7 +105,8 @@ fn put_one(put: &Put, path: &Path, fetch: Fetch<'_>) -> io::Result<()> {
             if !path.is_dir() {
                 fs::create_dir_all(path)?;
             }
-            set_mode(path, *mode)
+            // What goes into it comes after it; its own mode comes last.
+            set_mode(path, *mode | 0o700)
         }
         PathState::Other => Err(io::Error::other("it was neither a file nor a directory")),
     }

@@ -170,6 +170,15 @@ impl Tree {
         }
     }
 
+    /// Whether the file or its directory is there although the tree, which was looked at whole, had
+    /// none there.
+    pub fn has_unseen(&self, real: &Path) -> bool {
+        let unseen = |path: &Path| {
+            !self.tracked.paths.contains_key(&encode_path(path)) && look_at(path.into()).is_some()
+        };
+        self.tracked.whole && (unseen(real) || real.parent().is_some_and(unseen))
+    }
+
     /// A tool is about to write this file, or the one a rewind puts back. Returns what to note.
     pub fn before_write(&mut self, real: &Path, point: u64, by: By, now: i64) -> Vec<Change> {
         let mut changes = Vec::new();

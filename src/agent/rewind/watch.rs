@@ -203,6 +203,13 @@ pub(super) fn roughly(log: &PointLog, point: u64) -> Ended {
 
 impl ChangeLog for Rewinder {
     fn before(&self, real: &Path) {
+        // What is there and was never seen is ignored, or new: only a look can tell.
+        let unseen = self.with_tree(|tree| Ok(tree.has_unseen(real)));
+        if unseen == Ok(true)
+            && let Ok(newest) = self.with_log(|log| Ok(log.newest()))
+        {
+            self.look(newest);
+        }
         let noted = self.with_tree(|tree| {
             let now = self.now_ns();
             self.with_log(|log| {

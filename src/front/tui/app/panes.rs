@@ -6,8 +6,8 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, SessionItem, SessionPicker,
-    ThemePicker, Thinking,
+    ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, SessionItem,
+    SessionPicker, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};

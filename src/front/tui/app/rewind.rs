@@ -30,7 +30,8 @@ impl App {
         }
         self.escaped = Some(now);
         if !self.transcript.past().is_empty() {
-            self.toasts.push(Toast { lasts: TWICE, ..Toast::new("esc", "esc again to rewind") }, now);
+            self.toasts
+                .push(Toast { lasts: TWICE, ..Toast::new("esc", "esc again to rewind") }, now);
         }
         Ok(())
     }
@@ -110,7 +111,8 @@ impl App {
 
     /// Without anybody's work in the way there is nothing to ask.
     fn redo_with(&mut self, plan: Plan) -> Result<(), TuiError> {
-        let clear = plan.files.iter().all(|file| file.hand == Hand::Agent && file.problem.is_none());
+        let clear =
+            plan.files.iter().all(|file| file.hand == Hand::Agent && file.problem.is_none());
         if clear {
             let scope = plan.scope.unwrap_or(RewindScope::Both);
             return self.rewind(RewindRequest { plan: plan.id, scope, keep: Vec::new() });

@@ -106,9 +106,8 @@ impl PlanPage {
 
     pub fn rows(&self, size: Size, theme: &Theme) -> Vec<Line<'static>> {
         let room = usize::from(size.width).saturating_sub(1);
-        let styled = |text: &str, tone| {
-            row::row([Span::styled(truncate(text, room), theme.style(tone))])
-        };
+        let styled =
+            |text: &str, tone| row::row([Span::styled(truncate(text, room), theme.style(tone))]);
         let prompt: Vec<&str> = self.plan.prompt.split_whitespace().collect();
         let prompt = row::foreign_line(&prompt.join(" "));
         let title = match self.plan.target {
@@ -159,9 +158,8 @@ impl PlanPage {
 
     /// The files by whoever changed them; what cannot be brought back comes last.
     fn files(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
-        let styled = |text: String, tone| {
-            row::row([Span::styled(truncate(&text, room), theme.style(tone))])
-        };
+        let styled =
+            |text: String, tone| row::row([Span::styled(truncate(&text, room), theme.style(tone))]);
         let mut rows = Vec::new();
         for (hand, tone) in [
             (Hand::Agent, Tone::Heading),

@@ -63,9 +63,8 @@ impl Question {
 
     pub fn rows(&self, plan: &Plan, size: Size, theme: &Theme) -> Vec<Line<'static>> {
         let room = usize::from(size.width).saturating_sub(1);
-        let styled = |text: &str, tone| {
-            row::row([Span::styled(truncate(text, room), theme.style(tone))])
-        };
+        let styled =
+            |text: &str, tone| row::row([Span::styled(truncate(text, room), theme.style(tone))]);
         let of: Vec<_> = plan.of(self.hand).collect();
         let whose = match plan.target {
             Target::Point(_) => whose(self.hand),
