@@ -49,7 +49,7 @@ use crate::tools::path_guard::real_path;
 use crate::tools::{Secrets, Workspace};
 use tree::{Ran, TOOL_LIMIT, Tree};
 
-/// How long a call waits for a look at the tree, and how long for one that was told to stop.
+/// How long a call waits for a look at the tree and the first copies, and how long for the look alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Copies of a session take no more than this, in bytes.
 const MAX_STORE: u64 = 256 << 20;
@@ -68,7 +68,7 @@ pub struct Rewinder {
     /// When a person last approved something, in nanoseconds since 1970.
     approved: Arc<AtomicI64>,
     looks: Mutex<Vec<JoinHandle<()>>>,
-    /// Tells the look that runs to come to an end.
+    /// Tells the copying that runs to come to an end.
     stop: AtomicBool,
     /// Milliseconds the last look took.
     took: AtomicU64,

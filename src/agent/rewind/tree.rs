@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::copies::{Copier, is_fresh, state_of};
 use super::walk::{Found, Walked, gone_at, look_at};
 use crate::store::snapshots::{
-    Blobs, By, Change, Content, Lost, PathState, Seen, Tracked, decode_path, encode_path,
+    Blobs, By, Change, Content, Lost, PathState, Seen, Stamp, Tracked, decode_path, encode_path,
 };
 use crate::tools::Secrets;
 
 /// Bytes of a file that is copied when the tree is looked at for the first time.
 const FIRST_LIMIT: u64 = 1 << 20;
-/// Bytes copied at that time altogether.
+/// Copies of files that nobody has changed yet are made until all copies take so many bytes.
 const FIRST_TOTAL: u64 = 64 << 20;
 /// Bytes of a file that is copied when it has changed.
 const CHANGED_LIMIT: u64 = 16 << 20;
@@ -47,21 +47,13 @@ impl Tree {
 
     /// Takes in a look at the tree. Returns what has changed since the one before; what changed
     /// while one of `ran` did counts as its doing, everything else as the user's.
-    pub fn take_in(
-        &mut self,
-        walked: Walked,
-        point: u64,
-        ran: &[Ran],
-        now: i64,
-        stop: &AtomicBool,
-    ) -> Vec<Change> {
+    pub fn take_in(&mut self, walked: Walked, point: u64, ran: &[Ran], now: i64) -> Vec<Change> {
         if !walked.whole && !self.tracked.whole && self.tracked.paths.is_empty() {
             return Vec::new();
         }
         let first = walked.whole && !self.tracked.whole;
         let mut changes = Vec::new();
         let mut there = HashSet::with_capacity(walked.found.len());
-        let mut uncopied = Vec::new();
         for found in walked.found {
             let key = encode_path(&found.path);
             if first && !self.tracked.paths.contains_key(&key) {
@@ -69,9 +61,6 @@ impl Tree {
                     0 => Content::Blob(Blobs::id(b"")),
                     _ => Content::Lost(Lost::Unseen),
                 });
-                if let PathState::File { size: 1.., .. } = state {
-                    uncopied.push((found.stamp.modified, found.stamp.size, key.clone()));
-                }
                 let seen = Seen { stamp: found.stamp, state, fresh: is_fresh(&found.stamp, now) };
                 self.tracked.paths.insert(key.clone(), seen);
                 self.unsaved = true;
@@ -84,7 +73,6 @@ impl Tree {
         if first {
             // Nobody has a copy of nothing until it is asked for.
             let _ = self.blobs.put(b"");
-            self.copy_newest(uncopied, stop);
         }
         self.tracked.whole = walked.whole;
         changes
@@ -148,33 +136,45 @@ impl Tree {
         changes
     }
 
-    /// Copies files at first sight, the newest first: those are the ones that are worked on.
-    fn copy_newest(&mut self, mut uncopied: Vec<(i64, u64, String)>, stop: &AtomicBool) {
-        uncopied.sort_unstable_by_key(|(modified, ..)| std::cmp::Reverse(*modified));
-        let mut total = 0;
-        for (_, size, key) in uncopied {
-            if stop.load(Ordering::Relaxed) {
+    /// Copies files that were seen and not copied yet, the newest first: those are the ones that are
+    /// worked on. What is left when it is stopped is copied the next time.
+    pub fn copy_newest(&mut self, stop: &AtomicBool) {
+        let mut uncopied: Vec<(Stamp, String)> = Vec::new();
+        for (path, seen) in &self.tracked.paths {
+            if let PathState::File { size, content: Content::Lost(Lost::Unseen), .. } = seen.state
+                && size <= FIRST_LIMIT
+            {
+                uncopied.push((seen.stamp, path.clone()));
+            }
+        }
+        uncopied.sort_unstable_by_key(|(stamp, _)| std::cmp::Reverse(stamp.modified));
+        for (stamp, key) in uncopied {
+            if stop.load(Ordering::Relaxed) || self.blobs.size() + stamp.size > FIRST_TOTAL {
                 break;
             }
-            if size > FIRST_LIMIT || total + size > FIRST_TOTAL {
+            let path = decode_path(&key);
+            // Only what has not changed since it was seen.
+            if look_at(path.clone()).is_none_or(|found| found.stamp != stamp) {
                 continue;
             }
-            total += size;
             let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
-            let copy = copier.content(&decode_path(&key), size, FIRST_LIMIT);
+            let copy = copier.content(&path, stamp.size, FIRST_LIMIT);
             if let Some(Seen { state: PathState::File { content, .. }, .. }) =
                 self.tracked.paths.get_mut(&key)
             {
                 *content = copy;
+                self.unsaved = true;
             }
         }
     }
 
     /// Whether the file or its directory is there although the tree, which was looked at whole, had
     /// none there.
-    pub fn has_unseen(&self, real: &Path) -> bool {
+    pub fn has_unseen(&self, real: &Path, roots: &[PathBuf]) -> bool {
         let unseen = |path: &Path| {
-            !self.tracked.paths.contains_key(&encode_path(path)) && look_at(path.into()).is_some()
+            !roots.iter().any(|root| root == path)
+                && !self.tracked.paths.contains_key(&encode_path(path))
+                && look_at(path.into()).is_some()
         };
         self.tracked.whole && (unseen(real) || real.parent().is_some_and(unseen))
     }

@@ -1,7 +1,6 @@
 //! A look at every file of the workspace: what is there and when it changed, nothing is read.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::store::snapshots::Stamp;
@@ -10,7 +9,7 @@ use crate::tools::walk;
 /// A tree with more entries is not watched whole.
 pub(super) const MAX_ENTRIES: usize = 200_000;
 /// Nor is one that takes longer to look at.
-const MAX_TIME: Duration = Duration::from_secs(5);
+const MAX_TIME: Duration = Duration::from_secs(3);
 /// Directories that are made from elsewhere and are not worth watching.
 const MADE: [&str; 4] = ["node_modules", "__pycache__", ".venv", ".tox"];
 
@@ -50,14 +49,14 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     pub found: Vec<Found>,
-    /// Nothing was left out for its number, time or `stop`.
+    /// Nothing was left out for its number or the time it takes.
     pub whole: bool,
     pub took: Duration,
 }
 
 /// Looks at everything below `roots` that ignore files let through, except what is below `except`.
 /// Links are not followed, directories of version control systems not entered.
-pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf], stop: &AtomicBool) -> Walked {
+pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf]) -> Walked {
     let began = Instant::now();
     let mut walked = Walked { whole: true, ..Walked::default() };
     for root in roots {
@@ -75,7 +74,7 @@ pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf], stop: &AtomicBool) -> 
                 continue;
             }
             let late = walked.found.len() % 256 == 0 && began.elapsed() > MAX_TIME;
-            if walked.found.len() >= MAX_ENTRIES || late || stop.load(Ordering::Relaxed) {
+            if walked.found.len() >= MAX_ENTRIES || late {
                 return Walked { found: Vec::new(), whole: false, took: began.elapsed() };
             }
             if let Some(found) = look_at(entry.into_path()) {

@@ -43,13 +43,13 @@ impl Rewinder {
             })
         });
         match noted.await {
-            Ok(Ok(before)) => self.look_beside(before),
+            Ok(Ok(before)) => self.look_beside(before, true),
             Ok(Err(error)) => warn!(%error, "this turn cannot be undone"),
             Err(error) => warn!(%error, "this turn cannot be undone"),
         }
     }
 
-    /// A call that may change files is about to run: nothing may be looked at meanwhile. A look that
+    /// A call that may change files is about to run: nothing may be looked at meanwhile. Copying that
     /// takes too long is stopped. Returns when the call began.
     pub async fn before_call(&self) -> i64 {
         self.settle().await;
@@ -66,26 +66,43 @@ impl Rewinder {
         if self.took.load(Ordering::Relaxed) <= SLOW_MS
             && let Ok(newest) = self.with_log(|log| Ok(log.newest()))
         {
-            self.look_beside(newest);
+            self.look_beside(newest, false);
         }
     }
 
     /// The turn is over: looks at the tree beside whatever follows and notes what the turn did.
     pub fn end_turn(self: &Arc<Self>) {
+        let Ok(point) = self.with_log(|log| Ok(log.newest())) else { return };
         let this = Arc::clone(self);
         self.beside(move || {
-            let Ok(newest) = this.with_log(|log| Ok(log.newest())) else { return };
-            this.look(newest);
-            let noted = this.with_tree(|tree| {
-                let ended = this.did(tree, newest).map_err(|text| text.as_str().into());
-                let ended: Result<Ended, super::Trouble> = ended;
-                let ended = ended?;
-                this.with_log(|log| Ok(log.add_ended(ended)?)).map_err(|text| text.as_str().into())
+            // The look of a turn that has begun meanwhile sees the same.
+            if this.with_log(|log| Ok(log.newest())) == Ok(point) {
+                this.look(point);
+                this.note_end(point);
+            }
+            let kept = this.with_tree(|tree| {
+                tree.copy_newest(&this.stop);
+                Ok(())
             });
-            if let Err(error) = noted.and_then(|()| this.make_room()).and_then(|()| this.save()) {
-                warn!(%error, "what the turn did is not noted");
+            if let Err(error) = kept.and_then(|()| this.make_room()).and_then(|()| this.save()) {
+                warn!(%error, "copies of files are not kept");
             }
         });
+    }
+
+    /// Notes what the turn after this point did, once.
+    fn note_end(&self, point: u64) {
+        let noted = self.with_tree(|tree| {
+            let open = self.with_log(|log| Ok(point > 0 && log.ended(point).is_none()))?;
+            if !open {
+                return Ok(());
+            }
+            let ended = self.did(tree, point)?;
+            Ok(self.with_log(|log| Ok(log.add_ended(ended)?))?)
+        });
+        if let Err(error) = noted {
+            warn!(%error, "what the turn did is not noted");
+        }
     }
 
     /// Waits, for a bounded time, until no look runs.
@@ -102,9 +119,20 @@ impl Rewinder {
         }
     }
 
-    fn look_beside(self: &Arc<Self>, point: u64) {
+    /// Looks beside whatever follows; at the begin of a turn also to the end of the one before, and
+    /// for files that are to be copied while they are as they were.
+    fn look_beside(self: &Arc<Self>, point: u64, begins: bool) {
         let this = Arc::clone(self);
-        self.beside(move || this.look(point));
+        self.beside(move || {
+            this.look(point);
+            if begins {
+                this.note_end(point);
+                let _ = this.with_tree(|tree| {
+                    tree.copy_newest(&this.stop);
+                    Ok(())
+                });
+            }
+        });
     }
 
     fn beside(&self, work: impl FnOnce() + Send + 'static) {
@@ -118,10 +146,10 @@ impl Rewinder {
         let looked = self.with_tree(|tree| {
             let now = self.now_ns();
             let ran = std::mem::take(&mut *lock(&self.ran));
-            let walked = walk(&self.roots(), &self.own_dirs(), &self.stop);
+            let walked = walk(&self.roots(), &self.own_dirs());
             let took = u64::try_from(walked.took.as_millis()).unwrap_or(u64::MAX);
             self.took.store(took, Ordering::Relaxed);
-            let changes = tree.take_in(walked, point, &ran, now, &self.stop);
+            let changes = tree.take_in(walked, point, &ran, now);
             if changes.is_empty() {
                 return Ok(());
             }
@@ -204,7 +232,7 @@ pub(super) fn roughly(log: &PointLog, point: u64) -> Ended {
 impl ChangeLog for Rewinder {
     fn before(&self, real: &Path) {
         // What is there and was never seen is ignored, or new: only a look can tell.
-        let unseen = self.with_tree(|tree| Ok(tree.has_unseen(real)));
+        let unseen = self.with_tree(|tree| Ok(tree.has_unseen(real, &self.roots())));
         if unseen == Ok(true)
             && let Ok(newest) = self.with_log(|log| Ok(log.newest()))
         {
