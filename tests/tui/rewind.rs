@@ -331,8 +331,8 @@ fn a_large_tree_delays_no_prompt() {
     open(&mut kimi);
     eprintln!("the picker: {:?}", began.elapsed());
     kimi.send("\r");
-    let rows = kimi.wait_text("1 Conversation and files");
-    assert!(rows.iter().any(|row| row.contains("~ d000/0.txt")), "{rows:#?}");
+    // Whether there was time for a copy of it or not: it is named.
+    kimi.wait_text("~ d000/0.txt");
     kimi.send("\x1b");
     kimi.wait_text("Rewind to before which message?");
     kimi.send("\x1b");

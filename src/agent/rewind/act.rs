@@ -202,20 +202,21 @@ async fn tell(core: &Arc<Core>, done: &Done) {
         (false, Scope::Conversation) => format!("Conversation rewound to before: {prompt}"),
         (false, Scope::Both) => format!("Rewound to before: {prompt}"),
     };
+    // What is long comes last: a screen shows the begin.
     let mut body = Vec::new();
     let count = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
-    if rewound.scope.files() {
-        body.push(match shown.len() {
-            0 => "No file had to change.".to_owned(),
-            n => format!("{} put back: {}", count(n), names(shown)),
-        });
+    if !journal.redo {
+        body.push("/redo takes it back.".to_owned());
     }
+    body.extend(failed.iter().map(|failed| format!("{}: {}.", failed.path.display(), failed.why)));
     if *kept > 0 {
         body.push(format!("{} kept as you wanted.", count(*kept)));
     }
-    body.extend(failed.iter().map(|failed| format!("{}: {}", failed.path.display(), failed.why)));
-    if !journal.redo {
-        body.push("/redo takes it back.".to_owned());
+    if rewound.scope.files() {
+        body.push(match shown.len() {
+            0 => "No file had to change.".to_owned(),
+            n => format!("{} put back: {}.", count(n), names(shown)),
+        });
     }
     let severity = if failed.is_empty() { "info" } else { "warning" };
     core.hub.event(Event::Notification(Notification {
@@ -225,7 +226,7 @@ async fn tell(core: &Arc<Core>, done: &Done) {
         source_kind: "session".to_owned(),
         source_id: core.session.id.clone(),
         title,
-        body: body.join("\n"),
+        body: body.join(" "),
         severity: severity.to_owned(),
         created_at: core.env.unix_now(),
         payload: json!({

@@ -50,7 +50,7 @@ use crate::tools::{Secrets, Workspace};
 use tree::{Ran, TOOL_LIMIT, Tree};
 
 /// How long a call waits for a look at the tree and the first copies, and how long for the look alone.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Copies of a session take no more than this, in bytes.
 const MAX_STORE: u64 = 256 << 20;
 

@@ -177,8 +177,9 @@ pub(super) fn count(blocks: &[DisplayBlock]) -> (usize, usize) {
         let DisplayBlock::Diff { old_text, new_text, is_summary: false, .. } = block else {
             continue;
         };
-        for change in similar::TextDiff::from_lines(old_text.as_str(), new_text).iter_all_changes()
-        {
+        // A block's text has no line end at its end, whatever comes after it.
+        let (old, new): (Vec<_>, Vec<_>) = (old_text.lines().collect(), new_text.lines().collect());
+        for change in similar::TextDiff::from_slices(&old, &new).iter_all_changes() {
             match change.tag() {
                 similar::ChangeTag::Insert => counts.0 += 1,
                 similar::ChangeTag::Delete => counts.1 += 1,
