@@ -1,8 +1,9 @@
 //! A look at every file of the workspace: what is there and when it changed, nothing is read.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::platform::env::Clock;
 use crate::store::snapshots::Stamp;
 use crate::tools::walk;
 
@@ -56,8 +57,9 @@ pub(super) struct Walked {
 
 /// Looks at everything below `roots` that ignore files let through, except what is below `except`.
 /// Links are not followed, directories of version control systems not entered.
-pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf]) -> Walked {
-    let began = Instant::now();
+pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf], clock: &dyn Clock) -> Walked {
+    let began = clock.instant();
+    let elapsed = || clock.instant().duration_since(began);
     let mut walked = Walked { whole: true, ..Walked::default() };
     for root in roots {
         let except = except.to_vec();
@@ -73,16 +75,16 @@ pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf]) -> Walked {
             if entry.depth() == 0 {
                 continue;
             }
-            let late = walked.found.len() % 256 == 0 && began.elapsed() > MAX_TIME;
+            let late = walked.found.len().is_multiple_of(256) && elapsed() > MAX_TIME;
             if walked.found.len() >= MAX_ENTRIES || late {
-                return Walked { found: Vec::new(), whole: false, took: began.elapsed() };
+                return Walked { found: Vec::new(), whole: false, took: elapsed() };
             }
             if let Some(found) = look_at(entry.into_path()) {
                 walked.found.push(found);
             }
         }
     }
-    walked.took = began.elapsed();
+    walked.took = elapsed();
     walked
 }
 

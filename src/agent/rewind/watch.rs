@@ -146,7 +146,7 @@ impl Rewinder {
         let looked = self.with_tree(|tree| {
             let now = self.now_ns();
             let ran = std::mem::take(&mut *lock(&self.ran));
-            let walked = walk(&self.roots(), &self.own_dirs());
+            let walked = walk(&self.roots(), &self.own_dirs(), &*self.env.clock);
             let took = u64::try_from(walked.took.as_millis()).unwrap_or(u64::MAX);
             self.took.store(took, Ordering::Relaxed);
             let changes = tree.take_in(walked, point, &ran, now);

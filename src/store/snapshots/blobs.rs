@@ -123,12 +123,8 @@ impl Blobs {
     pub fn retain(&mut self, live: &HashSet<String>) -> io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let mut fresh = tempfile::Builder::new().prefix("tmp").suffix(".tmp").tempfile_in(dir)?;
-        let mut kept: Vec<_> = self
-            .places
-            .iter()
-            .filter(|(id, _)| live.contains(&hex(*id)))
-            .map(|(_, p)| *p)
-            .collect();
+        let mut kept: Vec<_> =
+            self.places.iter().filter(|(id, _)| live.contains(&hex(id))).map(|(_, p)| *p).collect();
         kept.sort_unstable_by_key(|place| place.start);
         for place in kept {
             let mut file = &self.file;

@@ -17,7 +17,7 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
-    Rewind(RewindPicker),
+    Rewind(Box<RewindPicker>),
     Other(Box<dyn Overlay>),
 }
 
@@ -30,7 +30,7 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
-            Self::Rewind(picker) => picker,
+            Self::Rewind(picker) => picker.as_mut(),
             Self::Other(overlay) => overlay.as_mut(),
         }
     }

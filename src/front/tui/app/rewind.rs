@@ -78,7 +78,7 @@ impl App {
             }
             Ok(points) => {
                 let picker = RewindPicker::new(&points, self.env.unix_now(), nth);
-                return self.open_pane(Pane::Rewind(picker));
+                return self.open_pane(Pane::Rewind(Box::new(picker)));
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ impl App {
             let scope = plan.scope.unwrap_or(RewindScope::Both);
             return self.rewind(RewindRequest { plan: plan.id, scope, keep: Vec::new() });
         }
-        self.open_pane(Pane::Rewind(RewindPicker::of_plan(plan)))
+        self.open_pane(Pane::Rewind(Box::new(RewindPicker::of_plan(plan))))
     }
 
     /// Carries out a plan, as a turn.
