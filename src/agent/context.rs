@@ -2,7 +2,7 @@
 
 use crate::llm::{Message, Role, estimate};
 use crate::protocol::ContentPart;
-use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError, open_calls};
+use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreError, open_calls};
 
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
@@ -142,6 +142,30 @@ impl Context {
         self.counted = tokens;
         self.pending = 0;
         Ok(())
+    }
+
+    /// Where the conversation ends now.
+    pub fn mark(&mut self) -> Result<ContextMark, StoreError> {
+        self.log.mark()
+    }
+
+    /// Whether the conversation can return to a mark.
+    pub fn has(&self, mark: &ContextMark) -> Result<bool, StoreError> {
+        self.log.has(mark)
+    }
+
+    /// Makes the conversation end at a mark again. The record as it was is kept beside the new one.
+    /// False when the mark is in no record: nothing is changed then.
+    pub fn return_to(&mut self, mark: &ContextMark) -> Result<bool, StoreError> {
+        let Some(loaded) = self.log.return_to(mark)? else { return Ok(false) };
+        if let Some(system_prompt) = loaded.system_prompt {
+            self.system_prompt = system_prompt;
+        }
+        self.messages = loaded.messages;
+        self.counted = loaded.token_count;
+        self.pending = loaded.pending_text_tokens;
+        self.next_checkpoint = loaded.next_checkpoint;
+        Ok(true)
     }
 
     /// How many answers were added since the start: whoever has noted it knows later whether there

@@ -11,6 +11,7 @@ use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
+use super::rewind::Rewinder;
 use crate::customize::hooks::{Hooks, Occasion};
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
@@ -65,6 +66,8 @@ pub(super) struct Core {
     pub session: Session,
     pub settings: Arc<Settings>,
     pub context: tokio::sync::Mutex<Context>,
+    /// What it takes to undo turns; `None` when another process writes to the session too.
+    pub rewinder: Option<Arc<Rewinder>>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
 }
@@ -88,6 +91,7 @@ impl Core {
         session: Session,
         settings: Arc<Settings>,
         context: Context,
+        rewinder: Option<Arc<Rewinder>>,
         llm: Option<Llm>,
     ) -> Self {
         Self {
@@ -108,6 +112,7 @@ impl Core {
             session,
             settings,
             context: tokio::sync::Mutex::new(context),
+            rewinder,
             llm: Mutex::new(llm),
             steers: Mutex::default(),
         }

@@ -13,17 +13,21 @@ use super::core::Core;
 use super::gate::Gate;
 use super::guard::{self, Passed, Stopped};
 use super::repeat::Repeat;
+use super::rewind::Approved;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::permission::Call;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
-    CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+    CallContext, ChangeLog, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
 };
 
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
+
+/// Tools that tell every change they make before they make it.
+const EXACT: [&str; 2] = ["WriteFile", "StrReplaceFile"];
 
 /// A call that is ready to run, or whose result is known already.
 struct Prepared {
@@ -121,11 +125,11 @@ async fn run_group(
     for Prepared { call, repeat, work } in group {
         match work {
             Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
-            Work::Run { tool, arguments, .. } => {
+            Work::Run { tool, arguments, effect } => {
                 let (core, cancel) = (turn.core, turn.cancel);
                 running.push(async move {
                     let ran = match guard::before(core, cancel, &call, &tool, arguments).await {
-                        Ok(passed) => run_one(core, cancel, tool, passed, &call.id).await,
+                        Ok(passed) => run_one(core, cancel, tool, passed, effect, &call.id).await,
                         Err(Stopped::Answered(result)) => Ran::Done(*result),
                         Err(Stopped::Cancelled) => Ran::NotStarted,
                     };
@@ -175,10 +179,11 @@ async fn run_one(
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,
     passed: Passed,
+    effect: Effect,
     call_id: &str,
 ) -> Ran {
     let (used, arguments) = passed.split();
-    let ran = run_alone(core, cancel, tool, arguments, call_id).await;
+    let ran = run_alone(core, cancel, tool, arguments, effect, call_id).await;
     match &ran {
         Ran::Done(result) => guard::after(core, &used, Some(&result.value)),
         Ran::CutOff(_) => guard::after(core, &used, None),
@@ -193,12 +198,17 @@ async fn run_alone(
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,
     arguments: Value,
+    effect: Effect,
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
     let gate = Gate::new(Arc::clone(&core.desk), call);
     let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
+    let changes = match (&core.rewinder, effect) {
+        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call().await)),
+        _ => None,
+    };
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
         match gate.refusal(&context).await {
@@ -207,15 +217,16 @@ async fn run_alone(
         }
     }));
     let joined = tokio::select! {
-        joined = &mut task => joined,
+        joined = &mut task => Some(joined),
         () = cancel.cancelled() => {
             // The tool hears of the cancel too: it gets time to take down what it started.
-            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
-                Ok(joined) => joined,
-                Err(_) => return Ran::CutOff(ToolOutput::Text(String::new())),
-            }
+            tokio::time::timeout(CANCEL_GRACE, &mut task).await.ok()
         }
     };
+    if let Some((rewinder, from)) = changes {
+        rewinder.after_call(from, EXACT.contains(&name.as_str()));
+    }
+    let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {
         // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
         Ok(result) if cancel.is_cancelled() && result.value.is_error => {
@@ -249,12 +260,21 @@ fn call_context(
             hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
         })
     };
+    let desk: Arc<dyn crate::tools::Desk> = Arc::new(gate);
+    let (desk, changes): (_, Arc<dyn ChangeLog>) = match &core.rewinder {
+        Some(rewinder) => {
+            let rewinder = Arc::clone(rewinder);
+            (Arc::new(Approved { desk, rewinder: Arc::clone(&rewinder) }) as _, rewinder)
+        }
+        None => (desk, Arc::new(())),
+    };
     CallContext {
         call_id: call_id.to_owned(),
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
-        desk: Arc::new(gate),
+        desk,
         todos: core.settings.clone(),
+        changes,
         live,
         cancel,
         spill_dir: core.spill_dir(),

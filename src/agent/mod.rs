@@ -13,6 +13,7 @@
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `reminders` | what the model is told of modes |
 //! | `repeat` | notices a model that goes round in circles |
+//! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
@@ -39,6 +40,7 @@ mod recorder;
 mod reminders;
 mod repeat;
 mod resources;
+mod rewind;
 mod servers;
 mod session;
 mod slash;
@@ -50,5 +52,6 @@ pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
+pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

@@ -15,6 +15,7 @@ use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::recorder::Recorder;
+use super::rewind::{self, Rewinder, finish_interrupted};
 use super::{slash, turn};
 use crate::customize::hooks::{self, HookSet, Hooks, Place};
 use crate::llm::{Llm, Message as LlmMessage};
@@ -24,7 +25,8 @@ use crate::permission::{Rules, Site};
 use crate::platform::Env;
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
 use crate::store::{
-    ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
+    ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
+    write_last_answer,
 };
 use crate::tools::{Registry, Workspace};
 
@@ -124,6 +126,20 @@ impl SessionHandle {
             ContextLog::open_shared(&path)?
         };
         warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
+        let rewinder = lock
+            .is_some()
+            .then(|| Rewinder::new(env.clone(), &session.dir, Arc::clone(&workspace)));
+        let (mut log, mut loaded, mut file) = (log, loaded, file);
+        if let Some(rewinder) = &rewinder {
+            let settle = |change: &dyn Fn(&mut SessionState)| {
+                change(&mut file.state);
+                if let Err(error) = file.save() {
+                    warn!(%error, "the session's settings cannot be written");
+                }
+            };
+            let finished = finish_interrupted(rewinder, &mut log, settle, &mut warnings)?;
+            loaded = finished.unwrap_or(loaded);
+        }
         let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
@@ -177,6 +193,7 @@ impl SessionHandle {
             session,
             settings,
             context,
+            rewinder,
             llm,
         ));
         core.begin(resumed);
@@ -221,6 +238,11 @@ impl SessionHandle {
     /// The MCP servers, if there may be any.
     pub fn servers(&self) -> Option<Arc<Servers>> {
         self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
+    }
+
+    /// What can be undone; `None` when another process writes to the session too.
+    pub fn rewinder(&self) -> Option<Arc<Rewinder>> {
+        self.core.rewinder.clone()
     }
 
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
@@ -301,12 +323,25 @@ impl Actor {
             }
         }
         self.core.hooks.end().await;
+        // A resumed session has to know what the last turn did.
+        if let Some(rewinder) = &self.core.rewinder {
+            rewinder.settle().await;
+        }
         self.core.hub.close();
     }
 
     async fn take(&mut self, op: Op) {
         match op {
-            Op::Prompt { id, input } => self.begin_turn(id, input).await,
+            Op::Prompt { id, input } => {
+                let core = Arc::clone(&self.core);
+                let work = move |cancel| async move { turn::run(&core, input, &cancel).await };
+                self.begin_turn(id, work).await;
+            }
+            Op::Rewind { id, request } => {
+                let core = Arc::clone(&self.core);
+                let work = move |_| async move { rewind::run(&core, request).await };
+                self.begin_turn(id, work).await;
+            }
             Op::Steer { input } if self.turn.is_some() => self.core.steer(input),
             // Too late: the front end has heard of the end of the turn by now.
             Op::Steer { .. } => {}
@@ -332,7 +367,10 @@ impl Actor {
         }
     }
 
-    async fn begin_turn(&mut self, op_id: String, input: crate::protocol::UserInput) {
+    async fn begin_turn<F>(&mut self, op_id: String, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
         if self.turn.is_some() {
             self.core.hub.outcome(
                 op_id,
@@ -346,11 +384,7 @@ impl Actor {
         }
         let answers = self.core.context.lock().await.answers();
         let cancel = CancellationToken::new();
-        let task = {
-            let core = Arc::clone(&self.core);
-            let cancel = cancel.clone();
-            tokio::spawn(async move { turn::run(&core, input, &cancel).await })
-        };
+        let task = tokio::spawn(work(cancel.clone()));
         self.turn = Some(RunningTurn { op_id, answers, cancel, task });
     }
 

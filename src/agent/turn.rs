@@ -64,12 +64,16 @@ async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
     let loading = Loading::begin(core);
     let outcome = match submitted(core, &input.text(), cancel).await {
         Ok(()) => {
+            note_point(core, &input.text()).await;
             let outcome = run_submitted(core, input, cancel).await;
             stopping(core, outcome, cancel).await
         }
         Err(outcome) => outcome,
     };
     core.desk.cancel_all();
+    if let Some(rewinder) = &core.rewinder {
+        rewinder.end_turn();
+    }
     loading.end();
     core.hub.event(Event::TurnEnd {});
     outcome
@@ -141,6 +145,23 @@ async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken
     }
     core.hub.event(Event::TurnEnd {});
     outcome
+}
+
+/// Notes where one can return to.
+async fn note_point(core: &Arc<Core>, text: &str) {
+    let Some(rewinder) = &core.rewinder else { return };
+    let mark = async {
+        let mut context = core.context.lock().await;
+        context.answer_open_calls()?;
+        context.mark()
+    };
+    match mark.await {
+        Ok(mark) => {
+            let state = core.settings.snapshot();
+            rewinder.begin_turn(text.to_owned(), mark, state.todos, state.custom_title).await;
+        }
+        Err(error) => warn!(%error, "this turn cannot be undone"),
+    }
 }
 
 /// Runs the model on `input`, without looking for commands in it.

@@ -18,7 +18,9 @@ mod usage;
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
 pub use hook::{HookAction, HookEvent, HookRequest, HookResponse};
-pub use op::{Failure, FailureKind, Message, Op, Outcome, Spent, StopReason};
+pub use op::{
+    Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent, StopReason,
+};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
     Request, Response, Verdict,

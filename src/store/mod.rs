@@ -20,6 +20,7 @@ mod repair;
 mod rewrite;
 mod run_dir;
 mod session;
+pub mod snapshots;
 mod state;
 mod summary;
 mod title;
@@ -27,7 +28,7 @@ mod trust;
 mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
-pub use context_log::{ContextLog, ContextRecord, LoadedContext};
+pub use context_log::{ContextLog, ContextMark, ContextRecord, LoadedContext};
 pub use device_id::device_id;
 pub use error::StoreError;
 pub use history::History;

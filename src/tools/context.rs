@@ -119,6 +119,8 @@ pub struct CallContext {
     /// Where to ask a person.
     pub desk: Arc<dyn Desk>,
     pub todos: Arc<dyn TodoStore>,
+    /// Hears of every change that a file tool makes.
+    pub changes: Arc<dyn ChangeLog>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,
@@ -229,4 +231,21 @@ pub enum QuestionOutcome {
 pub trait TodoStore: Send + Sync {
     fn get(&self) -> Vec<TodoItem>;
     fn set(&self, items: Vec<TodoItem>);
+}
+
+/// Keeps what it takes to undo the changes that file tools make. Both are called where blocking is
+/// allowed, with the file's real path.
+pub trait ChangeLog: Send + Sync {
+    /// The file is about to be written, made or removed.
+    fn before(&self, real: &Path);
+
+    /// That is over, whether or not it went well.
+    fn after(&self, real: &Path);
+}
+
+/// For calls that nobody will undo.
+impl ChangeLog for () {
+    fn before(&self, _: &Path) {}
+
+    fn after(&self, _: &Path) {}
 }

@@ -29,14 +29,16 @@ mod str_replace_file;
 mod testing;
 mod think;
 mod todo;
-mod walk;
+pub(crate) mod walk;
 mod write_file;
 
 pub use arguments::parse as parse_arguments;
 pub use context::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, Effect, LiveOutput, Meant, QuestionOutcome,
-    Rejected, TodoStore, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, ChangeLog, Desk, Effect, LiveOutput, Meant,
+    QuestionOutcome, Rejected, TodoStore, Tool, ToolReturn, Workspace,
 };
 pub use diff_blocks::diff_blocks;
+pub(crate) use file_access::{give_to_owner, keeps_its_place};
 pub use key_argument::key_argument;
 pub use registry::{Registry, not_found, prepared, spec};
+pub use secrets::Secrets;

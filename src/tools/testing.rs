@@ -85,6 +85,7 @@ impl Bench {
             workspace: Arc::new(Workspace::new(root.join("ws"), vec![])),
             desk: desk.clone(),
             todos: Arc::new(Todos::default()),
+            changes: Arc::new(()),
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),

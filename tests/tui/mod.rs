@@ -14,6 +14,7 @@ mod monkey;
 mod paste;
 mod queue;
 mod resume;
+mod rewind;
 mod servers;
 mod sizes;
 mod together;

@@ -50,6 +50,8 @@ impl App {
     ) -> Result<(), TuiError> {
         match command {
             Command::Exit => self.leaving = true,
+            Command::Undo => self.undo(arguments),
+            Command::Redo => self.redo(),
             Command::Help => return self.open_help(),
             Command::Hooks => return self.open_hooks(),
             Command::Version => {

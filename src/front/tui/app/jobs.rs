@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::logins::LoginNews;
 use super::{App, TuiError};
+use crate::agent::{Plan, RewindPoints};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
@@ -36,6 +37,9 @@ pub(super) enum Done {
     Decided(Vec<String>),
     /// A switch of an MCP server lasts, or why it does not.
     Kept(Result<(), String>),
+    /// What can be undone, and which of them shall be marked.
+    RewindPoints(Result<RewindPoints, String>, usize),
+    RewindPlan(Result<Plan, String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -60,7 +64,7 @@ impl Jobs {
         let _ = self.done.send(done);
     }
 
-    fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
+    pub fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
         let done = self.done.clone();
         tokio::task::spawn_blocking(move || {
             let _ = done.send(work());
@@ -153,6 +157,8 @@ impl App {
             }
             Done::Kept(Ok(())) => self.toast("mcp", "kept in mcp.json"),
             Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
+            Done::RewindPoints(points, nth) => self.on_rewind_points(points, nth)?,
+            Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

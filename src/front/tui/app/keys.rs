@@ -117,7 +117,7 @@ impl App {
 
     fn act(&mut self, action: Action) -> Result<(), TuiError> {
         match action {
-            Action::Escape => self.interrupt(),
+            Action::Escape => return self.escape(),
             Action::Interrupt => self.ctrl_c(),
             Action::ExitOrDelete => {
                 if self.busy() {

@@ -7,6 +7,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `rewind` | going back to before a turn |
 //! | `logins` | logging in to MCP servers |
 //! | `servers` | the MCP servers: their start, what is told of it |
 //! | `server_panel` | the list of MCP servers, and all there is to know of one |
@@ -29,6 +30,7 @@ mod keys;
 mod logins;
 mod offerings;
 mod panes;
+mod rewind;
 mod server_panel;
 mod servers;
 mod trust;
@@ -146,6 +148,10 @@ struct App {
     /// The wall clock as of the last change of state: the status bar must not tick while idle.
     clock_text: String,
     last_key: Option<Instant>,
+    /// When Esc was last pressed at an idle, empty prompt.
+    escaped: Option<Instant>,
+    /// What goes into the composer when the rewind that runs is done.
+    back_to: Option<String>,
     /// A second Ctrl-C before then leaves.
     exit_armed: Option<Instant>,
     /// Until then the live rows are painted again and again: a reader of the bytes that has pasted
@@ -221,6 +227,8 @@ impl App {
             branch: None,
             clock_text: String::new(),
             last_key: None,
+            escaped: None,
+            back_to: None,
             exit_armed: None,
             stir_until: None,
             flip: Flip::None,

@@ -6,8 +6,8 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, ServerSheet, SessionItem,
-    SessionPicker, ThemePicker, Thinking,
+    ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, ServerSheet,
+    SessionItem, SessionPicker, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -18,6 +18,7 @@ pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
     Server(ServerSheet),
+    Rewind(Box<RewindPicker>),
     Other(Box<dyn Overlay>),
 }
 
@@ -31,6 +32,7 @@ impl Pane {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
             Self::Server(sheet) => sheet,
+            Self::Rewind(picker) => picker.as_mut(),
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -127,6 +129,16 @@ impl App {
             }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
+            OverlayReply::RewindPlan(point) => self.want_rewind_plan(point),
+            OverlayReply::RewindDiff => {
+                if let Some(Pane::Rewind(picker)) = &mut self.pane {
+                    picker.show_diff(&self.theme);
+                }
+            }
+            OverlayReply::Rewind(request) => {
+                self.close_pane()?;
+                return self.rewind(request);
+            }
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

@@ -118,6 +118,15 @@ impl App {
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
+        self.start_with(queued, |id, input| Op::Prompt { id, input })
+    }
+
+    /// The same with the op that `op` makes of the turn's id and the message.
+    pub(super) fn start_with(
+        &mut self,
+        queued: Queued,
+        op: impl FnOnce(String, UserInput) -> Op,
+    ) -> Result<(), TuiError> {
         let Queued { n, input, shown, by_program } = queued;
         self.make_way(by_program)?;
         self.transcript.echo_as(shown);
@@ -135,7 +144,7 @@ impl App {
         self.tell();
         self.draw()?;
         self.flip = Flip::TurnStart;
-        self.session.submit(Op::Prompt { id: op_id, input });
+        self.session.submit(op(op_id, input));
         Ok(())
     }
 
@@ -272,6 +281,7 @@ impl App {
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
         self.show(update);
+        self.put_prompt_back(outcome);
         self.tick_clock();
         self.flip = Flip::TurnEnd;
         self.jobs.find_branch(self.host.options.work_dir.clone());

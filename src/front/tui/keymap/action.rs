@@ -128,7 +128,7 @@ impl Action {
             Self::SearchAccept => "take the hit",
             Self::SearchCancel => "back to the draft",
             Self::Steer => "give to the running turn",
-            Self::Escape => "close; interrupt",
+            Self::Escape => "close; interrupt; twice to go back",
             Self::Interrupt => "interrupt; clear; twice to leave",
             Self::ExitOrDelete => "leave when empty; delete right",
             Self::OpenEditor => "edit in the external editor",

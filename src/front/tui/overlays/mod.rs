@@ -3,6 +3,7 @@
 mod list;
 mod models;
 mod pager;
+mod rewind;
 mod servers;
 mod sessions;
 mod themes;
@@ -15,10 +16,12 @@ use ratatui::layout::Size;
 use ratatui::text::Line;
 
 use super::theme::Theme;
+use crate::protocol::RewindRequest;
 
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
+pub use rewind::RewindPicker;
 pub use servers::{ServerItem, ServerPicker, ServerSheet};
 pub use sessions::{SessionItem, SessionPicker};
 pub use themes::ThemePicker;
@@ -56,6 +59,13 @@ pub enum OverlayReply {
     KeepServer(String),
     /// Over: back to the list of MCP servers.
     ServerList,
+    /// The plan for going back to before this turn is wanted: answer with
+    /// [`RewindPicker::set_plan`].
+    RewindPlan(u64),
+    /// The changes of the plan are wanted: answer with [`RewindPicker::show_diff`].
+    RewindDiff,
+    /// Over: this plan is to be carried out.
+    Rewind(RewindRequest),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.
