@@ -27,6 +27,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("agent/", &["crate::front", "crate::cli"]),
     ("llm/", &["crate::front", "crate::cli", "crate::agent", "crate::tools"]),
     ("tools/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("tasks/", &["crate::front", "crate::cli", "crate::agent", "crate::tools"]),
     ("mcp/", &["crate::front", "crate::cli", "crate::agent"]),
     ("store/", &["crate::front", "crate::cli", "crate::agent"]),
     ("config/", &["crate::front", "crate::cli", "crate::agent"]),

@@ -12,6 +12,7 @@
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
+//! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
@@ -23,6 +24,7 @@ mod core;
 mod dispatch;
 mod hub;
 mod listing;
+mod notifications;
 mod prompt;
 mod recorder;
 mod repeat;
@@ -36,5 +38,5 @@ pub use approval::Modes;
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
-pub use session::{KeptAnswer, SessionHandle, SessionOptions};
+pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

@@ -189,7 +189,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
     if opened.handle.info().model.is_none() {
-        opened.handle.shutdown().await;
+        opened.handle.shutdown(None).await;
         host.close(&session);
         anyhow::bail!(
             "LLM not set: no model is configured. Set KIMI_API_KEY, or add a provider and a model to {}.",
@@ -203,7 +203,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if let Some(servers) = &host.options.mcp {
         servers.failures().iter().for_each(warn);
     }
-    opened.handle.shutdown().await;
+    opened.handle.shutdown(None).await;
     host.close(&session);
     Ok(code)
 }

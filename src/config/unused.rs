@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Background, Config, LoopControl, Notifications};
+use super::{Config, LoopControl};
 
 /// Hooks that can forbid what the agent is about to do.
 const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
@@ -42,8 +42,6 @@ impl Config {
             ),
             ("extra_skill_dirs", !self.extra_skill_dirs.is_empty()),
             ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
-            ("background", self.background != Background::default()),
-            ("notifications", self.notifications != Notifications::default()),
             ("services.moonshot_search", self.services.moonshot_search.is_some()),
             ("services.moonshot_fetch", self.services.moonshot_fetch.is_some()),
         ]

@@ -88,6 +88,9 @@ impl Bench {
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),
+            tasks: None,
+            to_background: CancellationToken::new(),
+            plan_mode: false,
             child_env: vec![],
         };
         Self { _dir: dir, root, desk, live, cx }

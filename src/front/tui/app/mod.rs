@@ -417,7 +417,7 @@ impl App {
             tracing::warn!(%error, "the terminal was not left cleanly");
         }
         let session = self.session.session().clone();
-        self.session.shutdown().await;
+        self.session.shutdown(None).await;
         // Its last word goes into the session's directory, which may be removed after that.
         self.door.shut().await;
         let kept = self.host.close(&session);
@@ -437,7 +437,7 @@ impl App {
         self.messages = handle.subscribe();
         let old = std::mem::replace(&mut self.session, handle);
         let old_session = old.session().clone();
-        old.shutdown().await;
+        old.shutdown(None).await;
         let kept = self.host.close(&old_session) && old_session.id != self.session.session().id;
         self.info = self.session.info();
         self.tour = tour;
