@@ -37,6 +37,7 @@ mod turn;
 pub use approval::Modes;
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
+pub use notifications::TASKS_HAVE_ENDED;
 pub use prompt::PromptFacts;
 pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

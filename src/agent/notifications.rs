@@ -18,6 +18,10 @@ use crate::protocol::{ContentPart, Event, Notification};
 use crate::store::{Delivery, NotificationRecord, NotificationStore, Session, StoreError};
 use crate::tasks::{self, Kind, Runtime, Status, View};
 
+/// What begins a turn that nobody has asked for, when tasks have ended.
+pub const TASKS_HAVE_ENDED: &str =
+    "<system-reminder>Background tasks have completed. Process their results.</system-reminder>";
+
 /// Most notifications that the model gets with one request.
 const PER_STEP: usize = 4;
 /// How each begins, for the model.
