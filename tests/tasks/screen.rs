@@ -151,7 +151,8 @@ fn a_task_of_a_screen_that_was_killed_is_told_of_and_begins_no_turn() {
     let session = world.session_dir();
     let task = tasks_of(&session).remove(0);
     let pid = record(&task, "runtime.json")["child_pid"].as_i64().unwrap();
-    kimi.kill();
+    super::kill(kimi.pid().unwrap().into());
+    kimi.wait_exit();
     let id = session.file_name().unwrap().to_str().unwrap().to_owned();
     let mut again = world.start(&["--yolo", "--session", &id]);
     again.wait_text("Background task lost");
