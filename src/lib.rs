@@ -18,6 +18,7 @@
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
 //! | [`permission`] | rules, commands taken apart, what a call may change |
+//! | [`tasks`] | background tasks: their records, their worker, the registry |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
 //! | [`customize`] | what the user's files add: agent files, AGENTS.md, hooks, plugins |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
@@ -39,4 +40,5 @@ pub mod permission;
 pub mod platform;
 pub mod protocol;
 pub mod store;
+pub mod tasks;
 pub mod tools;

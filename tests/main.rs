@@ -11,6 +11,7 @@ mod mcp;
 mod print;
 mod store;
 mod support;
+mod tasks;
 mod terminal_session;
 mod tmux;
 mod tui;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
@@ -11,6 +12,7 @@ use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
+use super::notifications::Notifications;
 use super::rewind::Rewinder;
 use crate::customize::hooks::{Hooks, Occasion};
 use crate::llm::{Llm, Thinking, ToolSpec};
@@ -18,6 +20,7 @@ use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
 use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
+use crate::tasks::Tasks;
 use crate::tools::{Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
@@ -68,6 +71,10 @@ pub(super) struct Core {
     pub context: tokio::sync::Mutex<Context>,
     /// What it takes to undo turns; `None` when another process writes to the session too.
     pub rewinder: Option<Arc<Rewinder>>,
+    pub tasks: Tasks,
+    pub notifications: Notifications,
+    /// What the calls that run now hear when they shall go on in the background.
+    to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
 }
@@ -92,6 +99,8 @@ impl Core {
         settings: Arc<Settings>,
         context: Context,
         rewinder: Option<Arc<Rewinder>>,
+        tasks: Tasks,
+        notifications: Notifications,
         llm: Option<Llm>,
     ) -> Self {
         Self {
@@ -113,6 +122,9 @@ impl Core {
             settings,
             context: tokio::sync::Mutex::new(context),
             rewinder,
+            tasks,
+            notifications,
+            to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
         }
@@ -139,6 +151,16 @@ impl Core {
             let _ = work.await;
             *started = None;
         }
+    }
+
+    /// Cancelled when what runs now shall go on in the background.
+    pub fn to_background(&self) -> CancellationToken {
+        lock(&self.to_background).clone()
+    }
+
+    /// Sends what runs in the foreground, and can, to the background.
+    pub fn send_to_background(&self) {
+        std::mem::take(&mut *lock(&self.to_background)).cancel();
     }
 
     /// The model in use.

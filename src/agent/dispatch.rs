@@ -278,6 +278,9 @@ fn call_context(
         live,
         cancel,
         spill_dir: core.spill_dir(),
+        tasks: Some(core.tasks.clone()),
+        to_background: core.to_background(),
+        plan_mode: core.settings.snapshot().plan_mode,
         child_env: Vec::new(),
     }
 }

@@ -17,6 +17,7 @@
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
+//! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompts` | prompts of MCP servers as commands |
 //! | `resources` | resources of MCP servers that a message names |
@@ -34,6 +35,7 @@ mod gate;
 mod guard;
 mod hub;
 mod listing;
+mod notifications;
 mod prompt;
 mod prompts;
 mod recorder;
@@ -51,7 +53,8 @@ pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
+pub use notifications::TASKS_HAVE_ENDED;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
-pub use session::{KeptAnswer, SessionHandle, SessionOptions};
+pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

@@ -14,7 +14,7 @@ use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
-use crate::platform::{Env, shell};
+use crate::platform::{Env, process, shell};
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
 
@@ -143,6 +143,9 @@ impl Host {
             hooks: Arc::clone(&self.options.hooks),
             limits: self.limits(),
             afk_reminder: !self.config().skip_afk_prompt_injection,
+            background: self.config().background.clone(),
+            claim_stale_after_ms: self.config().notifications.claim_stale_after_ms,
+            program: process::own_program(),
             modes: self.modes(),
             rules: self.config().permission.clone(),
             system_prompt: self.system_prompt(agent),

@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(listed.len(), 2);
         assert_eq!(
             (listed[0].description.as_str(), listed[0].usage().as_str()),
-            ("a[2J b", "<one> [two]")
+            ("a b", "<one> [two]")
         );
         assert_eq!((listed[1].description.as_str(), listed[1].arguments.len()), ("T", 0));
     }

@@ -71,6 +71,6 @@ mod tests {
             ],
         );
         let told: Vec<_> = listed.iter().map(|it| (it.mention(), it.title.as_str())).collect();
-        assert_eq!(told, [("s:f:///a".to_owned(), "The[2J a"), ("s:f:///b".to_owned(), "b")]);
+        assert_eq!(told, [("s:f:///a".to_owned(), "The a"), ("s:f:///b".to_owned(), "b")]);
     }
 }

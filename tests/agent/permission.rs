@@ -47,7 +47,7 @@ async fn an_approval_for_the_session_is_for_this_command() {
     live.answer(&request.id, Verdict::Approve, "");
     live.end().await.finished();
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     // It is remembered.
     let mut live = bench.reopen(session);
     let heard = live.prompt("go").await;
@@ -61,7 +61,7 @@ async fn what_kimi_cli_stored_for_all_commands_allows_none() {
     let mut live = bench.open();
     live.prompt("hello").await.finished();
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let path = session.dir.join("state.json");
     let mut state: serde_json::Value = serde_json::from_slice(
         &std::fs::read(&path).unwrap_or_else(|_| b"{\"version\":1}".to_vec()),
@@ -74,7 +74,7 @@ async fn what_kimi_cli_stored_for_all_commands_allows_none() {
     let (_, request) = live.asked().await;
     live.answer(&request.id, Verdict::ApproveForSession, "");
     live.end().await.finished();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let state = std::fs::read_to_string(path).unwrap();
     assert!(state.contains("\"run command\""), "kimi-cli still finds its own: {state}");
     assert!(state.contains("run command: echo one"), "{state}");

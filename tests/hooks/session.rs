@@ -127,7 +127,7 @@ async fn failures_and_compactions_are_heard() {
     live.prompt("second").await;
     live.prompt("/compact the tests").await;
     // Nobody waits for the last of them but the end.
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let mut events: Vec<String> =
         heard(&bench, "hook_event_name").iter().map(|name| name.to_string()).collect();
     events.sort();
@@ -209,7 +209,7 @@ async fn a_session_that_only_hooks_heard_of_is_empty() {
     let resolved =
         |message: &Message| matches!(message, Message::Event(Event::HookResolved { .. }));
     live.until("the hook", resolved).await;
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     assert_eq!(heard(&bench, "hook_event_name"), ["SessionStart", "SessionEnd"]);
     assert!(bench.store().is_empty(&session));
 }

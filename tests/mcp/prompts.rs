@@ -80,7 +80,7 @@ fn what_cannot_be_a_message_is_told_and_nothing_is_sent() {
             "/lab:review needs <number>: Which one. Usage: /lab:review <number> [wish]",
         ),
         ("/lab:talk more", "/lab:talk takes no arguments."),
-        ("/lab:fail", "the printer [31mis out of paper. Nothing was sent."),
+        ("/lab:fail", "the printer is out of paper. Nothing was sent."),
         ("/lab:empty", "it is empty. Nothing was sent."),
         ("/hasty:hang", "no answer within 0.3 s. Nothing was sent."),
         ("/lab:nothing", "Unknown slash command \"/lab:nothing\"."),
@@ -108,7 +108,7 @@ fn the_menu_has_the_prompts_as_they_come() {
     let mut kimi = world.start(&["--yolo"]);
     // It is typed before the servers are there: the rows come by themselves.
     kimi.send("/lab:re");
-    let rows = kimi.wait_text("<number> [wish] · Looks at[2J a change.");
+    let rows = kimi.wait_text("<number> [wish] · Looks at a change.");
     assert!(rows.iter().any(|row| row.contains("› /lab:review")), "{rows:?}");
     kimi.send("\t");
     kimi.wait_text("/lab:review ");

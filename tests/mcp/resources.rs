@@ -58,7 +58,7 @@ fn a_message_is_not_lost_to_a_resource() {
     let (got, told) = sent(line);
     assert!(got.contains("look: @lab:lab://gone"), "{got}");
     for why in [
-        "[@lab:lab://gone could not be read: no such [31mshelf]",
+        "[@lab:lab://gone could not be read: no such shelf]",
         "[@hasty:lab://hang could not be read: the server gave no answer within 0.3 s]",
         "[@dead:lab://x could not be read: the server is not connected",
         "[@nobody:lab://y could not be read: there is no such MCP server]",
@@ -89,7 +89,7 @@ fn the_menu_has_the_resources_behind_the_files() {
     kimi.send("\x1b");
     kimi.wait_for_rows("the prompt", is_idle);
     kimi.send("read @lab");
-    let rows = kimi.wait_text("lab:lab://notes/today  Notes of[2J today");
+    let rows = kimi.wait_text("lab:lab://notes/today  Notes of today");
     let at = |text: &str| rows.iter().position(|row| row.contains(text));
     assert!(at("› labels.txt") < at("lab:lab://notes/today"), "{rows:?}");
     kimi.send("://not");

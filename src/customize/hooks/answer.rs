@@ -58,7 +58,7 @@ pub(super) fn read(ran: io::Result<Captured>, timeout: u64) -> Answer {
     };
     let status = match captured.end {
         End::Exited(status) => status,
-        End::TimedOut | End::Cancelled => {
+        End::TimedOut | End::Cancelled | End::LetGo => {
             return Answer::fault(format!("it was killed by its timeout ({timeout}s)"));
         }
     };

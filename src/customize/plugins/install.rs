@@ -183,7 +183,7 @@ async fn clone(url: &str, branch: Option<&str>, to: &Path, env: &Env) -> Result<
             let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
             Err(format!("git clone failed: {}", last.trim()))
         }
-        End::TimedOut | End::Cancelled => {
+        End::TimedOut | End::Cancelled | End::LetGo => {
             Err(format!("git clone took longer than {} s", CLONE.as_secs()))
         }
     }

@@ -112,7 +112,7 @@ fn returned(name: &str, captured: &Captured) -> ToolReturnValue {
             let brief = format!("Failed with exit code: {code}");
             ToolReturnValue::error(said.unwrap_or_else(|| format!("Exit code: {code}.")), brief)
         }
-        End::TimedOut | End::Cancelled => ToolReturnValue::error(
+        End::TimedOut | End::Cancelled | End::LetGo => ToolReturnValue::error(
             format!("`{name}` was killed by its timeout ({}s).", TIMEOUT.as_secs()),
             "Killed by timeout",
         )

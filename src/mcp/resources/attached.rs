@@ -114,6 +114,6 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_one_clean_line() {
         let ContentPart::Text { text } = unread("s:x\u{1b}[2J\"", "no\nluck") else { panic!() };
-        assert_eq!(text, "[@s:x[2J' could not be read: no luck]");
+        assert_eq!(text, "[@s:x' could not be read: no luck]");
     }
 }

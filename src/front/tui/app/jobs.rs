@@ -40,6 +40,13 @@ pub(super) enum Done {
     /// What can be undone, and which of them shall be marked.
     RewindPoints(Result<RewindPoints, String>, usize),
     RewindPlan(Result<Plan, String>),
+    /// Something has become of a background task.
+    TasksChanged,
+    /// The end of a background task's output.
+    TaskOutput {
+        id: String,
+        text: String,
+    },
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -159,6 +166,8 @@ impl App {
             Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
             Done::RewindPoints(points, nth) => self.on_rewind_points(points, nth)?,
             Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
+            Done::TasksChanged => self.on_tasks_changed()?,
+            Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -12,6 +12,7 @@
 //! | `servers` | the MCP servers: their start, what is told of it |
 //! | `server_panel` | the list of MCP servers, and all there is to know of one |
 //! | `trust` | what is asked about the servers of a project |
+//! | `tasks` | the background tasks: their number, the browser, turns that begin by themselves |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -33,6 +34,7 @@ mod panes;
 mod rewind;
 mod server_panel;
 mod servers;
+mod tasks;
 mod trust;
 mod turns;
 
@@ -53,20 +55,25 @@ use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
+use crate::front::ending::stopped_tasks;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
 use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
 use crate::store::{WireLog, WireRecord};
+use crate::tasks::View;
 use books::Books;
 use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
 use servers::News;
+use tasks::TaskNews;
 use trust::Asking;
 use turns::{Queued, RunningTurn};
 
 /// Turns of a resumed session that are shown again.
 const REPLAYED_TURNS: usize = 5;
+/// How long background tasks may take to end when somebody waits for the screen.
+const SHORT_END: Duration = Duration::from_millis(500);
 /// Messages taken in at once before the next look at the keyboard.
 const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 
@@ -94,12 +101,14 @@ pub enum TuiError {
 }
 
 /// How the screen ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The session to resume, if it has anything in it.
     pub session_id: Option<String>,
     /// The signal that ended it.
     pub signal: Option<Signal>,
+    /// The background tasks that ended with it.
+    pub stopped: Vec<Arc<View>>,
 }
 
 /// Runs the screen until the user leaves.
@@ -170,6 +179,7 @@ struct App {
     logins: HashMap<String, AbortOnDropHandle<()>>,
     /// Questions that belong to no turn, and since when one stands with no turn around it.
     asking: Asking,
+    task_news: TaskNews,
     news: News,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
@@ -239,6 +249,7 @@ impl App {
             drawn_size: None,
             logins: HashMap::new(),
             asking: Asking::new(options.can_ask),
+            task_news: TaskNews::default(),
             news: News::default(),
             quiet_until: None,
             pending_switch: None,
@@ -268,6 +279,7 @@ impl App {
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
         self.start_servers();
+        self.watch_tasks();
         if self.picker_at_start {
             self.open_session_picker(false)?;
         }
@@ -338,6 +350,7 @@ impl App {
             if let Some(which) = self.pending_switch.take() {
                 self.switch_session(&which).await?;
             }
+            self.take_up_news()?;
             self.draw_when_due()?;
             self.tell();
             let wake = self.next_wake();
@@ -364,7 +377,7 @@ impl App {
                     }
                     None => self.leaving = true,
                 },
-                () = sleep_until(wake) => self.on_wake(),
+                () = sleep_until(wake) => self.on_wake()?,
             }
         }
         Ok(())
@@ -406,7 +419,7 @@ impl App {
         }
     }
 
-    fn on_wake(&mut self) {
+    fn on_wake(&mut self) -> Result<(), TuiError> {
         let now = self.now();
         if self.exit_armed.is_some_and(|until| until <= now) {
             self.exit_armed = None;
@@ -426,6 +439,7 @@ impl App {
         if self.spinning_since().is_some() {
             self.dirty = true;
         }
+        self.tick_browser()
     }
 
     /// Leaves: the terminal first, so that the user is not kept waiting, then the session.
@@ -443,11 +457,13 @@ impl App {
             tracing::warn!(%error, "the terminal was not left cleanly");
         }
         let session = self.session.session().clone();
-        self.session.shutdown().await;
+        // Whoever ends us by a signal does not wait long.
+        let patience = self.signal.map(|_| SHORT_END);
+        let stopped = self.session.shutdown(patience).await;
         // Its last word goes into the session's directory, which may be removed after that.
         self.door.shut().await;
         let kept = self.host.close(&session);
-        Ended { session_id: kept.then_some(session.id), signal: self.signal }
+        Ended { session_id: kept.then_some(session.id), signal: self.signal, stopped }
     }
 
     /// Puts another session in place of the open one. The old one stays when that fails.
@@ -463,7 +479,7 @@ impl App {
         self.messages = handle.subscribe();
         let old = std::mem::replace(&mut self.session, handle);
         let old_session = old.session().clone();
-        old.shutdown().await;
+        let stopped = old.shutdown(Some(SHORT_END)).await;
         let kept = self.host.close(&old_session) && old_session.id != self.session.session().id;
         self.info = self.session.info();
         self.tour = tour;
@@ -472,6 +488,10 @@ impl App {
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
         self.queue.clear();
         self.clear_dialogs();
+        self.watch_tasks();
+        if !stopped.is_empty() {
+            self.say(Severity::Warning, stopped_tasks(&stopped).trim(), "");
+        }
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

@@ -7,7 +7,7 @@ use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
     ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, ServerSheet,
-    SessionItem, SessionPicker, ThemePicker, Thinking,
+    SessionItem, SessionPicker, TaskBrowser, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -19,6 +19,7 @@ pub(super) enum Pane {
     Servers(ServerPicker),
     Server(ServerSheet),
     Rewind(Box<RewindPicker>),
+    Tasks(TaskBrowser),
     Other(Box<dyn Overlay>),
 }
 
@@ -33,6 +34,7 @@ impl Pane {
             Self::Servers(picker) => picker,
             Self::Server(sheet) => sheet,
             Self::Rewind(picker) => picker.as_mut(),
+            Self::Tasks(browser) => browser,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -139,6 +141,8 @@ impl App {
                 self.close_pane()?;
                 return self.rewind(request);
             }
+            OverlayReply::LookAtTask(id) => self.look_at_task(id),
+            OverlayReply::StopTask(id) => self.stop_task(&id),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

@@ -6,6 +6,7 @@ mod pager;
 mod rewind;
 mod servers;
 mod sessions;
+mod tasks;
 mod themes;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use pager::Pager;
 pub use rewind::RewindPicker;
 pub use servers::{ServerItem, ServerPicker, ServerSheet};
 pub use sessions::{SessionItem, SessionPicker};
+pub use tasks::{TaskBrowser, TaskItem};
 pub use themes::ThemePicker;
 
 /// What a key did in an overlay.
@@ -66,6 +68,10 @@ pub enum OverlayReply {
     RewindDiff,
     /// Over: this plan is to be carried out.
     Rewind(RewindRequest),
+    /// The output of this background task is wanted: answer with [`TaskBrowser::set_output`].
+    LookAtTask(String),
+    /// This background task shall stop; the user has confirmed.
+    StopTask(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

@@ -5,6 +5,7 @@
 //! taken back as far as they are still on the screen.
 
 mod hooks;
+mod news;
 mod past;
 mod phase;
 mod readable;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::text::{Line, Span};
 
+pub use news::ANNOUNCED;
 pub use past::Past;
 pub use phase::{Activity, Phase};
 pub use replay::replay;
@@ -25,6 +27,7 @@ use super::cells::{
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
 use super::theme::Theme;
+use crate::agent::TASKS_HAVE_ENDED;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
     UserInput,
@@ -54,6 +57,8 @@ pub struct Transcript {
     retry: Option<Retry>,
     /// How the next echo of the user's words looks, when it is not what the model gets.
     echo: Option<String>,
+    /// Comes when the running attempt has ended.
+    held_news: Vec<Notification>,
     /// The turn is `/compact` itself, which tells its result in words.
     compact_command: bool,
     compacting: Option<Option<u64>>,
@@ -134,6 +139,7 @@ impl Transcript {
             after_tools: false,
             retry: None,
             echo: None,
+            held_news: Vec::new(),
             compact_command: false,
             compacting: None,
             context_tokens: None,
@@ -170,7 +176,7 @@ impl Transcript {
             }
             Event::StepBegin { .. } => {
                 self.attempt_rows = 0;
-                Update::default()
+                Update::of(self.tell_news(look))
             }
             Event::ContentPart(part) => self.content(part, now, look),
             Event::ToolCall(call) => self.tool_call(call, now, look),
@@ -185,7 +191,9 @@ impl Transcript {
                 Update::default()
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                self.tool_result(tool_call_id, return_value, now, look)
+                let mut update = self.tool_result(tool_call_id, return_value, now, look);
+                update.append(Update::of(self.tell_news(look)));
+                update
             }
             Event::StepRetry {
                 next_attempt,
@@ -276,6 +284,7 @@ impl Transcript {
         let marks = vec![(rows.len(), Mark::End { failed })];
         rows.extend(closing_row(&Closing::from(outcome), took, columns, theme));
         rows.push(Line::default());
+        rows.extend(self.tell_news(look));
         self.retry = None;
         self.compacting = None;
         self.after_tools = false;
@@ -438,18 +447,6 @@ impl Transcript {
         self.answer_rows > READABLE_ROWS
     }
 
-    fn notification(&mut self, news: &Notification, now: Instant, look: Look<'_>) -> Update {
-        let mut rows = self.close_open(now, look);
-        rows.extend(self.say(
-            Severity::of(&news.severity),
-            &news.title,
-            &news.body,
-            look.columns,
-            look.theme,
-        ));
-        Update::of(rows)
-    }
-
     /// Ends the answer or the thinking that is open, because something else begins.
     fn close_open(&mut self, now: Instant, look: Look<'_>) -> Vec<Line<'static>> {
         let mut rows = self.close_thinking(now, look);
@@ -576,6 +573,7 @@ struct Look<'a> {
 /// The words of the user, media told by name.
 fn shown_input(input: &UserInput) -> String {
     match input {
+        UserInput::Text(text) if text == TASKS_HAVE_ENDED => ANNOUNCED.to_owned(),
         UserInput::Text(text) => text.clone(),
         UserInput::Parts(parts) => parts
             .iter()

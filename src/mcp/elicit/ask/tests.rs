@@ -57,7 +57,7 @@ async fn one_choice_is_one_question_with_a_way_out() {
     let person = Person::new(&[&["b"]]);
     assert_eq!(put(&person, params()).await, Answer::Accept(Some(json!({"c": "b"}))));
     let texts = person.texts();
-    assert_eq!(texts, ["MCP server lab asks: c\nTell[2J me"]);
+    assert_eq!(texts, ["MCP server lab asks: c\nTell me"]);
     assert_eq!(put(&Person::new(&[&["Decline"]]), params()).await, Answer::Decline);
     assert_eq!(put(&Person::new(&[&[]]), params()).await, Answer::Cancel);
 }
