@@ -72,6 +72,9 @@ fn the_help_is_this() {
           --no-thinking               Do not let it think
           --max-steps-per-turn <N>    Stop a turn after N model requests
           --max-retries-per-step <N>  Try a failing model request N times in all
+          --max-tokens-total <N>      Stop when N tokens are used, in and out
+          --max-budget-usd <USD>      Stop when so many US dollars are spent
+          --timeout <TIME>            Stop after this time: 90s, 15m, 2h
 
     Approval:
       -y, --yolo  Approve every tool call [aliases: --yes, --auto-approve]

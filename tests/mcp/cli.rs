@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::{HttpServer, Script};
-use crate::support::model_server::{ModelServer, Reply};
+use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::{Home, Ran};
 
 fn file(home: &Home) -> Value {
@@ -93,13 +93,18 @@ fn a_server_is_tested() {
 
 #[test]
 fn a_project_is_trusted_by_command_and_asked_about_nowhere_else() {
-    let server = ModelServer::start(vec![
-        Reply::new().text("one"),
-        Reply::new().text("two"),
-        Reply::new().text("three"),
-    ]);
+    // The second run goes on until the server is there.
+    let server = ModelServer::start(|_: &Recorded, n: usize| match n {
+        1 => Reply::new().tool_call(
+            "c",
+            "Shell",
+            r#"{"command":"until [ -e \"$TRACE\" ]; do sleep 0.05; done"}"#,
+        ),
+        _ => Reply::new().text("well"),
+    });
     let home = Home::new(&server.url());
     let (trace, project) = (home.path("trace"), home.path("project/.mcp.json"));
+    let home = home.var("TRACE", trace.display().to_string());
     let was_started = || std::fs::remove_file(&trace).is_ok();
     let entries = json!({"mcpServers": {
         "theirs": Script::new().log(&trace).entry(),

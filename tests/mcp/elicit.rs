@@ -182,7 +182,7 @@ fn one_escape_ends_a_flood_of_questions() {
     kimi.send("go\r");
     kimi.wait_text("Who goes there?");
     kimi.send("\x1b");
-    kimi.wait_text("result HEARD [");
+    kimi.wait_text("• result HEARD");
     let rows = kimi.wait_for_rows("the prompt", is_idle);
     let told: String = rows.iter().map(|row| row.trim()).collect();
     assert!(told.contains("cancel") && !told.contains("accept"), "{told}");
