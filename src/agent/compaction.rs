@@ -187,10 +187,11 @@ async fn replace(
     let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
     let mut context = core.context.lock().await;
+    let tools = core.specs();
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {
             system: context.system_prompt(),
-            tools: &core.specs,
+            tools: &tools,
             messages,
             context_tokens: 0,
         })

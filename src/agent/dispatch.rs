@@ -216,6 +216,8 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
         cancel,
         spill_dir: core.spill_dir(),
         child_env: Vec::new(),
+        llm: core.llm(),
+        mail: Arc::clone(&core.mail),
     }
 }
 

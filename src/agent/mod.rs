@@ -10,6 +10,7 @@
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
+//! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
@@ -26,6 +27,7 @@ mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod dmail;
 mod hub;
 mod listing;
 mod prompt;

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::dmail;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::servers::Loading;
@@ -111,7 +112,9 @@ impl Turn<'_> {
     async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
         self.core.context.lock().await.answer_open_calls()?;
         let mut context = self.core.context.lock().await;
-        context.checkpoint()?;
+        // Mail of a turn that was cut off.
+        self.core.mail.take();
+        dmail::checkpoint(self.core, &mut context)?;
         context.push(Message::user(parts))
     }
 
@@ -138,6 +141,12 @@ impl Turn<'_> {
             let end = match self.prepare().await {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
+            };
+            let end = match end {
+                Ok(end) => dmail::deliver(self, end)
+                    .await
+                    .map_err(|error| StepError::Failed(store_failure(&error))),
+                Err(error) => Err(error),
             };
             let mut steered = false;
             let end = match end {
@@ -168,7 +177,7 @@ impl Turn<'_> {
 
     /// What belongs before a request.
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.core.context.lock().await.checkpoint()?;
+        dmail::checkpoint(self.core, &mut *self.core.context.lock().await)?;
         reminders::add_due(self.core).await
     }
 

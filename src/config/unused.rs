@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Background, Config, LoopControl, Notifications};
+use super::{Background, Config, LoopControl, Notifications, ServiceConfig};
 
 /// Hooks that can forbid what the agent is about to do.
 const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
@@ -27,6 +27,9 @@ impl Config {
     /// The keys that differ from their defaults and have no effect.
     fn unused_keys(&self) -> Vec<&'static str> {
         let fallback = Self::default();
+        // Signing in is not part of this version.
+        let unused =
+            |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
         let ralph = LoopControl::default().max_ralph_iterations;
         [
             ("hooks", !self.hooks.is_empty()),
@@ -44,8 +47,8 @@ impl Config {
             ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
             ("background", self.background != Background::default()),
             ("notifications", self.notifications != Notifications::default()),
-            ("services.moonshot_search", self.services.moonshot_search.is_some()),
-            ("services.moonshot_fetch", self.services.moonshot_fetch.is_some()),
+            ("services.moonshot_search", unused(&self.services.moonshot_search)),
+            ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
         ]
         .into_iter()
         .filter_map(|(key, set)| set.then_some(key))

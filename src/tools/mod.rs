@@ -19,9 +19,12 @@ mod key_argument;
 pub mod output;
 pub mod path_guard;
 mod read_file;
+mod read_media;
 mod registry;
 mod schema;
+mod search_web;
 mod secrets;
+mod send_d_mail;
 mod shell;
 mod sniff;
 mod str_replace_file;
@@ -30,6 +33,7 @@ mod testing;
 mod think;
 mod todo;
 mod walk;
+mod web;
 mod write_file;
 
 pub use context::{
@@ -39,3 +43,5 @@ pub use context::{
 pub use diff_blocks::diff_blocks;
 pub use key_argument::key_argument;
 pub use registry::{Registry, not_found, prepared, spec};
+pub use send_d_mail::{DMail, Mailbox, SendDMail};
+pub use web::WebServices;

@@ -21,7 +21,8 @@ use kimi_tui::protocol::{
 };
 use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, Tool, ToolReturn, WebServices,
+    Workspace,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -358,7 +359,12 @@ impl Bench {
             llm: (!self.no_model).then(|| first.clone()),
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
             registry: if self.real_tools {
-                Registry::builtin()
+                Registry::chosen(
+                    ["AskUserQuestion", "SetTodoList", "Shell", "ReadFile", "Glob", "Grep"]
+                        .into_iter()
+                        .chain(["WriteFile", "StrReplaceFile", "FetchURL"]),
+                    &WebServices::default(),
+                )
             } else {
                 Registry::new(vec![
                     probe("Look", Effect::Read),

@@ -300,7 +300,12 @@ fn tool_result<'a>(
 ) -> WireMessage<'a> {
     let media = |part: &&ContentPart| part.as_text().is_none();
     let content = if dialect == Dialect::Legacy && message.content.iter().any(|p| media(&p)) {
-        held.extend(message.content.iter().filter(media).filter_map(part));
+        // With the text before each, which names the file it came from.
+        for (n, it) in message.content.iter().enumerate().filter(|(_, part)| media(part)) {
+            let before = n.checked_sub(1).and_then(|before| message.content.get(before));
+            held.extend(before.filter(|before| !media(before)).and_then(part));
+            held.extend(part(it));
+        }
         content(message.content.iter().filter(|part| !media(part)))
     } else {
         content(message.content.iter())
