@@ -303,7 +303,7 @@ fn tool_result<'a>(
         // With the text before each, which names the file it came from.
         for (n, it) in message.content.iter().enumerate().filter(|(_, part)| media(part)) {
             let before = n.checked_sub(1).and_then(|before| message.content.get(before));
-            held.extend(before.filter(|before| !media(before)).and_then(part));
+            held.extend(before.filter(|before| names_a_file(before)).and_then(part));
             held.extend(part(it));
         }
         content(message.content.iter().filter(|part| !media(part)))
@@ -312,6 +312,12 @@ fn tool_result<'a>(
     };
     let tool_call_id = message.tool_call_id.as_deref();
     WireMessage { tool_call_id, ..plain("tool", content) }
+}
+
+/// `<image path="...">`, as `ReadMediaFile` writes it before a medium.
+fn names_a_file(part: &ContentPart) -> bool {
+    let text = part.as_text().unwrap_or_default();
+    text.starts_with("<image path=") || text.starts_with("<video path=")
 }
 
 /// One text is a string, anything else a list; thinking and empty texts stay out of lists.
