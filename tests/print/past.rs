@@ -1,4 +1,4 @@
-//! The agent that sends messages to its own past, through the real binary.
+//! What outlasts a step or the program: messages to one's own past, the todo list.
 
 use serde_json::json;
 
@@ -35,4 +35,22 @@ fn files_stay_and_the_detour_is_forgotten() {
     assert!(
         next.contains("Finished.") && next.contains("CHECKPOINT 4") && !next.contains("detour")
     );
+}
+
+#[test]
+fn a_todo_list_outlives_the_program() {
+    let list = json!({"todos": [{"title": "Dig", "status": "in_progress"}]}).to_string();
+    let server = ModelServer::start(move |_: &Recorded, n: usize| match n {
+        0 => Reply::new().tool_call("c1", "SetTodoList", &list),
+        2 => Reply::new().tool_call("c2", "SetTodoList", "{}"),
+        _ => Reply::new().text("ok"),
+    });
+    let home = Home::new(&server.url());
+    home.run(&["--quiet", "-p", "plan"]).well();
+    let state = std::fs::read_to_string(home.session().join("state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    assert_eq!(state["todos"], json!([{"title": "Dig", "status": "in_progress"}]));
+    home.run(&["--quiet", "-C", "-p", "where were we?"]).well();
+    let told = server.requests()[3].body["messages"].to_string();
+    assert!(told.contains("- [in_progress] Dig"), "{told}");
 }

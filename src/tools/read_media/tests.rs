@@ -113,6 +113,10 @@ async fn what_is_no_medium_is_refused() {
         assert!(value.is_error, "{path}");
         assert_eq!(brief(&value), short, "{path}");
     }
+    bench.put("a.png", png(1, 1));
+    let read = crate::tools::read_file::ReadFile::new(Arc::default());
+    let value = bench.run(&read, json!({"path": "a.png"})).await;
+    assert!(value.message.ends_with("Look at it with ReadMediaFile."), "{}", value.message);
     let text = look(&bench, "a.txt").await;
     assert!(text.message.contains("ReadFile"), "{}", text.message);
 }
