@@ -91,7 +91,7 @@ impl FetchUrl {
             ToolReturnValue::error(format!("`{input}` is not a URL: {error}."), "Invalid URL")
         })?;
         address::check(&url, allow_private).map_err(refused)?;
-        match self.from_service(&url, cx).await {
+        match self.ask_service(&url, cx).await {
             Some(value) => Ok(value),
             None => fetch(url, allow_private, cx).await,
         }
@@ -99,9 +99,11 @@ impl FetchUrl {
 
     /// The page as the service has it. `None` when there is no service, when it fails, and for
     /// addresses that are no business of a stranger.
-    async fn from_service(&self, url: &Url, cx: &CallContext) -> Option<ToolReturnValue> {
+    async fn ask_service(&self, url: &Url, cx: &CallContext) -> Option<ToolReturnValue> {
         let service = self.service.as_ref()?;
-        address::check(url, false).ok()?;
+        if !may_be_told(url) {
+            return None;
+        }
         let request = json!({"url": url.as_str()});
         match service.post(&cx.call_id, "text/markdown", &request, MAX_BODY).await {
             Ok(answer) => {
@@ -115,6 +117,14 @@ impl FetchUrl {
             }
         }
     }
+}
+
+/// Whether an address may be told to a service: it is public as far as can be seen, and holds no
+/// password.
+fn may_be_told(url: &Url) -> bool {
+    let local_name = url.domain().is_some_and(|name| !name.trim_end_matches('.').contains('.'));
+    let signed_in = !url.username().is_empty() || url.password().is_some();
+    !local_name && !signed_in && address::check(url, false).is_ok()
 }
 
 async fn fetch(

@@ -207,6 +207,16 @@ async fn addresses_of_this_network_are_not_told_to_the_service() {
     let value = open_bench().run(&tool, url).await;
     assert!(value.output.text().contains("from here"), "{value:?}");
     assert!(service.seen().is_empty());
+    for (url, told) in [
+        ("https://example.com/a?b", true),
+        ("https://user:secret@example.com/", false),
+        ("https://token@example.com/", false),
+        ("http://intranet/", false),
+        ("http://intranet./", false),
+        ("http://10.0.0.1/", false),
+    ] {
+        assert_eq!(may_be_told(&Url::parse(url).unwrap()), told, "{url}");
+    }
 }
 
 #[tokio::test]
@@ -216,7 +226,7 @@ async fn a_service_that_fails_leaves_the_page_to_us() {
         let service = WebServer::start(move |_| (status, body.to_owned())).await;
         let tool = FetchUrl::new(Some(service.service()));
         let url = Url::parse("https://93.184.215.14/").unwrap();
-        assert_eq!(tool.from_service(&url, &Bench::new().cx).await, None, "{status} {body:?}");
+        assert_eq!(tool.ask_service(&url, &Bench::new().cx).await, None, "{status} {body:?}");
         assert_eq!(service.seen().len(), 1);
     }
 }
