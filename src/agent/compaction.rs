@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::trim::Reach;
 use super::core::{Core, Limits};
+use super::dmail::marked;
 use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
@@ -230,10 +231,11 @@ async fn replace(
         ))
     }));
     let mut context = core.context.lock().await;
+    let tools = core.specs();
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {
             system: context.system_prompt(),
-            tools: &core.specs,
+            tools: &tools,
             messages,
             context_tokens: 0,
         })
@@ -261,17 +263,21 @@ fn split_to_fit(messages: &[Message], max: u64) -> usize {
     if max > 0 && kept.saturating_mul(2) >= max { last_step(messages) } else { at }
 }
 
+/// Whether the user or the model says something in it; marks of checkpoints are not said.
+fn is_said(message: &Message) -> bool {
+    matches!(message.role, Role::User | Role::Assistant) && marked(message).is_none()
+}
+
 /// Where the last message of the user or the model is.
 fn last_step(messages: &[Message]) -> usize {
-    let said = |message: &Message| matches!(message.role, Role::User | Role::Assistant);
-    messages.iter().rposition(said).unwrap_or(0)
+    messages.iter().rposition(is_said).unwrap_or(0)
 }
 
 /// What the user asked last, if it is before `at` while nothing of the user's comes after: the model
 /// works on that, and a summary must not blur it.
 fn request_before(messages: &[Message], at: usize) -> Option<String> {
     let (before, kept) = messages.split_at(at);
-    if kept.iter().any(|message| message.role == Role::User) {
+    if kept.iter().any(|message| message.role == Role::User && is_said(message)) {
         return None;
     }
     let asked = |message: &&Message| {
@@ -287,7 +293,7 @@ fn request_before(messages: &[Message], at: usize) -> Option<String> {
 fn split(messages: &[Message]) -> (usize, usize) {
     let mut counted = 0;
     for (at, message) in messages.iter().enumerate().rev() {
-        if matches!(message.role, Role::User | Role::Assistant) {
+        if is_said(message) {
             counted += 1;
             if counted == KEPT_MESSAGES {
                 return (at, counted);

@@ -21,7 +21,7 @@ use crate::platform::Env;
 use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
-use crate::tools::{Registry, TodoStore, Tool, Workspace};
+use crate::tools::{Mailbox, Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
 pub trait ModelSource: Send + Sync {
@@ -51,8 +51,8 @@ pub(super) struct Core {
     pub desk: Arc<ApprovalDesk>,
     pub hooks: Arc<Hooks>,
     pub registry: Registry,
-    /// What the model is told of the session's own tools: the same bytes in every request.
-    pub specs: Vec<ToolSpec>,
+    /// What the model sends to its own past.
+    pub mail: Arc<Mailbox>,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
     /// The state of the servers as clients know it.
@@ -109,7 +109,7 @@ impl Core {
             desk,
             hooks,
             started: tokio::sync::Mutex::default(),
-            specs: registry.specs(),
+            mail: Arc::default(),
             registry,
             dispatch,
             told_servers: Mutex::default(),
@@ -186,6 +186,12 @@ impl Core {
     /// The oldest message that waits for the turn.
     pub fn next_steer(&self) -> Option<UserInput> {
         lock(&self.steers).pop_front()
+    }
+
+    /// What the model in use is told of the session's own tools: the same bytes in every request,
+    /// until there is another model.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.registry.specs(self.llm().map(|llm| llm.capabilities).unwrap_or_default())
     }
 
     /// The tool of that name, if the model may call it: one of the session's own, else one of the

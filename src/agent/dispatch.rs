@@ -282,6 +282,8 @@ fn call_context(
         to_background: core.to_background(),
         plan_mode: core.settings.snapshot().plan_mode,
         child_env: Vec::new(),
+        llm: core.llm(),
+        mail: Arc::clone(&core.mail),
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
+//! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `rewind` | going back to before a turn: conversation, files or both |
@@ -31,6 +32,7 @@ mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod dmail;
 mod gate;
 mod guard;
 mod hub;

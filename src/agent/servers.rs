@@ -22,12 +22,12 @@ pub(super) struct Offered {
 /// end. The same bytes until the context is cleared or compacted.
 pub(super) async fn offered(core: &Core, system: String, cancel: &CancellationToken) -> Offered {
     let Some(dispatch) = &core.dispatch else {
-        return Offered { system, tools: core.specs.clone() };
+        return Offered { system, tools: core.specs() };
     };
     let offer = dispatch.offer(cancel).await;
     let more = offer.tools.iter().map(|tool| spec(&**tool));
     Offered {
-        tools: core.specs.iter().cloned().chain(more).collect(),
+        tools: core.specs().into_iter().chain(more).collect(),
         system: match &offer.index {
             Some(index) => format!("{system}\n\n{index}"),
             None => system,

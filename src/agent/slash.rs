@@ -143,8 +143,9 @@ async fn context(core: &Arc<Core>, cancel: &CancellationToken) -> String {
         (context.system_prompt().to_owned(), context.messages().to_vec(), context.tokens())
     };
     let offered = offered(core, String::new(), cancel).await;
-    let more = offered.tools.get(core.specs.len()..).unwrap_or_default();
-    let filling = Filling::of(&system, offered.system.trim(), &core.specs, more, &messages);
+    let own = core.specs();
+    let more = offered.tools.get(own.len()..).unwrap_or_default();
+    let filling = Filling::of(&system, offered.system.trim(), &own, more, &messages);
     let llm = core.llm();
     let max = llm.as_ref().map_or(0, |llm| llm.max_context);
     let window = Window {

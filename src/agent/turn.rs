@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::dmail;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::resources;
@@ -203,7 +204,9 @@ impl Turn<'_> {
     async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
         self.core.context.lock().await.answer_open_calls()?;
         let mut context = self.core.context.lock().await;
-        context.checkpoint()?;
+        // Mail of a turn that was cut off.
+        self.core.mail.take();
+        dmail::checkpoint(self.core, &mut context)?;
         context.push(Message::user(parts))
     }
 
@@ -233,6 +236,12 @@ impl Turn<'_> {
             let end = match self.before_step().await {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
+            };
+            let end = match end {
+                Ok(end) => dmail::deliver(self, end)
+                    .await
+                    .map_err(|error| StepError::Failed(store_failure(&error))),
+                Err(error) => Err(error),
             };
             let mut steered = false;
             let end = match end {
@@ -267,7 +276,7 @@ impl Turn<'_> {
     /// Marks the place, and gives the model what hooks had to tell it since its last request.
     async fn before_step(&self) -> Result<(), StoreError> {
         let mut context = self.core.context.lock().await;
-        context.checkpoint()?;
+        dmail::checkpoint(self.core, &mut context)?;
         let told = self.core.hooks.take_contexts();
         if told.is_empty() {
             drop(context);

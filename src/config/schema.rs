@@ -206,6 +206,16 @@ pub struct ServiceConfig {
     pub oauth: Option<OauthRef>,
 }
 
+impl ServiceConfig {
+    /// Whether it can be asked: it has an address, and a key where it would else want a sign-in.
+    pub fn is_usable(&self) -> bool {
+        let mut headers = self.custom_headers.keys();
+        let has_key = !self.api_key.is_empty()
+            || headers.any(|header| header.eq_ignore_ascii_case("authorization"));
+        !self.base_url.is_empty() && (has_key || self.oauth.is_none())
+    }
+}
+
 impl fmt::Debug for ServiceConfig {
     /// Secrets are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Config, LoopControl};
+use super::{Config, LoopControl, ServiceConfig};
 
 impl Config {
     /// One line about the keys that are set and have no effect, if there are any.
@@ -18,6 +18,9 @@ impl Config {
     /// The keys that differ from their defaults and have no effect.
     fn unused_keys(&self) -> Vec<&'static str> {
         let fallback = Self::default();
+        // Signing in is not part of this version.
+        let unused =
+            |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
         let ralph = LoopControl::default().max_ralph_iterations;
         [
             ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
@@ -32,8 +35,8 @@ impl Config {
             ),
             ("extra_skill_dirs", !self.extra_skill_dirs.is_empty()),
             ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
-            ("services.moonshot_search", self.services.moonshot_search.is_some()),
-            ("services.moonshot_fetch", self.services.moonshot_fetch.is_some()),
+            ("services.moonshot_search", unused(&self.services.moonshot_search)),
+            ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
         ]
         .into_iter()
         .filter_map(|(key, set)| set.then_some(key))

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use crate::agent::{
     Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
 };
-use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
+use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
 use crate::customize::plugins;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
-use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
+use crate::llm::{self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, process, shell};
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
-use crate::tools::{Registry, Workspace};
+use crate::tools::{Registry, WebServices, Workspace};
 
 /// Which session to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,8 @@ impl Host {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen(agent.tools.iter().map(String::as_str)).with(plugin_tools),
+            registry: Registry::chosen(agent.tools.iter().map(String::as_str), &self.web())
+                .with(plugin_tools),
             dispatch: self
                 .options
                 .mcp
@@ -213,14 +214,41 @@ impl Host {
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
         let spec = spec_of(choice)?;
-        let (share, env) = (self.store.share().clone(), self.env.clone());
         let connection = llm::Connection {
             thinking,
             session_id,
-            device_id: Some(Arc::new(move || device_id(&share, &env))),
+            device_id: Some(self.device_id()),
             ..llm::Connection::default()
         };
         Ok(connection.open(&spec, &self.env)?)
+    }
+
+    /// The configured services of the web. One that cannot be used is passed over, with a line in the
+    /// log: a session is worth more than a search.
+    fn web(&self) -> WebServices {
+        let service = |name: &str, config: &Option<ServiceConfig>| {
+            let config = config.as_ref().filter(|config| config.is_usable())?;
+            let key = Secret::new(config.api_key.clone());
+            let headers: Vec<_> = config.custom_headers.clone().into_iter().collect();
+            let clock = Arc::clone(&self.env.clock);
+            match Service::new(&config.base_url, &key, &headers, Some(self.device_id()), clock) {
+                Ok(service) => Some(Arc::new(service)),
+                Err(error) => {
+                    tracing::warn!(%error, "services.{name} cannot be used");
+                    None
+                }
+            }
+        };
+        let services = &self.config().services;
+        WebServices {
+            search: service("moonshot_search", &services.moonshot_search),
+            fetch: service("moonshot_fetch", &services.moonshot_fetch),
+        }
+    }
+
+    fn device_id(&self) -> DeviceId {
+        let (share, env) = (self.store.share().clone(), self.env.clone());
+        Arc::new(move || device_id(&share, &env))
     }
 
     fn limits(&self) -> Limits {
@@ -353,9 +381,37 @@ mod tests {
     }
 
     #[test]
-    fn the_default_agent_has_every_tool_but_think() {
-        let agent = host(Path::new("/nowhere"), "theme = \"x\"", Modes::default()).agent().unwrap();
-        let chosen = Registry::chosen(agent.tools.iter().map(String::as_str));
-        assert_eq!(chosen.specs(), Registry::builtin().specs());
+    fn the_default_agent_has_every_tool_but_two() {
+        let search =
+            "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:9\"\napi_key = \"k\"\n";
+        let host = host(Path::new("/nowhere"), search, Modes::default());
+        let agent = host.agent().unwrap();
+        let web = host.web();
+        let seeing = Capabilities { image_in: true, ..Capabilities::default() };
+        let names = |registry: Registry| -> Vec<String> {
+            registry.specs(seeing).into_iter().map(|spec| spec.name).collect()
+        };
+        let chosen = names(Registry::chosen(agent.tools.iter().map(String::as_str), &web));
+        let mut all = names(Registry::all(&web));
+        all.retain(|name| !["Think", "SendDMail"].contains(&name.as_str()));
+        assert_eq!(chosen, all);
+        assert!(chosen.contains(&"SearchWeb".to_owned()));
+    }
+
+    #[test]
+    fn a_service_that_cannot_be_used_is_passed_over() {
+        let searches = |fields: &str| {
+            let config = format!("[services.moonshot_search]\n{fields}\n");
+            host(Path::new("/nowhere"), &config, Modes::default()).web().search.is_some()
+        };
+        assert!(searches("base_url = \"http://127.0.0.1:9\"\napi_key = \"\""));
+        for fields in [
+            "base_url = \"\"\napi_key = \"k\"",
+            "base_url = \"ftp://x\"\napi_key = \"k\"",
+            "base_url = \"http://127.0.0.1:9\"\napi_key = \"a\\nb\"",
+            "base_url = \"http://127.0.0.1:9\"\napi_key = \"\"\noauth = { storage = \"file\", key = \"k\" }",
+        ] {
+            assert!(!searches(fields), "{fields}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! `context.jsonl`: what the model sees, one record per line, append-only.
 
+mod revert;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

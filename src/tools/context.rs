@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::schema;
+use super::{Mailbox, schema};
+use crate::llm::{Capabilities, Llm};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 use crate::tasks::Tasks;
@@ -20,6 +21,12 @@ pub trait Tool: Send + Sync {
 
     /// What the model is told the tool is for.
     fn description(&self) -> &str;
+
+    /// The description for a model with these capabilities; `None` when the tool is of no use to it
+    /// and is not offered.
+    fn described_for(&self, _: Capabilities) -> Option<String> {
+        Some(self.description().to_owned())
+    }
 
     /// The JSON schema of the arguments.
     fn parameters(&self) -> Value;
@@ -135,6 +142,10 @@ pub struct CallContext {
     pub plan_mode: bool,
     /// The environment variables given to child processes, beyond the inherited ones.
     pub child_env: Vec<(String, String)>,
+    /// The model that made the call.
+    pub llm: Option<Llm>,
+    /// Where messages to an earlier point of the conversation go.
+    pub mail: Arc<Mailbox>,
 }
 
 /// Sends pieces of a call's output to the screen while it runs.

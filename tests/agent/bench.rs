@@ -23,7 +23,8 @@ use kimi_tui::protocol::{
 };
 use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, SendDMail, Tool, ToolReturn,
+    WebServices, Workspace,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -290,6 +291,8 @@ pub struct Bench {
     pub no_model: bool,
     /// The real tools instead of the probes.
     pub real_tools: bool,
+    /// The model can send mail to its past.
+    pub dmail: bool,
 }
 
 impl Bench {
@@ -316,6 +319,7 @@ impl Bench {
             max_context: 200_000,
             no_model: false,
             real_tools: false,
+            dmail: false,
         }
     }
 
@@ -368,13 +372,22 @@ impl Bench {
             llm: (!self.no_model).then(|| first.clone()),
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
             registry: if self.real_tools {
-                Registry::builtin()
+                Registry::chosen(
+                    ["AskUserQuestion", "SetTodoList", "Shell", "ReadFile", "Glob", "Grep"]
+                        .into_iter()
+                        .chain(["WriteFile", "StrReplaceFile", "FetchURL"]),
+                    &WebServices::default(),
+                )
             } else {
-                Registry::new(vec![
+                let mut tools = vec![
                     probe("Look", Effect::Read),
                     probe("Change", Effect::Write),
                     probe("Talk", Effect::Interact),
-                ])
+                ];
+                if self.dmail {
+                    tools.push(Arc::new(SendDMail));
+                }
+                Registry::new(tools)
             },
             limits: self.limits.clone(),
             modes: self.modes,

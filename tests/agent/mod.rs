@@ -8,6 +8,7 @@ mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod dmail;
 mod permission;
 mod reminders;
 mod retries;

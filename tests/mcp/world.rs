@@ -115,6 +115,8 @@ impl World {
             cancel: cancel.clone(),
             spill_dir: self.dir.path().join("outputs"),
             child_env: Vec::new(),
+            llm: None,
+            mail: Arc::default(),
         };
         let called = tokio::time::timeout(PATIENCE, tool.call(arguments, &cx)).await;
         called.expect("the call ends").value
