@@ -2,6 +2,7 @@
 
 pub mod agent_file;
 mod agents_md;
+pub mod flow;
 
 pub use agent_file::{Agent, AgentError, Builtin};
 pub use agents_md::{AgentsMd, discover};
