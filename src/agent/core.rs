@@ -10,6 +10,7 @@ use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
+use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
@@ -35,6 +36,8 @@ pub struct Limits {
     pub reserved_context: u64,
     /// Share of the context window at which to compact.
     pub compaction_trigger_ratio: f64,
+    /// How often a task is gone over again: 0 for not at all, -1 for as often as the model wants.
+    pub max_ralph_iterations: i64,
     pub budget: Budget,
 }
 
@@ -51,6 +54,8 @@ pub(super) struct Core {
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
     pub workspace: Arc<Workspace>,
+    /// Where skills are looked for; `None` for nowhere.
+    pub places: Option<Places>,
     pub models: Arc<dyn ModelSource>,
     /// What the session has used up in this process.
     pub meter: Meter,
@@ -76,6 +81,7 @@ impl Core {
         registry: Registry,
         dispatch: Option<Dispatch>,
         workspace: Arc<Workspace>,
+        places: Option<Places>,
         models: Arc<dyn ModelSource>,
         limits: Limits,
         afk_reminder: bool,
@@ -93,6 +99,7 @@ impl Core {
             dispatch,
             told_servers: Mutex::default(),
             workspace,
+            places,
             models,
             meter: Meter::new(limits.budget),
             limits,

@@ -15,25 +15,32 @@
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
+//! | `skills`, `flow` | sending a skill, running one that is a flowchart |
+//! | `ralph` | the same task again and again |
+//! | `btw` | a question beside the conversation |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod btw;
 mod budget;
 mod compaction;
 mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod flow;
 mod hub;
 mod listing;
 mod prompt;
+mod ralph;
 mod recorder;
 mod reminders;
 mod repeat;
 mod servers;
 mod session;
+mod skills;
 mod slash;
 mod step;
 mod turn;

@@ -9,7 +9,7 @@ use super::compaction::{self, CompactionError};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::servers::offered;
-use super::turn;
+use super::{skills, turn};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -40,6 +40,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         name: "context",
         aliases: &[],
         description: "Show what fills the context window",
+        arguments: "",
+    },
+    AgentCommand {
+        name: "skills",
+        aliases: &[],
+        description: "List the skills, and what is wrong with files that cannot be used",
         arguments: "",
     },
     AgentCommand {
@@ -93,6 +99,7 @@ pub(super) fn parse(text: &str) -> Option<Command> {
 pub(super) async fn run(
     core: &Arc<Core>,
     command: &Command,
+    input: &UserInput,
     cancel: &CancellationToken,
 ) -> Outcome {
     let known = AGENT_COMMANDS
@@ -116,8 +123,13 @@ pub(super) async fn run(
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
+        Some("skills") => skills::list(core).await,
         Some("init") => return init(core, cancel).await,
-        _ => format!("Unknown slash command \"/{}\".", command.name),
+        _ => match skills::run(core, command, input, cancel).await {
+            skills::Done::Ran(outcome) => return outcome,
+            skills::Done::Told(text) => text,
+            skills::Done::Unknown => format!("Unknown slash command \"/{}\".", command.name),
+        },
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
     Outcome::Finished { stop: StopReason::Command }

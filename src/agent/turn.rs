@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::servers::Loading;
@@ -58,9 +59,9 @@ async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
     let loading = Loading::begin(core);
     let text = input.text();
     let outcome = match slash::parse(&text) {
-        Some(command) => slash::run(core, &command, cancel).await,
+        Some(command) => slash::run(core, &command, &input, cancel).await,
         None => {
-            let outcome = run_plain(core, input, cancel).await;
+            let outcome = ralph::run(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
             }

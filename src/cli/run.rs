@@ -95,6 +95,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             agent: Some(Arc::new(agent)),
             mcp: Some(Arc::new(servers)),
             tour: matches!(launch.front, Front::Tui { .. }),
+            skills_dirs: launch.skills_dirs.clone(),
+            max_ralph_iterations: launch.max_ralph_iterations,
         }),
     })
 }

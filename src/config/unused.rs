@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Background, Config, LoopControl, Notifications};
+use super::{Background, Config, Notifications};
 
 /// Hooks that can forbid what the agent is about to do.
 const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
@@ -27,7 +27,6 @@ impl Config {
     /// The keys that differ from their defaults and have no effect.
     fn unused_keys(&self) -> Vec<&'static str> {
         let fallback = Self::default();
-        let ralph = LoopControl::default().max_ralph_iterations;
         [
             ("hooks", !self.hooks.is_empty()),
             ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
@@ -36,12 +35,6 @@ impl Config {
                 self.skip_afk_prompt_injection != fallback.skip_afk_prompt_injection,
             ),
             ("show_thinking_stream", self.show_thinking_stream != fallback.show_thinking_stream),
-            (
-                "merge_all_available_skills",
-                self.merge_all_available_skills != fallback.merge_all_available_skills,
-            ),
-            ("extra_skill_dirs", !self.extra_skill_dirs.is_empty()),
-            ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
             ("background", self.background != Background::default()),
             ("notifications", self.notifications != Notifications::default()),
             ("services.moonshot_search", self.services.moonshot_search.is_some()),
@@ -77,7 +70,7 @@ mod tests {
         assert_eq!(
             warning,
             "Set in the configuration, but have no effect in this version: hooks, \
-             default_plan_mode, extra_skill_dirs, background"
+             default_plan_mode, background"
         );
         let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
         assert!(one.ends_with("has no effect in this version: background"), "{one}");

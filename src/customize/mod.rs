@@ -3,6 +3,8 @@
 pub mod agent_file;
 mod agents_md;
 pub mod flow;
+pub mod skills;
+mod yaml;
 
 pub use agent_file::{Agent, AgentError, Builtin};
 pub use agents_md::{AgentsMd, discover};

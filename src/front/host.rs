@@ -7,6 +7,7 @@ use crate::agent::{
     Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
+use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
@@ -45,6 +46,10 @@ pub struct HostOptions {
     pub mcp: Option<Arc<Servers>>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
+    /// Directories that replace the search for skills; empty leaves it.
+    pub skills_dirs: Vec<PathBuf>,
+    /// How often a task is gone over again; `None` leaves it to the configuration.
+    pub max_ralph_iterations: Option<i64>,
 }
 
 /// Opens sessions as this process was launched.
@@ -133,6 +138,7 @@ impl Host {
         let tour = llm.as_ref().is_some_and(|llm| llm.is_tour);
         let handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
+            places: Some(self.places()),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
             registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
@@ -245,6 +251,10 @@ impl Host {
                 .unwrap_or_else(|| narrow(control.max_retries_per_step)),
             reserved_context: control.reserved_context_size,
             compaction_trigger_ratio: control.compaction_trigger_ratio,
+            max_ralph_iterations: self
+                .options
+                .max_ralph_iterations
+                .unwrap_or(control.max_ralph_iterations),
             budget: self.options.budget,
         }
     }
@@ -252,6 +262,18 @@ impl Host {
     fn modes(&self) -> Modes {
         let asked = self.options.modes;
         Modes { yolo: asked.yolo || self.config().default_yolo, ..asked }
+    }
+
+    /// Where the skills of this process are.
+    pub fn places(&self) -> Places {
+        Places::new(
+            &self.env,
+            self.store.share().root(),
+            &self.options.work_dir,
+            &self.options.skills_dirs,
+            &self.config().extra_skill_dirs,
+            self.config().merge_all_available_skills,
+        )
     }
 
     fn agent(&self) -> Result<Arc<Agent>, AgentError> {
@@ -272,11 +294,16 @@ impl Host {
             for warning in agents.warnings {
                 tracing::warn!("{warning}");
             }
+            let skills = host.places().skills();
+            for problem in &skills.problems {
+                tracing::warn!("{problem}");
+            }
             let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
             PromptFacts {
                 work_dir: options.work_dir.clone(),
                 additional_dirs: options.add_dirs.clone(),
                 agents_md: agents.text,
+                skills: skills.prompt(),
                 shell: format!("{shell_name} (`{}`)", shell.display()),
             }
             .render(&agent, &host.env)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
-/// two, which stay inside the process (see [`Event::is_wire`]).
+/// ones, which stay inside the process (see [`Event::is_wire`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
 pub enum Event {
@@ -99,6 +99,18 @@ pub enum Event {
         error: Option<String>,
     },
 
+    /// In-process only: a piece of the answer to a question beside the conversation. A fresh one begins
+    /// the answer anew.
+    BtwText {
+        id: String,
+        text: String,
+        fresh: bool,
+    },
+    /// In-process only: a flow has come to its `n`th node, counted from 1.
+    FlowStep {
+        n: u64,
+        label: String,
+    },
     /// In-process only: text that a running tool has produced so far, piece by piece.
     ToolOutput {
         tool_call_id: String,
@@ -116,7 +128,13 @@ impl Event {
     /// Whether clients outside this process and the record on disk may see it. Clients stop at
     /// event types they do not know, so the protocol's list is closed.
     pub fn is_wire(&self) -> bool {
-        !matches!(self, Self::ToolOutput { .. } | Self::SessionInfo(_))
+        !matches!(
+            self,
+            Self::BtwText { .. }
+                | Self::FlowStep { .. }
+                | Self::ToolOutput { .. }
+                | Self::SessionInfo(_)
+        )
     }
 }
 

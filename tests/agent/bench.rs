@@ -304,6 +304,7 @@ impl Bench {
                 max_retries_per_step: 3,
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
+                max_ralph_iterations: 0,
                 budget: Budget::default(),
             },
             modes: Modes::default(),
@@ -350,6 +351,7 @@ impl Bench {
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
             dispatch: None,
+            places: None,
             afk_reminder: true,
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),

@@ -7,5 +7,6 @@ mod failures;
 mod forms;
 mod input;
 mod signals;
+mod skills;
 mod streams;
 mod together;
