@@ -62,6 +62,7 @@ impl App {
             Command::Model => self.choose_model(arguments, None),
             Command::Theme if arguments.is_empty() => return self.open_theme_picker(),
             Command::Theme => self.choose_theme(arguments),
+            Command::Btw => self.ask_beside(arguments),
             Command::Mcp => return self.mcp_command(arguments),
             Command::Yolo => self.toggle_mode(Command::Yolo, arguments),
             Command::Afk => self.toggle_mode(Command::Afk, arguments),

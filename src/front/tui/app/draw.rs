@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ratatui::text::{Line, Span};
 
 use super::{App, TuiError};
+use crate::front::tui::side_panel::SidePanel;
 use crate::front::tui::status::bar::{self, Context, Status};
 use crate::front::tui::status::prompt::{self, Prompt};
 use crate::front::tui::status::spinner::{self, Motion};
@@ -70,10 +71,10 @@ impl App {
         let now = self.now();
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
-        let spinner = self
-            .turn
-            .as_ref()
-            .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
+        let beside = self.side.as_ref().and_then(SidePanel::answering);
+        let since = self.turn.as_ref().map(|turn| turn.since).or(beside);
+        let spinner =
+            since.map(|since| now + spinner::until_next(now.duration_since(since), self.motion()));
         let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
@@ -104,7 +105,7 @@ impl App {
         let directory =
             self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
         self.screen.set_state(self.title_state(), &title, &directory)?;
-        self.idle_drawn = !self.busy();
+        self.idle_drawn = !self.busy() && !self.answering_beside();
         self.dirty = false;
         self.key_waits = false;
         self.last_frame = Some(self.now());
@@ -144,11 +145,11 @@ impl App {
             if self.orchestrated() {
                 // Who takes the answer from the screen takes everything down to the prompt row.
                 let height = height.saturating_sub(bar + side.len());
-                self.composer_rows(&mut live, columns, height);
+                self.writing_rows(&mut live, columns, height);
                 live.rows.extend(side);
             } else {
                 live.rows.extend(side);
-                self.composer_rows(&mut live, columns, height.saturating_sub(bar));
+                self.writing_rows(&mut live, columns, height.saturating_sub(bar));
             }
         } else {
             let mut left = room.saturating_sub(live.rows.len());
@@ -171,8 +172,14 @@ impl App {
 
     /// The spinner row, exactly while busy, and what goes on.
     fn busy_rows(&mut self, live: &mut Live, columns: u16, room: usize) {
-        let Some(turn) = &self.turn else { return };
         let now = self.now();
+        let Some(turn) = &self.turn else {
+            let Some(since) = self.side.as_ref().and_then(SidePanel::answering) else { return };
+            let elapsed = now.duration_since(since);
+            let words = "Answering…";
+            live.rows.push(spinner::line(words, "", elapsed, self.motion(), columns, &self.theme));
+            return;
+        };
         let phase_rows = if self.dialogs.is_empty() { PHASE_ROWS.min(room / 3) } else { 0 };
         let phase = self.transcript.phase(now, columns, phase_rows, &self.theme);
         let words = match self.dialogs.front() {
@@ -184,6 +191,15 @@ impl App {
         let stoppable = !turn.cancelled && self.dialogs.is_empty();
         let hint = if stoppable { "esc to interrupt" } else { "" };
         live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
+        if phase_rows > 0
+            && let Some(flow) = &self.flow
+        {
+            let text = truncate(flow, usize::from(columns).saturating_sub(4));
+            live.rows.push(Line::from(vec![
+                Span::raw("   "),
+                Span::styled(text, self.theme.style(Tone::Dim)),
+            ]));
+        }
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
     }
 
@@ -243,6 +259,22 @@ impl App {
         rows
     }
 
+    /// The composer; in its place the question beside the conversation, unless a message is being
+    /// written, which then stands below.
+    fn writing_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
+        if self.side.is_none() {
+            return self.composer_rows(live, columns, height);
+        }
+        let writing = !self.composer.is_empty();
+        let room = height.saturating_sub(live.rows.len());
+        let room = if writing { room.saturating_sub(room / 3 + 1) } else { room };
+        let rows = self.side_panel_rows(columns, room);
+        live.rows.extend(rows);
+        if writing {
+            self.composer_rows(live, columns, height);
+        }
+    }
+
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
         let room = height.saturating_sub(live.rows.len() + 1).min(height.div_ceil(2));
         let view = self.composer.rows(columns.into(), room.max(1), &self.theme);
@@ -295,7 +327,7 @@ impl App {
     }
 
     fn title_state(&self) -> State {
-        match (self.busy(), self.dialogs.front()) {
+        match (self.busy() || self.answering_beside(), self.dialogs.front()) {
             (_, Some(dialog)) if dialog.title().contains("approval") => State::NeedsApproval,
             (_, Some(_)) => State::NeedsAnswer,
             (true, None) => State::Working,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{App, TuiError};
+use crate::customize::skills::{Places, Skills};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
@@ -24,6 +25,7 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    Skills(Skills),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -75,6 +77,10 @@ impl Jobs {
         self.start(move || Done::Branch(git::branch(&work_dir)));
     }
 
+    pub fn find_skills(&self, places: Places) {
+        self.start(move || Done::Skills(places.skills()));
+    }
+
     pub fn copy(&self, text: String) {
         let clipboard = Arc::clone(&self.clipboard);
         self.start(move || Done::Copied(lock(&clipboard).copy(&text)));
@@ -113,6 +119,7 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::Skills(skills) => self.on_skills(skills),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -7,6 +7,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `side` | the question beside the conversation, the skills of the menu |
 //! | `servers` | the MCP servers: their start, their panel |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
@@ -24,6 +25,7 @@ mod jobs;
 mod keys;
 mod panes;
 mod servers;
+mod side;
 mod turns;
 
 use std::collections::VecDeque;
@@ -36,12 +38,14 @@ use super::cells::{Severity, Welcome, resume_separator};
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
 use super::dialogs::Dialog;
 use super::markdown::MarkdownStyle;
+use super::side_panel::SidePanel;
 use super::status::prompt;
 use super::status::toast::Toasts;
 use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
+use crate::customize::skills::Skills;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
 use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
@@ -115,6 +119,12 @@ struct App {
     usage: TokenUsage,
     transcript: Transcript,
     composer: Composer,
+    /// What the menu offers of them.
+    skills: Arc<Skills>,
+    /// A question beside the conversation.
+    side: Option<SidePanel>,
+    /// Where the running flow is.
+    flow: Option<String>,
     turn: Option<RunningTurn>,
     queue: VecDeque<Queued>,
     /// What the running turn was given and has not taken in yet.
@@ -190,6 +200,9 @@ impl App {
             usage: TokenUsage::default(),
             transcript,
             composer,
+            skills: Arc::default(),
+            side: None,
+            flow: None,
             turn: None,
             queue: VecDeque::new(),
             steering: VecDeque::new(),
@@ -241,6 +254,7 @@ impl App {
         self.open_door();
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
+        self.look_for_skills();
         self.start_servers();
         if self.picker_at_start {
             self.open_session_picker(false)?;
@@ -397,7 +411,7 @@ impl App {
             Some(_) => self.stir_until = None,
             None => {}
         }
-        if self.busy() {
+        if self.busy() || self.answering_beside() {
             self.dirty = true;
         }
     }
@@ -446,6 +460,7 @@ impl App {
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
         self.queue.clear();
         self.dialogs.clear();
+        self.side = None;
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::prompt_mark;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::commands::{self, Resolved};
+use crate::front::tui::commands::Resolved;
 use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
 use crate::front::tui::terminal::Flip;
@@ -62,7 +62,7 @@ impl App {
 
     /// Takes text as if it had been typed and sent.
     pub(super) fn enter_text(&mut self, text: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(text) {
+        match self.resolve(text) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, text),
             None => {
                 let queued = self.take_in_text(text);
@@ -85,6 +85,10 @@ impl App {
             };
         }
         self.remember(&submission.text);
+        // Who writes on has read it.
+        if !self.answering_beside() {
+            self.close_side();
+        }
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
         }
@@ -120,6 +124,7 @@ impl App {
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
         let Queued { n, input, shown, by_program } = queued;
         self.make_way(by_program)?;
+        self.clear_side(by_program);
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
@@ -216,6 +221,10 @@ impl App {
                 }
             }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
+            Event::BtwText { .. } | Event::BtwEnd { .. } => self.on_side_event(event),
+            Event::FlowStep { n, label } => {
+                self.flow = Some(format!("flow: node {n} {}", clean_line(label)));
+            }
             _ => {}
         }
         let (now, columns) = (self.now(), self.columns());
@@ -264,6 +273,8 @@ impl App {
     fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         self.make_way(turn.by_program)?;
+        self.clear_side(turn.by_program);
+        self.flow = None;
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
         self.requeue_steers();
@@ -347,7 +358,7 @@ impl App {
     }
 
     pub(super) fn run_command_line(&mut self, line: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(line) {
+        match self.resolve(line) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, line),
             None => Ok(()),
         }

@@ -276,6 +276,14 @@ impl Composer {
         self.menu.rows(columns, max_rows, theme)
     }
 
+    /// Offers other commands from now on, also in a menu that is open.
+    pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
+        self.menu.commands = commands;
+        if self.menu.is_open() {
+            self.menu.update(self.buffer.content(), self.buffer.cursor());
+        }
+    }
+
     /// Whether the completion menu is on the screen.
     pub fn menu_open(&self) -> bool {
         self.menu.is_open()
