@@ -139,7 +139,10 @@ impl Host {
         let handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             places: Some(self.places()),
-            workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
+            workspace: Arc::new(
+                Workspace::new(work_dir.clone(), self.options.add_dirs.clone())
+                    .with_skills(self.places().directories()),
+            ),
             models: Arc::new(Models { host: self.clone(), session_id }),
             registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
             dispatch: self

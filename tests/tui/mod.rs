@@ -15,6 +15,7 @@ mod paste;
 mod queue;
 mod resume;
 mod servers;
+mod side;
 mod sizes;
 mod together;
 mod tour;

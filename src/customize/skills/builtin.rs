@@ -2,7 +2,7 @@
 //! skills as files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Problem, Scope, Skill, scan};
 
@@ -12,9 +12,14 @@ const BUILTIN: [(&str, &str); 2] = [
     ("skill-creator", include_str!("../../../assets/skills/skill-creator/SKILL.md")),
 ];
 
+/// Where their files are.
+pub(super) fn directory(share: &Path) -> PathBuf {
+    share.join("builtin_skills")
+}
+
 /// Adds them. Their files are written when they are not as they should be, as after an update.
 pub(super) fn add(share: &Path, found: &mut Vec<Skill>, problems: &mut Vec<Problem>) {
-    let root = share.join("builtin_skills");
+    let root = directory(share);
     for (name, text) in BUILTIN {
         let dir = root.join(name);
         let file = dir.join("SKILL.md");

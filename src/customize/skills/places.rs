@@ -73,6 +73,13 @@ impl Places {
         Skills::of(found, problems)
     }
 
+    /// The directories that skills come from, as far as they are there.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let roots = self.roots().into_iter().map(|(dir, _)| dir);
+        let all = roots.chain([builtin::directory(&self.share)]);
+        all.filter(|dir| dir.is_dir()).collect()
+    }
+
     /// The directories that may have skills, those that count first in front.
     fn roots(&self) -> Vec<(PathBuf, Scope)> {
         let project = self.project();

@@ -146,10 +146,8 @@ impl SidePanel {
         rows.extend(question.into_iter().take(room).map(indented));
         let room = max_rows.saturating_sub(rows.len() + 1).min(ANSWER_ROWS);
         if room > 0 {
-            rows.push(indented(Line::from(Span::styled(
-                "─".repeat(inner),
-                theme.style(Tone::Border),
-            ))));
+            let rule = Span::styled("─".repeat(inner), theme.style(Tone::Border));
+            rows.push(Line::from(vec![Span::raw(" ".repeat(INDENT)), rule]));
             rows.extend(self.answer(inner, room, theme).into_iter().map(indented));
         }
         if let Some((_, Some(error))) = &self.end {

@@ -283,7 +283,7 @@ impl App {
         }
         lines.push(Line::default());
         lines.push(self.heading("Commands"));
-        for command in menu() {
+        for command in self.all_commands() {
             let arguments = match &command.args {
                 None => String::new(),
                 Some(SlashArgs::Free(hint)) => format!(" {hint}"),

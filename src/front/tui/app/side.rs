@@ -79,11 +79,15 @@ impl App {
             return;
         }
         self.skills = Arc::new(skills);
+        self.composer.set_commands(self.all_commands());
+        self.dirty |= !self.composer.is_empty();
+    }
+
+    /// The commands of the screen, of the agent and of the skills.
+    pub(super) fn all_commands(&self) -> Vec<SlashCommand> {
         let mut all = super::commands::menu();
-        let own = entries(&self.skills);
-        all.extend(own);
-        self.composer.set_commands(all);
-        self.dirty |= self.composer.menu_open();
+        all.extend(entries(&self.skills));
+        all
     }
 
     /// Who carries out a line; a skill's own name is a command when no other has it.

@@ -85,7 +85,7 @@ impl Composer {
         ComposerEvent::Edited
     }
 
-    fn update_menu(&mut self) {
+    pub(super) fn update_menu(&mut self) {
         if self.shell {
             self.menu.reset();
         } else {

@@ -276,11 +276,11 @@ impl Composer {
         self.menu.rows(columns, max_rows, theme)
     }
 
-    /// Offers other commands from now on, also in a menu that is open.
+    /// Offers other commands from now on, also for what is typed already.
     pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
         self.menu.commands = commands;
-        if self.menu.is_open() {
-            self.menu.update(self.buffer.content(), self.buffer.cursor());
+        if self.buffer.content().text.starts_with('/') {
+            self.update_menu();
         }
     }
 
