@@ -29,6 +29,25 @@ pub(super) struct Run<'a> {
     /// Nodes to go through at most, after which it ends well; `None` for a flow that has to come to
     /// its end by itself.
     pub moves: Option<u64>,
+    pub progress: Progress,
+}
+
+/// What is told of how far a flow has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// How many nodes it went through, and what the node says.
+    Node,
+    /// Only how often it went round.
+    Round,
+}
+
+impl Progress {
+    fn words(self, n: u64, node: &Node) -> String {
+        match self {
+            Self::Node => format!("flow: node {n} {}", shown(&node.label)),
+            Self::Round => format!("ralph: round {n}"),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -54,7 +73,8 @@ impl Run<'_> {
                 }
                 Kind::Task | Kind::Decision => {
                     moves += 1;
-                    self.core.hub.event(Event::FlowStep { n: moves, label: shown(&node.label) });
+                    let words = self.progress.words(moves, node);
+                    self.core.hub.event(Event::FlowStep { words });
                     match self.step(node, moves == 1).await {
                         Ok(way) => way,
                         Err(outcome) => return outcome,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
-use super::flow::Run;
+use super::flow::{Progress, Run};
 use super::turn;
 use crate::customize::flow::Flow;
 use crate::protocol::{ContentPart, Outcome, UserInput};
@@ -26,5 +26,15 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
     };
     let flow = Flow::repeated("", QUESTION, "CONTINUE", "STOP");
     let lead: Vec<ContentPart> = input.into_parts();
-    Run { core, cancel, flow: &flow, lead, request: "", moves: Some(moves) }.run().await
+    Run {
+        core,
+        cancel,
+        flow: &flow,
+        lead,
+        request: "",
+        moves: Some(moves),
+        progress: Progress::Round,
+    }
+    .run()
+    .await
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
-use super::flow::Run;
+use super::flow::{Progress, Run};
 use super::slash::Command;
 use super::turn;
 use crate::customize::skills::{Scope, Skill, Skills};
@@ -58,8 +58,12 @@ pub(super) async fn list(core: &Core) -> String {
         }
         let _ = write!(text, "**{}**\n\n", scope.title());
         for skill in of_scope {
-            let kind = if skill.flow.is_some() { "flow" } else { "skill" };
-            let _ = writeln!(text, "- `/{kind}:{}` {}", skill.command, plain(&skill.description));
+            let (kind, nodes) = match &skill.flow {
+                Some(flow) => ("flow", format!(" ({} nodes)", flow.steps())),
+                None => ("skill", String::new()),
+            };
+            let description = plain(&skill.description);
+            let _ = writeln!(text, "- `/{kind}:{}` {description}{nodes}", skill.command);
         }
         text.push('\n');
     }
@@ -141,6 +145,7 @@ async fn flow(
         return Done::Told(format!("The skill \"{name}\" is not a flow.{why}"));
     };
     let request = command.arguments.as_str();
-    let run = Run { core, cancel, flow, lead: Vec::new(), request, moves: None };
+    let progress = Progress::Node;
+    let run = Run { core, cancel, flow, lead: Vec::new(), request, moves: None, progress };
     Done::Ran(run.run().await)
 }

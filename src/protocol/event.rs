@@ -106,10 +106,9 @@ pub enum Event {
         text: String,
         fresh: bool,
     },
-    /// In-process only: a flow has come to its `n`th node, counted from 1.
+    /// In-process only: a flow goes on with another node; the words say which, on one line.
     FlowStep {
-        n: u64,
-        label: String,
+        words: String,
     },
     /// In-process only: text that a running tool has produced so far, piece by piece.
     ToolOutput {

@@ -157,5 +157,7 @@ fn a_flow_says_where_it_is() {
     gate.open();
     let rows = kimi.wait_closed(1);
     assert_eq!(count(&rows, " ╭─ you "), 1, "one turn: {rows:#?}");
+    assert_eq!(count(&rows, "Reading it."), 1, "{rows:#?}");
+    assert_eq!(count(&rows, "Written.Reading"), 0, "each node has its answer: {rows:#?}");
     kimi.wait_gone("flow: node");
 }

@@ -78,6 +78,11 @@ impl App {
         if *self.skills == skills {
             return;
         }
+        match skills.problems.len() {
+            0 => {}
+            1 => self.toast("skills", "a skill has a problem: /skills says which"),
+            n => self.toast("skills", &format!("{n} problems with skills: /skills tells them")),
+        }
         self.skills = Arc::new(skills);
         self.composer.set_commands(self.all_commands());
         self.dirty |= !self.composer.is_empty();

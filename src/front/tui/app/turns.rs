@@ -222,9 +222,7 @@ impl App {
             }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
             Event::BtwText { .. } | Event::BtwEnd { .. } => self.on_side_event(event),
-            Event::FlowStep { n, label } => {
-                self.flow = Some(format!("flow: node {n} {}", clean_line(label)));
-            }
+            Event::FlowStep { words } => self.flow = Some(clean_line(words)),
             _ => {}
         }
         let (now, columns) = (self.now(), self.columns());

@@ -166,8 +166,10 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::StepBegin { .. } => {
+                // What is said after it is another answer, also when no tool ran, as in a flow.
+                let rows = self.close_open(now, look);
                 self.attempt_rows = 0;
-                Update::default()
+                Update::of(rows)
             }
             Event::ContentPart(part) => self.content(part, now, look),
             Event::ToolCall(call) => self.tool_call(call, now, look),
