@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::notifications::Notifications;
 use super::rewind::Rewinder;
 use crate::customize::hooks::{Hooks, Occasion};
+use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
@@ -41,6 +42,8 @@ pub struct Limits {
     pub reserved_context: u64,
     /// Share of the context window at which to compact.
     pub compaction_trigger_ratio: f64,
+    /// How often a task is gone over again: 0 for not at all, -1 for as often as the model wants.
+    pub max_ralph_iterations: i64,
     pub budget: Budget,
 }
 
@@ -60,6 +63,8 @@ pub(super) struct Core {
     /// The hooks that hear of the session's start, while they run.
     started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     pub workspace: Arc<Workspace>,
+    /// Where skills are looked for; `None` for nowhere.
+    pub places: Option<Places>,
     pub models: Arc<dyn ModelSource>,
     /// What the session has used up in this process.
     pub meter: Meter,
@@ -92,6 +97,7 @@ impl Core {
         registry: Registry,
         dispatch: Option<Dispatch>,
         workspace: Arc<Workspace>,
+        places: Option<Places>,
         models: Arc<dyn ModelSource>,
         limits: Limits,
         afk_reminder: bool,
@@ -114,6 +120,7 @@ impl Core {
             dispatch,
             told_servers: Mutex::default(),
             workspace,
+            places,
             models,
             meter: Meter::new(limits.budget),
             limits,

@@ -19,6 +19,9 @@
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
+//! | `skills`, `flow` | sending a skill, running one that is a flowchart |
+//! | `ralph` | the same task again and again |
+//! | `btw` | a question beside the conversation |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompts` | prompts of MCP servers as commands |
 //! | `resources` | resources of MCP servers that a message names |
@@ -26,6 +29,7 @@
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod btw;
 mod budget;
 mod compaction;
 mod context;
@@ -33,6 +37,7 @@ mod context_report;
 mod core;
 mod dispatch;
 mod dmail;
+mod flow;
 mod gate;
 mod guard;
 mod hub;
@@ -40,6 +45,7 @@ mod listing;
 mod notifications;
 mod prompt;
 mod prompts;
+mod ralph;
 mod recorder;
 mod reminders;
 mod repeat;
@@ -47,6 +53,7 @@ mod resources;
 mod rewind;
 mod servers;
 mod session;
+mod skills;
 mod slash;
 mod step;
 mod turn;

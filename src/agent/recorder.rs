@@ -83,6 +83,8 @@ impl Recorder {
                 self.pending = None;
                 self.append(now, event);
             }
+            // They come in the middle of what streams, which must stay whole.
+            Event::BtwBegin { .. } | Event::BtwEnd { .. } => self.append(now, event),
             Event::ApprovalResponse(_) => self.flush(),
             event if event.is_wire() => {
                 self.flush();

@@ -17,9 +17,10 @@ use super::hub::Hub;
 use super::notifications::{self, Notifications};
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
-use super::{slash, turn};
+use super::{btw, slash, turn};
 use crate::config::Background;
 use crate::customize::hooks::{self, HookSet, Hooks, Place};
+use crate::customize::skills::Places;
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
@@ -48,6 +49,8 @@ pub struct SessionOptions {
     /// Tells that no other process has the session open.
     pub lock: Option<SessionLock>,
     pub workspace: Arc<Workspace>,
+    /// Where skills are looked for; `None` for nowhere.
+    pub places: Option<Places>,
     /// The model to begin with; `None` when none is configured.
     pub llm: Option<Llm>,
     pub models: Arc<dyn ModelSource>,
@@ -107,6 +110,7 @@ impl SessionHandle {
             session,
             lock,
             workspace,
+            places,
             llm,
             models,
             registry,
@@ -211,6 +215,7 @@ impl SessionHandle {
             registry,
             dispatch,
             workspace,
+            places,
             models,
             limits,
             afk_reminder,
@@ -225,7 +230,8 @@ impl SessionHandle {
         core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
-        let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };
+        let actor =
+            Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
         let task = tokio::spawn(actor.run(receiver));
         Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
@@ -353,6 +359,8 @@ struct Actor {
     core: Arc<Core>,
     kept: Kept,
     turn: Option<RunningTurn>,
+    /// The question beside the conversation that is being answered, or was last.
+    side: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 struct RunningTurn {
@@ -393,6 +401,12 @@ impl Actor {
                 }
             }
         }
+        if let Some((cancel, mut task)) = self.side.take() {
+            cancel.cancel();
+            if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
         self.core.hooks.end().await;
         // A resumed session has to know what the last turn did.
         if let Some(rewinder) = &self.core.rewinder {
@@ -426,6 +440,12 @@ impl Actor {
             Op::Answer { response } => {
                 self.core.desk.answer(response);
             }
+            Op::SideQuestion { id, question } => self.ask_beside(id, question),
+            Op::CancelSideQuestion {} => {
+                if let Some((cancel, _)) = &self.side {
+                    cancel.cancel();
+                }
+            }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
             Op::SetTitle { title } => {
@@ -437,6 +457,23 @@ impl Actor {
             }
             Op::Shutdown => {}
         }
+    }
+
+    /// Answers a question beside the turn. There is one at a time: the one before is given up.
+    fn ask_beside(&mut self, id: String, question: String) {
+        let cancel = CancellationToken::new();
+        let before = self.side.take();
+        let task = {
+            let (core, cancel) = (Arc::clone(&self.core), cancel.clone());
+            tokio::spawn(async move {
+                if let Some((cancel, task)) = before {
+                    cancel.cancel();
+                    let _ = task.await;
+                }
+                btw::run(&core, id, question, &cancel).await;
+            })
+        };
+        self.side = Some((cancel, task));
     }
 
     async fn begin_turn<F>(&mut self, op_id: String, work: impl FnOnce(CancellationToken) -> F)

@@ -10,7 +10,7 @@ use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::prompts::{self, Ran};
 use super::servers::offered;
-use super::turn;
+use super::{skills, turn};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -41,6 +41,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         name: "context",
         aliases: &[],
         description: "Show what fills the context window",
+        arguments: "",
+    },
+    AgentCommand {
+        name: "skills",
+        aliases: &[],
+        description: "List the skills, and what is wrong with files that cannot be used",
         arguments: "",
     },
     AgentCommand {
@@ -103,6 +109,7 @@ pub fn is_prompt_name(name: &str) -> bool {
 pub(super) async fn run(
     core: &Arc<Core>,
     command: &Command,
+    input: &UserInput,
     cancel: &CancellationToken,
 ) -> Outcome {
     let known = AGENT_COMMANDS
@@ -126,11 +133,16 @@ pub(super) async fn run(
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
+        Some("skills") => skills::list(core).await,
         Some("init") => return init(core, cancel).await,
-        _ => match prompts::run(core, command, cancel).await {
-            Ran::Turn(outcome) => return outcome,
-            Ran::Said(text) => text,
-            Ran::Unknown => format!("Unknown slash command \"/{}\".", command.name),
+        _ => match skills::run(core, command, input, cancel).await {
+            skills::Done::Ran(outcome) => return outcome,
+            skills::Done::Told(text) => text,
+            skills::Done::Unknown => match prompts::run(core, command, cancel).await {
+                Ran::Turn(outcome) => return outcome,
+                Ran::Said(text) => text,
+                Ran::Unknown => format!("Unknown slash command \"/{}\".", command.name),
+            },
         },
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));

@@ -8,6 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
+use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::resources;
@@ -109,10 +110,10 @@ async fn submitted(
 async fn run_submitted(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     let text = input.text();
     match slash::parse(&text) {
-        Some(command) => slash::run(core, &command, cancel).await,
+        Some(command) => slash::run(core, &command, &input, cancel).await,
         None => {
             let input = resources::attached(core, input, cancel).await;
-            let outcome = run_plain(core, input, cancel).await;
+            let outcome = ralph::run(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
             }

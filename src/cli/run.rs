@@ -100,6 +100,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             mcp: Some(Arc::new(servers)),
             hooks: Arc::new(hooks),
             tour: matches!(launch.front, Front::Tui { .. }),
+            skills_dirs: launch.skills_dirs.clone(),
+            max_ralph_iterations: launch.max_ralph_iterations,
         }),
     })
 }

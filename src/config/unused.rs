@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Config, LoopControl, ServiceConfig};
+use super::{Config, ServiceConfig};
 
 impl Config {
     /// One line about the keys that are set and have no effect, if there are any.
@@ -21,7 +21,6 @@ impl Config {
         // Signing in is not part of this version.
         let unused =
             |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
-        let ralph = LoopControl::default().max_ralph_iterations;
         [
             ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
             (
@@ -29,12 +28,6 @@ impl Config {
                 self.skip_afk_prompt_injection != fallback.skip_afk_prompt_injection,
             ),
             ("show_thinking_stream", self.show_thinking_stream != fallback.show_thinking_stream),
-            (
-                "merge_all_available_skills",
-                self.merge_all_available_skills != fallback.merge_all_available_skills,
-            ),
-            ("extra_skill_dirs", !self.extra_skill_dirs.is_empty()),
-            ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
             ("services.moonshot_search", unused(&self.services.moonshot_search)),
             ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
         ]
@@ -67,8 +60,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             warning,
-            "Set in the configuration, but have no effect in this version: \
-             default_plan_mode, extra_skill_dirs"
+            "Set in the configuration, but have no effect in this version: default_plan_mode"
         );
         let one = config("default_plan_mode = true\n").unused_warning().unwrap();
         assert!(one.ends_with("has no effect in this version: default_plan_mode"), "{one}");

@@ -9,6 +9,7 @@ use crate::agent::{
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
 use crate::customize::plugins;
+use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service};
@@ -48,6 +49,10 @@ pub struct HostOptions {
     pub hooks: Arc<HookSet>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
+    /// Directories that replace the search for skills; empty leaves it.
+    pub skills_dirs: Vec<PathBuf>,
+    /// How often a task is gone over again; `None` leaves it to the configuration.
+    pub max_ralph_iterations: Option<i64>,
 }
 
 /// Opens sessions as this process was launched.
@@ -132,7 +137,11 @@ impl Host {
         let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
         let mut handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
-            workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
+            places: Some(self.places()),
+            workspace: Arc::new(
+                Workspace::new(work_dir.clone(), self.options.add_dirs.clone())
+                    .with_skills(self.places().directories()),
+            ),
             models: Arc::new(Models { host: self.clone(), session_id }),
             registry: Registry::chosen(agent.tools.iter().map(String::as_str), &self.web())
                 .with(plugin_tools),
@@ -265,6 +274,10 @@ impl Host {
                 .unwrap_or_else(|| narrow(control.max_retries_per_step)),
             reserved_context: control.reserved_context_size,
             compaction_trigger_ratio: control.compaction_trigger_ratio,
+            max_ralph_iterations: self
+                .options
+                .max_ralph_iterations
+                .unwrap_or(control.max_ralph_iterations),
             budget: self.options.budget,
         }
     }
@@ -272,6 +285,18 @@ impl Host {
     fn modes(&self) -> Modes {
         let asked = self.options.modes;
         Modes { yolo: asked.yolo || self.config().default_yolo, ..asked }
+    }
+
+    /// Where the skills of this process are.
+    pub fn places(&self) -> Places {
+        Places::new(
+            &self.env,
+            self.store.share().root(),
+            &self.options.work_dir,
+            &self.options.skills_dirs,
+            &self.config().extra_skill_dirs,
+            self.config().merge_all_available_skills,
+        )
     }
 
     fn agent(&self) -> Result<Arc<Agent>, AgentError> {
@@ -292,11 +317,16 @@ impl Host {
             for warning in agents.warnings {
                 tracing::warn!("{warning}");
             }
+            let skills = host.places().skills();
+            for problem in &skills.problems {
+                tracing::warn!("{problem}");
+            }
             let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
             PromptFacts {
                 work_dir: options.work_dir.clone(),
                 additional_dirs: options.add_dirs.clone(),
                 agents_md: agents.text,
+                skills: skills.prompt(),
                 shell: format!("{shell_name} (`{}`)", shell.display()),
             }
             .render(&agent, &host.env)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
-/// three, which stay inside the process (see [`Event::is_wire`]).
+/// ones, which stay inside the process (see [`Event::is_wire`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
 pub enum Event {
@@ -99,6 +99,17 @@ pub enum Event {
         error: Option<String>,
     },
 
+    /// In-process only: a piece of the answer to a question beside the conversation. A fresh one begins
+    /// the answer anew.
+    BtwText {
+        id: String,
+        text: String,
+        fresh: bool,
+    },
+    /// In-process only: a flow goes on with another node; the words say which, on one line.
+    FlowStep {
+        words: String,
+    },
     /// In-process only: text that a running tool has produced so far, piece by piece.
     ToolOutput {
         tool_call_id: String,
@@ -122,7 +133,11 @@ impl Event {
     pub fn is_wire(&self) -> bool {
         !matches!(
             self,
-            Self::ToolOutput { .. } | Self::RequestWithdrawn { .. } | Self::SessionInfo(_)
+            Self::BtwText { .. }
+                | Self::FlowStep { .. }
+                | Self::RequestWithdrawn { .. }
+                | Self::ToolOutput { .. }
+                | Self::SessionInfo(_)
         )
     }
 }

@@ -21,6 +21,11 @@ pub enum Op {
     /// Let the command or agent that runs in the foreground go on in the background. Nothing happens
     /// when none runs.
     ToBackground,
+    /// Ask something beside the conversation; nothing of it is kept. Answered between an
+    /// [`Event::BtwBegin`] and an [`Event::BtwEnd`] of that id. A turn that runs goes on.
+    SideQuestion { id: String, question: String },
+    /// Give up the question beside the conversation, if one is being answered.
+    CancelSideQuestion {},
     /// Answer a [`Request`].
     Answer { response: Response },
     /// Switch approvals off or on (`yolo`), or unattended mode (`afk`). `None` leaves a flag.

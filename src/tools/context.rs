@@ -174,12 +174,25 @@ pub struct Workspace {
     /// Absolute, not resolved through symlinks.
     pub work_dir: PathBuf,
     additional: RwLock<Vec<PathBuf>>,
+    /// Directories of skills: what is in them may be listed wherever they are.
+    skills: Vec<PathBuf>,
 }
 
 impl Workspace {
     /// A workspace of a work directory and further directories.
     pub fn new(work_dir: PathBuf, additional: Vec<PathBuf>) -> Self {
-        Self { work_dir, additional: RwLock::new(additional) }
+        Self { work_dir, additional: RwLock::new(additional), skills: Vec::new() }
+    }
+
+    /// The same with directories of skills, which may be outside.
+    pub fn with_skills(self, skills: Vec<PathBuf>) -> Self {
+        Self { skills, ..self }
+    }
+
+    /// Whether a path without symlinks in it belongs to a skill.
+    pub fn has_skill(&self, real: &Path) -> bool {
+        let dirs = self.skills.iter().filter_map(|dir| dir.canonicalize().ok());
+        dirs.into_iter().any(|dir| real.starts_with(dir))
     }
 
     /// The further directories.

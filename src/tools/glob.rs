@@ -84,7 +84,7 @@ fn directory(
     let Some(input) = input else { return Ok(workspace.work_dir.clone()) };
     let guarded = path_guard::resolve(input, workspace, home)
         .map_err(|refusal| ToolReturnValue::error(refusal.to_string(), "Invalid directory"))?;
-    if !guarded.inside {
+    if !guarded.inside && !workspace.has_skill(&guarded.real) {
         return Err(ToolReturnValue::error(
             format!(
                 "`{input}` is outside the workspace. Only its directories can be searched by name."

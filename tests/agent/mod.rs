@@ -2,6 +2,7 @@
 
 pub mod bench;
 
+mod again;
 mod approvals;
 mod bodies;
 mod budgets;

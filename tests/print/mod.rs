@@ -10,6 +10,7 @@ mod media;
 mod past;
 mod permission;
 mod signals;
+mod skills;
 mod streams;
 mod together;
 mod web;

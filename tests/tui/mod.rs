@@ -16,6 +16,7 @@ mod queue;
 mod resume;
 mod rewind;
 mod servers;
+mod side;
 mod sizes;
 mod together;
 mod tour;

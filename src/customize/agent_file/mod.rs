@@ -6,7 +6,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `yaml` | YAML as plain data, bounded |
+
 //! | `spec` | the fields of one file |
 //! | `inherit` | a file with all its bases |
 //! | `tool_names` | the spellings of a tool's name |
@@ -20,7 +20,6 @@ mod inherit;
 mod spec;
 mod template;
 pub(super) mod tool_names;
-mod yaml;
 
 use std::path::Path;
 

@@ -19,6 +19,7 @@ pub enum Command {
     Title,
     Undo,
     Redo,
+    Btw,
     Copy,
     Usage,
     Status,
@@ -57,6 +58,14 @@ pub const COMMANDS: &[Entry] = &[
         &["auto"],
         "[on|off]",
         "Unattended mode: approve everything, ask nothing",
+        true,
+    ),
+    entry(
+        Command::Btw,
+        "btw",
+        &["side"],
+        "[question]",
+        "Ask something beside the conversation; nothing of it is kept",
         true,
     ),
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
@@ -143,6 +152,8 @@ pub fn resolve_line(line: &str) -> Option<(Resolved<'_>, &str)> {
     let agent = AGENT_COMMANDS
         .iter()
         .any(|command| command.name == name || command.aliases.contains(&name));
+    // Which skills there are, the agent knows.
+    let agent = agent || name.starts_with("skill:") || name.starts_with("flow:");
     let resolved = match find(name) {
         Some(entry) => Resolved::Screen(entry),
         None if agent || is_prompt_name(name) => Resolved::Agent,
@@ -210,6 +221,8 @@ mod tests {
         assert_eq!(told(" /title  a b "), "Title a b");
         assert_eq!(told("/clear"), "New ");
         assert_eq!(told("/compact the tests"), "agent the tests");
+        assert_eq!(told("/skill:tidy up"), "agent up");
+        assert_eq!(told("/side why"), "Btw why");
         assert_eq!(told("/etc/hosts is odd"), "message");
         assert_eq!(told("exit the loop"), "message");
         assert_eq!(told("/"), "message");

@@ -66,6 +66,7 @@ impl App {
             Command::Task => return self.task_command(arguments),
             Command::Theme if arguments.is_empty() => return self.open_theme_picker(),
             Command::Theme => self.choose_theme(arguments),
+            Command::Btw => self.ask_beside(arguments),
             Command::Mcp => return self.mcp_command(arguments),
             Command::Yolo => self.toggle_mode(Command::Yolo, arguments),
             Command::Afk => self.toggle_mode(Command::Afk, arguments),
@@ -286,7 +287,7 @@ impl App {
         }
         lines.push(Line::default());
         lines.push(self.heading("Commands"));
-        for command in menu() {
+        for command in self.all_commands() {
             let arguments = match &command.args {
                 None => String::new(),
                 Some(SlashArgs::Free(hint)) => format!(" {hint}"),

@@ -9,9 +9,10 @@ use super::turns::Queued;
 use super::{App, TuiError};
 use crate::front::control::{Asked, Control};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::commands::{self, Command as Slash, Resolved};
+use crate::front::tui::commands::{Command as Slash, Resolved};
 use crate::front::tui::composer::normalised;
 use crate::front::tui::text::clean_line;
+use crate::front::tui::transcript::Activity;
 use crate::protocol::control::{Answer, Choice, Command, Mode, RefusalCode, State};
 
 /// The side door of the screen, shut until there is a first frame.
@@ -87,10 +88,14 @@ impl App {
             state: match (&self.turn, front) {
                 (_, Some(_)) => State::Ask,
                 (Some(_), None) => State::Busy,
+                (None, None) if self.answering_beside() => State::Busy,
                 (None, None) => State::Idle,
             },
             turn: self.books.turn(),
-            activity: self.turn.is_some().then(|| self.transcript.activity()),
+            activity: match &self.turn {
+                Some(_) => Some(self.transcript.activity()),
+                None => self.answering_beside().then_some(Activity::Write),
+            },
             session: &self.info.session_id,
             session_dir: &self.info.session_dir,
             cwd: &self.info.work_dir,
@@ -147,7 +152,7 @@ impl App {
             return Ok(refused(RefusalCode::NotHere, why));
         }
         let line = if matches!(text.trim(), "exit" | "quit") { "/exit" } else { text.as_str() };
-        match commands::resolve_line(line) {
+        match self.resolve(line) {
             Some((Resolved::Screen(entry), arguments)) => {
                 if self.busy() && !entry.anytime {
                     let why = format!("/{} does not work while a turn runs.", entry.name);

@@ -146,11 +146,11 @@ impl App {
             if self.orchestrated() {
                 // Who takes the answer from the screen takes everything down to the prompt row.
                 let height = height.saturating_sub(bar + side.len());
-                self.composer_rows(&mut live, columns, height);
+                self.writing_rows(&mut live, columns, height);
                 live.rows.extend(side);
             } else {
                 live.rows.extend(side);
-                self.composer_rows(&mut live, columns, height.saturating_sub(bar));
+                self.writing_rows(&mut live, columns, height.saturating_sub(bar));
             }
         } else {
             let mut left = room.saturating_sub(live.rows.len());
@@ -176,6 +176,12 @@ impl App {
         let Some(since) = self.spinning_since() else { return };
         let cancelled = self.turn.as_ref().is_some_and(|turn| turn.cancelled);
         let now = self.now();
+        if self.turn.is_none() && self.dialogs.is_empty() {
+            let elapsed = now.duration_since(since);
+            let words = "Answering…";
+            live.rows.push(spinner::line(words, "", elapsed, self.motion(), columns, &self.theme));
+            return;
+        }
         let phase_rows = if self.dialogs.is_empty() { PHASE_ROWS.min(room / 3) } else { 0 };
         let phase = self.transcript.phase(now, columns, phase_rows, &self.theme);
         let words = match self.dialogs.front() {
@@ -187,6 +193,15 @@ impl App {
         let stoppable = !cancelled && self.dialogs.is_empty();
         let hint = if stoppable { "esc to interrupt" } else { "" };
         live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
+        if phase_rows > 0
+            && let Some(flow) = &self.flow
+        {
+            let text = truncate(flow, usize::from(columns).saturating_sub(4));
+            live.rows.push(Line::from(vec![
+                Span::raw("   "),
+                Span::styled(text, self.theme.style(Tone::Dim)),
+            ]));
+        }
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
     }
 
@@ -244,6 +259,22 @@ impl App {
         let hint = truncate(&hint, room);
         rows.push(Line::from(vec![Span::raw("   "), Span::styled(hint, dim)]));
         rows
+    }
+
+    /// The composer; in its place the question beside the conversation, unless a message is being
+    /// written, which then stands below.
+    fn writing_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
+        if self.side.is_none() {
+            return self.composer_rows(live, columns, height);
+        }
+        let writing = !self.composer.is_empty();
+        let room = height.saturating_sub(live.rows.len());
+        let room = if writing { room.saturating_sub(room / 3 + 1) } else { room };
+        let rows = self.side_panel_rows(columns, room);
+        live.rows.extend(rows);
+        if writing {
+            self.composer_rows(live, columns, height);
+        }
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
@@ -305,7 +336,7 @@ impl App {
     }
 
     fn title_state(&self) -> State {
-        match (self.busy(), self.dialogs.front()) {
+        match (self.busy() || self.answering_beside(), self.dialogs.front()) {
             (_, Some(dialog)) if dialog.title().contains("approval") => State::NeedsApproval,
             (_, Some(_)) => State::NeedsAnswer,
             (true, None) => State::Working,

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::logins::LoginNews;
 use super::{App, TuiError};
 use crate::agent::{Plan, RewindPoints};
+use crate::customize::skills::{Places, Skills};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
@@ -47,6 +48,7 @@ pub(super) enum Done {
         id: String,
         text: String,
     },
+    Skills(Skills),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -96,6 +98,10 @@ impl Jobs {
 
     pub fn find_branch(&self, work_dir: PathBuf) {
         self.start(move || Done::Branch(git::branch(&work_dir)));
+    }
+
+    pub fn find_skills(&self, places: Places) {
+        self.start(move || Done::Skills(places.skills()));
     }
 
     pub fn copy(&self, text: String) {
@@ -168,6 +174,7 @@ impl App {
             Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
             Done::TasksChanged => self.on_tasks_changed()?,
             Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,
+            Done::Skills(skills) => self.on_skills(skills),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -34,7 +34,7 @@ impl App {
             return self.dialog_key(key);
         }
         self.last_key = Some(now);
-        self.composer_key(key)
+        if self.side_key(key) { Ok(()) } else { self.composer_key(key) }
     }
 
     pub(super) fn on_paste(&mut self, text: &str) -> Result<(), TuiError> {
@@ -88,7 +88,13 @@ impl App {
             ComposerContext { running: self.busy(), queued: self.queue.len(), shell: false };
         match self.composer.handle(key, &context) {
             ComposerEvent::None => {}
-            ComposerEvent::Edited => self.exit_armed = None,
+            ComposerEvent::Edited => {
+                self.exit_armed = None;
+                // The menu opens: skills may have been written since it did last.
+                if key.code == KeyCode::Char('/') && self.composer.text() == "/" {
+                    self.look_for_skills();
+                }
+            }
             ComposerEvent::Submit | ComposerEvent::Queue => return self.submit(),
             ComposerEvent::Steer => return self.steer(),
             ComposerEvent::RunCommand(invocation) => return self.run_invocation(&invocation),

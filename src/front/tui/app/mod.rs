@@ -7,6 +7,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `side` | the question beside the conversation, the skills of the menu |
 //! | `rewind` | going back to before a turn |
 //! | `logins` | logging in to MCP servers |
 //! | `servers` | the MCP servers: their start, what is told of it |
@@ -34,6 +35,7 @@ mod panes;
 mod rewind;
 mod server_panel;
 mod servers;
+mod side;
 mod tasks;
 mod trust;
 mod turns;
@@ -49,12 +51,14 @@ use super::cells::{Severity, Welcome, resume_separator};
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
 use super::dialogs::Dialog;
 use super::markdown::MarkdownStyle;
+use super::side_panel::SidePanel;
 use super::status::prompt;
 use super::status::toast::Toasts;
 use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
+use crate::customize::skills::Skills;
 use crate::front::ending::stopped_tasks;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
@@ -139,6 +143,12 @@ struct App {
     usage: TokenUsage,
     transcript: Transcript,
     composer: Composer,
+    /// What the menu offers of them.
+    skills: Arc<Skills>,
+    /// A question beside the conversation.
+    side: Option<SidePanel>,
+    /// Where the running flow is.
+    flow: Option<String>,
     turn: Option<RunningTurn>,
     queue: VecDeque<Queued>,
     /// What the running turn was given and has not taken in yet.
@@ -222,6 +232,9 @@ impl App {
             usage: TokenUsage::default(),
             transcript,
             composer,
+            skills: Arc::default(),
+            side: None,
+            flow: None,
             turn: None,
             queue: VecDeque::new(),
             steering: VecDeque::new(),
@@ -278,6 +291,7 @@ impl App {
         self.open_door();
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
+        self.look_for_skills();
         self.start_servers();
         self.watch_tasks();
         if self.picker_at_start {
@@ -492,6 +506,7 @@ impl App {
         if !stopped.is_empty() {
             self.say(Severity::Warning, stopped_tasks(&stopped).trim(), "");
         }
+        self.side = None;
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

@@ -2,7 +2,6 @@
 //! for a server.
 
 use super::App;
-use super::commands::menu;
 use crate::front::tui::composer::{ResourceRow, SlashArgs, SlashCommand};
 use crate::mcp::prompts::Prompt;
 
@@ -11,16 +10,20 @@ impl App {
     /// files in that of mentions.
     pub(super) fn take_offerings(&mut self) {
         let Some(servers) = &self.host.options.mcp else { return };
-        let prompts = servers.prompts();
-        let mut commands = menu();
-        commands.extend(prompts.iter().map(|(name, prompt)| command(name, prompt)));
-        self.composer.set_commands(commands);
+        self.composer.set_commands(self.all_commands());
         let resources = servers.resources().into_iter();
         let rows =
             resources.map(|it| ResourceRow { mention: it.mention(), title: it.title }).collect();
         self.composer.set_resources(rows);
         // An open menu may have other rows now.
         self.dirty |= self.composer.menu_open();
+    }
+
+    /// The commands that the servers bring.
+    pub(super) fn prompt_commands(&self) -> Vec<SlashCommand> {
+        let prompts = self.host.options.mcp.as_ref().map(|servers| servers.prompts());
+        let each = prompts.iter().flat_map(|prompts| prompts.iter());
+        each.map(|(name, prompt)| command(name, prompt)).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::App;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::dialogs::TrustDialog;
+use crate::front::tui::side_panel::SidePanel;
 use crate::mcp::project::ProjectFile;
 use crate::protocol::{Op, Response};
 
@@ -80,6 +81,7 @@ impl App {
     /// Since when the spinner turns: with a turn, and with a question, also without one.
     pub(super) fn spinning_since(&self) -> Option<Instant> {
         let asked = self.dialogs.front().and(self.asking.since);
-        self.turn.as_ref().map(|turn| turn.since).or(asked)
+        let beside = self.side.as_ref().and_then(SidePanel::answering);
+        self.turn.as_ref().map(|turn| turn.since).or(asked).or(beside)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::prompt_mark;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::commands::{self, Resolved};
+use crate::front::tui::commands::Resolved;
 use crate::front::tui::composer::Submission;
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
 use crate::front::tui::terminal::Flip;
@@ -64,7 +64,7 @@ impl App {
 
     /// Takes text as if it had been typed and sent.
     pub(super) fn enter_text(&mut self, text: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(text) {
+        match self.resolve(text) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, text),
             None => {
                 let queued = self.take_in_text(text);
@@ -87,6 +87,10 @@ impl App {
             };
         }
         self.remember(&submission.text);
+        // Who writes on has read it.
+        if !self.answering_beside() {
+            self.close_side();
+        }
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
         }
@@ -131,6 +135,7 @@ impl App {
     ) -> Result<(), TuiError> {
         let Queued { n, input, shown, by_program } = queued;
         self.make_way(by_program)?;
+        self.clear_side(by_program);
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
@@ -229,6 +234,8 @@ impl App {
             }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
             Event::RequestWithdrawn { request_id } => self.close_dialog(request_id),
+            Event::BtwText { .. } | Event::BtwEnd { .. } => self.on_side_event(event),
+            Event::FlowStep { words } => self.flow = Some(clean_line(words)),
             _ => {}
         }
         let (now, columns) = (self.now(), self.columns());
@@ -277,6 +284,8 @@ impl App {
     fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         self.make_way(turn.by_program)?;
+        self.clear_side(turn.by_program);
+        self.flow = None;
         let (now, columns) = (self.now(), self.columns());
         self.clear_dialogs();
         self.requeue_steers();
@@ -365,7 +374,7 @@ impl App {
     }
 
     pub(super) fn run_command_line(&mut self, line: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(line) {
+        match self.resolve(line) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, line),
             None => Ok(()),
         }

@@ -175,8 +175,12 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::StepBegin { .. } => {
+                // What is said after it is another answer, also when no tool ran, as in a flow.
+                let rows = self.close_open(now, look);
                 self.attempt_rows = 0;
-                Update::of(self.tell_news(look))
+                let mut rows = rows;
+                rows.extend(self.tell_news(look));
+                Update::of(rows)
             }
             Event::ContentPart(part) => self.content(part, now, look),
             Event::ToolCall(call) => self.tool_call(call, now, look),
