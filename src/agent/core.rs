@@ -9,6 +9,7 @@ use tracing::warn;
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
+use super::goal::Goals;
 use super::hub::Hub;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
@@ -55,6 +56,7 @@ pub(super) struct Core {
     /// What the session has used up in this process.
     pub meter: Meter,
     pub limits: Limits,
+    pub goals: Goals,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
     pub session: Session,
@@ -85,8 +87,6 @@ impl Core {
         llm: Option<Llm>,
     ) -> Self {
         Self {
-            env,
-            hub,
             desk,
             specs: registry.specs(),
             registry,
@@ -96,6 +96,9 @@ impl Core {
             models,
             meter: Meter::new(limits.budget),
             limits,
+            goals: Goals::open(&env, &hub, &session),
+            env,
+            hub,
             afk_reminder,
             session,
             settings,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
+use super::goal::Keeper;
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
@@ -49,9 +50,13 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
             answer_not_started(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
-        if stopped {
+        let refused = match stopped {
+            true => Some(not_run()),
+            false => turn.core.goals.just_ended().then(goal_ended),
+        };
+        if let Some(refused) = refused {
             for prepared in group {
-                finish(turn, &prepared.call, prepared.repeat, not_run()).await?;
+                finish(turn, &prepared.call, prepared.repeat, refused.clone()).await?;
             }
             continue;
         }
@@ -77,6 +82,7 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
     let name = &call.function.name;
     let work = match turn.core.tool(name) {
+        _ if turn.last_step.is_some() => Work::Refused(last_step()),
         None => Work::Refused(not_found(name)),
         Some(tool) => match prepared(tool, call.arguments()) {
             Ok((tool, arguments)) => {
@@ -212,6 +218,7 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
         workspace: Arc::clone(&core.workspace),
         desk: core.desk.clone(),
         todos: core.settings.clone(),
+        goals: Arc::new(Keeper(Arc::clone(core))),
         live,
         cancel,
         spill_dir: core.spill_dir(),
@@ -265,6 +272,14 @@ fn append(output: &mut ToolOutput, text: &str) {
         ToolOutput::Text(existing) => existing.push_str(text),
         ToolOutput::Parts(parts) => parts.push(ContentPart::text(text)),
     }
+}
+
+fn goal_ended() -> ToolReturn {
+    ToolReturnValue::error("Not run: the goal has ended before this call.", "Not run").into()
+}
+
+fn last_step() -> ToolReturnValue {
+    ToolReturnValue::error("Not run: this was the last message of the turn.", "Not run")
 }
 
 fn not_run() -> ToolReturn {

@@ -11,6 +11,7 @@
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `reminders` | what the model is told of modes |
+//! | `goal` | an objective over many turns |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
@@ -26,6 +27,7 @@ mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod goal;
 mod hub;
 mod listing;
 mod prompt;
@@ -41,6 +43,7 @@ mod turn;
 pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
+pub use goal::{report as goal_report, spent as goal_spent, starts_goal};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};

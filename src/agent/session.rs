@@ -15,12 +15,14 @@ use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::recorder::Recorder;
-use super::{slash, turn};
+use super::{goal, slash};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::Env;
-use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{
+    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo,
+};
 use crate::store::{
     ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
 };
@@ -183,6 +185,11 @@ impl SessionHandle {
         self.core.info()
     }
 
+    /// The goal and the queue behind it as they are now.
+    pub fn goal(&self) -> GoalUpdate {
+        self.core.goals.update()
+    }
+
     /// Where the session's records are.
     pub fn session(&self) -> &Session {
         &self.core.session
@@ -286,6 +293,14 @@ impl Actor {
             }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
+            Op::Goal { act } => {
+                if self.core.goals.act(act)
+                    && let Some(running) = &self.turn
+                {
+                    running.cancel.cancel();
+                    self.core.desk.cancel_all();
+                }
+            }
             Op::SetTitle { title } => {
                 self.core.settings.update(|state| {
                     state.custom_title = Some(title);
@@ -314,7 +329,7 @@ impl Actor {
         let task = {
             let core = Arc::clone(&self.core);
             let cancel = cancel.clone();
-            tokio::spawn(async move { turn::run(&core, input, &cancel).await })
+            tokio::spawn(async move { goal::drive(&core, input, &cancel).await })
         };
         self.turn = Some(RunningTurn { op_id, answers, cancel, task });
     }

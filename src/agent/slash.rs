@@ -8,6 +8,7 @@ use super::approval::Modes;
 use super::compaction::{self, CompactionError};
 use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::goal;
 use super::servers::offered;
 use super::turn;
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
@@ -47,6 +48,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         aliases: &["reset"],
         description: "Clear the context",
         arguments: "",
+    },
+    AgentCommand {
+        name: "goal",
+        aliases: &[],
+        description: "Work toward an objective over many turns",
+        arguments: "[objective | status | pause | resume | cancel | replace … | next …]",
     },
     AgentCommand {
         name: "yolo",
@@ -116,6 +123,7 @@ pub(super) async fn run(
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
+        Some("goal") => return goal::run(core, &command.arguments, cancel).await,
         Some("init") => return init(core, cancel).await,
         _ => format!("Unknown slash command \"/{}\".", command.name),
     };

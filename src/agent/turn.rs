@@ -7,13 +7,16 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::goal::LastStep;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::llm::{Llm, Message};
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, ToolOutput, UserInput};
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, Outcome, StopReason, ToolOutput, UserInput,
+};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -22,17 +25,40 @@ pub(super) struct Turn<'a> {
     pub cancel: &'a CancellationToken,
     pub repeats: RepeatGuard,
     pub auto_compact: AutoCompact,
+    /// The step that runs is the last one: its calls do not run.
+    pub last_step: Option<LastStep>,
+}
+
+/// What a turn begins with.
+pub(super) struct Opening {
+    /// What everybody is told.
+    shown: UserInput,
+    /// What the model gets instead, when nobody has written it: never a command.
+    prompt: Option<String>,
+}
+
+impl From<UserInput> for Opening {
+    fn from(input: UserInput) -> Self {
+        Self { shown: input, prompt: None }
+    }
+}
+
+impl Opening {
+    /// A turn that follows by itself. `label` stands where the words of a user would.
+    pub fn continued(label: String, prompt: String) -> Self {
+        Self { shown: UserInput::Text(label), prompt: Some(prompt) }
+    }
 }
 
 /// Runs a turn within the time that is left for it.
-pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
     let now = || core.env.clock.instant();
     core.meter.begin_turn(now());
     let outcome = match core.meter.time_left(now()) {
-        None => run_whole(core, input, cancel).await,
+        None => run_whole(core, opening, cancel).await,
         Some(left) => {
             let inner = cancel.child_token();
-            let turn = run_whole(core, input, &inner);
+            let turn = run_whole(core, opening, &inner);
             tokio::pin!(turn);
             tokio::select! {
                 outcome = &mut turn => outcome,
@@ -53,13 +79,15 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
 }
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
-async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
+    let Opening { shown: input, prompt } = opening;
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
     let text = input.text();
-    let outcome = match slash::parse(&text) {
-        Some(command) => slash::run(core, &command, cancel).await,
-        None => {
+    let outcome = match (prompt, slash::parse(&text)) {
+        (Some(prompt), _) => run_plain(core, prompt.as_str().into(), cancel).await,
+        (None, Some(command)) => slash::run(core, &command, cancel).await,
+        (None, None) => {
             let outcome = run_plain(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
@@ -84,6 +112,7 @@ pub(super) async fn run_plain(
         cancel,
         repeats: RepeatGuard::default(),
         auto_compact: AutoCompact::default(),
+        last_step: None,
     };
     turn.run(input).await
 }
@@ -101,8 +130,13 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
-        match self.begin(parts).await {
-            Ok(()) => self.steps().await,
+        let begun = match self.begin(parts).await {
+            // What came between two turns of a goal.
+            Ok(()) => self.take_steers().await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(_) => self.steps().await,
             Err(error) => Outcome::Failed(store_failure(&error)),
         }
     }
@@ -130,6 +164,7 @@ impl Turn<'_> {
                 return Outcome::MaxStepsReached { steps: limit };
             }
             n += 1;
+            self.last_step = self.core.goals.last_step();
             self.core.hub.event(Event::StepBegin { n });
             if let Err(error) = self.auto_compact.when_full(self.core, self.cancel).await {
                 // The request may still fit; if it does not, the provider says so.
@@ -151,8 +186,11 @@ impl Turn<'_> {
                 Err(error) => Err(error),
             };
             match end {
+                Ok(_) if steered => {}
+                Ok(StepEnd::Continue) if self.last_step.is_some() => {
+                    return Outcome::Finished { stop: StopReason::NoToolCalls };
+                }
                 Ok(StepEnd::Continue) => {}
-                Ok(StepEnd::Stop(_)) if steered => {}
                 Ok(StepEnd::Stop(reason)) => return Outcome::Finished { stop: reason },
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
@@ -191,9 +229,10 @@ impl Turn<'_> {
 
     /// Tells the model, for its next request, that the user stopped it here.
     async fn note_interruption(&self) {
-        let who = match self.core.meter.spent(self.core.env.clock.instant()) {
-            Some(_) => "The time limit ended",
-            None => "The user interrupted",
+        let spent = self.core.meter.spent(self.core.env.clock.instant()).is_some();
+        let who = match spent || self.core.goals.time_is_up() {
+            true => "The time limit ended",
+            false => "The user interrupted",
         };
         let note = Message::user_text(format!(
             "<system-reminder>{who} the previous turn. Nothing after this point ran; do not resume it \
@@ -281,7 +320,7 @@ fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
 }
 
 /// The first turn names the session, unless it has a name.
-fn set_first_title(core: &Core, text: &str) {
+pub(super) fn set_first_title(core: &Core, text: &str) {
     if core.settings.snapshot().custom_title.is_some() {
         return;
     }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
+use super::{ApprovalResponse, ContentPart, GoalUpdate, TokenUsage, ToolCall, ToolReturnValue, UserInput};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
-/// two, which stay inside the process (see [`Event::is_wire`]).
+/// three, which stay inside the process (see [`Event::is_wire`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
 pub enum Event {
@@ -106,6 +106,8 @@ pub enum Event {
     },
     /// In-process only: the session's settings, sent whenever one of them changed.
     SessionInfo(SessionInfo),
+    /// In-process only: the goal or the queue behind it has changed.
+    GoalUpdated(Box<GoalUpdate>),
 }
 
 fn one_hook() -> u32 {
@@ -116,7 +118,7 @@ impl Event {
     /// Whether clients outside this process and the record on disk may see it. Clients stop at
     /// event types they do not know, so the protocol's list is closed.
     pub fn is_wire(&self) -> bool {
-        !matches!(self, Self::ToolOutput { .. } | Self::SessionInfo(_))
+        !matches!(self, Self::ToolOutput { .. } | Self::SessionInfo(_) | Self::GoalUpdated(_))
     }
 }
 

@@ -9,6 +9,7 @@
 mod content;
 pub mod control;
 mod event;
+mod goal;
 mod op;
 mod request;
 mod tool;
@@ -16,6 +17,10 @@ mod usage;
 
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
+pub use goal::{
+    GoalAct, GoalActor, GoalChange, GoalLimits, GoalSnapshot, GoalStatus, GoalUpdate, GoalUsed,
+    UpcomingGoal, goal_turn_label, labelled_goal_turn,
+};
 pub use op::{Failure, FailureKind, Message, Op, Outcome, Spent, StopReason};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::schema;
+use super::{GoalKeeper, schema};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 
@@ -95,6 +95,7 @@ pub struct CallContext {
     /// Where to ask a person.
     pub desk: Arc<dyn Desk>,
     pub todos: Arc<dyn TodoStore>,
+    pub goals: Arc<dyn GoalKeeper>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,

@@ -14,6 +14,7 @@ mod edit;
 mod fetch_url;
 mod file_access;
 mod glob;
+mod goal;
 mod grep;
 mod key_argument;
 pub mod output;
@@ -37,5 +38,6 @@ pub use context::{
     TodoStore, Tool, ToolReturn, Workspace,
 };
 pub use diff_blocks::diff_blocks;
+pub use goal::{GoalKeeper, NoGoals};
 pub use key_argument::key_argument;
 pub use registry::{Registry, not_found, prepared, spec};

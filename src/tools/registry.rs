@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::file_access::FileAccess;
 use super::{Tool, arguments};
 use super::{
-    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
+    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob,
+    goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal}, grep::Grep, read_file::ReadFile,
     shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
     write_file::WriteFile,
 };
@@ -39,6 +40,10 @@ impl Registry {
             Arc::new(WriteFile::new(Arc::clone(&files))),
             Arc::new(StrReplaceFile::new(files)),
             Arc::new(FetchUrl),
+            Arc::new(CreateGoal),
+            Arc::new(GetGoal),
+            Arc::new(SetGoalBudget),
+            Arc::new(UpdateGoal),
         ])
     }
 

@@ -102,6 +102,7 @@ impl World {
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
+            goals: Arc::new(kimi_tui::tools::NoGoals),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))
