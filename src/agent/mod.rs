@@ -43,7 +43,10 @@ mod turn;
 pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
-pub use goal::{report as goal_report, spent as goal_spent, starts_goal};
+pub use goal::{
+    Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,
+    starts_goal,
+};
 pub use hub::Hub;
 pub use prompt::PromptFacts;
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};

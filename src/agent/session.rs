@@ -20,9 +20,7 @@ use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::Env;
-use crate::protocol::{
-    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo,
-};
+use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
 use crate::store::{
     ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
 };

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalResponse, ContentPart, GoalUpdate, TokenUsage, ToolCall, ToolReturnValue, UserInput};
+use super::{
+    ApprovalResponse, ContentPart, GoalUpdate, TokenUsage, ToolCall, ToolReturnValue, UserInput,
+};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
 /// three, which stay inside the process (see [`Event::is_wire`]).

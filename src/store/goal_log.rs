@@ -61,11 +61,7 @@ struct Queue {
 impl GoalLog {
     /// The files of a session's directory. Nothing is touched yet.
     pub fn new(dir: &Path) -> Self {
-        Self {
-            path: dir.join("goal.jsonl"),
-            queue: dir.join("upcoming-goals.json"),
-            file: None,
-        }
+        Self { path: dir.join("goal.jsonl"), queue: dir.join("upcoming-goals.json"), file: None }
     }
 
     /// What was recorded, oldest first, and how many lines nobody understands.

@@ -7,9 +7,16 @@ use serde_json::Value;
 use super::file_access::FileAccess;
 use super::{Tool, arguments};
 use super::{
-    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob,
-    goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal}, grep::Grep, read_file::ReadFile,
-    shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
+    ask_user::AskUserQuestion,
+    fetch_url::FetchUrl,
+    glob::Glob,
+    goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal},
+    grep::Grep,
+    read_file::ReadFile,
+    shell::Shell,
+    str_replace_file::StrReplaceFile,
+    think::Think,
+    todo::SetTodoList,
     write_file::WriteFile,
 };
 use crate::llm::ToolSpec;

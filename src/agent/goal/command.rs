@@ -24,9 +24,14 @@ pub enum Wanted {
     Pause,
     Resume,
     Cancel,
-    Start { objective: String, replace: bool },
+    Start {
+        objective: String,
+        replace: bool,
+    },
     /// Put it into the queue.
-    Next { objective: String },
+    Next {
+        objective: String,
+    },
     /// Show the queue.
     Manage,
 }
@@ -114,7 +119,9 @@ pub async fn run(core: &Arc<Core>, arguments: &str, cancel: &CancellationToken) 
                         .to_owned()
                 }
                 Ok(waiting) => {
-                    format!("Queued as number {waiting}: it begins when the goals before it are complete.")
+                    format!(
+                        "Queued as number {waiting}: it begins when the goals before it are complete."
+                    )
                 }
                 Err(why) => why,
             };

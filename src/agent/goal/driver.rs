@@ -5,12 +5,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::command::line;
+use super::goals::EndedTurn;
 use super::reminder::{self, Variant};
 use crate::agent::core::Core;
 use crate::agent::turn::{self, Opening};
-use crate::protocol::{
-    GoalActor, GoalStatus, Outcome, StopReason, UserInput, goal_turn_label,
-};
+use crate::protocol::{GoalActor, GoalStatus, Outcome, StopReason, UserInput, goal_turn_label};
 
 /// Turns in a row that may end because the model repeats a call.
 const MAX_REPEATED: u32 = 3;
@@ -21,7 +20,7 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
     let mut repeated = 0;
     loop {
         let (outcome, expired) = within_time(core, opening, cancel).await;
-        let complete = core.goals.end_turn();
+        let EndedTurn { of_goal, complete } = core.goals.end_turn();
         if !core.goals.is_active() {
             let next = if complete && !cancel.is_cancelled() { next_goal(core) } else { None };
             match next {
@@ -30,14 +29,19 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
                     repeated = 0;
                     continue;
                 }
-                None => return settled(outcome, complete || expired),
+                None => return settled(outcome, of_goal),
             }
         }
-        let variant = match follows(&outcome, expired, &mut repeated) {
+        if expired {
+            let budget = core.goals.reached().unwrap_or_else(|| "time".to_owned());
+            block(core, &budget);
+            return Outcome::Finished { stop: StopReason::NoToolCalls };
+        }
+        let variant = match follows(&outcome, &mut repeated) {
             Follows::Turn(variant) => variant,
-            Follows::Rest(status, reason) => {
-                core.goals.stop(status, &reason, GoalActor::Runtime);
-                return settled(outcome, expired);
+            Follows::Pause(reason) => {
+                core.goals.stop(GoalStatus::Paused, &reason, GoalActor::Runtime);
+                return outcome;
             }
         };
         if cancel.is_cancelled() {
@@ -50,9 +54,8 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
             return Outcome::BudgetSpent(spent);
         }
         if let Some(budget) = core.goals.reached() {
-            let reason = format!("budget reached: {budget}");
-            core.goals.stop(GoalStatus::Blocked, &reason, GoalActor::Runtime);
-            return settled(outcome, true);
+            block(core, &budget);
+            return settled(outcome, of_goal);
         }
         let turn = core.goals.begin_turn();
         let message = reminder::message(core, variant);
@@ -62,20 +65,22 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
 
 const INTERRUPTED: &str = "interrupted";
 
+fn block(core: &Core, budget: &str) {
+    let reason = format!("budget reached: {budget}");
+    core.goals.stop(GoalStatus::Blocked, &reason, GoalActor::Runtime);
+}
+
 enum Follows {
     Turn(Variant),
-    /// None follows: the goal gets this status for this reason.
-    Rest(GoalStatus, String),
+    /// None follows, for this reason.
+    Pause(String),
 }
 
 /// What follows a turn after which the goal is still active.
-fn follows(outcome: &Outcome, expired: bool, repeated: &mut u32) -> Follows {
-    let paused = |reason: &str| Follows::Rest(GoalStatus::Paused, reason.to_owned());
+fn follows(outcome: &Outcome, repeated: &mut u32) -> Follows {
+    let paused = |reason: &str| Follows::Pause(reason.to_owned());
     let before = std::mem::take(repeated);
     match outcome {
-        Outcome::Cancelled if expired => {
-            Follows::Rest(GoalStatus::Blocked, "budget reached: time".to_owned())
-        }
         Outcome::Cancelled => paused(INTERRUPTED),
         Outcome::BudgetSpent(spent) => paused(&spent.to_string()),
         Outcome::Failed(failure) => paused(&failure.message),
@@ -96,10 +101,10 @@ fn follows(outcome: &Outcome, expired: bool, repeated: &mut u32) -> Follows {
     }
 }
 
-/// How the prompt ended: a turn that was cut off by what belongs to the goal is no failure of it.
-fn settled(outcome: Outcome, by_goal: bool) -> Outcome {
+/// How the prompt ended: the limit of steps is no failure of a goal.
+fn settled(outcome: Outcome, of_goal: bool) -> Outcome {
     match outcome {
-        Outcome::Cancelled | Outcome::MaxStepsReached { .. } if by_goal => {
+        Outcome::MaxStepsReached { .. } if of_goal => {
             Outcome::Finished { stop: StopReason::NoToolCalls }
         }
         outcome => outcome,
@@ -148,10 +153,10 @@ mod tests {
     use super::*;
     use crate::protocol::{Failure, FailureKind, Spent};
 
-    fn told(outcome: &Outcome, expired: bool) -> String {
-        match follows(outcome, expired, &mut 0) {
+    fn told(outcome: &Outcome) -> String {
+        match follows(outcome, &mut 0) {
             Follows::Turn(variant) => format!("{variant:?}"),
-            Follows::Rest(status, reason) => format!("{}: {reason}", status.word()),
+            Follows::Pause(reason) => format!("paused: {reason}"),
         }
     }
 
@@ -163,14 +168,13 @@ mod tests {
             message: "too many".to_owned(),
             hint: None,
         });
-        assert_eq!(told(&finished(StopReason::NoToolCalls), false), "Plain");
-        assert_eq!(told(&Outcome::MaxStepsReached { steps: 3 }, false), "StepCap");
-        assert_eq!(told(&finished(StopReason::ToolRejected), false), "paused: an action was rejected");
-        assert_eq!(told(&failed, false), "paused: too many");
-        assert_eq!(told(&Outcome::Cancelled, false), "paused: interrupted");
-        assert_eq!(told(&Outcome::Cancelled, true), "blocked: budget reached: time");
+        assert_eq!(told(&finished(StopReason::NoToolCalls)), "Plain");
+        assert_eq!(told(&Outcome::MaxStepsReached { steps: 3 }), "StepCap");
+        assert_eq!(told(&finished(StopReason::ToolRejected)), "paused: an action was rejected");
+        assert_eq!(told(&failed), "paused: too many");
+        assert_eq!(told(&Outcome::Cancelled), "paused: interrupted");
         let spent = Outcome::BudgetSpent(Spent::Tokens { limit: 5, used: 6 });
-        assert!(told(&spent, false).starts_with("paused: The budget of 5 tokens"));
+        assert!(told(&spent).starts_with("paused: The budget of 5 tokens"));
     }
 
     #[test]
@@ -178,9 +182,8 @@ mod tests {
         let stuck = Outcome::Finished { stop: StopReason::ToolCallRepeat };
         let fine = Outcome::Finished { stop: StopReason::NoToolCalls };
         let mut repeated = 0;
-        let mut again = |outcome: &Outcome| {
-            matches!(follows(outcome, false, &mut repeated), Follows::Turn(_))
-        };
+        let mut again =
+            |outcome: &Outcome| matches!(follows(outcome, &mut repeated), Follows::Turn(_));
         assert!(again(&stuck) && again(&stuck) && again(&fine));
         assert!(again(&stuck) && again(&stuck));
         assert!(!again(&stuck));

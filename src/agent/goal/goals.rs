@@ -28,6 +28,14 @@ pub enum LastStep {
     Grace,
 }
 
+/// What a turn was that has ended.
+pub struct EndedTurn {
+    /// It worked on a goal.
+    pub of_goal: bool,
+    /// The goal is reached, and gone.
+    pub complete: bool,
+}
+
 /// The goal of a session.
 pub struct Goals {
     env: Env,
@@ -173,19 +181,20 @@ impl Goals {
         turns
     }
 
-    /// The turn is over: its numbers are stored, and a goal that is complete is gone. Returns whether
-    /// one was.
-    pub fn end_turn(&self) -> bool {
+    /// The turn is over: its numbers are stored, and a goal that is complete is gone.
+    pub fn end_turn(&self) -> EndedTurn {
         let mut inner = self.lock();
-        inner.turn = TurnState::default();
-        let Some(goal) = &inner.goal else { return false };
+        let of_goal = std::mem::take(&mut inner.turn).goal.is_some();
+        let Some(goal) = inner.goal.as_ref().filter(|_| of_goal) else {
+            return EndedTurn { of_goal, complete: false };
+        };
         let complete = goal.status() == GoalStatus::Complete;
         self.write(&mut inner, None, GoalActor::Runtime);
         self.tell(&inner, None, None, GoalActor::Runtime);
         if complete {
             self.clear(&mut inner, GoalActor::Runtime);
         }
-        complete
+        EndedTurn { of_goal, complete }
     }
 
     /// Counts a request of the running turn. `usd` is what the process has spent in all.
@@ -432,8 +441,8 @@ impl Goals {
         reason: Option<&str>,
         actor: GoalActor,
     ) {
-        let change = status
-            .map(|status| GoalChange { status, reason: reason.map(str::to_owned), actor });
+        let change =
+            status.map(|status| GoalChange { status, reason: reason.map(str::to_owned), actor });
         self.hub.event(Event::GoalUpdated(Box::new(self.update_of(inner, change))));
         self.changed.notify_waiters();
     }

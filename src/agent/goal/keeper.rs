@@ -26,8 +26,10 @@ impl GoalKeeper for Keeper {
     fn limit(&self, limits: GoalLimits) -> Result<GoalSnapshot, String> {
         let priced = self.0.llm().is_some_and(|llm| llm.prices.is_some());
         if limits.usd_budget.is_some() && !priced {
-            return Err("The model in use has no prices in the configuration, so money cannot be counted."
-                .to_owned());
+            return Err(
+                "The model in use has no prices in the configuration, so money cannot be counted."
+                    .to_owned(),
+            );
         }
         self.0.goals.limit(limits, GoalActor::Model)
     }
@@ -36,7 +38,9 @@ impl GoalKeeper for Keeper {
         match status {
             GoalStatus::Active | GoalStatus::Paused => {
                 if let Some(budget) = self.0.goals.reached() {
-                    return Err(format!("The budget of {budget} is reached: it needs a larger one first."));
+                    return Err(format!(
+                        "The budget of {budget} is reached: it needs a larger one first."
+                    ));
                 }
                 self.0.goals.resume(false, GoalActor::Model)
             }

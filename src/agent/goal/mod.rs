@@ -20,7 +20,7 @@ mod reminder;
 mod state;
 
 pub(super) use command::run;
-pub use command::{report, spent, starts_goal};
+pub use command::{Wanted, parse, report, spent, starts_goal};
 pub(super) use driver::drive;
 pub(super) use goals::{Goals, LastStep};
 pub(super) use keeper::Keeper;

@@ -53,7 +53,11 @@ pub fn due(core: &Core, messages: &[Message]) -> Option<String> {
         return None;
     }
     match goals.announced() {
-        Some(LastStep::Grace) => return newest(messages).is_none_or(|text| !text.contains(GRACE)).then(|| GRACE.to_owned()),
+        Some(LastStep::Grace) => {
+            return newest(messages)
+                .is_none_or(|text| !text.contains(GRACE))
+                .then(|| GRACE.to_owned());
+        }
         // The result of the call says what to do.
         Some(LastStep::Summary) => return None,
         None => {}
@@ -86,7 +90,8 @@ fn newest(messages: &[Message]) -> Option<String> {
     users.map(Message::text).find(|text| text.contains(&head))
 }
 
-const REST: &str = "Do not work toward it unless the user says so; then call UpdateGoal with `active`.";
+const REST: &str =
+    "Do not work toward it unless the user says so; then call UpdateGoal with `active`.";
 
 fn rest_head(goal: &GoalSnapshot) -> String {
     let reason = goal.terminal_reason.as_deref().map(escaped).unwrap_or_default();
@@ -113,7 +118,10 @@ fn turn_text(goal: &GoalSnapshot, note: Option<&str>, near: bool) -> String {
         objective(goal)
     );
     if let Some(criterion) = &goal.completion_criterion {
-        text.push_str(&format!("It is complete when:\n<criterion>\n{}\n</criterion>\n", escaped(criterion)));
+        text.push_str(&format!(
+            "It is complete when:\n<criterion>\n{}\n</criterion>\n",
+            escaped(criterion)
+        ));
     }
     text.push_str(&format!("Used so far: {}.\n", spent(goal)));
     for line in note.into_iter().chain(near.then_some(CONVERGE)) {

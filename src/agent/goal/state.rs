@@ -136,7 +136,8 @@ impl Goal {
     /// allowed may be finished.
     pub fn reached(&self, now: Instant, between_turns: bool) -> Option<String> {
         let (used, limits) = (self.used(now), &self.known.budget_limits);
-        if let Some(limit) = limits.wall_clock_budget_ms.filter(|&limit| used.wall_clock_ms >= limit)
+        if let Some(limit) =
+            limits.wall_clock_budget_ms.filter(|&limit| used.wall_clock_ms >= limit)
         {
             return Some(time(limit));
         }
@@ -157,7 +158,9 @@ impl Goal {
     pub fn nearly_spent(&self, now: Instant) -> bool {
         let (used, limits) = (self.used(now), &self.known.budget_limits);
         // Casts are exact enough for a share.
-        let share = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used as f64 >= NEARLY * limit as f64);
+        let share = |used: u64, limit: Option<u64>| {
+            limit.is_some_and(|limit| used as f64 >= NEARLY * limit as f64)
+        };
         share(used.turns_used, limits.turn_budget)
             || share(used.tokens_used, limits.token_budget)
             || share(used.wall_clock_ms, limits.wall_clock_budget_ms)
@@ -248,7 +251,10 @@ mod tests {
         by_money.count(9, 0.5);
         assert_eq!(by_money.reached(start, false).as_deref(), Some("$0.50"));
         let mut by_time = goal(start);
-        limits(&mut by_time, GoalLimits { wall_clock_budget_ms: Some(60_000), ..Default::default() });
+        limits(
+            &mut by_time,
+            GoalLimits { wall_clock_budget_ms: Some(60_000), ..Default::default() },
+        );
         assert_eq!(by_time.time_left(at(start, 15)), Some(Duration::from_secs(45)));
         assert_eq!(by_time.reached(at(start, 60), false).as_deref(), Some("60 s"));
     }

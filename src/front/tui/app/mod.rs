@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `goal` | the goal that is worked on |
 //! | `keys` | which part a key goes to, and the actions that belong to the app |
 //! | `turns` | sending, queueing, steering, interrupting; what the session reports |
 //! | `commands` | the slash commands of the screen |
@@ -19,6 +20,7 @@ mod books;
 mod commands;
 mod control;
 mod draw;
+mod goal;
 mod herald;
 mod jobs;
 mod keys;
@@ -48,6 +50,7 @@ use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
 use crate::store::{WireLog, WireRecord};
 use books::Books;
 use control::Door;
+use goal::GoalView;
 use jobs::{Done, Jobs};
 use panes::Pane;
 use turns::{Queued, RunningTurn};
@@ -124,6 +127,7 @@ struct App {
     /// Closing the session picker that was asked for on the command line ends the program.
     picker_at_start: bool,
     todos_open: bool,
+    goal: GoalView,
     toasts: Toasts,
     books: Books,
     door: Door,
@@ -197,6 +201,7 @@ impl App {
             pane: None,
             picker_at_start: options.picker,
             todos_open: false,
+            goal: GoalView::default(),
             toasts: Toasts::default(),
             books: Books::default(),
             door: Door::default(),
@@ -232,6 +237,7 @@ impl App {
             self.say(Severity::Info, notice, "");
         }
         self.replay_past();
+        self.take_goal_of_session();
         let mut warnings = self.host.loaded.warnings.clone();
         warnings.extend(self.session.warnings.iter().cloned());
         for warning in warnings {
@@ -452,6 +458,7 @@ impl App {
         }
         self.welcome();
         self.replay_past();
+        self.take_goal_of_session();
         for warning in self.session.warnings.clone() {
             self.say(Severity::Warning, &warning, "");
         }

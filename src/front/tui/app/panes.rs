@@ -6,10 +6,11 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
-    ThemePicker, Thinking,
+    GoalPicker, ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem,
+    SessionPicker, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
+use crate::protocol::GoalAct;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Size;
 
@@ -17,6 +18,7 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
+    Goals(GoalPicker),
     Other(Box<dyn Overlay>),
 }
 
@@ -29,6 +31,7 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
+            Self::Goals(picker) => picker,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -121,6 +124,8 @@ impl App {
             }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
+            OverlayReply::FirstGoal(id) => self.change_goal(GoalAct::First { id }),
+            OverlayReply::UnqueueGoal(id) => self.change_goal(GoalAct::Unqueue { id }),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

@@ -1,5 +1,6 @@
 //! What a person opens over the transcript, on the alternate screen: the pager and the pickers.
 
+mod goals;
 mod list;
 mod models;
 mod pager;
@@ -16,6 +17,7 @@ use ratatui::text::Line;
 
 use super::theme::Theme;
 
+pub use goals::GoalPicker;
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
@@ -50,6 +52,10 @@ pub enum OverlayReply {
     ReconnectServer(String),
     /// This MCP server shall be switched off, or on.
     ToggleServer(String),
+    /// This waiting goal shall be the first.
+    FirstGoal(String),
+    /// This goal shall not wait any more.
+    UnqueueGoal(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

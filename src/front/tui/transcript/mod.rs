@@ -4,6 +4,7 @@
 //! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
 //! taken back as far as they are still on the screen.
 
+mod goal;
 mod past;
 mod phase;
 mod readable;
@@ -26,7 +27,7 @@ use super::terminal::Mark;
 use super::theme::Theme;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
-    UserInput,
+    UserInput, labelled_goal_turn,
 };
 use crate::tools::key_argument;
 
@@ -241,6 +242,7 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::Notification(news) => self.notification(news, now, look),
+            Event::GoalUpdated(update) => self.goal_updated(update, now, look),
             _ => Update::default(),
         }
     }
@@ -303,13 +305,22 @@ impl Transcript {
         look: Look<'_>,
     ) -> Update {
         self.begun = true;
-        self.turn_started = Some(now);
         self.attempt_rows = 0;
-        let text = self.echo.take().unwrap_or_else(|| shown_input(input));
+        // Turns of a goal follow one another without an end between them.
+        let mut rows = self.close_open(now, look);
+        let echo = self.echo.take();
+        let follows = echo.is_none() && labelled_goal_turn(&input.text()).is_some();
+        let text = echo.unwrap_or_else(|| shown_input(input));
+        if follows {
+            rows.extend(self.goal_turn(&text, look));
+            return Update::of(rows);
+        }
+        self.turn_started = Some(now);
         self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
-        let mut rows = cell.rows(look.columns, look.theme);
-        let marks = vec![(0, Mark::Prompt), (rows.len(), Mark::Output)];
+        let start = rows.len();
+        rows.extend(cell.rows(look.columns, look.theme));
+        let marks = vec![(start, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
         self.past.user(&cell.text);
         Update { rows, marks, ..Update::default() }
