@@ -343,7 +343,7 @@ mod tests {
         let bench = Bench::new();
         *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
         let value = bench.run(&CreateGoal, json!({"objective": "x"})).await;
-        assert!(value.is_error && value.output.text().contains("rejected"), "{value:?}");
+        assert!(value.is_error && value.message.contains("rejected"), "{value:?}");
         assert_eq!(bench.desk.asks.lock().unwrap()[0].action, "start a goal");
     }
 }

@@ -156,6 +156,10 @@ mod tests {
                 "WriteFile",
                 "StrReplaceFile",
                 "FetchURL",
+                "CreateGoal",
+                "GetGoal",
+                "SetGoalBudget",
+                "UpdateGoal",
                 "Think"
             ]
         );

@@ -5,7 +5,7 @@ use std::fs;
 use kimi_tui::agent::{Budget, Modes};
 use kimi_tui::protocol::{
     Event, GoalAct, GoalSnapshot, GoalStatus, GoalUpdate, Message, Op, Outcome, QuestionResponse,
-    Request, Response, StopReason,
+    Request, Response, StopReason, Verdict,
 };
 use serde_json::{Map, Value};
 
@@ -36,9 +36,9 @@ fn begins(heard: &Heard) -> Vec<String> {
     heard.events().filter_map(begin).collect()
 }
 
-fn updates(heard: &Heard) -> Vec<&GoalUpdate> {
-    let update = |event| match event {
-        &Event::GoalUpdated(ref update) => Some(update.as_ref()),
+fn updates(heard: &Heard) -> Vec<GoalUpdate> {
+    let update = |event: &Event| match event {
+        Event::GoalUpdated(update) => Some(GoalUpdate::clone(update)),
         _ => None,
     };
     heard.events().filter_map(update).collect()
@@ -46,8 +46,8 @@ fn updates(heard: &Heard) -> Vec<&GoalUpdate> {
 
 /// The changes of status, with their reasons.
 fn changes(heard: &Heard) -> Vec<String> {
-    let word = |update: &GoalUpdate| {
-        let change = update.change.as_ref()?;
+    let word = |update: GoalUpdate| {
+        let change = update.change?;
         let reason = change.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         Some(format!("{}{reason}", change.status.word()))
     };
@@ -79,7 +79,7 @@ async fn turns_follow_until_the_goal_is_complete() {
     let ends = heard.events().filter(|event| matches!(event, Event::TurnEnd {})).count();
     assert_eq!(ends, 3);
     assert_eq!(changes(&heard), ["active", "complete"]);
-    let last = updates(&heard).into_iter().rev().find_map(|update| update.snapshot.clone());
+    let last = updates(&heard).into_iter().rev().find_map(|update| update.snapshot);
     let last = last.expect("a snapshot");
     assert_eq!((last.status, last.used.turns_used), (GoalStatus::Complete, 3));
     assert!(last.used.tokens_used >= 35, "{last:?}");
@@ -392,12 +392,8 @@ async fn one_goal_at_a_time() {
     assert_eq!(changes(&heard), ["active", "complete"]);
 }
 
-/// The answer of a person to the question how to go on.
-async fn start_with(bench: &Bench, answer: Option<&str>) -> (Live, Heard) {
-    let mut live = bench.open();
-    live.send("/goal x");
-    let asks = |message: &Message| matches!(message, Message::Request(Request::QuestionRequest(_)));
-    let heard = live.until("the question", asks).await;
+/// Answers the question that was heard last; `None` dismisses it.
+fn answer_question(live: &Live, heard: &Heard, answer: Option<&str>) {
     let Some(Message::Request(Request::QuestionRequest(request))) = heard.0.last() else {
         panic!("no question");
     };
@@ -406,6 +402,15 @@ async fn start_with(bench: &Bench, answer: Option<&str>) -> (Live, Heard) {
         answer.map(|answer| (question, answer.into())).into_iter().collect();
     let response = QuestionResponse { request_id: request.id.clone(), answers };
     live.handle.submit(Op::Answer { response: Response::Question(response) });
+}
+
+/// The answer of a person to the question how to go on.
+async fn start_with(bench: &Bench, answer: Option<&str>) -> (Live, Heard) {
+    let mut live = bench.open();
+    live.send("/goal x");
+    let asks = |message: &Message| matches!(message, Message::Request(Request::QuestionRequest(_)));
+    let heard = live.until("the question", asks).await;
+    answer_question(&live, &heard, answer);
     let heard = live.end().await;
     (live, heard)
 }
@@ -456,7 +461,7 @@ async fn the_model_begins_a_goal_only_with_consent() {
     live.send("please win");
     let (_, request) = live.asked().await;
     assert_eq!(request.action, "start a goal");
-    live.answer(&request.id, kimi_tui::protocol::Verdict::Reject, "");
+    live.answer(&request.id, Verdict::Reject, "");
     live.end().await;
     assert!(live.handle.goal().snapshot.is_none());
     let bench =
@@ -467,24 +472,72 @@ async fn the_model_begins_a_goal_only_with_consent() {
     assert_eq!(begins(&heard), ["please win", "goal: turn 2"]);
 }
 
-#[tokio::test]
-async fn a_rejected_action_pauses_it() {
-    let mut bench =
-        bench([calls(&[("w", "WriteFile", r#"{"path":"a","content":"x"}"#)]), vec![text("never")]]);
-    bench.modes = Modes::default();
+/// Starts a goal of somebody who wants to be asked.
+async fn start_asking(bench: &Bench) -> Live {
     let mut live = bench.open();
     live.send("/goal x");
     let asks = |message: &Message| matches!(message, Message::Request(Request::QuestionRequest(_)));
     let heard = live.until("the question", asks).await;
-    let Some(Message::Request(Request::QuestionRequest(request))) = heard.0.last() else {
-        panic!("no question");
-    };
-    let answers = [(request.questions[0].question.clone(), "Ask me".into())].into_iter().collect();
-    let response = QuestionResponse { request_id: request.id.clone(), answers };
-    live.handle.submit(Op::Answer { response: Response::Question(response) });
+    answer_question(&live, &heard, Some("Ask me"));
+    live
+}
+
+fn write(id: &str, path: &str) -> Vec<Say> {
+    calls(&[(id, "WriteFile", &format!(r#"{{"path":"{path}","content":"x"}}"#))])
+}
+
+#[tokio::test]
+async fn a_rejected_action_pauses_it() {
+    let mut bench = bench([write("w", "a"), vec![text("never")]]);
+    bench.modes = Modes::default();
+    let mut live = start_asking(&bench).await;
     let (_, request) = live.asked().await;
-    live.answer(&request.id, kimi_tui::protocol::Verdict::Reject, "");
+    live.answer(&request.id, Verdict::Reject, "");
     let heard = live.end().await;
     assert_eq!(changes(&heard), ["paused: an action was rejected"]);
     assert_eq!(fs::read_dir(bench.work_dir()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_denied_in_every_one_of_fifty_turns_happens_in_none() {
+    // The model does not take no for an answer: each turn it tries another file.
+    let tries =
+        (0..50).flat_map(|n| [write(&format!("w{n}"), &format!("f{n}")), vec![text("Again.")]]);
+    let mut bench = bench(tries.chain([update("u", "blocked"), vec![text("I may not.")]]));
+    bench.modes = Modes::default();
+    let mut live = start_asking(&bench).await;
+    for _ in 0..50 {
+        let (_, request) = live.asked().await;
+        live.answer(&request.id, Verdict::Reject, "write nothing");
+    }
+    let heard = live.end().await;
+    heard.finished();
+    assert_eq!(snapshot(&live).used.turns_used, 51);
+    assert_eq!(count(&live.stored().await, "write nothing"), 50);
+    assert_eq!(fs::read_dir(bench.work_dir()).unwrap().count(), 0, "nothing was written");
+}
+
+#[tokio::test]
+async fn what_a_cleared_history_has_lost_is_told_again() {
+    let bench = bench([
+        update("u", "blocked"),
+        vec![text("stuck")],
+        vec![text("one")],
+        vec![text("two")],
+        update("a", "active"),
+        vec![text("on it")],
+        update("v", "complete"),
+        vec![text("done")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("/goal win").await.finished();
+    live.prompt("/clear").await;
+    live.prompt("hello").await.finished();
+    live.prompt("hello again").await.finished();
+    assert_eq!(count(&live.stored().await, "the goal is blocked after 1 turn "), 1);
+    // The model takes it up when the user says so, and the turns follow again.
+    let heard = live.prompt("go on with it").await;
+    heard.finished();
+    assert_eq!(begins(&heard), ["go on with it", "goal: turn 3"]);
+    assert_eq!(changes(&heard), ["active", "complete"]);
 }

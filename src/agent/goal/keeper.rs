@@ -42,7 +42,10 @@ impl GoalKeeper for Keeper {
                         "The budget of {budget} is reached: it needs a larger one first."
                     ));
                 }
-                self.0.goals.resume(false, GoalActor::Model)
+                self.0.goals.resume(false, GoalActor::Model)?;
+                // The turn that takes it up is one of its turns.
+                self.0.goals.begin_turn();
+                Ok(())
             }
             GoalStatus::Complete | GoalStatus::Blocked => self.0.goals.end_by_model(status),
         }

@@ -5,6 +5,7 @@
 
 use super::command::spent;
 use super::goals::LastStep;
+use super::state::turns;
 use crate::agent::core::Core;
 use crate::llm::{Message, Role};
 use crate::protocol::{GoalSnapshot, GoalStatus};
@@ -96,9 +97,9 @@ const REST: &str =
 fn rest_head(goal: &GoalSnapshot) -> String {
     let reason = goal.terminal_reason.as_deref().map(escaped).unwrap_or_default();
     format!(
-        "{HEAD}: the goal is {} after {} turns ({reason}).\n{}",
+        "{HEAD}: the goal is {} after {} ({reason}).\n{}",
         goal.status.word(),
-        goal.used.turns_used,
+        turns(goal.used.turns_used),
         objective(goal)
     )
 }
