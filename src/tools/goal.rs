@@ -81,8 +81,7 @@ impl Tool for CreateGoal {
     }
 
     fn description(&self) -> &str {
-        "Start a goal: you are given turn after turn until it is complete. Only when the user asks for a \
-         goal in so many words."
+        "Work toward an objective, turn after turn. Only when the user asks for a goal."
     }
 
     fn parameters(&self) -> Value {
@@ -135,7 +134,7 @@ impl Tool for GetGoal {
     }
 
     fn description(&self) -> &str {
-        "The goal, its status, what it has used up and its limits."
+        "The goal, its limits and what it has used."
     }
 
     fn parameters(&self) -> Value {
@@ -167,7 +166,7 @@ impl Tool for SetGoalBudget {
     }
 
     fn description(&self) -> &str {
-        "Limit the goal. Only when the user gave a hard limit; tokens are output tokens."
+        "Limit the goal. Only when the user gave a hard limit."
     }
 
     fn parameters(&self) -> Value {
@@ -240,8 +239,8 @@ impl Tool for UpdateGoal {
     }
 
     fn description(&self) -> &str {
-        "`complete`: everything is done and checked. `blocked`: it cannot go on. Both end the goal. \
-         `active`: take up a goal that rests, when the user says so."
+        "End the goal: `complete` when everything is done and checked, `blocked` when it cannot go on. \
+         `active` takes it up again when the user says so."
     }
 
     fn parameters(&self) -> Value {

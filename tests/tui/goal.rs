@@ -60,10 +60,10 @@ fn a_row_shows_it_while_it_runs_and_escape_pauses_it() {
 
 #[test]
 fn a_message_that_waits_goes_into_the_next_turn() {
-    let gate = Gate::new();
+    let (gate, next) = (Gate::new(), Gate::new());
     let world = World::new(vec![
         Reply::new().text("One.\n\n").wait(&gate),
-        Reply::new().text("Two.").wait(&gate),
+        Reply::new().text("Two.").wait(&next),
         Reply::new().text("Three."),
         ended("complete"),
         Reply::new().text("All done."),
@@ -74,6 +74,8 @@ fn a_message_that_waits_goes_into_the_next_turn() {
     kimi.type_line("mind the gap");
     kimi.wait_text("❯ mind the gap");
     gate.open();
+    kimi.wait_gone("❯ mind the gap");
+    next.open();
     let rows = kimi.wait_closed(1);
     assert_eq!(count(&rows, "» mind the gap"), 1, "{rows:?}");
     let asked = world.server().requests();

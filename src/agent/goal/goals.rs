@@ -63,6 +63,9 @@ struct TurnState {
     goal: Option<String>,
     /// The model has ended the goal, and the step after that has not begun.
     ended: bool,
+    /// The status that the model has given it. It is told when the turn is over, after the model's
+    /// own words.
+    given: Option<GoalStatus>,
     /// The last step has been announced.
     last: Option<LastStep>,
 }
@@ -88,7 +91,7 @@ impl Goals {
             Vec::new()
         });
         let inner = Inner {
-            goal: Goal::replayed(&records),
+            goal: Goal::replayed(&records, env.clock.instant()),
             log,
             upcoming,
             ever: !records.is_empty(),
@@ -184,13 +187,16 @@ impl Goals {
     /// The turn is over: its numbers are stored, and a goal that is complete is gone.
     pub fn end_turn(&self) -> EndedTurn {
         let mut inner = self.lock();
-        let of_goal = std::mem::take(&mut inner.turn).goal.is_some();
+        let TurnState { goal, given, .. } = std::mem::take(&mut inner.turn);
+        let of_goal = goal.is_some();
         let Some(goal) = inner.goal.as_ref().filter(|_| of_goal) else {
             return EndedTurn { of_goal, complete: false };
         };
         let complete = goal.status() == GoalStatus::Complete;
+        let given = given.filter(|given| *given == goal.status());
+        let reason = goal.snapshot(self.now()).terminal_reason.filter(|_| given.is_some());
         self.write(&mut inner, None, GoalActor::Runtime);
-        self.tell(&inner, None, None, GoalActor::Runtime);
+        self.tell(&inner, given, reason.as_deref(), GoalActor::Model);
         if complete {
             self.clear(&mut inner, GoalActor::Runtime);
         }
@@ -299,8 +305,9 @@ impl Goals {
         goal.set_status(status, reason.map(str::to_owned), self.now());
         inner.turn.goal = Some(goal.id().to_owned());
         inner.turn.ended = true;
+        inner.turn.given = Some(status);
         self.write(&mut inner, Some(status), GoalActor::Model);
-        self.tell(&inner, Some(status), reason, GoalActor::Model);
+        self.tell(&inner, None, None, GoalActor::Model);
         Ok(())
     }
 

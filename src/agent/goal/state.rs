@@ -39,17 +39,13 @@ impl Goal {
     }
 
     /// The goal that the records leave, if they leave one. An active one stands still.
-    pub fn replayed(records: &[GoalRecord]) -> Option<Self> {
+    pub fn replayed(records: &[GoalRecord], now: Instant) -> Option<Self> {
         let mut goal: Option<GoalSnapshot> = None;
         for record in records {
             match record {
                 GoalRecord::Create { goal_id, objective, completion_criterion } => {
-                    let made = Self::new(
-                        goal_id.clone(),
-                        objective,
-                        completion_criterion.as_deref(),
-                        Instant::now(),
-                    );
+                    let made =
+                        Self::new(goal_id.clone(), objective, completion_criterion.as_deref(), now);
                     goal = Some(made.known);
                 }
                 GoalRecord::Update { status, reason, used, budget_limits, .. } => {
@@ -300,7 +296,7 @@ mod tests {
             actor: GoalActor::Runtime,
         };
         let left = |records: &[GoalRecord]| {
-            let goal = Goal::replayed(records)?.snapshot(Instant::now());
+            let goal = Goal::replayed(records, Instant::now())?.snapshot(Instant::now());
             Some((goal.goal_id, goal.status, goal.used.turns_used, goal.budget_limits.turn_budget))
         };
         let blocked = update(Some(GoalStatus::Blocked), Some("x"), 2);
@@ -315,7 +311,7 @@ mod tests {
             None,
             "a complete goal whose end was not recorded"
         );
-        let goal = Goal::replayed(&[create("a"), update(None, None, 1)]).unwrap();
+        let goal = Goal::replayed(&[create("a"), update(None, None, 1)], Instant::now()).unwrap();
         assert_eq!(goal.status(), GoalStatus::Active);
         assert_eq!(goal.snapshot(Instant::now()).completion_criterion, None);
         assert_eq!(goal.time_left(Instant::now()), None);
