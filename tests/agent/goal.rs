@@ -184,6 +184,16 @@ async fn a_budget_of_tokens_leaves_one_message_without_tools() {
 }
 
 #[tokio::test]
+async fn money_is_no_limit_where_nobody_knows_the_prices() {
+    let bench = bench([budget("1.5", "usd"), update("u", "complete"), vec![text("done")]]);
+    let mut live = bench.open();
+    let heard = live.prompt("/goal x").await;
+    heard.finished();
+    let (_, refused) = heard.results().swap_remove(0);
+    assert!(refused.is_error && refused.message.contains("no prices"), "{refused:?}");
+}
+
+#[tokio::test]
 async fn the_time_stops_a_turn_where_it_is() {
     let never = Gate::new();
     let bench = bench([
