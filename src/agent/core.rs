@@ -11,6 +11,7 @@ use tracing::warn;
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
+use super::goal::Goals;
 use super::hub::Hub;
 use super::notifications::Notifications;
 use super::rewind::Rewinder;
@@ -69,6 +70,7 @@ pub(super) struct Core {
     /// What the session has used up in this process.
     pub meter: Meter,
     pub limits: Limits,
+    pub goals: Goals,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
     pub session: Session,
@@ -110,8 +112,6 @@ impl Core {
         llm: Option<Llm>,
     ) -> Self {
         Self {
-            env,
-            hub,
             desk,
             hooks,
             started: tokio::sync::Mutex::default(),
@@ -124,6 +124,9 @@ impl Core {
             models,
             meter: Meter::new(limits.budget),
             limits,
+            goals: Goals::open(&env, &hub, &session),
+            env,
+            hub,
             afk_reminder,
             session,
             settings,

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::gate::Gate;
+use super::goal::Keeper;
 use super::guard::{self, Passed, Stopped};
 use super::repeat::Repeat;
 use super::rewind::Approved;
@@ -56,9 +57,13 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
             answer_not_started(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
-        if stopped {
+        let refused = match stopped {
+            true => Some(not_run()),
+            false => turn.core.goals.just_ended().then(goal_ended),
+        };
+        if let Some(refused) = refused {
             for prepared in group {
-                finish(turn, &prepared.call, prepared.repeat, not_run()).await?;
+                finish(turn, &prepared.call, prepared.repeat, refused.clone()).await?;
             }
             continue;
         }
@@ -84,6 +89,7 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
     let name = &call.function.name;
     let work = match turn.core.tool(name) {
+        _ if turn.last_step.is_some() => Work::Refused(last_step()),
         None => Work::Refused(not_found(name)),
         Some(tool) => match prepared(tool, call.arguments()) {
             Ok((tool, arguments)) => {
@@ -275,6 +281,7 @@ fn call_context(
         desk,
         todos: core.settings.clone(),
         changes,
+        goals: Arc::new(Keeper(Arc::clone(core))),
         live,
         cancel,
         spill_dir: core.spill_dir(),
@@ -333,6 +340,14 @@ fn append(output: &mut ToolOutput, text: &str) {
         ToolOutput::Text(existing) => existing.push_str(text),
         ToolOutput::Parts(parts) => parts.push(ContentPart::text(text)),
     }
+}
+
+fn goal_ended() -> ToolReturn {
+    ToolReturnValue::error("Not run: the goal has ended before this call.", "Not run").into()
+}
+
+fn last_step() -> ToolReturnValue {
+    ToolReturnValue::error("Not run: this was the last message of the turn.", "Not run")
 }
 
 fn not_run() -> ToolReturn {

@@ -13,6 +13,7 @@
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
+//! | `goal` | an objective over many turns |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
@@ -39,6 +40,7 @@ mod dispatch;
 mod dmail;
 mod flow;
 mod gate;
+mod goal;
 mod guard;
 mod hub;
 mod listing;
@@ -61,6 +63,10 @@ mod turn;
 pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
+pub use goal::{
+    Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,
+    starts_goal,
+};
 pub use hub::Hub;
 pub use notifications::TASKS_HAVE_ENDED;
 pub use prompt::PromptFacts;

@@ -17,7 +17,7 @@ use super::hub::Hub;
 use super::notifications::{self, Notifications};
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
-use super::{btw, slash, turn};
+use super::{btw, goal, slash};
 use crate::config::Background;
 use crate::customize::hooks::{self, HookSet, Hooks, Place};
 use crate::customize::skills::Places;
@@ -26,7 +26,7 @@ use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::permission::{Rules, Site};
 use crate::platform::Env;
-use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
@@ -257,6 +257,11 @@ impl SessionHandle {
         self.core.info()
     }
 
+    /// The goal and the queue behind it as they are now.
+    pub fn goal(&self) -> GoalUpdate {
+        self.core.goals.update()
+    }
+
     /// Where the session's records are.
     pub fn session(&self) -> &Session {
         &self.core.session
@@ -419,7 +424,7 @@ impl Actor {
         match op {
             Op::Prompt { id, input } => {
                 let core = Arc::clone(&self.core);
-                let work = move |cancel| async move { turn::run(&core, input, &cancel).await };
+                let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
                 self.begin_turn(id, work).await;
             }
             Op::Rewind { id, request } => {
@@ -448,6 +453,14 @@ impl Actor {
             }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
+            Op::Goal { act } => {
+                if self.core.goals.act(act)
+                    && let Some(running) = &self.turn
+                {
+                    running.cancel.cancel();
+                    self.core.desk.cancel_all();
+                }
+            }
             Op::SetTitle { title } => {
                 self.core.settings.update(|state| {
                     state.custom_title = Some(title);

@@ -8,6 +8,7 @@ use super::approval::Modes;
 use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::goal;
 use super::prompts::{self, Ran};
 use super::servers::offered;
 use super::{skills, turn};
@@ -54,6 +55,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         aliases: &["reset"],
         description: "Clear the context",
         arguments: "",
+    },
+    AgentCommand {
+        name: "goal",
+        aliases: &[],
+        description: "Work toward an objective over many turns",
+        arguments: "[objective | status | pause | resume | cancel | replace … | next …]",
     },
     AgentCommand {
         name: "yolo",
@@ -134,6 +141,7 @@ pub(super) async fn run(
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("skills") => skills::list(core).await,
+        Some("goal") => return goal::run(core, &command.arguments, cancel).await,
         Some("init") => return init(core, cancel).await,
         _ => match skills::run(core, command, input, cancel).await {
             skills::Done::Ran(outcome) => return outcome,

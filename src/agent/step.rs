@@ -279,6 +279,8 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
         }),
         llm.prices.as_ref(),
     );
+    let output = answer.usage.map_or(total.saturating_sub(input), |usage| usage.output);
+    turn.core.goals.count(output, turn.core.meter.usage(true).usd.unwrap_or_default());
     let mut status = turn.core.context_status(total, llm.max_context);
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);

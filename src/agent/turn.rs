@@ -8,6 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
+use super::goal::LastStep;
 use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
@@ -30,17 +31,40 @@ pub(super) struct Turn<'a> {
     pub auto_compact: AutoCompact,
     /// What the model's last error is called, for hooks.
     pub error_class: Option<&'static str>,
+    /// The step that runs is the last one: its calls do not run.
+    pub last_step: Option<LastStep>,
+}
+
+/// What a turn begins with.
+pub(super) struct Opening {
+    /// What everybody is told.
+    shown: UserInput,
+    /// What the model gets instead, when nobody has written it: never a command.
+    prompt: Option<String>,
+}
+
+impl From<UserInput> for Opening {
+    fn from(input: UserInput) -> Self {
+        Self { shown: input, prompt: None }
+    }
+}
+
+impl Opening {
+    /// A turn that follows by itself. `label` stands where the words of a user would.
+    pub fn continued(label: String, prompt: String) -> Self {
+        Self { shown: UserInput::Text(label), prompt: Some(prompt) }
+    }
 }
 
 /// Runs a turn within the time that is left for it.
-pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
     let now = || core.env.clock.instant();
     core.meter.begin_turn(now());
     let outcome = match core.meter.time_left(now()) {
-        None => run_whole(core, input, cancel).await,
+        None => run_whole(core, opening, cancel).await,
         Some(left) => {
             let inner = cancel.child_token();
-            let turn = run_whole(core, input, &inner);
+            let turn = run_whole(core, opening, &inner);
             tokio::pin!(turn);
             tokio::select! {
                 outcome = &mut turn => outcome,
@@ -61,13 +85,19 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
 }
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
-async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
+    let Opening { shown: input, prompt } = opening;
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
-    let outcome = match submitted(core, &input.text(), cancel).await {
+    // What nobody has written, nobody has to allow (agent-loop.md section 1).
+    let allowed = match &prompt {
+        Some(_) => Ok(()),
+        None => submitted(core, &input.text(), cancel).await,
+    };
+    let outcome = match allowed {
         Ok(()) => {
             note_point(core, &input.text()).await;
-            let outcome = run_submitted(core, input, cancel).await;
+            let outcome = run_submitted(core, input, prompt, cancel).await;
             stopping(core, outcome, cancel).await
         }
         Err(outcome) => outcome,
@@ -107,11 +137,17 @@ async fn submitted(
 }
 
 /// Runs a command or the model.
-async fn run_submitted(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+async fn run_submitted(
+    core: &Arc<Core>,
+    input: UserInput,
+    prompt: Option<String>,
+    cancel: &CancellationToken,
+) -> Outcome {
     let text = input.text();
-    match slash::parse(&text) {
-        Some(command) => slash::run(core, &command, &input, cancel).await,
-        None => {
+    match (prompt, slash::parse(&text)) {
+        (Some(prompt), _) => run_plain(core, prompt.as_str().into(), cancel).await,
+        (None, Some(command)) => slash::run(core, &command, &input, cancel).await,
+        (None, None) => {
             let input = resources::attached(core, input, cancel).await;
             let outcome = ralph::run(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
@@ -178,6 +214,7 @@ pub(super) async fn run_plain(
         repeats: RepeatGuard::default(),
         auto_compact: AutoCompact::default(),
         error_class: None,
+        last_step: None,
     };
     turn.run(input).await
 }
@@ -195,8 +232,13 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
-        match self.begin(parts).await {
-            Ok(()) => self.steps().await,
+        let begun = match self.begin(parts).await {
+            // What came between two turns of a goal.
+            Ok(()) => self.take_steers().await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(_) => self.steps().await,
             Err(error) => Outcome::Failed(store_failure(&error)),
         }
     }
@@ -229,6 +271,7 @@ impl Turn<'_> {
                 return Outcome::MaxStepsReached { steps: limit };
             }
             n += 1;
+            self.last_step = self.core.goals.last_step();
             self.core.hub.event(Event::StepBegin { n });
             if let Err(error) = self.auto_compact.when_full(self.core, self.cancel).await {
                 // The request may still fit; if it does not, the provider says so.
@@ -256,8 +299,11 @@ impl Turn<'_> {
                 Err(error) => Err(error),
             };
             match end {
+                Ok(_) if steered => {}
+                Ok(StepEnd::Continue) if self.last_step.is_some() => {
+                    return Outcome::Finished { stop: StopReason::NoToolCalls };
+                }
                 Ok(StepEnd::Continue) => {}
-                Ok(StepEnd::Stop(_)) if steered => {}
                 Ok(StepEnd::Stop(reason)) => return Outcome::Finished { stop: reason },
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
@@ -312,9 +358,10 @@ impl Turn<'_> {
 
     /// Tells the model, for its next request, that the user stopped it here.
     async fn note_interruption(&self) {
-        let who = match self.core.meter.spent(self.core.env.clock.instant()) {
-            Some(_) => "The time limit ended",
-            None => "The user interrupted",
+        let spent = self.core.meter.spent(self.core.env.clock.instant()).is_some();
+        let who = match spent || self.core.goals.time_is_up() {
+            true => "The time limit ended",
+            false => "The user interrupted",
         };
         let note = Message::user_text(format!(
             "<system-reminder>{who} the previous turn. Nothing after this point ran; do not resume it \
@@ -413,7 +460,7 @@ fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
 }
 
 /// The first turn names the session, unless it has a name.
-fn set_first_title(core: &Core, text: &str) {
+pub(super) fn set_first_title(core: &Core, text: &str) {
     if core.settings.snapshot().custom_title.is_some() {
         return;
     }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
+use super::{
+    ApprovalResponse, ContentPart, GoalUpdate, TokenUsage, ToolCall, ToolReturnValue, UserInput,
+};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
 /// ones, which stay inside the process (see [`Event::is_wire`]).
@@ -121,6 +123,8 @@ pub enum Event {
     },
     /// In-process only: the session's settings, sent whenever one of them changed.
     SessionInfo(SessionInfo),
+    /// In-process only: the goal or the queue behind it has changed.
+    GoalUpdated(Box<GoalUpdate>),
 }
 
 fn one_hook() -> u32 {
@@ -134,6 +138,7 @@ impl Event {
         !matches!(
             self,
             Self::BtwText { .. }
+                | Self::GoalUpdated(_)
                 | Self::FlowStep { .. }
                 | Self::RequestWithdrawn { .. }
                 | Self::ToolOutput { .. }

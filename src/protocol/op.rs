@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Request, Response, UserInput};
+use super::{Event, GoalAct, Request, Response, UserInput};
 
 /// A request from a front end to the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum Op {
     SetApproval { yolo: Option<bool>, afk: Option<bool> },
     /// Use another configured model from the next step on; `None` keeps model or thinking.
     SetModel { model: Option<String>, thinking: Option<bool> },
+    /// Change the goal or its queue, also while a turn runs. Told with [`Event::GoalUpdated`].
+    Goal { act: GoalAct },
     /// Set the session's title.
     SetTitle { title: String },
     /// Carry out a plan to go back to before a turn, or forth again. Runs as a turn: answered by a

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mailbox, schema};
+use super::{GoalKeeper, Mailbox, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
@@ -129,6 +129,7 @@ pub struct CallContext {
     pub todos: Arc<dyn TodoStore>,
     /// Hears of every change that a file tool makes.
     pub changes: Arc<dyn ChangeLog>,
+    pub goals: Arc<dyn GoalKeeper>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,

@@ -14,6 +14,7 @@ mod edit;
 mod fetch_url;
 mod file_access;
 mod glob;
+mod goal;
 mod grep;
 mod key_argument;
 pub mod output;
@@ -46,6 +47,7 @@ pub use context::{
 };
 pub use diff_blocks::diff_blocks;
 pub(crate) use file_access::{give_to_owner, keeps_its_place};
+pub use goal::{GoalKeeper, NoGoals};
 pub use key_argument::key_argument;
 pub use registry::{Registry, not_found, prepared, spec};
 pub use secrets::Secrets;

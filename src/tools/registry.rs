@@ -7,10 +7,22 @@ use serde_json::Value;
 use super::file_access::FileAccess;
 use super::{SendDMail, Tool, WebServices, arguments};
 use super::{
-    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
-    read_media::ReadMediaFile, search_web::SearchWeb, shell::Shell,
-    str_replace_file::StrReplaceFile, task_list::TaskList, task_output::TaskOutput,
-    task_stop::TaskStop, think::Think, todo::SetTodoList, write_file::WriteFile,
+    ask_user::AskUserQuestion,
+    fetch_url::FetchUrl,
+    glob::Glob,
+    goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal},
+    grep::Grep,
+    read_file::ReadFile,
+    read_media::ReadMediaFile,
+    search_web::SearchWeb,
+    shell::Shell,
+    str_replace_file::StrReplaceFile,
+    task_list::TaskList,
+    task_output::TaskOutput,
+    task_stop::TaskStop,
+    think::Think,
+    todo::SetTodoList,
+    write_file::WriteFile,
 };
 use crate::llm::{Capabilities, ToolSpec};
 use crate::protocol::ToolReturnValue;
@@ -49,6 +61,13 @@ impl Registry {
             tools.push(Arc::new(SearchWeb::new(Arc::clone(search))));
         }
         tools.push(Arc::new(FetchUrl::new(web.fetch.clone())));
+        let goals: [Arc<dyn Tool>; 4] = [
+            Arc::new(CreateGoal),
+            Arc::new(GetGoal),
+            Arc::new(SetGoalBudget),
+            Arc::new(UpdateGoal),
+        ];
+        tools.extend(goals);
         tools.push(Arc::new(Think));
         tools.push(Arc::new(SendDMail));
         Self::new(tools)
@@ -176,11 +195,15 @@ mod tests {
                 "StrReplaceFile",
                 "SearchWeb",
                 "FetchURL",
+                "CreateGoal",
+                "GetGoal",
+                "SetGoalBudget",
+                "UpdateGoal",
                 "Think",
                 "SendDMail"
             ]
         );
-        assert!(size(&specs) < 12 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 13 * 1024, "{} bytes", size(&specs));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod calls;
 mod cancel;
 mod compaction;
 mod dmail;
+mod goal;
 mod permission;
 mod reminders;
 mod retries;

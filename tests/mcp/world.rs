@@ -108,6 +108,7 @@ impl World {
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
             changes: Arc::new(()),
+            goals: Arc::new(kimi_tui::tools::NoGoals),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))

@@ -5,6 +5,7 @@ mod budgets;
 mod config;
 mod failures;
 mod forms;
+mod goal;
 mod input;
 mod media;
 mod past;

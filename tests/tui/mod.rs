@@ -7,6 +7,7 @@ mod control;
 mod dialogs;
 mod failures;
 mod flood;
+mod goal;
 mod hostile;
 mod interrupt;
 mod leaving;

@@ -43,7 +43,7 @@ fn text(agent: &Agent) -> String {
 fn the_builtin_agents() {
     let default = Agent::builtin(Builtin::Default).unwrap();
     assert_eq!((default.name.as_str(), default.restricted), ("", false));
-    assert_eq!(default.tools.len(), 17);
+    assert_eq!(default.tools.len(), 21);
     assert!(!default.tools.iter().any(|tool| tool == "Think"));
     let okabe = Agent::builtin(Builtin::Okabe).unwrap();
     assert_eq!((&okabe.prompt, &okabe.args), (&default.prompt, &default.args));

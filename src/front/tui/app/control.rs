@@ -4,6 +4,7 @@
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::goal::opens_goal_queue;
 use super::herald::{Glance, Herald};
 use super::turns::Queued;
 use super::{App, TuiError};
@@ -180,8 +181,19 @@ impl App {
                 );
                 return Ok(refused(RefusalCode::BadCommand, why));
             }
+            Some((Resolved::Agent, _)) if opens_goal_queue(&text) => {
+                let why = "The queue of goals needs a person at the terminal.";
+                return Ok(refused(RefusalCode::NotHere, why));
+            }
             Some((Resolved::Agent, _)) => {
                 self.remember(&text);
+                self.door.complaint = None;
+                if self.goal_command(&text)? {
+                    let complaint = self.door.complaint.take();
+                    return Ok(complaint.map_or_else(Answer::ok, |complaint| {
+                        refused(RefusalCode::BadCommand, complaint)
+                    }));
+                }
                 let queued = Queued { by_program: true, ..self.take_in_text(text.trim()) };
                 self.enqueue(queued)?;
             }

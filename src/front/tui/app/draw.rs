@@ -217,7 +217,7 @@ impl App {
 
     /// Todo list and queue.
     fn side_rows(&mut self, columns: u16, room: usize) -> Vec<Line<'static>> {
-        let mut rows = Vec::new();
+        let mut rows = Vec::from_iter(self.goal_row(columns));
         // A finished list has nothing more to say once the turn is over.
         let unfinished = self
             .transcript
@@ -323,6 +323,7 @@ impl App {
             branch: self.branch.clone(),
             commands: counts.commands,
             agents: counts.agents,
+            goal: self.goal.badge(),
             context: Context { used: tokens, limit: max },
             toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
             toast_right: self

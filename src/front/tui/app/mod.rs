@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `goal` | the goal that is worked on |
 //! | `keys` | which part a key goes to, and the actions that belong to the app |
 //! | `turns` | sending, queueing, steering, interrupting; what the session reports |
 //! | `commands` | the slash commands of the screen |
@@ -25,6 +26,7 @@ mod books;
 mod commands;
 mod control;
 mod draw;
+mod goal;
 mod herald;
 mod hooks;
 mod jobs;
@@ -67,6 +69,7 @@ use crate::store::{WireLog, WireRecord};
 use crate::tasks::View;
 use books::Books;
 use control::Door;
+use goal::GoalView;
 use jobs::{Done, Jobs};
 use panes::Pane;
 use servers::News;
@@ -158,6 +161,7 @@ struct App {
     /// Closing the session picker that was asked for on the command line ends the program.
     picker_at_start: bool,
     todos_open: bool,
+    goal: GoalView,
     toasts: Toasts,
     books: Books,
     door: Door,
@@ -242,6 +246,7 @@ impl App {
             pane: None,
             picker_at_start: options.picker,
             todos_open: false,
+            goal: GoalView::default(),
             toasts: Toasts::default(),
             books: Books::default(),
             door: Door::default(),
@@ -282,6 +287,7 @@ impl App {
             self.say(Severity::Info, notice, "");
         }
         self.replay_past();
+        self.take_goal_of_session();
         let mut warnings = self.host.loaded.warnings.clone();
         warnings.extend(self.session.warnings.iter().cloned());
         for warning in warnings {
@@ -513,6 +519,7 @@ impl App {
         }
         self.welcome();
         self.replay_past();
+        self.take_goal_of_session();
         for warning in self.session.warnings.clone() {
             self.say(Severity::Warning, &warning, "");
         }

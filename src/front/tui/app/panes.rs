@@ -6,10 +6,11 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker, ServerSheet,
-    SessionItem, SessionPicker, TaskBrowser, ThemePicker, Thinking,
+    GoalPicker, ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker,
+    ServerSheet, SessionItem, SessionPicker, TaskBrowser, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
+use crate::protocol::GoalAct;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Size;
 
@@ -20,6 +21,7 @@ pub(super) enum Pane {
     Server(ServerSheet),
     Rewind(Box<RewindPicker>),
     Tasks(TaskBrowser),
+    Goals(GoalPicker),
     Other(Box<dyn Overlay>),
 }
 
@@ -35,6 +37,7 @@ impl Pane {
             Self::Server(sheet) => sheet,
             Self::Rewind(picker) => picker.as_mut(),
             Self::Tasks(browser) => browser,
+            Self::Goals(picker) => picker,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -143,6 +146,8 @@ impl App {
             }
             OverlayReply::LookAtTask(id) => self.look_at_task(id),
             OverlayReply::StopTask(id) => self.stop_task(&id),
+            OverlayReply::FirstGoal(id) => self.change_goal(GoalAct::First { id }),
+            OverlayReply::UnqueueGoal(id) => self.change_goal(GoalAct::Unqueue { id }),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

@@ -227,6 +227,8 @@ impl App {
                     prompt_mark(&self.env, &self.host.options.work_dir, info.thinking);
             }
             Event::StatusUpdate(status) => self.on_status(status),
+            Event::GoalUpdated(update) => self.goal_updated(update),
+            Event::TurnEnd {} => self.feed_goal(),
             Event::SteerInput { .. } => {
                 if let Some(queued) = self.steering.pop_front() {
                     self.books.place(queued.n);
@@ -356,6 +358,7 @@ impl App {
                 }
                 self.run_command(entry.command, arguments)
             }
+            Resolved::Agent if self.goal_command(line)? => Ok(()),
             Resolved::Agent => {
                 let queued = self.take_in_text(line.trim());
                 if self.busy() {

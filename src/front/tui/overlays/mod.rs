@@ -1,5 +1,6 @@
 //! What a person opens over the transcript, on the alternate screen: the pager and the pickers.
 
+mod goals;
 mod list;
 mod models;
 mod pager;
@@ -19,6 +20,7 @@ use ratatui::text::Line;
 use super::theme::Theme;
 use crate::protocol::RewindRequest;
 
+pub use goals::GoalPicker;
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
@@ -72,6 +74,10 @@ pub enum OverlayReply {
     LookAtTask(String),
     /// This background task shall stop; the user has confirmed.
     StopTask(String),
+    /// This waiting goal shall be the first.
+    FirstGoal(String),
+    /// This goal shall not wait any more.
+    UnqueueGoal(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

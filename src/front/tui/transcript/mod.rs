@@ -4,6 +4,7 @@
 //! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
 //! taken back as far as they are still on the screen.
 
+mod goal;
 mod hooks;
 mod news;
 mod past;
@@ -30,7 +31,7 @@ use super::theme::Theme;
 use crate::agent::TASKS_HAVE_ENDED;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
-    UserInput,
+    UserInput, labelled_goal_turn,
 };
 use crate::tools::key_argument;
 
@@ -257,6 +258,7 @@ impl Transcript {
             }
             Event::HookTriggered { .. } | Event::HookResolved { .. } => self.hook(event, now, look),
             Event::Notification(news) => self.notification(news, now, look),
+            Event::GoalUpdated(update) => self.goal_updated(update, now, look),
             _ => Update::default(),
         }
     }
@@ -320,16 +322,22 @@ impl Transcript {
         look: Look<'_>,
     ) -> Update {
         self.begun = true;
-        self.turn_started = Some(now);
         self.attempt_rows = 0;
-        // A turn that a hook asked for begins inside of the one before it.
+        // Turns of a goal follow one another without an end between them.
         let mut rows = self.close_open(now, look);
-        let text = self.echo.take().unwrap_or_else(|| shown_input(input));
+        let echo = self.echo.take();
+        let follows = echo.is_none() && labelled_goal_turn(&input.text()).is_some();
+        let text = echo.unwrap_or_else(|| shown_input(input));
+        if follows {
+            rows.extend(self.goal_turn(&text, look));
+            return Update::of(rows);
+        }
+        self.turn_started = Some(now);
         self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
-        let before = rows.len();
+        let start = rows.len();
         rows.extend(cell.rows(look.columns, look.theme));
-        let marks = vec![(before, Mark::Prompt), (rows.len(), Mark::Output)];
+        let marks = vec![(start, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
         self.past.user(&cell.text);
         Update { rows, marks, ..Update::default() }
