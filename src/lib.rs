@@ -17,6 +17,7 @@
 //! | [`agent`] | session, turn, step, context, compaction, approvals: knows no screen |
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
+//! | [`permission`] | rules, commands taken apart, what a call may change |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
 //! | [`customize`] | what the user's files add: agent files, AGENTS.md |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
@@ -34,6 +35,7 @@ pub mod customize;
 pub mod front;
 pub mod llm;
 pub mod mcp;
+pub mod permission;
 pub mod platform;
 pub mod protocol;
 pub mod store;

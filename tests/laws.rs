@@ -28,6 +28,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("llm/", &["crate::front", "crate::cli", "crate::agent", "crate::tools"]),
     ("tools/", &["crate::front", "crate::cli", "crate::agent"]),
     ("mcp/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("permission/", &["crate::front", "crate::cli", "crate::agent", "crate::config"]),
     ("store/", &["crate::front", "crate::cli", "crate::agent"]),
     ("config/", &["crate::front", "crate::cli", "crate::agent"]),
     ("customize/", &["crate::front", "crate::cli", "crate::agent"]),

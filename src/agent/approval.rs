@@ -3,16 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use crate::permission::call::Subject;
+use crate::permission::offer::{Offer, exact_key, offer};
+use crate::permission::{Call, Judgment, Rule, Rules, Site};
 use crate::platform::Env;
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, Event, Question, QuestionRequest, QuestionResponse, Request,
-    Response, Verdict,
+    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, Question, QuestionRequest,
+    QuestionResponse, Request, Response, Verdict,
 };
-use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, QuestionOutcome};
 
 /// Who is asked, and what goes without asking (agent-loop.md section 11).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +39,52 @@ impl Modes {
     }
 }
 
+/// What goes ahead without a person: the rules of the configuration, and what was approved for the
+/// session.
+pub struct Permissions {
+    rules: Rules,
+    site: Site,
+    /// As they are stored: kinds of acts (`edit file`), rules, single commands. `run command`, as
+    /// kimi-cli stores it, is kept for kimi-cli and allows nothing here: it says nothing of the
+    /// command that was approved.
+    approved: BTreeSet<String>,
+    /// Those of `approved` that are rules.
+    session: Vec<Rule>,
+}
+
+impl Permissions {
+    /// The permissions of a session with its stored approvals.
+    pub fn new(rules: Rules, site: Site, approved: impl IntoIterator<Item = String>) -> Self {
+        let mut new = Self { rules, site, approved: BTreeSet::new(), session: Vec::new() };
+        approved.into_iter().for_each(|key| new.approve(key));
+        new
+    }
+
+    fn approve(&mut self, key: String) {
+        if key.starts_with("Shell(")
+            && let Ok(rule) = Rule::parse(&key)
+            && !self.session.contains(&rule)
+        {
+            self.session.push(rule);
+        }
+        self.approved.insert(key);
+    }
+
+    fn judge(&self, call: &Call) -> Judgment {
+        self.rules.judge(call, &self.site, &self.session)
+    }
+
+    /// Whether this very act was approved for the session.
+    fn is_approved(&self, call: &Call, action: &str, judgment: &Judgment) -> bool {
+        match (&call.subject, judgment) {
+            (Subject::Command { text, .. }, _) => self.approved.contains(&exact_key(text)),
+            (_, Judgment::Open { .. }) => is_approved(&self.approved, action),
+            (_, Judgment::Ask { rule, .. }) => self.approved.contains(&asked_key(rule)),
+            _ => false,
+        }
+    }
+}
+
 /// Asks a person through the hub and waits for the answer, for as long as it takes.
 pub struct ApprovalDesk {
     env: Env,
@@ -48,27 +96,28 @@ pub struct ApprovalDesk {
 
 type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send + Sync>;
 
-#[derive(Default)]
 struct State {
     modes: Modes,
-    /// Actions approved for the session.
-    approved: BTreeSet<String>,
+    permissions: Permissions,
     approvals: HashMap<String, PendingApproval>,
     questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
 }
 
 struct PendingApproval {
+    call: Arc<Call>,
     action: String,
+    /// What is kept when it is approved for the session.
+    keys: Vec<String>,
     answer: oneshot::Sender<ApprovalVerdict>,
 }
 
 impl ApprovalDesk {
-    /// A desk with the session's stored approvals.
+    /// A desk with the session's permissions.
     pub fn new(
         env: Env,
         hub: Arc<Hub>,
         modes: Modes,
-        approved: impl IntoIterator<Item = String>,
+        permissions: Permissions,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -76,8 +125,9 @@ impl ApprovalDesk {
             hub,
             state: Mutex::new(State {
                 modes,
-                approved: approved.into_iter().collect(),
-                ..State::default()
+                permissions,
+                approvals: HashMap::new(),
+                questions: HashMap::new(),
             }),
             on_change: Box::new(on_change),
         }
@@ -93,9 +143,17 @@ impl ApprovalDesk {
         let mut state = self.lock();
         state.modes = modes;
         if modes.auto_approve() {
-            let waiting: Vec<String> = state.approvals.keys().cloned().collect();
-            for id in waiting {
-                self.resolve(&mut state, &id, Verdict::Approve, String::new());
+            let waiting: Vec<(String, Judgment)> = state
+                .approvals
+                .iter()
+                .map(|(id, pending)| (id.clone(), state.permissions.judge(&pending.call)))
+                .collect();
+            for (id, judgment) in waiting {
+                if matches!(judgment, Judgment::Open { .. } | Judgment::Allow) {
+                    self.resolve(&mut state, &id, Verdict::Approve, String::new());
+                } else if let Some(reason) = forbidden(&judgment, modes) {
+                    self.resolve(&mut state, &id, Verdict::Reject, reason);
+                }
             }
         }
         if modes.unattended() {
@@ -112,22 +170,30 @@ impl ApprovalDesk {
         let mut state = self.lock();
         match response {
             Response::Approval(ApprovalResponse { request_id, response, feedback }) => {
-                let Some(action) =
-                    state.approvals.get(&request_id).map(|pending| pending.action.clone())
+                let Some(keys) =
+                    state.approvals.get(&request_id).map(|pending| pending.keys.clone())
                 else {
                     return false;
                 };
                 self.resolve(&mut state, &request_id, response, feedback);
                 if response == Verdict::ApproveForSession {
-                    state.approved.insert(action.clone());
-                    (self.on_change)(&state.approved);
-                    let same: Vec<String> = state
+                    keys.into_iter().for_each(|key| state.permissions.approve(key));
+                    (self.on_change)(&state.permissions.approved);
+                    let covered: Vec<String> = state
                         .approvals
                         .iter()
-                        .filter(|(_, pending)| pending.action == action)
+                        .filter(|(_, pending)| {
+                            let judgment = state.permissions.judge(&pending.call);
+                            judgment == Judgment::Allow
+                                || state.permissions.is_approved(
+                                    &pending.call,
+                                    &pending.action,
+                                    &judgment,
+                                )
+                        })
                         .map(|(id, _)| id.clone())
                         .collect();
-                    for id in same {
+                    for id in covered {
                         self.resolve(&mut state, &id, Verdict::Approve, String::new());
                     }
                 }
@@ -182,19 +248,92 @@ fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
         )
 }
 
-#[async_trait]
-impl Desk for ApprovalDesk {
-    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
+/// Why a call must not go ahead, if so: a rule forbids it, or wants a person who is not there.
+fn forbidden(judgment: &Judgment, modes: Modes) -> Option<String> {
+    let told = |part: &str| part.chars().take(200).collect::<String>();
+    match judgment {
+        Judgment::Deny { rule, part } => Some(format!(
+            "The user's permission rule `{rule}` forbids this: `{}`. Do not try it in another way.",
+            told(part)
+        )),
+        Judgment::Ask { rule, part } if modes.unattended() => Some(format!(
+            "The user's permission rule `{rule}` wants a person to be asked about `{}`, and nobody is \
+             there. Go on without it.",
+            told(part)
+        )),
+        Judgment::Unsure { rule, part, why } if modes.unattended() => Some(format!(
+            "`{}` cannot be told from what the user's permission rule `{rule}` is about: {why}. Write \
+             it as plain words.",
+            told(part)
+        )),
+        _ => None,
+    }
+}
+
+/// The key of everything a rule asks about.
+fn asked_key(rule: &str) -> String {
+    format!("asked by {rule}")
+}
+
+/// The note for a person who is asked about a command.
+fn note(offer: &Offer, judgment: &Judgment, parts: usize) -> DisplayBlock {
+    let why = match judgment {
+        Judgment::Ask { rule, part } => Some(format!("the rule {rule} asks: {part}")),
+        Judgment::Unsure { part, why, .. } => Some(format!("cannot be judged, {why}: {part}")),
+        Judgment::Open { parts: open } if parts > 1 && open.len() < parts => {
+            let open: Vec<&str> = open.iter().map(|part| part.shown()).collect();
+            Some(format!("no rule allows: {}", open.join(" · ")))
+        }
+        _ => None,
+    };
+    ApprovalRequest::note(why.map(|why| why.replace('\n', " ")).as_deref(), &offer.told)
+}
+
+impl ApprovalDesk {
+    /// What the rules say about a call.
+    pub fn judge(&self, call: &Call) -> Judgment {
+        self.lock().permissions.judge(call)
+    }
+
+    /// Why a call must not go ahead, if so.
+    pub fn forbids(&self, judgment: &Judgment) -> Option<String> {
+        forbidden(judgment, self.modes())
+    }
+
+    /// Asks whether a call may go ahead, unless that is decided. Waits for as long as it takes.
+    pub async fn approve_call(&self, ask: ApprovalAsk, call: Arc<Call>) -> ApprovalVerdict {
         let answer = {
             let mut state = self.lock();
-            if state.modes.auto_approve() || is_approved(&state.approved, &ask.action) {
+            let judgment = state.permissions.judge(&call);
+            if let reason @ Some(_) = forbidden(&judgment, state.modes) {
+                return ApprovalVerdict::Rejected { feedback: reason };
+            }
+            let open = matches!(judgment, Judgment::Open { .. });
+            if judgment == Judgment::Allow
+                || (open && state.modes.auto_approve())
+                || state.permissions.is_approved(&call, &ask.action, &judgment)
+            {
                 return ApprovalVerdict::Approved;
             }
+            let mut display = ask.display;
+            let keys = match (&call.subject, &judgment) {
+                (Subject::Command { text, script }, judgment) => {
+                    let offer = match judgment {
+                        Judgment::Open { parts } => offer(text, parts),
+                        _ => offer(text, &[]),
+                    };
+                    display.push(note(&offer, judgment, script.parts.len()));
+                    offer.keys
+                }
+                (_, Judgment::Ask { rule, .. }) => vec![asked_key(rule)],
+                _ => vec![ask.action.clone()],
+            };
             let (sender, receiver) = oneshot::channel();
             let id = self.env.ids.uuid();
-            state
-                .approvals
-                .insert(id.clone(), PendingApproval { action: ask.action.clone(), answer: sender });
+            state.approvals.insert(
+                id.clone(),
+                PendingApproval { call, action: ask.action.clone(), keys, answer: sender },
+            );
             // Sent under the lock: an answer cannot come before the request is known.
             self.hub.request(Request::ApprovalRequest(ApprovalRequest {
                 id,
@@ -207,14 +346,15 @@ impl Desk for ApprovalDesk {
                 agent_id: None,
                 subagent_type: None,
                 source_description: None,
-                display: ask.display,
+                display,
             }));
             receiver
         };
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
     }
 
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+    /// Puts questions.
+    pub async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
         let (id, answer) = {
             let mut state = self.lock();
             if state.modes.unattended() {

@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
+use super::gate::Gate;
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
+use crate::permission::Call;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
     CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
@@ -164,10 +166,16 @@ async fn run_one(
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
-    let context = call_context(core, cancel.child_token(), call_id);
+    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
+    let gate = Gate::new(Arc::clone(&core.desk), call);
+    let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
-    let mut task =
-        AbortOnDropHandle::new(tokio::spawn(async move { tool.call(arguments, &context).await }));
+    let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
+        match gate.refusal(&context).await {
+            Some(refused) => refused,
+            None => tool.call(arguments, &context).await,
+        }
+    }));
     let joined = tokio::select! {
         joined = &mut task => joined,
         () = cancel.cancelled() => {
@@ -198,7 +206,12 @@ async fn run_one(
     }
 }
 
-fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> CallContext {
+fn call_context(
+    core: &Arc<Core>,
+    gate: Gate,
+    cancel: CancellationToken,
+    call_id: &str,
+) -> CallContext {
     let live = {
         let hub = Arc::clone(&core.hub);
         let tool_call_id = call_id.to_owned();
@@ -210,7 +223,7 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
         call_id: call_id.to_owned(),
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
-        desk: core.desk.clone(),
+        desk: Arc::new(gate),
         todos: core.settings.clone(),
         live,
         cancel,

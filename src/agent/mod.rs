@@ -26,6 +26,7 @@ mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod gate;
 mod hub;
 mod listing;
 mod prompt;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::approval::{ApprovalDesk, Modes};
+use super::approval::{ApprovalDesk, Modes, Permissions};
 use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
@@ -19,6 +19,7 @@ use super::{slash, turn};
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
+use crate::permission::{Rules, Site};
 use crate::platform::Env;
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
 use crate::store::{
@@ -50,6 +51,8 @@ pub struct SessionOptions {
     pub afk_reminder: bool,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
+    /// What goes ahead without a person, what never does.
+    pub rules: Rules,
     /// Makes the system prompt of a session that has none yet.
     pub system_prompt: Box<dyn FnOnce() -> String + Send>,
 }
@@ -95,6 +98,7 @@ impl SessionHandle {
             limits,
             afk_reminder,
             modes,
+            rules,
             system_prompt,
         } = options;
         let (file, mut warnings) = StateFile::open(&session.dir);
@@ -132,7 +136,11 @@ impl SessionHandle {
                 env.clone(),
                 Arc::clone(&hub),
                 modes,
-                approved,
+                Permissions::new(
+                    rules,
+                    Site { workspace: Arc::clone(&workspace), home: env.home.clone() },
+                    approved,
+                ),
                 move |approved| {
                     settings.update(|state| {
                         state.approval.auto_approve_actions = approved.iter().cloned().collect();

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::permission::{Decision, Rule, Rules};
+
 use super::fields::{Fields, Problem};
 use super::schema::{
     Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
@@ -66,6 +68,7 @@ pub(super) fn parse(
             )?,
         },
         mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
+        permission: permission(&root.table("permission")?)?,
         hooks: hooks(&root, warnings)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
@@ -226,6 +229,35 @@ fn services(fields: &Fields) -> Result<Services, Problem> {
         moonshot_search: service("moonshot_search")?,
         moonshot_fetch: service("moonshot_fetch")?,
     })
+}
+
+/// `[permission]`: lists of rules, and kimi-code's `[[permission.rules]]`. A rule that is not
+/// understood is an error: passed over, it would not forbid what it is there to forbid.
+fn permission(fields: &Fields) -> Result<Rules, Problem> {
+    let mut rules = Rules::default();
+    for decision in [Decision::Allow, Decision::Ask, Decision::Deny] {
+        let key = decision.word();
+        for (at, text) in fields.texts(key)?.iter().enumerate() {
+            let rule = Rule::parse(text);
+            let named = |problem| format!("{}[{at}]: {problem}", fields.name(key));
+            rules.add(decision, rule.map_err(named)?);
+        }
+    }
+    for entry in fields.list_of_tables("rules")? {
+        let decision = match entry.required("decision")?.as_str() {
+            "allow" => Decision::Allow,
+            "ask" => Decision::Ask,
+            "deny" => Decision::Deny,
+            other => {
+                let key = entry.name("decision");
+                return Err(format!("{key}: {other:?} is unknown; write allow, ask or deny"));
+            }
+        };
+        let rule = Rule::parse(&entry.required("pattern")?);
+        let named = |problem| format!("{}: {problem}", entry.name("pattern"));
+        rules.add(decision, rule.map_err(named)?);
+    }
+    Ok(rules)
 }
 
 fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::permission::Rules;
 use crate::protocol::Prices;
 
 /// The whole configuration.
@@ -32,6 +33,8 @@ pub struct Config {
     pub services: Services,
     pub mcp_client: McpClient,
     pub mcp_mode: McpMode,
+    /// What goes ahead without a person, what never does.
+    pub permission: Rules,
     pub hooks: Vec<Hook>,
     pub tui: Tui,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             services: Services::default(),
             mcp_client: McpClient::default(),
             mcp_mode: McpMode::default(),
+            permission: Rules::default(),
             hooks: Vec::new(),
             tui: Tui::default(),
         }

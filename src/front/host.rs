@@ -144,6 +144,7 @@ impl Host {
             limits: self.limits(),
             afk_reminder: !self.config().skip_afk_prompt_injection,
             modes: self.modes(),
+            rules: self.config().permission.clone(),
             system_prompt: self.system_prompt(agent),
             llm,
             lock: SessionLock::take(&session)?,

@@ -281,6 +281,7 @@ pub struct Bench {
     pub other: Arc<Model>,
     pub log: Arc<Log>,
     pub limits: Limits,
+    pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
     pub max_context: u64,
     pub no_model: bool,
@@ -306,6 +307,7 @@ impl Bench {
                 compaction_trigger_ratio: 0.85,
                 budget: Budget::default(),
             },
+            rules: Default::default(),
             modes: Modes::default(),
             max_context: 200_000,
             no_model: false,
@@ -368,6 +370,7 @@ impl Bench {
             },
             limits: self.limits.clone(),
             modes: self.modes,
+            rules: self.rules.clone(),
             system_prompt: Box::new(|| "You are a test.".to_owned()),
         })
         .unwrap();

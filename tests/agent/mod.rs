@@ -8,6 +8,7 @@ mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod permission;
 mod reminders;
 mod retries;
 mod session;

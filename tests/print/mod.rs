@@ -6,6 +6,7 @@ mod config;
 mod failures;
 mod forms;
 mod input;
+mod permission;
 mod signals;
 mod streams;
 mod together;

@@ -1,0 +1,69 @@
+//! The way of one call to a person: what rules say comes first.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::approval::ApprovalDesk;
+use crate::permission::{Call, Judgment};
+use crate::protocol::{Question, ToolReturnValue};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn};
+
+/// A desk that knows which call asks.
+#[derive(Clone)]
+pub(super) struct Gate {
+    desk: Arc<ApprovalDesk>,
+    call: Arc<Call>,
+}
+
+impl Gate {
+    pub fn new(desk: Arc<ApprovalDesk>, call: Call) -> Self {
+        Self { desk, call: Arc::new(call) }
+    }
+
+    /// The result of a call that does not even begin: a rule forbids it, or wants a person asked who
+    /// says no or is not there. Tools that ask by themselves do so later.
+    pub async fn refusal(&self, cx: &CallContext) -> Option<ToolReturn> {
+        let judgment = self.desk.judge(&self.call);
+        if let Some(reason) = self.desk.forbids(&judgment) {
+            return Some(ToolReturnValue::error(reason, "Denied by a rule").into());
+        }
+        if self.call.asks_itself() || !matches!(judgment, Judgment::Ask { .. }) {
+            return None;
+        }
+        let tool = &self.call.tool;
+        let ask = ApprovalAsk {
+            call_id: cx.call_id.clone(),
+            sender: tool.clone(),
+            action: format!("use {tool}"),
+            description: format!("Call {tool}, as a rule of yours asks first."),
+            display: Vec::new(),
+        };
+        let verdict = tokio::select! {
+            verdict = self.approve(ask) => verdict,
+            () = cx.cancel.cancelled() => ApprovalVerdict::Rejected { feedback: None },
+        };
+        match verdict {
+            ApprovalVerdict::Approved => None,
+            ApprovalVerdict::Rejected { feedback } => {
+                Some(ToolReturn::rejected(feedback.as_deref()))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Desk for Gate {
+    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
+        // A tool of a server may be called through another tool; rules name the one that acts.
+        if ask.sender.starts_with("mcp__") && ask.sender != self.call.tool {
+            let call = Call::of_tool(&ask.sender);
+            return self.desk.approve_call(ask, Arc::new(call)).await;
+        }
+        self.desk.approve_call(ask, Arc::clone(&self.call)).await
+    }
+
+    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+        self.desk.ask(call_id, questions).await
+    }
+}
