@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use super::plan::Plan;
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
 use crate::permission::{Call, Judgment, Rule, Rules, Site};
@@ -89,6 +90,7 @@ impl Permissions {
 pub struct ApprovalDesk {
     env: Env,
     hub: Arc<Hub>,
+    plan: Plan,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
     on_change: OnChange,
@@ -113,9 +115,10 @@ struct PendingApproval {
 
 impl ApprovalDesk {
     /// A desk with the session's permissions.
-    pub fn new(
+    pub(super) fn new(
         env: Env,
         hub: Arc<Hub>,
+        plan: Plan,
         modes: Modes,
         permissions: Permissions,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
@@ -123,6 +126,7 @@ impl ApprovalDesk {
         Self {
             env,
             hub,
+            plan,
             state: Mutex::new(State {
                 modes,
                 permissions,
@@ -131,6 +135,16 @@ impl ApprovalDesk {
             }),
             on_change: Box::new(on_change),
         }
+    }
+
+    /// The plan mode of the session, whose agents all ask here.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where everybody is told.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// The modes in force.

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::gate::Gate;
+use super::plan::restriction;
 use super::repeat::Repeat;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
@@ -167,7 +168,9 @@ async fn run_one(
 ) -> Ran {
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
-    let gate = Gate::new(Arc::clone(&core.desk), call);
+    let finding =
+        restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let gate = Gate::new(Arc::clone(&core.desk), call, finding);
     let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -225,11 +228,19 @@ fn call_context(
         workspace: Arc::clone(&core.workspace),
         desk: Arc::new(gate),
         todos: core.settings.clone(),
+        plan: core.desk.clone(),
         live,
         cancel,
         spill_dir: core.spill_dir(),
-        child_env: Vec::new(),
+        child_env: child_env(core),
     }
+}
+
+/// Variables for what a call starts. In plan mode git leaves its index alone, which it else brings up
+/// to date while it only looks.
+fn child_env(core: &Core) -> Vec<(String, String)> {
+    let planning = core.desk.plan().is_on();
+    Vec::from_iter(planning.then(|| ("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned())))
 }
 
 /// Stores and tells a result: the record first, then the screen.

@@ -11,6 +11,7 @@
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `reminders` | what the model is told of modes |
+//! | `plan` | plan mode: what it lets through, its file, its command |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
@@ -29,6 +30,7 @@ mod dispatch;
 mod gate;
 mod hub;
 mod listing;
+mod plan;
 mod prompt;
 mod recorder;
 mod reminders;
@@ -43,6 +45,7 @@ pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
+pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

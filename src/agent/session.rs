@@ -14,6 +14,7 @@ use super::approval::{ApprovalDesk, Modes, Permissions};
 use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
+use super::plan::{Plan, PlanStart};
 use super::recorder::Recorder;
 use super::{slash, turn};
 use crate::llm::{Llm, Message as LlmMessage};
@@ -25,7 +26,7 @@ use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, Session
 use crate::store::{
     ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
 };
-use crate::tools::{Registry, Workspace};
+use crate::tools::{PlanMode as _, Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
@@ -51,6 +52,8 @@ pub struct SessionOptions {
     pub afk_reminder: bool,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
+    /// Where plans go, and whether plan mode is on from the start.
+    pub plan: PlanStart,
     /// What goes ahead without a person, what never does.
     pub rules: Rules,
     /// Makes the system prompt of a session that has none yet.
@@ -98,6 +101,7 @@ impl SessionHandle {
             limits,
             afk_reminder,
             modes,
+            plan,
             rules,
             system_prompt,
         } = options;
@@ -135,6 +139,7 @@ impl SessionHandle {
             Arc::new(ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
+                Plan::new(env.clone(), plan, Arc::clone(&settings)),
                 modes,
                 Permissions::new(
                     rules,
@@ -293,6 +298,7 @@ impl Actor {
                 self.core.desk.answer(response);
             }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
+            Op::SetPlanMode { enabled } => self.core.desk.switch(enabled),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
             Op::SetTitle { title } => {
                 self.core.settings.update(|state| {

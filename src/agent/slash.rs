@@ -8,6 +8,7 @@ use super::approval::Modes;
 use super::compaction::{self, CompactionError};
 use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::plan;
 use super::servers::offered;
 use super::turn;
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
@@ -59,6 +60,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         aliases: &["auto"],
         description: "Switch unattended mode on or off: approves everything, asks nothing",
         arguments: "[on|off]",
+    },
+    AgentCommand {
+        name: "plan",
+        aliases: &[],
+        description: "Plan mode: change nothing until a plan is approved",
+        arguments: "[on|off|view|clear]",
     },
     AgentCommand {
         name: "add-dir",
@@ -115,6 +122,7 @@ pub(super) async fn run(
         Some("context") => context(core, cancel).await,
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
+        Some("plan") => plan::command::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("init") => return init(core, cancel).await,
         _ => format!("Unknown slash command \"/{}\".", command.name),

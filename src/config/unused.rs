@@ -30,7 +30,6 @@ impl Config {
         let ralph = LoopControl::default().max_ralph_iterations;
         [
             ("hooks", !self.hooks.is_empty()),
-            ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
             (
                 "skip_afk_prompt_injection",
                 self.skip_afk_prompt_injection != fallback.skip_afk_prompt_injection,
@@ -77,7 +76,7 @@ mod tests {
         assert_eq!(
             warning,
             "Set in the configuration, but have no effect in this version: hooks, \
-             default_plan_mode, extra_skill_dirs, background"
+             extra_skill_dirs, background"
         );
         let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
         assert!(one.ends_with("has no effect in this version: background"), "{one}");

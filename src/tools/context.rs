@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::schema;
+use super::{PlanMode, schema};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 
@@ -31,6 +31,12 @@ pub trait Tool: Send + Sync {
 
     /// What a call with these arguments may do; decides what may run beside it.
     fn effect(&self, arguments: &Value) -> Effect;
+
+    /// Whether the tool itself refuses, in plan mode, what does more than read. One that says no is
+    /// judged before it is called.
+    fn keeps_plan_mode(&self) -> bool {
+        false
+    }
 
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
     /// with everything it started gone.
@@ -95,6 +101,7 @@ pub struct CallContext {
     /// Where to ask a person.
     pub desk: Arc<dyn Desk>,
     pub todos: Arc<dyn TodoStore>,
+    pub plan: Arc<dyn PlanMode>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,

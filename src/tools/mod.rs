@@ -18,6 +18,7 @@ mod grep;
 mod key_argument;
 pub mod output;
 pub mod path_guard;
+mod plan;
 mod read_file;
 mod registry;
 mod schema;
@@ -38,4 +39,5 @@ pub use context::{
 };
 pub use diff_blocks::diff_blocks;
 pub use key_argument::key_argument;
+pub use plan::{NoPlanMode, PlanMode, restricted};
 pub use registry::{Registry, not_found, prepared, spec};

@@ -8,7 +8,7 @@ use super::file_access::FileAccess;
 use super::{Tool, arguments};
 use super::{
     ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
-    shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
+    plan::EnterPlanMode, plan::ExitPlanMode, shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
     write_file::WriteFile,
 };
 use crate::llm::ToolSpec;
@@ -39,6 +39,8 @@ impl Registry {
             Arc::new(WriteFile::new(Arc::clone(&files))),
             Arc::new(StrReplaceFile::new(files)),
             Arc::new(FetchUrl),
+            Arc::new(ExitPlanMode),
+            Arc::new(EnterPlanMode),
         ])
     }
 
@@ -144,6 +146,8 @@ mod tests {
                 "WriteFile",
                 "StrReplaceFile",
                 "FetchURL",
+                "ExitPlanMode",
+                "EnterPlanMode",
                 "Think"
             ]
         );

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, QuestionOutcome, TodoStore, Tool,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome, TodoStore, Tool,
     Workspace, schema,
 };
 use crate::platform::env::fixed;
@@ -85,6 +85,7 @@ impl Bench {
             workspace: Arc::new(Workspace::new(root.join("ws"), vec![])),
             desk: desk.clone(),
             todos: Arc::new(Todos::default()),
+            plan: Arc::new(NoPlanMode),
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),

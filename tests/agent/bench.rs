@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions};
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,
@@ -283,6 +283,8 @@ pub struct Bench {
     pub limits: Limits,
     pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
+    /// Plan mode is on from the start.
+    pub plan: bool,
     pub max_context: u64,
     pub no_model: bool,
     /// The real tools instead of the probes.
@@ -309,6 +311,7 @@ impl Bench {
             },
             rules: Default::default(),
             modes: Modes::default(),
+            plan: false,
             max_context: 200_000,
             no_model: false,
             real_tools: false,
@@ -324,6 +327,10 @@ impl Bench {
 
     pub fn work_dir(&self) -> PathBuf {
         self.dir.path().join("work")
+    }
+
+    pub fn plans_dir(&self) -> PathBuf {
+        self.dir.path().join("share/plans")
     }
 
     pub fn store(&self) -> SessionStore {
@@ -370,6 +377,7 @@ impl Bench {
             },
             limits: self.limits.clone(),
             modes: self.modes,
+            plan: PlanStart { dir: self.plans_dir(), on: self.plan },
             rules: self.rules.clone(),
             system_prompt: Box::new(|| "You are a test.".to_owned()),
         })

@@ -16,7 +16,7 @@ use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
 use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, QuestionOutcome, TodoStore,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome, TodoStore,
     Workspace, prepared,
 };
 use serde_json::{Value, json};
@@ -102,6 +102,7 @@ impl World {
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
+            plan: Arc::new(NoPlanMode),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))

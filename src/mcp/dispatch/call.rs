@@ -61,6 +61,10 @@ impl Tool for McpCall {
         self.target(name).map_or(Effect::Read, |target| target.effect())
     }
 
+    fn keeps_plan_mode(&self) -> bool {
+        true
+    }
+
     async fn call(&self, mut arguments: Value, cx: &CallContext) -> ToolReturn {
         let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let inner = match arguments.get_mut("arguments").map(Value::take) {
