@@ -168,8 +168,7 @@ async fn run_one(
 ) -> Ran {
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
-    let finding =
-        restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
     let gate = Gate::new(Arc::clone(&core.desk), call, finding);
     let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.

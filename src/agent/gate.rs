@@ -9,7 +9,9 @@ use super::plan::restriction;
 use crate::permission::effect::Finding;
 use crate::permission::{Call, Judgment};
 use crate::protocol::{Question, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, restricted};
+use crate::tools::{
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, restricted,
+};
 
 /// A desk that knows which call asks.
 #[derive(Clone)]

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::file_access::FileAccess;
 use super::{Tool, arguments};
 use super::{
-    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
-    plan::EnterPlanMode, plan::ExitPlanMode, shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
-    write_file::WriteFile,
+    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, plan::EnterPlanMode,
+    plan::ExitPlanMode, read_file::ReadFile, shell::Shell, str_replace_file::StrReplaceFile,
+    think::Think, todo::SetTodoList, write_file::WriteFile,
 };
 use crate::llm::ToolSpec;
 use crate::protocol::ToolReturnValue;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome, TodoStore, Tool,
-    Workspace, schema,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome,
+    TodoStore, Tool, Workspace, schema,
 };
 use crate::platform::env::fixed;
 use crate::protocol::{Question, TodoItem, ToolReturnValue};

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions};
+use kimi_tui::agent::{
+    Budget, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions,
+};
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,

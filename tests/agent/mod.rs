@@ -9,6 +9,8 @@ mod calls;
 mod cancel;
 mod compaction;
 mod permission;
+mod plan;
+mod plan_attacks;
 mod reminders;
 mod retries;
 mod session;

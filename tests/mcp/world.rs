@@ -16,8 +16,8 @@ use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
 use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome, TodoStore,
-    Workspace, prepared,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome,
+    TodoStore, Workspace, prepared,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

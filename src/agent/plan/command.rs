@@ -14,7 +14,9 @@ pub(in crate::agent) fn run(core: &Core, argument: &str) -> String {
             None => "Plan mode is off, so there is no plan to show.".to_owned(),
             Some(file) => match plan.read() {
                 Ok(Some(text)) if !text.trim().is_empty() => text,
-                Ok(_) => format!("Nothing has been planned yet. The plan goes to {}.", file.display()),
+                Ok(_) => {
+                    format!("Nothing has been planned yet. The plan goes to {}.", file.display())
+                }
                 Err(why) => format!("The plan cannot be read: {why}."),
             },
         },

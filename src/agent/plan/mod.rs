@@ -107,7 +107,9 @@ impl Plan {
         }
         match fs::symlink_metadata(&real) {
             Ok(found) if !found.is_file() => Err("the plan file is not a regular file".to_owned()),
-            Ok(found) if shared(&found) => Err("the plan file is a link to another file".to_owned()),
+            Ok(found) if shared(&found) => {
+                Err("the plan file is a link to another file".to_owned())
+            }
             Ok(_) => Ok(real),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(real),
             Err(error) => Err(format!("the plan file cannot be looked at: {error}")),
@@ -171,8 +173,11 @@ fn slug_of(state: &SessionState) -> Option<String> {
 
 fn three_words(random: &str) -> String {
     let digest = Sha256::digest(random.as_bytes());
-    let words: Vec<&str> =
-        digest.iter().take(3).filter_map(|byte| WORDS.get(usize::from(*byte) / 2).copied()).collect();
+    let words: Vec<&str> = digest
+        .iter()
+        .take(3)
+        .filter_map(|byte| WORDS.get(usize::from(*byte) / 2).copied())
+        .collect();
     words.join("-")
 }
 

@@ -148,9 +148,8 @@ mod tests {
             }
             messages.push(answer());
         }
-        let expected: Vec<(usize, &str)> = (0..=10)
-            .map(|n| (n * 5, if n % 5 == 0 { "full" } else { "short" }))
-            .collect();
+        let expected: Vec<(usize, &str)> =
+            (0..=10).map(|n| (n * 5, if n % 5 == 0 { "full" } else { "short" })).collect();
         assert_eq!(all, expected);
     }
 

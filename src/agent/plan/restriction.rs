@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Plan;
+use crate::permission::Call;
 use crate::permission::call::Subject;
 use crate::permission::effect::{Effect, Finding, of_call, of_script};
 use crate::permission::shell::{Part, Run, Script};
-use crate::permission::Call;
 use crate::platform::Env;
 use crate::tools::path_guard::real_path;
 use crate::tools::{Tool, Workspace};

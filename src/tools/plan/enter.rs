@@ -84,7 +84,10 @@ fn question() -> Question {
         question: QUESTION.to_owned(),
         header: "Plan Mode".to_owned(),
         options: vec![
-            option("Yes", "Look around and propose a plan; nothing is changed before you approve it"),
+            option(
+                "Yes",
+                "Look around and propose a plan; nothing is changed before you approve it",
+            ),
             option("No", "Go on without a plan"),
         ],
         multi_select: false,
@@ -96,7 +99,8 @@ fn question() -> Question {
 
 fn entered(cx: &CallContext, brief: &str) -> ToolReturn {
     cx.plan.switch(true);
-    let message = format!("Plan mode is on{}.", if brief.ends_with("(auto)") { " (auto)" } else { "" });
+    let message =
+        format!("Plan mode is on{}.", if brief.ends_with("(auto)") { " (auto)" } else { "" });
     // The reminders go by how this begins.
     ToolReturnValue::ok(workflow(cx.plan.file()), message)
         .with_display(DisplayBlock::Brief { text: brief.to_owned() })

@@ -153,11 +153,8 @@ fn question(approaches: &[QuestionOption]) -> Question {
         description: description.to_owned(),
     };
     // A single approach is no choice.
-    let mut options = if approaches.len() > 1 {
-        approaches.to_vec()
-    } else {
-        vec![option(APPROVE, "")]
-    };
+    let mut options =
+        if approaches.len() > 1 { approaches.to_vec() } else { vec![option(APPROVE, "")] };
     options.push(option(REJECT, "stop here, stay in plan mode"));
     options.push(option(REJECT_AND_EXIT, "stop here, leave plan mode"));
     Question {
