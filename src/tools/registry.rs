@@ -151,7 +151,7 @@ mod tests {
                 "Think"
             ]
         );
-        assert!(size(&specs) < 9 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 10 * 1024, "{} bytes", size(&specs));
     }
 
     #[test]

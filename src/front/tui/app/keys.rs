@@ -129,6 +129,7 @@ impl App {
             }
             Action::OpenEditor => return self.edit_outside(),
             Action::PasteClipboard => self.jobs.paste(),
+            Action::TogglePlanMode => self.set_plan_mode(!self.info.plan_mode),
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),

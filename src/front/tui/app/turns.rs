@@ -7,7 +7,9 @@ use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{self, Resolved};
 use crate::front::tui::composer::Submission;
-use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
+use crate::front::tui::dialogs::{
+    ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan,
+};
 use crate::front::tui::terminal::Flip;
 use crate::front::tui::text::clean_line;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
@@ -215,6 +217,10 @@ impl App {
                     self.books.place(queued.n);
                 }
             }
+            Event::PlanDisplay { content, file_path } => {
+                let file = self.tilde(file_path);
+                self.shown_plan = Some(ShownPlan { content: content.clone(), file });
+            }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
             _ => {}
         }
@@ -229,6 +235,9 @@ impl App {
         }
         if let Some(max) = status.max_context_tokens {
             self.context.1 = max;
+        }
+        if let Some(on) = status.plan_mode {
+            self.plan_mode_is(on);
         }
         if let Some(usage) = &status.token_usage {
             self.usage.add(usage);
@@ -247,7 +256,11 @@ impl App {
                 Box::new(ApprovalDialog::new(request, work_dir, now, typing))
             }
             Request::QuestionRequest(request) => {
-                Box::new(QuestionDialog::new(request, now, typing))
+                let question = QuestionDialog::new(request, now, typing);
+                match self.shown_plan.take() {
+                    Some(plan) => Box::new(PlanDialog::new(plan, self.transcript.style(), question)),
+                    None => Box::new(question),
+                }
             }
         };
         if self.host.config().tui.notifications {
@@ -266,6 +279,7 @@ impl App {
         self.make_way(turn.by_program)?;
         let (now, columns) = (self.now(), self.columns());
         self.dialogs.clear();
+        self.shown_plan = None;
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
         let path = self.keep_long_answer(outcome);

@@ -6,6 +6,7 @@
 
 mod past;
 mod phase;
+mod plan;
 mod readable;
 mod replay;
 
@@ -60,6 +61,8 @@ pub struct Transcript {
     attempt_rows: usize,
     /// Rows of answer in this turn.
     answer_rows: usize,
+    /// A plan that is being decided on: it becomes rows when that is done.
+    plan: Option<(String, String)>,
     /// The newest todo list.
     pub todos: Vec<TodoItem>,
 }
@@ -136,8 +139,14 @@ impl Transcript {
             context_tokens: None,
             attempt_rows: 0,
             answer_rows: 0,
+            plan: None,
             todos: Vec::new(),
         }
+    }
+
+    /// How Markdown is shown.
+    pub fn style(&self) -> MarkdownStyle {
+        self.style
     }
 
     /// Everything that has been said, for the pager.
@@ -182,7 +191,9 @@ impl Transcript {
                 Update::default()
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                self.tool_result(tool_call_id, return_value, now, look)
+                let mut update = Update::of(self.close_plan(look));
+                update.append(self.tool_result(tool_call_id, return_value, now, look));
+                update
             }
             Event::StepRetry {
                 next_attempt,
@@ -240,6 +251,10 @@ impl Transcript {
                 self.past.user(&response.feedback);
                 Update::of(rows)
             }
+            Event::PlanDisplay { content, file_path } => {
+                self.plan = Some((content.clone(), file_path.clone()));
+                Update::of(self.close_open(now, look))
+            }
             Event::Notification(news) => self.notification(news, now, look),
             _ => Update::default(),
         }
@@ -257,6 +272,7 @@ impl Transcript {
     ) -> Update {
         let look = Look { columns, theme };
         let mut rows = self.close_open(now, look);
+        rows.extend(self.close_plan(look));
         for mut call in std::mem::take(&mut self.calls) {
             call.card.interrupt();
             rows.extend(call.card.rows(columns, theme));
