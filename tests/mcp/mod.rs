@@ -8,3 +8,4 @@ mod cli;
 mod dispatch;
 mod lifecycle;
 mod offer;
+mod planning;

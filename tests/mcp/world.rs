@@ -16,8 +16,8 @@ use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
 use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, QuestionOutcome,
-    TodoStore, Workspace, prepared,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, PlanMode,
+    QuestionOutcome, TodoStore, Workspace, prepared,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ pub struct World {
     pub servers: Arc<Servers>,
     pub dispatch: Dispatch,
     pub asked: Arc<Mutex<Vec<ApprovalAsk>>>,
+    pub plan: Arc<dyn PlanMode>,
     /// What running calls have shown.
     pub shown: Arc<Mutex<String>>,
 }
@@ -54,7 +55,14 @@ impl World {
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();
         let dispatch = Dispatch::new(Arc::clone(&servers), mode);
-        Self { dir, servers, dispatch, asked: Arc::default(), shown: Arc::default() }
+        Self {
+            dir,
+            servers,
+            dispatch,
+            asked: Arc::default(),
+            plan: Arc::new(NoPlanMode),
+            shown: Arc::default(),
+        }
     }
 
     /// All servers have settled.
@@ -102,7 +110,7 @@ impl World {
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
-            plan: Arc::new(NoPlanMode),
+            plan: Arc::clone(&self.plan),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))

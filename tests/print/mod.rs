@@ -7,6 +7,7 @@ mod failures;
 mod forms;
 mod input;
 mod permission;
+mod plan;
 mod signals;
 mod streams;
 mod together;

@@ -71,9 +71,8 @@ fn git_is_only_trusted_at_home() {
     ] {
         assert_ne!(of(&place, command), Effect::ReadOnly, "{command}");
     }
-    let found_elsewhere = |command: &str| {
-        effect(&place, &[("CDPATH", "/tmp")], "Shell", json!({"command": command}))
-    };
+    let found_elsewhere =
+        |command: &str| effect(&place, &[("CDPATH", "/tmp")], "Shell", json!({"command": command}));
     assert_ne!(found_elsewhere("cd src && git status"), Effect::ReadOnly);
     assert_eq!(found_elsewhere("cd ./src && git status"), Effect::ReadOnly);
 }

@@ -7,9 +7,7 @@ use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{self, Resolved};
 use crate::front::tui::composer::Submission;
-use crate::front::tui::dialogs::{
-    ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan,
-};
+use crate::front::tui::dialogs::{ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan};
 use crate::front::tui::terminal::Flip;
 use crate::front::tui::text::clean_line;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
@@ -258,7 +256,9 @@ impl App {
             Request::QuestionRequest(request) => {
                 let question = QuestionDialog::new(request, now, typing);
                 match self.shown_plan.take() {
-                    Some(plan) => Box::new(PlanDialog::new(plan, self.transcript.style(), question)),
+                    Some(plan) => {
+                        Box::new(PlanDialog::new(plan, self.transcript.style(), question))
+                    }
                     None => Box::new(question),
                 }
             }

@@ -133,6 +133,9 @@ impl Dialog for PlanDialog {
         if room > 0 {
             rows.push(self.title_row(columns, theme));
             rows.extend(body.iter().skip(top).take(view).cloned());
+            if rows.len() < room {
+                rows.push(row::row([]));
+            }
         }
         let before = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         rows.extend(question.rows);
@@ -142,7 +145,8 @@ impl Dialog for PlanDialog {
 
     fn full(&self, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
         let columns = usize::from(columns).saturating_sub(1);
-        let mut rows = vec![row::row(plan_title(&self.plan.file, columns.saturating_sub(1), theme))];
+        let mut rows =
+            vec![row::row(plan_title(&self.plan.file, columns.saturating_sub(1), theme))];
         rows.extend(plan_body(&self.plan.content, self.style, columns, theme));
         rows
     }
