@@ -175,7 +175,7 @@ mod tests {
         };
         let file = Path::new("/p/a-b-c.md");
         let entered = result("Plan mode is on.", "write `/p/a-b-c.md`");
-        assert_eq!(text(Some(file), false, &[entered.clone()]), None);
+        assert_eq!(text(Some(file), false, std::slice::from_ref(&entered)), None);
         let left = result("Plan mode is off.", "");
         assert_eq!(text(None, false, &[entered.clone(), left]), None);
         let read = result("5 lines read.", "<system>Plan mode is off");

@@ -115,7 +115,7 @@ fn is_home_ground(dir: &Path, workspace: &Workspace) -> bool {
     let Some(root) = roots.iter().find(|root| real.starts_with(root)) else { return false };
     real.ancestors().take_while(|dir| dir != root).all(|dir| {
         let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
-        !has(".git") && !(has("HEAD") && has("objects"))
+        !(has(".git") || has("HEAD") && has("objects"))
     })
 }
 
