@@ -6,7 +6,7 @@ use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 
 /// What the default agent is offered.
-const DEFAULT_TOOLS: [&str; 9] = [
+const DEFAULT_TOOLS: [&str; 11] = [
     "AskUserQuestion",
     "SetTodoList",
     "Shell",
@@ -16,6 +16,8 @@ const DEFAULT_TOOLS: [&str; 9] = [
     "WriteFile",
     "StrReplaceFile",
     "FetchURL",
+    "ExitPlanMode",
+    "EnterPlanMode",
 ];
 
 fn yes() -> ModelServer {
@@ -118,7 +120,7 @@ fn a_resumed_session_keeps_its_prompt() {
     let requests = server.requests();
     assert!(requests.iter().all(|request| system(request) == "One."));
     let counts: Vec<usize> = requests.iter().map(|request| tools(request).len()).collect();
-    assert_eq!(counts, [9, 1, 9]);
+    assert_eq!(counts, [11, 1, 11]);
 }
 
 /// The first line of stderr of a run that fails before it asks anybody.
