@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use super::plan::Plan;
 use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
@@ -93,6 +94,7 @@ pub struct ApprovalDesk {
     env: Env,
     hub: Arc<Hub>,
     hooks: Arc<Hooks>,
+    plan: Plan,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
     on_change: OnChange,
@@ -117,10 +119,11 @@ struct PendingApproval {
 
 impl ApprovalDesk {
     /// A desk with the session's permissions.
-    pub fn new(
+    pub(super) fn new(
         env: Env,
         hub: Arc<Hub>,
         hooks: Arc<Hooks>,
+        plan: Plan,
         modes: Modes,
         permissions: Permissions,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
@@ -129,6 +132,7 @@ impl ApprovalDesk {
             env,
             hub,
             hooks,
+            plan,
             state: Mutex::new(State {
                 modes,
                 permissions,
@@ -137,6 +141,16 @@ impl ApprovalDesk {
             }),
             on_change: Box::new(on_change),
         }
+    }
+
+    /// The plan mode of the session, whose agents all ask here.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where everybody is told.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// The modes in force.

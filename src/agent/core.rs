@@ -275,6 +275,11 @@ impl Settings {
         lock(&self.file).state.clone()
     }
 
+    /// A look at the settings.
+    pub fn read<T>(&self, look: impl FnOnce(&SessionState) -> T) -> T {
+        look(&lock(&self.file).state)
+    }
+
     /// Changes the settings and stores them. A store that fails is logged: the session goes on.
     pub fn update(&self, change: impl FnOnce(&mut SessionState)) {
         let mut file = lock(&self.file);

@@ -13,6 +13,7 @@ use super::core::Core;
 use super::gate::Gate;
 use super::goal::Keeper;
 use super::guard::{self, Passed, Stopped};
+use super::plan::restriction;
 use super::repeat::Repeat;
 use super::rewind::Approved;
 use super::step::{StepEnd, StepError};
@@ -209,7 +210,8 @@ async fn run_alone(
 ) -> Ran {
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
-    let gate = Gate::new(Arc::clone(&core.desk), call);
+    let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let gate = Gate::new(Arc::clone(&core.desk), call, finding);
     let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
     let changes = match (&core.rewinder, effect) {
         (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call().await)),
@@ -288,10 +290,18 @@ fn call_context(
         tasks: Some(core.tasks.clone()),
         to_background: core.to_background(),
         plan_mode: core.settings.snapshot().plan_mode,
-        child_env: Vec::new(),
+        plan: core.desk.clone(),
+        child_env: child_env(core),
         llm: core.llm(),
         mail: Arc::clone(&core.mail),
     }
+}
+
+/// Variables for what a call starts. In plan mode git leaves its index alone, which it else brings up
+/// to date while it only looks.
+fn child_env(core: &Core) -> Vec<(String, String)> {
+    let planning = core.desk.plan().is_on();
+    Vec::from_iter(planning.then(|| ("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned())))
 }
 
 /// Stores and tells a result: the record first, then the screen.

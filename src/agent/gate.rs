@@ -5,20 +5,31 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::approval::ApprovalDesk;
+use super::plan::restriction;
+use crate::permission::effect::Finding;
 use crate::permission::{Call, Judgment};
 use crate::protocol::{Question, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn};
+use crate::tools::{
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, restricted,
+};
 
 /// A desk that knows which call asks.
 #[derive(Clone)]
 pub(super) struct Gate {
     desk: Arc<ApprovalDesk>,
     call: Arc<Call>,
+    finding: Arc<Finding>,
 }
 
 impl Gate {
-    pub fn new(desk: Arc<ApprovalDesk>, call: Call) -> Self {
-        Self { desk, call: Arc::new(call) }
+    /// `finding` says what the call would do.
+    pub fn new(desk: Arc<ApprovalDesk>, call: Call, finding: Finding) -> Self {
+        Self { desk, call: Arc::new(call), finding: Arc::new(finding) }
+    }
+
+    /// Why plan mode does not let the call through, if so.
+    fn restriction(&self) -> Option<String> {
+        restriction::refusal(self.desk.plan(), &self.call, &self.finding)
     }
 
     /// The result of a call that does not even begin: a rule forbids it, or wants a person asked who
@@ -27,6 +38,9 @@ impl Gate {
         let judgment = self.desk.judge(&self.call);
         if let Some(reason) = self.desk.forbids(&judgment) {
             return Some(ToolReturnValue::error(reason, "Denied by a rule").into());
+        }
+        if let Some(reason) = self.restriction() {
+            return Some(restricted(&reason).into());
         }
         if self.call.asks_itself() || !matches!(judgment, Judgment::Ask { .. }) {
             return None;
@@ -60,7 +74,18 @@ impl Desk for Gate {
             let call = Call::of_tool(&ask.sender);
             return self.desk.approve_call(ask, Arc::new(call)).await;
         }
-        self.desk.approve_call(ask, Arc::clone(&self.call)).await
+        let plan = self.desk.plan();
+        if plan.is_on() && restriction::writes_plan(plan, &self.call) == Some(Ok(())) {
+            return ApprovalVerdict::Approved;
+        }
+        let verdict = self.desk.approve_call(ask, Arc::clone(&self.call)).await;
+        // Plan mode may have been switched on while a person was asked.
+        match self.restriction() {
+            Some(reason) if verdict == ApprovalVerdict::Approved => ApprovalVerdict::Rejected {
+                feedback: Some(format!("plan mode is on now: {reason}")),
+            },
+            _ => verdict,
+        }
     }
 
     async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {

@@ -14,6 +14,7 @@
 //! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
 //! | `goal` | an objective over many turns |
+//! | `plan` | plan mode: what it lets through, its file, its command |
 //! | `repeat` | notices a model that goes round in circles |
 //! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
@@ -45,6 +46,7 @@ mod guard;
 mod hub;
 mod listing;
 mod notifications;
+mod plan;
 mod prompt;
 mod prompts;
 mod ralph;
@@ -69,6 +71,7 @@ pub use goal::{
 };
 pub use hub::Hub;
 pub use notifications::TASKS_HAVE_ENDED;
+pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
 pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};

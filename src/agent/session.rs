@@ -15,6 +15,7 @@ use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
+use super::plan::{Plan, PlanStart};
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
 use super::{btw, goal, slash};
@@ -32,7 +33,7 @@ use crate::store::{
     write_last_answer,
 };
 use crate::tasks::{TaskOptions, Tasks, View};
-use crate::tools::{Registry, Workspace};
+use crate::tools::{PlanMode as _, Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
@@ -70,6 +71,8 @@ pub struct SessionOptions {
     pub program: PathBuf,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
+    /// Where plans go, and whether plan mode is on from the start.
+    pub plan: PlanStart,
     /// What goes ahead without a person, what never does.
     pub rules: Rules,
     /// Makes the system prompt of a session that has none yet.
@@ -122,6 +125,7 @@ impl SessionHandle {
             claim_stale_after_ms,
             program,
             modes,
+            plan,
             rules,
             system_prompt,
         } = options;
@@ -184,6 +188,7 @@ impl SessionHandle {
                 env.clone(),
                 Arc::clone(&hub),
                 Arc::clone(&hooks),
+                Plan::new(env.clone(), plan, Arc::clone(&settings)),
                 modes,
                 Permissions::new(
                     rules,
@@ -452,6 +457,7 @@ impl Actor {
                 }
             }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
+            Op::SetPlanMode { enabled } => self.core.desk.switch(enabled),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
             Op::Goal { act } => {
                 if self.core.goals.act(act)

@@ -9,6 +9,7 @@ use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::goal;
+use super::plan;
 use super::prompts::{self, Ran};
 use super::servers::offered;
 use super::{skills, turn};
@@ -75,6 +76,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         arguments: "[on|off]",
     },
     AgentCommand {
+        name: "plan",
+        aliases: &[],
+        description: "Plan mode: change nothing until a plan is approved",
+        arguments: "[on|off|view|clear]",
+    },
+    AgentCommand {
         name: "add-dir",
         aliases: &[],
         description: "Add a directory to the workspace",
@@ -139,6 +146,7 @@ pub(super) async fn run(
         Some("context") => context(core, cancel).await,
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
+        Some("plan") => plan::command::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("skills") => skills::list(core).await,
         Some("goal") => return goal::run(core, &command.arguments, cancel).await,

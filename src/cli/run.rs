@@ -93,6 +93,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
                 afk: launch.afk,
                 runtime_afk: matches!(launch.front, Front::Print(_)),
             },
+            plan: launch.plan,
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             budget: launch.budget,

@@ -22,11 +22,6 @@ impl Config {
         let unused =
             |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
         [
-            ("default_plan_mode", self.default_plan_mode != fallback.default_plan_mode),
-            (
-                "skip_afk_prompt_injection",
-                self.skip_afk_prompt_injection != fallback.skip_afk_prompt_injection,
-            ),
             ("show_thinking_stream", self.show_thinking_stream != fallback.show_thinking_stream),
             ("services.moonshot_search", unused(&self.services.moonshot_search)),
             ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
@@ -52,18 +47,18 @@ mod tests {
     fn only_what_differs_from_the_default_is_named() {
         assert_eq!(Config::default().unused_warning(), None);
         assert_eq!(config(include_str!("default.toml")).unused_warning(), None);
-        let warning = config(
-            "default_plan_mode = true\nextra_skill_dirs = [\"a\"]\nshow_thinking_stream = true\n\
-             [[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n",
-        )
-        .unused_warning()
-        .unwrap();
+        let service = "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:1\"\napi_key = \"\"\n\
+                       [services.moonshot_search.oauth]\nkey = \"k\"\n";
+        let both = config(&format!("show_thinking_stream = false\n{service}")).unused_warning();
         assert_eq!(
-            warning,
-            "Set in the configuration, but have no effect in this version: default_plan_mode"
+            both.as_deref(),
+            Some(
+                "Set in the configuration, but have no effect in this version: show_thinking_stream, \
+                 services.moonshot_search"
+            )
         );
-        let one = config("default_plan_mode = true\n").unused_warning().unwrap();
-        assert!(one.ends_with("has no effect in this version: default_plan_mode"), "{one}");
+        let one = config("show_thinking_stream = false\n").unused_warning().unwrap();
+        assert!(one.ends_with("has no effect in this version: show_thinking_stream"), "{one}");
         // Orchestrators raise it in everybody's file.
         assert_eq!(config("[mcp.client]\ntool_call_timeout_ms = 600000\n").unused_warning(), None);
     }

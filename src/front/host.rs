@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{
-    Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
+    Budget, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
@@ -38,6 +38,8 @@ pub struct HostOptions {
     pub model: Option<String>,
     pub thinking: Option<bool>,
     pub modes: Modes,
+    /// Plan mode is on from the start.
+    pub plan: bool,
     pub max_steps_per_turn: Option<u32>,
     pub max_retries_per_step: Option<u32>,
     pub budget: Budget,
@@ -157,6 +159,10 @@ impl Host {
             claim_stale_after_ms: self.config().notifications.claim_stale_after_ms,
             program: process::own_program(),
             modes: self.modes(),
+            plan: PlanStart {
+                dir: self.store.share().plans_dir(),
+                on: self.options.plan || (!resumed && self.config().default_plan_mode),
+            },
             rules: self.config().permission.clone(),
             system_prompt: self.system_prompt(agent),
             llm,

@@ -30,6 +30,8 @@ pub enum Op {
     Answer { response: Response },
     /// Switch approvals off or on (`yolo`), or unattended mode (`afk`). `None` leaves a flag.
     SetApproval { yolo: Option<bool>, afk: Option<bool> },
+    /// Switch plan mode. Told by an [`Event::StatusUpdate`]; nothing happens when it is so already.
+    SetPlanMode { enabled: bool },
     /// Use another configured model from the next step on; `None` keeps model or thinking.
     SetModel { model: Option<String>, thinking: Option<bool> },
     /// Change the goal or its queue, also while a turn runs. Told with [`Event::GoalUpdated`].

@@ -93,6 +93,11 @@ impl ShareDir {
         self.sessions_dir().join(work_dir_hash(work_dir))
     }
 
+    /// The plans that were made in plan mode, of all sessions.
+    pub fn plans_dir(&self) -> PathBuf {
+        self.root.join("plans")
+    }
+
     /// Long answers, under names short enough for a row of the screen.
     pub fn answers(&self) -> PathBuf {
         self.root.join("answers")

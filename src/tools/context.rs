@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{GoalKeeper, Mailbox, schema};
+use super::{GoalKeeper, Mailbox, PlanMode, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
@@ -51,6 +51,12 @@ pub trait Tool: Send + Sync {
     ) -> Result<Meant, ToolReturnValue> {
         let _ = cancel;
         Ok(Meant { name: self.name().to_owned(), input: written, arguments })
+    }
+
+    /// Whether the tool itself refuses, in plan mode, what does more than read. One that says no is
+    /// judged before it is called.
+    fn keeps_plan_mode(&self) -> bool {
+        false
     }
 
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
@@ -130,6 +136,7 @@ pub struct CallContext {
     /// Hears of every change that a file tool makes.
     pub changes: Arc<dyn ChangeLog>,
     pub goals: Arc<dyn GoalKeeper>,
+    pub plan: Arc<dyn PlanMode>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,

@@ -12,6 +12,7 @@ use super::{
     glob::Glob,
     goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal},
     grep::Grep,
+    plan::{EnterPlanMode, ExitPlanMode},
     read_file::ReadFile,
     read_media::ReadMediaFile,
     search_web::SearchWeb,
@@ -61,13 +62,15 @@ impl Registry {
             tools.push(Arc::new(SearchWeb::new(Arc::clone(search))));
         }
         tools.push(Arc::new(FetchUrl::new(web.fetch.clone())));
-        let goals: [Arc<dyn Tool>; 4] = [
+        let more: [Arc<dyn Tool>; 6] = [
+            Arc::new(ExitPlanMode),
+            Arc::new(EnterPlanMode),
             Arc::new(CreateGoal),
             Arc::new(GetGoal),
             Arc::new(SetGoalBudget),
             Arc::new(UpdateGoal),
         ];
-        tools.extend(goals);
+        tools.extend(more);
         tools.push(Arc::new(Think));
         tools.push(Arc::new(SendDMail));
         Self::new(tools)
@@ -195,6 +198,8 @@ mod tests {
                 "StrReplaceFile",
                 "SearchWeb",
                 "FetchURL",
+                "ExitPlanMode",
+                "EnterPlanMode",
                 "CreateGoal",
                 "GetGoal",
                 "SetGoalBudget",
@@ -203,7 +208,7 @@ mod tests {
                 "SendDMail"
             ]
         );
-        assert!(size(&specs) < 13 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 14 * 1024, "{} bytes", size(&specs));
     }
 
     #[test]

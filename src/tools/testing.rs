@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoGoals, QuestionOutcome,
-    TodoStore, Tool, Workspace, schema,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoGoals, NoPlanMode,
+    QuestionOutcome, TodoStore, Tool, Workspace, schema,
 };
 use crate::platform::env::fixed;
 use crate::protocol::{Question, TodoItem, ToolReturnValue};
@@ -88,6 +88,7 @@ impl Bench {
             todos: Arc::new(Todos::default()),
             changes: Arc::new(()),
             goals: Arc::new(NoGoals),
+            plan: Arc::new(NoPlanMode),
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::agent::{
+    Budget, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions,
+};
 use kimi_tui::config::{Background, Hook};
 use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
@@ -287,6 +289,8 @@ pub struct Bench {
     pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
     pub hooks: Vec<Hook>,
+    /// Plan mode is on from the start.
+    pub plan: bool,
     pub max_context: u64,
     pub no_model: bool,
     /// The real tools instead of the probes.
@@ -317,6 +321,7 @@ impl Bench {
             rules: Default::default(),
             modes: Modes::default(),
             hooks: Vec::new(),
+            plan: false,
             max_context: 200_000,
             no_model: false,
             real_tools: false,
@@ -333,6 +338,10 @@ impl Bench {
 
     pub fn work_dir(&self) -> PathBuf {
         self.dir.path().join("work")
+    }
+
+    pub fn plans_dir(&self) -> PathBuf {
+        self.dir.path().join("share/plans")
     }
 
     pub fn store(&self) -> SessionStore {
@@ -393,6 +402,7 @@ impl Bench {
             },
             limits: self.limits.clone(),
             modes: self.modes,
+            plan: PlanStart { dir: self.plans_dir(), on: self.plan },
             rules: self.rules.clone(),
             system_prompt: Box::new(|| "You are a test.".to_owned()),
         })

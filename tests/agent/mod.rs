@@ -12,6 +12,8 @@ mod compaction;
 mod dmail;
 mod goal;
 mod permission;
+mod plan;
+mod plan_attacks;
 mod reminders;
 mod retries;
 mod session;

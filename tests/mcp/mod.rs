@@ -16,6 +16,7 @@ mod login;
 mod npm;
 mod offer;
 mod offerings;
+mod planning;
 mod prompts;
 mod resources;
 mod tokens;

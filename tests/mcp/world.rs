@@ -16,8 +16,8 @@ use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
 use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, QuestionOutcome, TodoStore,
-    Workspace, prepared,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, PlanMode,
+    QuestionOutcome, TodoStore, Workspace, prepared,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ pub struct World {
     pub servers: Arc<Servers>,
     pub dispatch: Dispatch,
     pub asked: Arc<Mutex<Vec<ApprovalAsk>>>,
+    pub plan: Arc<dyn PlanMode>,
     /// What running calls have shown.
     pub shown: Arc<Mutex<String>>,
 }
@@ -56,7 +57,14 @@ impl World {
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();
         let dispatch = Dispatch::new(Arc::clone(&servers), mode);
-        Self { dir, servers, dispatch, asked: Arc::default(), shown: Arc::default() }
+        Self {
+            dir,
+            servers,
+            dispatch,
+            asked: Arc::default(),
+            plan: Arc::new(NoPlanMode),
+            shown: Arc::default(),
+        }
     }
 
     /// All servers have settled.
@@ -109,6 +117,7 @@ impl World {
             todos: Arc::new(NoTodos),
             changes: Arc::new(()),
             goals: Arc::new(kimi_tui::tools::NoGoals),
+            plan: Arc::clone(&self.plan),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))

@@ -6,7 +6,7 @@ use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 
 /// What the default agent is offered.
-const DEFAULT_TOOLS: [&str; 16] = [
+const DEFAULT_TOOLS: [&str; 18] = [
     "AskUserQuestion",
     "SetTodoList",
     "Shell",
@@ -19,6 +19,8 @@ const DEFAULT_TOOLS: [&str; 16] = [
     "WriteFile",
     "StrReplaceFile",
     "FetchURL",
+    "ExitPlanMode",
+    "EnterPlanMode",
     "CreateGoal",
     "GetGoal",
     "SetGoalBudget",
@@ -129,7 +131,7 @@ fn a_resumed_session_keeps_its_prompt() {
     let requests = server.requests();
     assert!(requests.iter().all(|request| system(request) == "One."));
     let counts: Vec<usize> = requests.iter().map(|request| tools(request).len()).collect();
-    assert_eq!(counts, [16, 1, 16]);
+    assert_eq!(counts, [18, 1, 18]);
 }
 
 /// The first line of stderr of a run that fails before it asks anybody.

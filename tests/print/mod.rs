@@ -10,6 +10,7 @@ mod input;
 mod media;
 mod past;
 mod permission;
+mod plan;
 mod signals;
 mod skills;
 mod streams;

@@ -13,6 +13,7 @@ mod interrupt;
 mod leaving;
 mod monkey;
 mod paste;
+mod plan;
 mod queue;
 mod resume;
 mod rewind;

@@ -15,6 +15,7 @@ pub enum Command {
     Theme,
     Yolo,
     Afk,
+    Plan,
     Sessions,
     Title,
     Undo,
@@ -83,6 +84,14 @@ pub const COMMANDS: &[Entry] = &[
     entry(Command::Model, "model", &[], "[name]", "Choose the model and whether it thinks", true),
     entry(Command::New, "new", &["clear", "reset"], "", "Start a new session", false),
     entry(Command::Redo, "redo", &[], "", "Take back the last rewind", false),
+    entry(
+        Command::Plan,
+        "plan",
+        &[],
+        "[on|off|view|clear]",
+        "Plan mode: change nothing until a plan is approved",
+        true,
+    ),
     entry(
         Command::Sessions,
         "sessions",

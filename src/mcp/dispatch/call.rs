@@ -96,6 +96,10 @@ impl Tool for McpCall {
         self.target(name).map_or(Effect::Read, |target| target.effect())
     }
 
+    fn keeps_plan_mode(&self) -> bool {
+        true
+    }
+
     /// The server's tool with its arguments. From here on the call names it in full: a short name
     /// could mean another tool by the time it is called.
     async fn meant(

@@ -18,7 +18,7 @@ use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, Status, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn, restricted};
 
 /// Results larger than this, in bytes, are not kept for a second call.
 const MAX_CACHED: usize = 1 << 20;
@@ -48,6 +48,12 @@ impl Target {
     /// What a call may do. The server's word counts for what may run beside it, not for approval.
     pub fn effect(&self) -> Effect {
         if self.read_only { Effect::Read } else { Effect::Write }
+    }
+
+    /// In plan mode only what the server says to change nothing goes on to approval.
+    fn refused_in_plan_mode(&self, cx: &CallContext) -> Option<ToolReturnValue> {
+        let refused = cx.plan.is_on() && !self.read_only;
+        refused.then(|| restricted(&format!("`{}` may change something", self.qualified)))
     }
 }
 
@@ -88,10 +94,17 @@ impl Invoker {
             )
             .into();
         }
+        if let Some(refused) = target.refused_in_plan_mode(cx) {
+            return refused.into();
+        }
         if let ApprovalVerdict::Rejected { feedback } =
             cx.desk.approve(ask(target, &arguments, cx)).await
         {
             return ToolReturn::rejected(feedback.as_deref());
+        }
+        // A person may have switched while they were asked.
+        if let Some(refused) = target.refused_in_plan_mode(cx) {
+            return refused.into();
         }
         let Value::Object(arguments) = arguments else {
             return ToolReturnValue::error("The arguments are no object.", "Invalid arguments")

@@ -328,7 +328,12 @@ fn curl(arguments: &[Word]) -> Verdict {
 }
 
 fn cargo(arguments: &[Word]) -> Verdict {
+    let says = |option: &str| arguments.iter().any(|word| word.text == option);
     match arguments.first().and_then(Word::literal) {
+        // Without one of these it brings Cargo.lock up to date.
+        Some("tree" | "metadata") if !says("--locked") && !says("--frozen") => {
+            Err((Effect::Writes, "may write Cargo.lock"))
+        }
         Some("tree" | "metadata" | "search" | "--list" | "-V" | "version")
             if arguments.iter().all(|word| !word.text.starts_with("--config")) =>
         {

@@ -137,6 +137,7 @@ impl App {
             Action::ToBackground if !self.send_to_background() => {
                 return self.composer_key(KeyEvent::from(KeyCode::Left));
             }
+            Action::TogglePlanMode => self.set_plan_mode(!self.info.plan_mode),
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),

@@ -51,7 +51,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::cells::{Severity, Welcome, resume_separator};
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
-use super::dialogs::Dialog;
+use super::dialogs::{Dialog, ShownPlan};
 use super::markdown::MarkdownStyle;
 use super::side_panel::SidePanel;
 use super::status::prompt;
@@ -157,6 +157,8 @@ struct App {
     /// What the running turn was given and has not taken in yet.
     steering: VecDeque<Queued>,
     dialogs: VecDeque<Box<dyn Dialog>>,
+    /// A plan was shown: the question that comes next is about it.
+    shown_plan: Option<ShownPlan>,
     pane: Option<Pane>,
     /// Closing the session picker that was asked for on the command line ends the program.
     picker_at_start: bool,
@@ -243,6 +245,7 @@ impl App {
             queue: VecDeque::new(),
             steering: VecDeque::new(),
             dialogs: VecDeque::new(),
+            shown_plan: None,
             pane: None,
             picker_at_start: options.picker,
             todos_open: false,

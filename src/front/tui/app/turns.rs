@@ -7,7 +7,7 @@ use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::Resolved;
 use crate::front::tui::composer::Submission;
-use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
+use crate::front::tui::dialogs::{ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan};
 use crate::front::tui::terminal::Flip;
 use crate::front::tui::text::clean_line;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
@@ -234,6 +234,10 @@ impl App {
                     self.books.place(queued.n);
                 }
             }
+            Event::PlanDisplay { content, file_path } => {
+                let file = self.tilde(file_path);
+                self.shown_plan = Some(ShownPlan { content: content.clone(), file });
+            }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
             Event::RequestWithdrawn { request_id } => self.close_dialog(request_id),
             Event::BtwText { .. } | Event::BtwEnd { .. } => self.on_side_event(event),
@@ -252,6 +256,9 @@ impl App {
         if let Some(max) = status.max_context_tokens {
             self.context.1 = max;
         }
+        if let Some(on) = status.plan_mode {
+            self.plan_mode_is(on);
+        }
         if let Some(usage) = &status.token_usage {
             self.usage.add(usage);
         }
@@ -269,7 +276,13 @@ impl App {
                 Box::new(ApprovalDialog::new(request, work_dir, now, typing))
             }
             Request::QuestionRequest(request) => {
-                Box::new(QuestionDialog::new(request, now, typing))
+                let question = QuestionDialog::new(request, now, typing);
+                match self.shown_plan.take() {
+                    Some(plan) => {
+                        Box::new(PlanDialog::new(plan, self.transcript.style(), question))
+                    }
+                    None => Box::new(question),
+                }
             }
         };
         if self.host.config().tui.notifications {
@@ -290,6 +303,7 @@ impl App {
         self.flow = None;
         let (now, columns) = (self.now(), self.columns());
         self.clear_dialogs();
+        self.shown_plan = None;
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
         match outcome {

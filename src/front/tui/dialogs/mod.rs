@@ -6,6 +6,7 @@
 mod approval;
 mod danger;
 mod field;
+mod plan;
 mod question;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -25,6 +26,7 @@ use told::choose;
 pub use approval::ApprovalDialog;
 pub use danger::dangers;
 pub use field::Field;
+pub use plan::{PlanDialog, ShownPlan};
 pub use question::QuestionDialog;
 pub use told::Unfit;
 pub use trust::TrustDialog;

@@ -71,6 +71,7 @@ pub enum Action {
     PasteClipboard,
     /// Ctrl-B: sends a running command to the background; to the left when none runs.
     ToBackground,
+    TogglePlanMode,
     ToggleTodos,
     ToggleOutput,
     Redraw,
@@ -136,6 +137,7 @@ impl Action {
             Self::ExitOrDelete => "leave when empty; delete right",
             Self::OpenEditor => "edit in the external editor",
             Self::PasteClipboard => "paste the clipboard",
+            Self::TogglePlanMode => "switch plan mode on or off",
             Self::ToggleTodos => "show or hide the todo panel",
             Self::ToggleOutput => "read everything, unfolded",
             Self::Redraw => "draw the screen again",

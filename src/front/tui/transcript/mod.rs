@@ -9,12 +9,13 @@ mod hooks;
 mod news;
 mod past;
 mod phase;
+mod plan;
 mod readable;
 mod replay;
 
 use std::time::{Duration, Instant};
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 pub use news::ANNOUNCED;
 pub use past::Past;
@@ -23,7 +24,7 @@ pub use replay::replay;
 
 use super::cells::{
     AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
-    notice, retry_row, steer_echo, todo_change_row,
+    notice, steer_echo, todo_change_row,
 };
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
@@ -68,6 +69,8 @@ pub struct Transcript {
     attempt_rows: usize,
     /// Rows of answer in this turn.
     answer_rows: usize,
+    /// A plan that is being decided on: it becomes rows when that is done.
+    plan: Option<(String, String)>,
     /// The newest todo list.
     pub todos: Vec<TodoItem>,
 }
@@ -146,8 +149,14 @@ impl Transcript {
             context_tokens: None,
             attempt_rows: 0,
             answer_rows: 0,
+            plan: None,
             todos: Vec::new(),
         }
+    }
+
+    /// How Markdown is shown.
+    pub fn style(&self) -> MarkdownStyle {
+        self.style
     }
 
     /// Everything that has been said, for the pager.
@@ -196,7 +205,8 @@ impl Transcript {
                 Update::default()
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                let mut update = self.tool_result(tool_call_id, return_value, now, look);
+                let mut update = Update::of(self.close_plan(look));
+                update.append(self.tool_result(tool_call_id, return_value, now, look));
                 update.append(Update::of(self.tell_news(look)));
                 update
             }
@@ -257,6 +267,10 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::HookTriggered { .. } | Event::HookResolved { .. } => self.hook(event, now, look),
+            Event::PlanDisplay { content, file_path } => {
+                self.plan = Some((content.clone(), file_path.clone()));
+                Update::of(self.close_open(now, look))
+            }
             Event::Notification(news) => self.notification(news, now, look),
             Event::GoalUpdated(update) => self.goal_updated(update, now, look),
             _ => Update::default(),
@@ -275,6 +289,7 @@ impl Transcript {
     ) -> Update {
         let look = Look { columns, theme };
         let mut rows = self.close_open(now, look);
+        rows.extend(self.close_plan(look));
         for mut call in std::mem::take(&mut self.calls) {
             call.card.interrupt();
             rows.extend(call.card.rows(columns, theme));
@@ -498,81 +513,6 @@ impl Transcript {
     ) -> Vec<Line<'static>> {
         self.answer.as_mut().map_or_else(Vec::new, |answer| answer.tail(columns, theme, max_rows))
     }
-
-    /// What the program is doing, for the spinner row, and the rows that go below it.
-    pub fn phase(&self, now: Instant, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
-        if let Some(retry) = &self.retry {
-            // Rounded up: it counts down to the moment of the next attempt.
-            let left = retry.until.saturating_duration_since(now) + Duration::from_millis(999);
-            return Phase {
-                words: "Retrying…".to_owned(),
-                rows: retry_row(
-                    &retry.error_type,
-                    retry.status,
-                    retry.attempt,
-                    retry.max_attempts,
-                    left,
-                    columns,
-                    theme,
-                ),
-            };
-        }
-        if let Some(words) = self.hooks.words(now) {
-            return Phase { words, rows: Vec::new() };
-        }
-        if self.compacting.is_some() {
-            return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
-        }
-        if let Some(thinking) = &self.thinking {
-            return Phase {
-                words: "Thinking…".to_owned(),
-                rows: thinking.cell.live_rows(columns, max_rows, theme),
-            };
-        }
-        if !self.calls.is_empty() {
-            return self.calls_phase(columns, max_rows, theme);
-        }
-        let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
-        Phase { words: words.to_owned(), rows: Vec::new() }
-    }
-
-    /// The same as a word for programs.
-    pub fn activity(&self) -> Activity<'_> {
-        if self.retry.is_some() {
-            return Activity::Retry;
-        }
-        if self.compacting.is_some() {
-            return Activity::Compact;
-        }
-        match (self.thinking.is_some(), self.calls.as_slice(), self.answer.is_some()) {
-            (true, ..) => Activity::Think,
-            (_, [call], _) => Activity::Tool(&call.name),
-            (_, [_, _, ..], _) => Activity::Tools(self.calls.len()),
-            (_, [], true) => Activity::Write,
-            (_, [], false) => Activity::Work,
-        }
-    }
-
-    fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
-        let headline_columns = columns.saturating_sub(34).max(20);
-        if let [call] = self.calls.as_slice() {
-            return Phase {
-                words: plain(&call.card.running_headline(headline_columns, theme)),
-                rows: call.card.live_rows(columns, max_rows, theme),
-            };
-        }
-        let rows = self
-            .calls
-            .iter()
-            .take(max_rows)
-            .map(|call| {
-                let mut spans = vec![Span::raw("   ")];
-                spans.extend(call.card.running_headline(columns.saturating_sub(4), theme).spans);
-                Line::from(spans)
-            })
-            .collect();
-        Phase { words: format!("Using {} tools…", self.calls.len()), rows }
-    }
 }
 
 /// How things are drawn.
@@ -599,8 +539,4 @@ fn shown_input(input: &UserInput) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
     }
-}
-
-fn plain(line: &Line<'_>) -> String {
-    line.spans.iter().map(|span| span.content.as_ref()).collect()
 }
