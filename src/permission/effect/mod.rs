@@ -50,7 +50,8 @@ pub fn of_call(tool: &str, arguments: &Value) -> Finding {
         }
         "ReadFile" | "ReadMediaFile" | "Glob" | "Grep" | "SearchWeb" | "FetchURL" | "Think"
         | "SetTodoList" | "AskUserQuestion" | "TaskList" | "TaskOutput" | "EnterPlanMode"
-        | "ExitPlanMode" | "mcp_search" => Finding::read_only(),
+        | "ExitPlanMode" | "CreateGoal" | "GetGoal" | "SetGoalBudget" | "UpdateGoal"
+        | "SendDMail" | "mcp_search" => Finding::read_only(),
         "WriteFile" | "StrReplaceFile" => Finding::of(Effect::Writes, tool, "changes a file"),
         "TaskStop" => Finding::of(Effect::Writes, tool, "ends a task"),
         _ => Finding::of(Effect::Unknown, tool, "may change something"),
