@@ -208,7 +208,7 @@ mod tests {
                 "SendDMail"
             ]
         );
-        assert!(size(&specs) < 14 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 15 * 1024, "{} bytes", size(&specs));
     }
 
     #[test]

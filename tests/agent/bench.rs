@@ -384,9 +384,26 @@ impl Bench {
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
             registry: if self.real_tools {
                 Registry::chosen(
-                    ["AskUserQuestion", "SetTodoList", "Shell", "ReadFile", "Glob", "Grep"]
-                        .into_iter()
-                        .chain(["WriteFile", "StrReplaceFile", "FetchURL"]),
+                    [
+                        "AskUserQuestion",
+                        "SetTodoList",
+                        "Shell",
+                        "TaskList",
+                        "TaskOutput",
+                        "TaskStop",
+                        "ReadFile",
+                        "Glob",
+                        "Grep",
+                        "WriteFile",
+                        "StrReplaceFile",
+                        "FetchURL",
+                        "ExitPlanMode",
+                        "EnterPlanMode",
+                        "CreateGoal",
+                        "GetGoal",
+                        "SetGoalBudget",
+                        "UpdateGoal",
+                    ],
                     &WebServices::default(),
                 )
             } else {
