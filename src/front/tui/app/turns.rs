@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::prompt_mark;
+use super::opening::prompt_mark;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::Resolved;
