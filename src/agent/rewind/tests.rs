@@ -74,7 +74,7 @@ impl Bench {
     }
 
     async fn command(&self, work: impl FnOnce(&Path)) {
-        let from = self.rewinder.before_call().await;
+        let from = self.rewinder.before_call(false).await;
         work(&self.root.join("ws"));
         self.rewinder.after_call(from, false);
         self.rewinder.settle().await;
@@ -297,6 +297,17 @@ proptest! {
     fn any_edits_by_anybody_go_back_and_forth_to_the_byte(acts in acts()) {
         runtime().block_on(play(acts));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_somebody_made_high_above_an_edit_goes_as_well() {
+    let bench = Bench::new();
+    let point = bench.begin("turn").await;
+    let before = bench.picture();
+    fs::create_dir(bench.ws("d")).unwrap();
+    bench.tool("d/e/a", b"new");
+    assert_eq!(bench.rewind(point), []);
+    assert_eq!(bench.picture(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
