@@ -307,8 +307,13 @@ async fn play(acts: Vec<Act>) {
     }
 }
 
+/// As `PROPTEST_CASES` says, else few: each plays on the disk.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_edits_by_anybody_go_back_and_forth_to_the_byte(acts in acts()) {
@@ -323,6 +328,19 @@ async fn a_directory_that_somebody_made_high_above_an_edit_goes_as_well() {
     let before = bench.picture();
     fs::create_dir(bench.ws("d")).unwrap();
     bench.tool("d/e/a", b"new");
+    assert_eq!(bench.rewind(point), []);
+    assert_eq!(bench.picture(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_a_link_that_came_meanwhile_is_not_what_was_there() {
+    let bench = Bench::new();
+    let point = bench.begin("turn").await;
+    let before = bench.picture();
+    bench.tool("d/e/a", b"");
+    fs::remove_dir_all(bench.ws("d/e")).unwrap();
+    symlink("a", bench.ws("d/e")).unwrap();
+    bench.tool("d/a/a", b"");
     assert_eq!(bench.rewind(point), []);
     assert_eq!(bench.picture(), before);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::calls::When;
 use super::copies::{Copier, is_fresh, state_of};
-use super::walk::{Found, Kind, Walked, gone_at, look_at};
+use super::walk::{Found, Kind, Walked, gone_at, look_at, look_at_itself};
 use crate::store::snapshots::{
     Blobs, By, Change, Content, Lost, PathState, Seen, Stamp, Tracked, decode_path, encode_path,
 };
@@ -155,7 +155,7 @@ impl Tree {
             if self.editing.contains(&path) {
                 continue;
             }
-            if let Some(found) = look_at(decode_path(&path)) {
+            if let Some(found) = look_at_itself(decode_path(&path)) {
                 changes.extend(self.compare(&path, &found, when));
             } else if let Some(seen) = self.tracked.paths.remove(&path) {
                 self.unsaved = true;

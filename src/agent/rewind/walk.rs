@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::platform::env::Clock;
 use crate::store::snapshots::Stamp;
+use crate::tools::path_guard::real_path;
 use crate::tools::walk;
 
 /// A tree with more entries is not watched whole.
@@ -114,6 +115,12 @@ pub(super) fn look_at(path: PathBuf) -> Option<Found> {
     let metadata = std::fs::symlink_metadata(&path).ok()?;
     let changed = changed_at(&metadata);
     Some(Found { path, stamp: Stamp::of(&metadata), kind: Kind::of(metadata.file_type()), changed })
+}
+
+/// What is at one path itself: what is reached through a link on the way is at another.
+pub(super) fn look_at_itself(path: PathBuf) -> Option<Found> {
+    let dir = path.parent()?;
+    (real_path(dir).as_deref() == Some(dir)).then(|| look_at(path)).flatten()
 }
 
 /// When what was at a path went away, as far as the directory it was in tells.
