@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::interrupt::wait_until;
-use super::world::{Kimi, World, count};
+use super::world::{Kimi, World, composed, count};
 use crate::support::model_server::{Recorded, Reply};
 use crate::support::screen::is_idle;
 
@@ -116,7 +116,7 @@ fn both_go_back_and_forth_again() {
         count(rows, "Rewound to before: write kept.txt after") == 1
     });
     let rows = kimi.wait_for_rows("the prompt", |rows| {
-        rows.iter().any(|row| row.contains("write kept.txt after"))
+        composed(rows).contains("write kept.txt after")
             && !rows.iter().any(|row| row.contains("esc back"))
     });
     assert!(count(&rows, "/redo takes it back.") == 1, "{rows:#?}");
@@ -164,9 +164,7 @@ fn conversation_only_and_files_only() {
     kimi.wait_text("2 Conversation only");
     kimi.send("2");
     kimi.wait_for_history("the row", |rows| count(rows, "Conversation rewound to before") == 1);
-    kimi.wait_for_rows("the composer", |rows| {
-        rows.iter().any(|row| row.contains("write b.txt three"))
-    });
+    kimi.wait_for_rows("the composer", |rows| composed(rows).contains("write b.txt three"));
     assert_eq!(text(world.work().join("b.txt")), "three\n");
     kimi.send("\x15");
     kimi.turn("still there");
@@ -205,9 +203,7 @@ fn commands_and_the_users_own_edits_are_asked_about() {
     kimi.wait_text("changed by a command since");
     kimi.send("1");
     kimi.wait_for_history("the row", |rows| count(rows, "Rewound to before: write tool.txt") == 1);
-    kimi.wait_for_rows("the composer", |rows| {
-        rows.iter().any(|row| row.contains("write tool.txt edited"))
-    });
+    kimi.wait_for_rows("the composer", |rows| composed(rows).contains("write tool.txt edited"));
     assert_eq!([text(&mine), text(&theirs), text(&tool)], ["my own work\n", "theirs\n", "tool\n"]);
     assert!(!world.work().join("d").exists());
 
@@ -256,6 +252,7 @@ fn a_repository_is_not_touched() {
     until("the file", || text(world.work().join("a.txt")) == "committed\n");
     assert_eq!(fs::read(world.work().join(".git/index")).unwrap(), index);
     assert!(!world.work().join(".git/index.lock").exists());
+    kimi.wait_for_rows("the composer", |rows| composed(rows).contains("sh echo changed"));
     kimi.send("\x15");
     assert_eq!(kimi.exit(), 0);
 }
@@ -314,7 +311,8 @@ fn a_print_run_can_be_undone_on_the_screen() {
     kimi.wait_text("changed by a command since");
     kimi.send("1");
     until("the file", || text(&file) == "one\n");
-    kimi.wait_for_rows("the composer", |rows| rows.iter().any(|row| row.contains("sh echo two")));
+    // Above it says so as well.
+    kimi.wait_for_rows("the composer", |rows| composed(rows).contains("sh echo two"));
     kimi.send("\x15");
     assert_eq!(kimi.exit(), 0);
 }

@@ -251,7 +251,10 @@ impl Rewinder {
                         if !whole {
                             log.add_partial(when.newest)?;
                         }
-                        Ok(if changes.is_empty() { () } else { log.add_changes(changes)? })
+                        if !changes.is_empty() {
+                            log.add_changes(changes)?;
+                        }
+                        Ok(())
                     })?;
                     self.known.store(whole, Ordering::Relaxed);
                     Ok(())
