@@ -213,8 +213,9 @@ async fn run_alone(
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
     let gate = Gate::new(Arc::clone(&core.desk), call, finding);
     let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
+    let exact = EXACT.contains(&name.as_str());
     let changes = match (&core.rewinder, effect) {
-        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call().await)),
+        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call(exact).await)),
         _ => None,
     };
     // Dropped with the turn: what a tool has started must not outlive it.
@@ -232,7 +233,7 @@ async fn run_alone(
         }
     };
     if let Some((rewinder, from)) = changes {
-        rewinder.after_call(from, EXACT.contains(&name.as_str()));
+        rewinder.after_call(from, exact);
     }
     let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {

@@ -14,14 +14,14 @@ use kimi_tui::agent::{
 use kimi_tui::config::{Background, Hook};
 use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
-    Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
-    Provider, Thinking,
+    Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
+    Thinking,
 };
 use kimi_tui::platform::Env;
 use kimi_tui::platform::env::fixed;
 use kimi_tui::protocol::{
-    ApprovalResponse, ContentPart, Event, Message, Op, Outcome, Request, Response, StopReason,
-    TokenUsage, ToolReturnValue, UserInput, Verdict,
+    ApprovalResponse, Message, Op, Request, Response, TokenUsage, ToolReturnValue, UserInput,
+    Verdict,
 };
 use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::walk::{Found, Kind, look_at};
+use super::walk::{Found, Kind, look_at_itself};
 use crate::store::read_regular;
 use crate::store::snapshots::{Blobs, Content, Lost, PathState, Seen, Stamp, encode_path};
 use crate::tools::Secrets;
@@ -33,7 +33,7 @@ const MAX_READ: u64 = 64 << 20;
 
 /// What is at a path now. The content is named by its digest, no copy is kept.
 pub(super) fn observe(path: &Path) -> PathState {
-    let Some(found) = look_at(path.to_path_buf()) else { return PathState::Absent };
+    let Some(found) = look_at_itself(path.to_path_buf()) else { return PathState::Absent };
     state_of(&found, |path, _| match read(path, MAX_READ) {
         Ok(bytes) => Content::Blob(Blobs::id(&bytes)),
         Err(lost) => Content::Lost(lost),

@@ -141,11 +141,11 @@ impl Rewinder {
             let now = self.now_ns();
             let (mut kept, mut failed) = (Vec::new(), Vec::new());
             self.with_log(|log| {
-                let newest = log.newest();
+                let when = self.when(log, &[], now);
                 let mut noted = Vec::new();
                 for put in puts {
                     let path = decode_path(&put.path);
-                    let changes = tree.before_write(&path, newest, By::Rewind, now);
+                    let changes = tree.before_write(&path, By::Rewind, &when);
                     let copied = match &put.from {
                         crate::store::snapshots::PathState::File {
                             content: Content::Blob(id),

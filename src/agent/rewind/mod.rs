@@ -5,6 +5,7 @@
 //! | `walk` | a look at every file: what is there and when it changed |
 //! | `tree` | the files as last seen, with copies; what a look says of the changes |
 //! | `copies` | reading what is at a path |
+//! | `calls` | when calls ran: whose a change is |
 //! | `watch` | when the agent looks: turns, calls, edits |
 //! | `plan` | what a rewind would do |
 //! | `act` | doing it, as a turn of its own |
@@ -13,11 +14,14 @@
 //! | `room` | keeping the copies below a bound |
 //!
 //! File tools say what they are about to change. What commands and people change is found by looking
-//! at the tree at the begin and the end of a turn and after a call that may have done anything; a look
-//! runs beside the model's request, and only a call that may change files waits for it.
+//! at the tree at the begin and the end of a turn and after a call that may have done anything. A look
+//! runs beside everything else: a call that may change files waits a moment for it and goes on then;
+//! the times of the calls and of the files tell what was whose doing. Before the first look of all
+//! nothing is known of what commands change, which is noted and told.
 
 mod act;
 mod approved;
+mod calls;
 mod copies;
 mod journal;
 mod plan;
@@ -31,11 +35,10 @@ mod watch;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::sync::watch as watch_channel;
 
 pub(super) use act::run;
 pub(super) use approved::Approved;
@@ -47,10 +50,10 @@ use crate::protocol::Hand;
 use crate::store::snapshots::{Before, Content, Ended, PointLog};
 use crate::tools::path_guard::real_path;
 use crate::tools::{Secrets, Workspace};
-use tree::{Ran, TOOL_LIMIT, Tree};
+use calls::Calls;
+use tree::{TOOL_LIMIT, Tree};
+use watch::Running;
 
-/// How long a call waits for a look at the tree and the first copies, and how long for the look alone.
-const PATIENCE: Duration = Duration::from_millis(1_500);
 /// Copies of a session take no more than this, in bytes.
 const MAX_STORE: u64 = 256 << 20;
 
@@ -63,11 +66,22 @@ pub struct Rewinder {
     /// Opened when first needed: nothing is read before the first frame.
     log: Mutex<Option<PointLog>>,
     tree: Mutex<Option<Tree>>,
-    /// What ran since the last look.
-    ran: Mutex<Vec<Ran>>,
+    /// How many wait for the tree.
+    wanted: AtomicUsize,
+    calls: Mutex<Calls>,
     /// When a person last approved something, in nanoseconds since 1970.
     approved: Arc<AtomicI64>,
-    looks: Mutex<Vec<JoinHandle<()>>>,
+    /// When the newest turn began, in nanoseconds since 1970.
+    begun: AtomicI64,
+    /// A turn runs.
+    open: AtomicBool,
+    /// The newest point that was looked at when its turn began.
+    looked: AtomicU64,
+    /// The whole tree was seen: what is found in it later has changed.
+    known: AtomicBool,
+    /// Held while the tree is looked at.
+    looking: Mutex<()>,
+    running: watch_channel::Sender<Running>,
     /// Tells the copying that runs to come to an end.
     stop: AtomicBool,
     /// Milliseconds the last look took.
@@ -88,6 +102,8 @@ pub struct RewindPoint {
     pub did: Ended,
     /// Whether the files can be brought back; the conversation can.
     pub has_files: bool,
+    /// The turn may have changed more files than is known.
+    pub partial: bool,
 }
 
 /// What can be undone.
@@ -119,9 +135,15 @@ impl Rewinder {
             workspace,
             log: Mutex::default(),
             tree: Mutex::default(),
-            ran: Mutex::default(),
+            wanted: AtomicUsize::new(0),
+            calls: Mutex::default(),
             approved: Arc::default(),
-            looks: Mutex::default(),
+            begun: AtomicI64::new(0),
+            open: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
+            known: AtomicBool::new(false),
+            looking: Mutex::default(),
+            running: watch_channel::Sender::default(),
             stop: AtomicBool::new(false),
             took: AtomicU64::new(0),
             plan: Mutex::default(),
@@ -132,9 +154,19 @@ impl Rewinder {
 
     /// What can be undone, as of now: looks at the tree first. For a thread that may block.
     pub fn points(&self) -> Result<RewindPoints, String> {
-        let newest = self.with_log(|log| Ok(log.newest()))?;
-        self.look(newest);
-        let mut limits = self.with_tree(|tree| Ok(limits(tree)))?;
+        self.look_now();
+        if !self.open.load(Ordering::Relaxed) {
+            self.note_end(self.with_log(|log| Ok(log.newest()))?);
+        }
+        let mut points = self.points_as_noted()?;
+        let limits = self.with_tree(|tree| Ok(limits(tree)))?;
+        points.limits.splice(0..0, limits);
+        Ok(points)
+    }
+
+    /// What can be undone, as far as was noted until now.
+    pub fn points_as_noted(&self) -> Result<RewindPoints, String> {
+        let mut limits = Vec::new();
         let (points, redo) = self.with_log(|log| {
             let points: Vec<_> = log
                 .points()
@@ -145,6 +177,7 @@ impl Rewinder {
                     prompt: point.prompt.clone(),
                     did: log.ended(point.id).unwrap_or_else(|| watch::roughly(log, point.id)),
                     has_files: log.has_files(point.id),
+                    partial: log.is_partial(point.id),
                 })
                 .collect();
             Ok((points, log.redo().is_some()))
@@ -161,8 +194,14 @@ impl Rewinder {
     /// What it would take to go there, as of now. For a thread that may block. The error is one line
     /// for a person.
     pub fn plan(&self, target: Target) -> Result<Plan, String> {
+        self.look_now();
         let newest = self.with_log(|log| Ok(log.newest()))?;
-        self.look(newest);
+        let partial = self.with_log(|log| {
+            Ok(log.is_partial_since(match target {
+                Target::Point(id) => id,
+                Target::Redo => newest,
+            }))
+        })?;
         let (wanted, prompt, at, scope) = self.with_log(|log| {
             Ok(match target {
                 Target::Point(id) => {
@@ -213,7 +252,7 @@ impl Rewinder {
             Ok(files)
         })?;
         let id = self.plans.fetch_add(1, Ordering::Relaxed) + 1;
-        let plan = Plan { id, target, prompt, at, files, scope };
+        let plan = Plan { id, target, prompt, at, files, scope, partial };
         *lock(&self.plan) = Some(plan.clone());
         Ok(plan)
     }
@@ -258,7 +297,9 @@ impl Rewinder {
         &self,
         work: impl FnOnce(&mut Tree) -> Result<T, Trouble>,
     ) -> Result<T, String> {
+        self.wanted.fetch_add(1, Ordering::Relaxed);
         let mut tree = lock(&self.tree);
+        self.wanted.fetch_sub(1, Ordering::Relaxed);
         let tree = match &mut *tree {
             Some(tree) => tree,
             none => {

@@ -61,6 +61,8 @@ pub struct Plan {
     pub files: Vec<PlannedFile>,
     /// What was rewound, for a redo.
     pub scope: Option<RewindScope>,
+    /// More files may have changed than are known: the directory was not seen before a command ran.
+    pub partial: bool,
 }
 
 impl Plan {

@@ -1,5 +1,7 @@
 //! Files go back exactly, whoever changed them.
 
+mod late;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -74,10 +76,27 @@ impl Bench {
     }
 
     async fn command(&self, work: impl FnOnce(&Path)) {
-        let from = self.rewinder.before_call().await;
+        let from = self.rewinder.before_call(false).await;
         work(&self.root.join("ws"));
         self.rewinder.after_call(from, false);
         self.rewinder.settle().await;
+    }
+
+    /// No look begins before what is returned is called.
+    fn slow_disk(&self) -> impl FnOnce() {
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (holds, held) = std::sync::mpsc::channel();
+        let rewinder = Arc::clone(&self.rewinder);
+        let slow = std::thread::spawn(move || {
+            let _looking = lock(&rewinder.looking);
+            holds.send(()).unwrap();
+            let _ = gone.recv();
+        });
+        held.recv().unwrap();
+        move || {
+            drop(go);
+            slow.join().unwrap();
+        }
     }
 
     /// Carries a plan out without a conversation.
@@ -290,13 +309,42 @@ async fn play(acts: Vec<Act>) {
     }
 }
 
+/// As `PROPTEST_CASES` says, else few: each plays on the disk.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_edits_by_anybody_go_back_and_forth_to_the_byte(acts in acts()) {
         runtime().block_on(play(acts));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_somebody_made_high_above_an_edit_goes_as_well() {
+    let bench = Bench::new();
+    let point = bench.begin("turn").await;
+    let before = bench.picture();
+    fs::create_dir(bench.ws("d")).unwrap();
+    bench.tool("d/e/a", b"new");
+    assert_eq!(bench.rewind(point), []);
+    assert_eq!(bench.picture(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_a_link_that_came_meanwhile_is_not_what_was_there() {
+    let bench = Bench::new();
+    let point = bench.begin("turn").await;
+    let before = bench.picture();
+    bench.tool("d/e/a", b"");
+    fs::remove_dir_all(bench.ws("d/e")).unwrap();
+    symlink("a", bench.ws("d/e")).unwrap();
+    bench.tool("d/a/a", b"");
+    assert_eq!(bench.rewind(point), []);
+    assert_eq!(bench.picture(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

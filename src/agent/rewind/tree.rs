@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::calls::When;
 use super::copies::{Copier, is_fresh, state_of};
-use super::walk::{Found, Walked, gone_at, look_at};
+use super::walk::{Found, Kind, Walked, gone_at, look_at, look_at_itself};
 use crate::store::snapshots::{
     Blobs, By, Change, Content, Lost, PathState, Seen, Stamp, Tracked, decode_path, encode_path,
 };
@@ -20,16 +20,6 @@ const FIRST_TOTAL: u64 = 64 << 20;
 const CHANGED_LIMIT: u64 = 16 << 20;
 /// The same when a tool edits it: as much as those tools take.
 pub(super) const TOOL_LIMIT: u64 = 64 << 20;
-/// A file's time may lie this much before that of the clock.
-const SLACK_NS: i64 = 20_000_000;
-
-/// When something ran that may have changed files; nanoseconds since 1970.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ran {
-    pub from: i64,
-    pub to: i64,
-}
-
 /// The watched files and their copies.
 pub(super) struct Tree {
     pub tracked: Tracked,
@@ -37,17 +27,27 @@ pub(super) struct Tree {
     pub secrets: Secrets,
     /// The index on disk is older than this one.
     pub unsaved: bool,
+    /// What tools are writing at this moment.
+    editing: HashSet<String>,
+    /// What they have written since the look that runs began: it is known better than that look saw it.
+    edited: HashSet<String>,
 }
 
 impl Tree {
     pub fn open(dir: &Path, secrets: Secrets) -> io::Result<Self> {
         let (blobs, tracked) = (Blobs::open(dir)?, Tracked::load(dir));
-        Ok(Self { tracked, blobs, secrets, unsaved: false })
+        let (editing, edited) = (HashSet::new(), HashSet::new());
+        Ok(Self { tracked, blobs, secrets, unsaved: false, editing, edited })
+    }
+
+    /// A look begins: what tools write from now on, it may see in any state.
+    pub fn begin_look(&mut self) {
+        self.edited.clone_from(&self.editing);
     }
 
     /// Takes in a look at the tree. Returns what has changed since the one before; what changed
-    /// while one of `ran` did counts as its doing, everything else as the user's.
-    pub fn take_in(&mut self, walked: Walked, point: u64, ran: &[Ran], now: i64) -> Vec<Change> {
+    /// while a call ran counts as its doing, everything else as the user's.
+    pub fn take_in(&mut self, walked: Walked, when: &When<'_>) -> Vec<Change> {
         if !walked.whole && !self.tracked.whole && self.tracked.paths.is_empty() {
             return Vec::new();
         }
@@ -56,20 +56,17 @@ impl Tree {
         let mut there = HashSet::with_capacity(walked.found.len());
         for found in walked.found {
             let key = encode_path(&found.path);
-            if first && !self.tracked.paths.contains_key(&key) {
-                let state = state_of(&found, |_, size| match size {
-                    0 => Content::Blob(Blobs::id(b"")),
-                    _ => Content::Lost(Lost::Unseen),
-                });
-                let seen = Seen { stamp: found.stamp, state, fresh: is_fresh(&found.stamp, now) };
-                self.tracked.paths.insert(key.clone(), seen);
-                self.unsaved = true;
+            if self.edited.contains(&key) {
+                // The tool says what it was.
+            } else if first && !self.tracked.paths.contains_key(&key) {
+                changes.extend(self.meet(&key, &found, when));
             } else {
-                changes.extend(self.compare(&key, &found, point, ran, now));
+                changes.extend(self.compare(&key, &found, when));
             }
             there.insert(key);
         }
-        changes.extend(self.missing(&there, point, ran, now));
+        self.know_edited();
+        changes.extend(self.missing(&there, when));
         if first {
             // Nobody has a copy of nothing until it is asked for.
             let _ = self.blobs.put(b"");
@@ -78,21 +75,61 @@ impl Tree {
         changes
     }
 
+    /// Takes in a look at a few paths: those that are not among them are as they were.
+    pub fn take_in_some(&mut self, found: &[Found], when: &When<'_>) -> Vec<Change> {
+        found
+            .iter()
+            .filter_map(|found| {
+                let key = encode_path(&found.path);
+                (!self.editing.contains(&key)).then(|| self.compare(&key, found, when)).flatten()
+            })
+            .collect()
+    }
+
+    /// Sees a path for the first time. What a call has changed before that is named as changed; what
+    /// it was nobody knows.
+    fn meet(&mut self, key: &str, found: &Found, when: &When<'_>) -> Option<Change> {
+        let state = state_of(found, |_, size| match size {
+            0 => Content::Blob(Blobs::id(b"")),
+            _ => Content::Lost(Lost::Unseen),
+        });
+        let fresh = is_fresh(&found.stamp, when.now);
+        let changed = match (&state, when.call(found.changed)) {
+            (PathState::File { mode, size, .. }, Some(ran)) => {
+                let content = Content::Lost(Lost::Unseen);
+                let before = PathState::File { mode: *mode, size: *size, content };
+                Some(Change { point: ran.point, path: key.to_owned(), by: By::Command, before })
+            }
+            _ => None,
+        };
+        self.tracked.paths.insert(key.to_owned(), Seen { stamp: found.stamp, state, fresh });
+        self.unsaved = true;
+        changed
+    }
+
+    /// Directories that tools have made while the tree was looked at are theirs.
+    fn know_edited(&mut self) {
+        for key in std::mem::take(&mut self.edited) {
+            if self.tracked.paths.contains_key(&key) || self.editing.contains(&key) {
+                continue;
+            }
+            if let Some(found) = look_at(decode_path(&key))
+                && found.kind == Kind::Directory
+            {
+                let state = state_of(&found, |_, _| Content::Lost(Lost::Unseen));
+                self.tracked.paths.insert(key, Seen { stamp: found.stamp, state, fresh: false });
+            }
+        }
+    }
+
     /// Compares what was found with what was there.
-    fn compare(
-        &mut self,
-        key: &str,
-        found: &Found,
-        point: u64,
-        ran: &[Ran],
-        now: i64,
-    ) -> Option<Change> {
+    fn compare(&mut self, key: &str, found: &Found, when: &When<'_>) -> Option<Change> {
         let known = self.tracked.paths.get(key);
         if known.is_some_and(|known| known.stamp == found.stamp && !known.fresh) {
             return None;
         }
         let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
-        let seen = copier.see(found, CHANGED_LIMIT, now);
+        let seen = copier.see(found, CHANGED_LIMIT, when.now);
         self.unsaved = true;
         let same_stamp = known.is_some_and(|known| known.stamp == found.stamp);
         let before = match known {
@@ -103,42 +140,34 @@ impl Tree {
         };
         // Of two contents that nobody has copies of, the stamp says that they differ.
         let differs = before != seen.state || (is_lost(&before) && !same_stamp);
-        let changed = differs.then(|| Change {
-            point,
-            path: key.to_owned(),
-            by: by(found.changed, ran),
-            before,
-        });
+        let (by, point) = when.place(found.changed);
+        let changed = differs.then(|| Change { point, path: key.to_owned(), by, before });
         self.tracked.paths.insert(key.to_owned(), seen);
         changed
     }
 
     /// Looks for the watched paths that the walk has not come by: they are gone, or ignored.
-    fn missing(
-        &mut self,
-        there: &HashSet<String>,
-        point: u64,
-        ran: &[Ran],
-        now: i64,
-    ) -> Vec<Change> {
+    fn missing(&mut self, there: &HashSet<String>, when: &When<'_>) -> Vec<Change> {
         let absent: Vec<String> =
             self.tracked.paths.keys().filter(|key| !there.contains(*key)).cloned().collect();
         let mut changes = Vec::new();
         for path in absent {
-            if let Some(found) = look_at(decode_path(&path)) {
-                changes.extend(self.compare(&path, &found, point, ran, now));
+            if self.editing.contains(&path) {
+                continue;
+            }
+            if let Some(found) = look_at_itself(decode_path(&path)) {
+                changes.extend(self.compare(&path, &found, when));
             } else if let Some(seen) = self.tracked.paths.remove(&path) {
                 self.unsaved = true;
-                let by = by(gone_at(&decode_path(&path)), ran);
+                let (by, point) = when.place(gone_at(&decode_path(&path)));
                 changes.push(Change { point, path, by, before: seen.state });
             }
         }
         changes
     }
 
-    /// Copies files that were seen and not copied yet, the newest first: those are the ones that are
-    /// worked on. What is left when it is stopped is copied the next time.
-    pub fn copy_newest(&mut self, stop: &AtomicBool) {
+    /// Files that were seen and not copied yet, the newest last: those are the ones that are worked on.
+    pub fn to_copy(&self) -> Vec<(Stamp, String)> {
         let mut uncopied: Vec<(Stamp, String)> = Vec::new();
         for (path, seen) in &self.tracked.paths {
             if let PathState::File { size, content: Content::Lost(Lost::Unseen), .. } = seen.state
@@ -147,57 +176,83 @@ impl Tree {
                 uncopied.push((seen.stamp, path.clone()));
             }
         }
-        uncopied.sort_unstable_by_key(|(stamp, _)| std::cmp::Reverse(stamp.modified));
-        for (stamp, key) in uncopied {
-            if stop.load(Ordering::Relaxed) || self.blobs.size() + stamp.size > FIRST_TOTAL {
-                break;
-            }
-            let path = decode_path(&key);
-            // Only what has not changed since it was seen.
-            if look_at(path.clone()).is_none_or(|found| found.stamp != stamp) {
-                continue;
-            }
-            let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
-            let copy = copier.content(&path, stamp.size, FIRST_LIMIT);
-            if let Some(Seen { state: PathState::File { content, .. }, .. }) =
-                self.tracked.paths.get_mut(&key)
-            {
-                *content = copy;
-                self.unsaved = true;
-            }
-        }
+        uncopied.sort_unstable_by_key(|(stamp, _)| stamp.modified);
+        uncopied
     }
 
-    /// Whether the file or its directory is there although the tree, which was looked at whole, had
-    /// none there.
+    /// Copies one of them. Returns whether there is room for more.
+    pub fn copy(&mut self, stamp: &Stamp, key: &str) -> bool {
+        if self.blobs.size() + stamp.size > FIRST_TOTAL {
+            return false;
+        }
+        let unseen = |seen: &Seen| {
+            let content = Content::Lost(Lost::Unseen);
+            seen.stamp == *stamp
+                && matches!(&seen.state, PathState::File { content: kept, .. } if *kept == content)
+        };
+        if !self.tracked.paths.get(key).is_some_and(unseen) {
+            return true;
+        }
+        // Only what has not changed since it was seen: a call may run beside this.
+        let path = decode_path(key);
+        let same = || look_at(path.clone()).is_some_and(|found| found.stamp == *stamp);
+        if !same() {
+            return true;
+        }
+        let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
+        let copy = copier.content(&path, stamp.size, FIRST_LIMIT);
+        if same()
+            && let Some(Seen { state: PathState::File { content, .. }, .. }) =
+                self.tracked.paths.get_mut(key)
+        {
+            *content = copy;
+            self.unsaved = true;
+        }
+        true
+    }
+
+    /// Whether the file or a directory above it is there although the tree, which was looked at whole,
+    /// had none there.
     pub fn has_unseen(&self, real: &Path, roots: &[PathBuf]) -> bool {
         let unseen = |path: &Path| {
-            !roots.iter().any(|root| root == path)
-                && !self.tracked.paths.contains_key(&encode_path(path))
-                && look_at(path.into()).is_some()
+            !self.tracked.paths.contains_key(&encode_path(path)) && look_at(path.into()).is_some()
         };
-        self.tracked.whole && (unseen(real) || real.parent().is_some_and(unseen))
+        self.tracked.whole
+            && roots.iter().any(|root| real.starts_with(root))
+            && real
+                .ancestors()
+                .take_while(|path| !roots.iter().any(|root| root == path))
+                .any(unseen)
     }
 
     /// A tool is about to write this file, or the one a rewind puts back. Returns what to note.
-    pub fn before_write(&mut self, real: &Path, point: u64, by: By, now: i64) -> Vec<Change> {
+    pub fn before_write(&mut self, real: &Path, by: By, when: &When<'_>) -> Vec<Change> {
+        let point = when.newest;
         let mut changes = Vec::new();
         // Directories that the tool is going to make.
         for dir in real.ancestors().skip(1).take_while(|dir| !dir.exists()) {
             let path = encode_path(dir);
+            self.edited.insert(path.clone());
             changes.push(Change { point, path, by, before: PathState::Absent });
         }
         let key = encode_path(real);
+        self.edited.insert(key.clone());
+        if by == By::Tool {
+            self.editing.insert(key.clone());
+        }
         let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
-        let there = look_at(real.to_path_buf()).map(|found| copier.see(&found, TOOL_LIMIT, now));
-        let before = there.map_or(PathState::Absent, |seen| seen.state);
+        let there = look_at(real.to_path_buf());
+        let changed = there.as_ref().map_or_else(|| gone_at(real), |found| found.changed);
+        let before =
+            there.map_or(PathState::Absent, |found| copier.see(&found, TOOL_LIMIT, when.now).state);
         // Somebody else may have been here since the last look.
         if let Some(known) = self.tracked.paths.get(&key)
             && known.state != before
             && !is_lost(&known.state)
         {
             let before = known.state.clone();
-            changes.push(Change { point, path: key.clone(), by: By::User, before });
+            let (by, point) = when.place(changed);
+            changes.push(Change { point, path: key.clone(), by, before });
         }
         changes.push(Change { point, path: key, by, before });
         changes
@@ -206,6 +261,7 @@ impl Tree {
     /// The tool has written it: what is there now is known.
     pub fn after_write(&mut self, real: &Path, now: i64) {
         self.unsaved = true;
+        self.editing.remove(&encode_path(real));
         for dir in real.ancestors().skip(1) {
             let key = encode_path(dir);
             let Some(found) = look_at(dir.to_path_buf()) else { continue };
@@ -238,9 +294,4 @@ impl Tree {
 
 fn is_lost(state: &PathState) -> bool {
     matches!(state, PathState::File { content: Content::Lost(_), .. })
-}
-
-fn by(changed: i64, ran: &[Ran]) -> By {
-    let inside = |ran: &Ran| changed >= ran.from - SLACK_NS && changed <= ran.to;
-    if ran.iter().any(inside) { By::Command } else { By::User }
 }

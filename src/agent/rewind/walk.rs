@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::platform::env::Clock;
 use crate::store::snapshots::Stamp;
+use crate::tools::path_guard::real_path;
 use crate::tools::walk;
 
 /// A tree with more entries is not watched whole.
 pub(super) const MAX_ENTRIES: usize = 200_000;
-/// Nor is one that takes longer to look at.
-const MAX_TIME: Duration = Duration::from_secs(3);
+/// Nor is one that takes longer to look at. Nobody waits for it.
+const MAX_TIME: Duration = Duration::from_secs(10);
 /// Directories that are made from elsewhere and are not worth watching.
 const MADE: [&str; 4] = ["node_modules", "__pycache__", ".venv", ".tox"];
 
@@ -58,18 +59,39 @@ pub(super) struct Walked {
 /// Looks at everything below `roots` that ignore files let through, except what is below `except`.
 /// Links are not followed, directories of version control systems not entered.
 pub(super) fn walk(roots: &[PathBuf], except: &[PathBuf], clock: &dyn Clock) -> Walked {
+    walk_where(roots, except, clock, |_| true)
+}
+
+/// Looks at `real` and the directories above it alone, by the same rules.
+pub(super) fn walk_to(
+    real: &Path,
+    roots: &[PathBuf],
+    except: &[PathBuf],
+    clock: &dyn Clock,
+) -> Vec<Found> {
+    let real = real.to_path_buf();
+    walk_where(roots, except, clock, move |path| real.starts_with(path)).found
+}
+
+fn walk_where(
+    roots: &[PathBuf],
+    except: &[PathBuf],
+    clock: &dyn Clock,
+    wanted: impl Fn(&Path) -> bool + Clone + Send + Sync + 'static,
+) -> Walked {
     let began = clock.instant();
     let elapsed = || clock.instant().duration_since(began);
     let mut walked = Walked { whole: true, ..Walked::default() };
     for root in roots {
-        let except = except.to_vec();
+        let (except, wanted) = (except.to_vec(), wanted.clone());
         let mut builder = walk::builder(root, false);
         builder.require_git(false).filter_entry(move |entry| {
             let name = entry.file_name().to_str().unwrap_or_default();
             entry.depth() == 0
-                || !(walk::is_vcs(name)
-                    || MADE.contains(&name)
-                    || except.iter().any(|dir| entry.path() == dir))
+                || wanted(entry.path())
+                    && !(walk::is_vcs(name)
+                        || MADE.contains(&name)
+                        || except.iter().any(|dir| entry.path() == dir))
         });
         for entry in builder.build().flatten() {
             if entry.depth() == 0 {
@@ -93,6 +115,12 @@ pub(super) fn look_at(path: PathBuf) -> Option<Found> {
     let metadata = std::fs::symlink_metadata(&path).ok()?;
     let changed = changed_at(&metadata);
     Some(Found { path, stamp: Stamp::of(&metadata), kind: Kind::of(metadata.file_type()), changed })
+}
+
+/// What is at one path itself: what is reached through a link on the way is at another.
+pub(super) fn look_at_itself(path: PathBuf) -> Option<Found> {
+    let dir = path.parent()?;
+    (real_path(dir).as_deref() == Some(dir)).then(|| look_at(path)).flatten()
 }
 
 /// When what was at a path went away, as far as the directory it was in tells.

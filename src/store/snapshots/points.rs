@@ -108,6 +108,10 @@ enum Record {
     Point(Point),
     Change(Change),
     Ended(Ended),
+    /// Not all that changed after this point is known.
+    Partial {
+        point: u64,
+    },
     Rewound(Rewound),
     /// The newest rewind that was not taken back is taken back.
     Redone {},
@@ -126,6 +130,7 @@ pub struct PointLog {
     points: Vec<Point>,
     changes: BTreeMap<u64, BTreeMap<String, Before>>,
     ended: BTreeMap<u64, Ended>,
+    partial: BTreeSet<u64>,
     hidden: BTreeSet<u64>,
     /// Rewinds that can be taken back, the newest last.
     redo: Vec<Rewound>,
@@ -145,6 +150,7 @@ impl PointLog {
             points: Vec::new(),
             changes: BTreeMap::new(),
             ended: BTreeMap::new(),
+            partial: BTreeSet::new(),
             hidden: BTreeSet::new(),
             redo: Vec::new(),
             floor: 0,
@@ -181,6 +187,16 @@ impl PointLog {
     /// What a turn did, if that was noted.
     pub fn ended(&self, id: u64) -> Option<Ended> {
         self.ended.get(&id).copied()
+    }
+
+    /// Whether the changes between this point and the next may be more than are known.
+    pub fn is_partial(&self, id: u64) -> bool {
+        self.partial.contains(&id)
+    }
+
+    /// Whether the changes since this point may be more than are known.
+    pub fn is_partial_since(&self, id: u64) -> bool {
+        self.partial.range(id..).next().is_some()
     }
 
     /// The changes between this point and the next.
@@ -229,6 +245,14 @@ impl PointLog {
         self.append([Record::Ended(ended)])
     }
 
+    /// Notes, once, that more may have changed after this point than is known.
+    pub fn add_partial(&mut self, point: u64) -> io::Result<()> {
+        if point == 0 || self.is_partial(point) {
+            return Ok(());
+        }
+        self.append([Record::Partial { point }])
+    }
+
     /// Notes a rewind.
     pub fn add_rewound(&mut self, rewound: Rewound) -> io::Result<()> {
         self.append([Record::Rewound(rewound)])
@@ -274,6 +298,9 @@ impl PointLog {
             }
             Record::Ended(ended) => {
                 self.ended.insert(ended.point, ended);
+            }
+            Record::Partial { point } => {
+                self.partial.insert(point);
             }
             Record::Rewound(rewound) => {
                 self.hidden.extend(&rewound.hidden);
@@ -380,8 +407,10 @@ mod tests {
         let mut log = PointLog::open(dir.path()).unwrap();
         log.add_point(point(2)).unwrap();
         assert_eq!(PointLog::open(dir.path()).unwrap().points().count(), 2);
+        log.add_partial(2).unwrap();
         log.forget_before(2).unwrap();
         let log = PointLog::open(dir.path()).unwrap();
         assert!(!log.has_files(1) && log.has_files(2));
+        assert!(log.is_partial(2) && log.is_partial_since(1) && !log.is_partial(1));
     }
 }

@@ -40,6 +40,8 @@ pub(super) enum Done {
     Kept(Result<(), String>),
     /// What can be undone, and which of them shall be marked.
     RewindPoints(Result<RewindPoints, String>, usize),
+    /// The same after a look at the files.
+    RewindLooked(Result<RewindPoints, String>),
     RewindPlan(Result<Plan, String>),
     /// Something has become of a background task.
     TasksChanged,
@@ -171,6 +173,7 @@ impl App {
             Done::Kept(Ok(())) => self.toast("mcp", "kept in mcp.json"),
             Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
             Done::RewindPoints(points, nth) => self.on_rewind_points(points, nth)?,
+            Done::RewindLooked(points) => self.on_rewind_looked(points)?,
             Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
             Done::TasksChanged => self.on_tasks_changed()?,
             Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,

@@ -34,6 +34,9 @@ impl App {
             return self.dialog_key(key);
         }
         self.last_key = Some(now);
+        if key.code != KeyCode::Esc {
+            self.escaped = None;
+        }
         if self.side_key(key) { Ok(()) } else { self.composer_key(key) }
     }
 

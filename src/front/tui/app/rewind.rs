@@ -11,8 +11,8 @@ use crate::front::tui::overlays::RewindPicker;
 use crate::front::tui::status::toast::Toast;
 use crate::protocol::{Hand, Op, Outcome, RewindRequest, RewindScope};
 
-/// How long a second Esc counts as the second.
-const TWICE: Duration = Duration::from_millis(600);
+/// How long a second Esc counts as the second; programs that type are not quick.
+const TWICE: Duration = Duration::from_millis(1_200);
 
 impl App {
     /// Esc: interrupts; twice at an idle, empty prompt: the picker of turns.
@@ -49,7 +49,7 @@ impl App {
             },
         };
         let Some(rewinder) = self.session.rewinder() else { return self.no_rewinder() };
-        self.jobs.start(move || Done::RewindPoints(rewinder.points(), nth));
+        self.jobs.start(move || Done::RewindPoints(rewinder.points_as_noted(), nth));
     }
 
     /// `/redo`.
@@ -78,8 +78,26 @@ impl App {
             }
             Ok(points) => {
                 let picker = RewindPicker::new(&points, self.env.unix_now(), nth);
-                return self.open_pane(Pane::Rewind(Box::new(picker)));
+                self.open_pane(Pane::Rewind(Box::new(picker)))?;
+                if let Some(rewinder) = self.session.rewinder() {
+                    self.jobs.start(move || Done::RewindLooked(rewinder.points()));
+                }
             }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_rewind_looked(
+        &mut self,
+        points: Result<RewindPoints, String>,
+    ) -> Result<(), TuiError> {
+        let now = self.env.unix_now();
+        if let Some(Pane::Rewind(picker)) = &mut self.pane {
+            picker.set_points(points.as_ref().ok(), now);
+            if let Err(error) = points {
+                self.toast("rewind", &error);
+            }
+            return self.redraw_pane();
         }
         Ok(())
     }

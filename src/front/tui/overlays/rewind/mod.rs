@@ -28,6 +28,8 @@ use question::{Answer, Question};
 pub struct RewindPicker {
     list: Option<ListPicker>,
     limits: Vec<String>,
+    /// What the turns did is not all known yet.
+    looking: bool,
     stage: Stage,
     columns: u16,
 }
@@ -51,20 +53,31 @@ struct Asking {
 }
 
 impl RewindPicker {
-    /// The turns that can be undone; `now` is Unix time in seconds. The mark is on number `nth`, from 0.
+    /// The turns that can be undone, as far as was noted; [`Self::set_points`] tells the rest. `now` is
+    /// Unix time in seconds. The mark is on number `nth`, from 0.
     pub fn new(points: &RewindPoints, now: f64, nth: usize) -> Self {
         let items: Vec<ListItem> = points.points.iter().map(|point| item(point, now)).collect();
         let mut list = ListPicker::new("Rewind to before which message?", "", items);
         for _ in 0..nth.min(points.points.len().saturating_sub(1)) {
             list.key(KeyEvent::from(crossterm::event::KeyCode::Down), Size::new(80, 24));
         }
-        Self { list: Some(list), limits: points.limits.clone(), stage: Stage::List, columns: 80 }
+        let limits = points.limits.clone();
+        Self { list: Some(list), limits, looking: true, stage: Stage::List, columns: 80 }
     }
 
     /// Begins with a plan: there is nothing to choose from.
     pub fn of_plan(plan: Plan) -> Self {
         let stage = Stage::Plan(PlanPage::new(plan));
-        Self { list: None, limits: Vec::new(), stage, columns: 80 }
+        Self { list: None, limits: Vec::new(), looking: false, stage, columns: 80 }
+    }
+
+    /// The turns as they are after a look at the files; `None` when there was none.
+    pub fn set_points(&mut self, points: Option<&RewindPoints>, now: f64) {
+        self.looking = false;
+        if let (Some(points), Some(list)) = (points, &mut self.list) {
+            list.set_items(points.points.iter().map(|point| item(point, now)).collect());
+            self.limits.clone_from(&points.limits);
+        }
     }
 
     /// The plan that was wanted with [`OverlayReply::RewindPlan`].
@@ -140,7 +153,9 @@ fn item(point: &crate::agent::RewindPoint, now: f64) -> ListItem {
     let did = &point.did;
     let mut detail = match did.files {
         _ if !point.has_files => "files no longer kept".to_owned(),
+        0 if point.partial => "files not known".to_owned(),
         0 => "no files".to_owned(),
+        n if point.partial => format!("{n} or more files"),
         1 => "1 file".to_owned(),
         n => format!("{n} files"),
     };
@@ -207,11 +222,16 @@ impl Overlay for RewindPicker {
     fn rows(&self, size: Size, theme: &Theme) -> Vec<Line<'static>> {
         match &self.stage {
             Stage::List | Stage::Waiting => {
-                let waiting = matches!(self.stage, Stage::Waiting).then(|| {
-                    row::row([Span::styled(
-                        "looking at the files… · esc back",
-                        theme.style(Tone::Status),
-                    )])
+                let words = match self.stage {
+                    Stage::Waiting => Some("looking at the files… · esc back"),
+                    _ if self.looking => {
+                        Some("looking at the files… · ↑↓ choose · ↵ next · esc close")
+                    }
+                    _ => None,
+                };
+                let room = usize::from(size.width).saturating_sub(1);
+                let waiting = words.map(|words| {
+                    row::row([Span::styled(truncate(words, room), theme.style(Tone::Status))])
                 });
                 self.list_rows(size, waiting, theme)
             }

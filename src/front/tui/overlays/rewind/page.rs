@@ -8,7 +8,7 @@ use super::{files, whose};
 use crate::agent::{Fate, Plan, PlannedFile, Target};
 use crate::front::tui::cells::row;
 use crate::front::tui::diff::render_hunks;
-use crate::front::tui::text::{truncate, truncate_middle, width};
+use crate::front::tui::text::{truncate, truncate_middle, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{Hand, RewindRequest, RewindScope};
 
@@ -68,7 +68,7 @@ impl PlanPage {
             }
             KeyCode::PageUp => self.scrolled = self.scrolled.saturating_sub(5),
             KeyCode::PageDown => {
-                let rows = self.plan.files.len() + 4;
+                let rows = self.plan.files.len() + 4 + 3 * usize::from(self.plan.partial);
                 let room = usize::from(size.height).saturating_sub(self.scopes.len() + 4);
                 self.scrolled = (self.scrolled + 5).min(rows.saturating_sub(room));
             }
@@ -161,6 +161,12 @@ impl PlanPage {
         let styled =
             |text: String, tone| row::row([Span::styled(truncate(&text, room), theme.style(tone))]);
         let mut rows = Vec::new();
+        if self.plan.partial {
+            let text = "! the directory is large: only edits by tools are known for this turn";
+            let line = Line::from(Span::styled(text, theme.style(Tone::Warning)));
+            let lines = wrap_line(&line, room, 0);
+            rows.extend(lines.into_iter().map(|line| row::row(line.spans)));
+        }
         for (hand, tone) in [
             (Hand::Agent, Tone::Heading),
             (Hand::Command, Tone::Attention),

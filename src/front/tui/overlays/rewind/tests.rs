@@ -14,7 +14,14 @@ use crate::tools::{ChangeLog, Workspace};
 
 fn point(id: u64, prompt: &str, files: usize) -> RewindPoint {
     let did = Ended { point: id, files, added: files * 3, removed: files };
-    RewindPoint { id, at: 1_000.0, prompt: prompt.to_owned(), did, has_files: id > 1 }
+    RewindPoint {
+        id,
+        at: 1_000.0,
+        prompt: prompt.to_owned(),
+        did,
+        has_files: id > 1,
+        partial: false,
+    }
 }
 
 fn points() -> RewindPoints {
@@ -88,6 +95,42 @@ fn turns_are_listed_with_what_they_did() {
         assert_eq!(press(&mut picker, KeyCode::Enter), OverlayReply::Ignored);
         assert_eq!(press(&mut picker, KeyCode::Esc), OverlayReply::Redraw);
         assert_eq!(press(&mut picker, KeyCode::Esc), OverlayReply::Close);
+    }
+}
+
+#[test]
+fn nothing_is_claimed_before_the_files_were_looked_at() {
+    let mut early = points();
+    early.points[0].did = Ended::default();
+    early.limits.clear();
+    let mut picker = RewindPicker::new(&early, 1_120.0, 1);
+    let last = |picker: &RewindPicker| drawn(picker, (80, 24)).pop().unwrap_or_default();
+    assert!(last(&picker).contains("looking at the files…"), "{}", last(&picker));
+    // A turn can be chosen meanwhile.
+    assert_eq!(press(&mut picker, KeyCode::Up), OverlayReply::Redraw);
+    let mut looked = points();
+    looked.points[1].partial = true;
+    picker.set_points(Some(&looked), 1_120.0);
+    let rows = drawn(&picker, (80, 24));
+    assert_eq!(rows[2], " ▶ 2m ago · 2 files +6 -2 · fix the bug");
+    assert_eq!(rows[3], "   2m ago · files not known · hello");
+    assert!(!rows[23].contains("looking"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row == " 2 files have no copy."), "{rows:#?}");
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let (_dir, _rewinder, mut plan) = plan();
+    plan.partial = true;
+    for files in [true, false] {
+        if !files {
+            plan.files.clear();
+        }
+        let picker = RewindPicker::of_plan(plan.clone());
+        let rows = drawn(&picker, (100, 24));
+        let said = " ! the directory is large: only edits by tools are known for this turn";
+        assert!(rows.iter().any(|row| row == said), "{rows:#?}");
+        assert!(!rows.iter().any(|row| row.contains("No file has changed")), "{rows:#?}");
     }
 }
 
