@@ -331,7 +331,6 @@ impl App {
                 .text(Lane::Right)
                 .or(self.news.starting.as_deref())
                 .map(str::to_owned),
-            ..Status::default()
         };
         bar::line(&status, columns, &self.theme)
     }
