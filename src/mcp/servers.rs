@@ -56,6 +56,18 @@ pub struct ServerView {
     pub tools: Vec<String>,
 }
 
+/// How much there is of a server that is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Connected,
+    /// It was connected and is away: its tools are those that it had.
+    Away,
+    /// It was not connected yet; an attempt is under way.
+    Coming,
+    /// It could not be connected.
+    Missing,
+}
+
 /// The servers.
 pub struct Servers {
     sources: Sources,
@@ -383,6 +395,28 @@ impl Servers {
             }
         };
         tokio::time::timeout(patience, wait).await.unwrap_or(false)
+    }
+
+    /// The servers that are switched on, by name, in the order of the configuration.
+    pub fn presence(&self) -> Vec<(String, Presence)> {
+        let all = self.all();
+        let present = all.iter().filter_map(|server| {
+            let State { status, listing, .. } = server.state();
+            let presence = match status {
+                Status::Disabled => return None,
+                Status::Connected => Presence::Connected,
+                _ if listing.is_some() => Presence::Away,
+                Status::Pending | Status::Connecting => Presence::Coming,
+                Status::Failed | Status::Unauthorized => Presence::Missing,
+            };
+            Some((server.config.name.clone(), presence))
+        });
+        present.collect()
+    }
+
+    /// Another number after every change of any server.
+    pub fn revision(&self) -> u64 {
+        *self.changed.borrow()
     }
 
     /// Counts the changes of any server.
