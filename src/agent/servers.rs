@@ -51,6 +51,7 @@ impl Loading {
         let Some(servers) = servers(core).filter(|servers| !servers.is_empty()) else {
             return Self(None);
         };
+        servers.wake();
         tell(core, &servers);
         if servers.is_settled() {
             return Self(None);

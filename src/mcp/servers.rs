@@ -3,6 +3,9 @@
 //! Nothing is read and nothing is started before [`Servers::start`]: the first frame does not wait
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
+mod logins;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,7 +20,7 @@ use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
-use super::oauth::Login;
+use super::oauth::{Login, Stamp};
 use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
 use super::resources::Resource;
@@ -79,6 +82,8 @@ pub struct Servers {
     loaded: OnceLock<Running>,
     catalog: Mutex<Option<Made>>,
     prompts: Mutex<Option<(u64, Arc<Prompts>)>>,
+    /// The tokens with which servers were woken last, by the server's name.
+    tried_tokens: Mutex<HashMap<String, Stamp>>,
 }
 
 /// A catalog, and the listings of which it was made.
@@ -118,7 +123,17 @@ impl Servers {
     ) -> Self {
         let (changed, _) = watch::channel(0);
         let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Self { sources, around, limits, call_timeout, changed, loaded, catalog, prompts }
+        Self {
+            sources,
+            around,
+            limits,
+            call_timeout,
+            changed,
+            loaded,
+            catalog,
+            prompts,
+            tried_tokens: Mutex::default(),
+        }
     }
 
     fn running(&self) -> &Running {

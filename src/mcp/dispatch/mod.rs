@@ -34,6 +34,8 @@ use crate::tools::Tool;
 /// How long the first request of a conversation waits for servers that are still starting. Most are
 /// there by then; nobody sits and waits for the others.
 const FIRST_WAIT: Duration = Duration::from_millis(400);
+/// How long a search or a call waits for a server that the user has just logged in to.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
 /// Tools that are offered directly when nothing else was asked for.
 const HANDFUL: usize = 8;
 /// Bytes of JSON that their descriptions and schemas may take together.
