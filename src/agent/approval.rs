@@ -172,7 +172,8 @@ impl ApprovalDesk {
                 if matches!(judgment, Judgment::Open { .. } | Judgment::Allow) {
                     self.resolve(&mut state, &id, Verdict::Approve, String::new());
                 } else if let Some(reason) = forbidden(&judgment, modes) {
-                    self.resolve(&mut state, &id, Verdict::Reject, reason);
+                    let verdict = ApprovalVerdict::Denied { reason: reason.clone() };
+                    self.close(&mut state, &id, Verdict::Reject, reason, verdict);
                 }
             }
         }
@@ -237,19 +238,32 @@ impl ApprovalDesk {
     }
 
     fn resolve(&self, state: &mut State, id: &str, response: Verdict, feedback: String) {
-        let Some(pending) = state.approvals.remove(id) else { return };
         let feedback = feedback.trim().to_owned();
-        self.hub.event(Event::ApprovalResponse(ApprovalResponse {
-            request_id: id.to_owned(),
-            response,
-            feedback: feedback.clone(),
-        }));
         let verdict = match response {
             Verdict::Approve | Verdict::ApproveForSession => ApprovalVerdict::Approved,
             Verdict::Reject => ApprovalVerdict::Rejected {
-                feedback: Some(feedback).filter(|feedback| !feedback.is_empty()),
+                feedback: Some(feedback.clone()).filter(|feedback| !feedback.is_empty()),
             },
         };
+        self.close(state, id, response, feedback, verdict);
+    }
+
+    /// Closes a request everywhere and gives the asker the verdict.
+    fn close(
+        &self,
+        state: &mut State,
+        id: &str,
+        response: Verdict,
+        feedback: String,
+        verdict: ApprovalVerdict,
+    ) {
+        let Some(pending) = state.approvals.remove(id) else { return };
+        let request_id = id.to_owned();
+        self.hub.event(Event::ApprovalResponse(ApprovalResponse {
+            request_id,
+            response,
+            feedback,
+        }));
         // The asker may be gone; then nobody misses the answer.
         let _ = pending.answer.send(verdict);
     }
@@ -304,8 +318,8 @@ impl State {
     /// one that is decided.
     fn undecided(&self, ask: &ApprovalAsk, call: &Call) -> Result<Judgment, ApprovalVerdict> {
         let judgment = self.permissions.judge(call);
-        if let reason @ Some(_) = forbidden(&judgment, self.modes) {
-            return Err(ApprovalVerdict::Rejected { feedback: reason });
+        if let Some(reason) = forbidden(&judgment, self.modes) {
+            return Err(ApprovalVerdict::Denied { reason });
         }
         let open = matches!(judgment, Judgment::Open { .. });
         if judgment == Judgment::Allow

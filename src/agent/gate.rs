@@ -8,7 +8,7 @@ use super::approval::ApprovalDesk;
 use super::plan::restriction;
 use crate::permission::effect::Finding;
 use crate::permission::{Call, Judgment};
-use crate::protocol::{Question, ToolReturnValue};
+use crate::protocol::Question;
 use crate::tools::{
     ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, restricted,
 };
@@ -37,7 +37,7 @@ impl Gate {
     pub async fn refusal(&self, cx: &CallContext) -> Option<ToolReturn> {
         let judgment = self.desk.judge(&self.call);
         if let Some(reason) = self.desk.forbids(&judgment) {
-            return Some(ToolReturnValue::error(reason, "Denied by a rule").into());
+            return Some(ToolReturn::denied(reason));
         }
         if let Some(reason) = self.restriction() {
             return Some(restricted(&reason).into());
@@ -57,12 +57,7 @@ impl Gate {
             verdict = self.approve(ask) => verdict,
             () = cx.cancel.cancelled() => ApprovalVerdict::Rejected { feedback: None },
         };
-        match verdict {
-            ApprovalVerdict::Approved => None,
-            ApprovalVerdict::Rejected { feedback } => {
-                Some(ToolReturn::rejected(feedback.as_deref()))
-            }
-        }
+        verdict.refusal()
     }
 }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::platform::Env;
 
+/// Characters of a result that are always allowed: fewer have no room for both ends and a notice.
+const LEAST_RESULT: usize = 300;
+
 /// Sizes of what a model gets to see of MCP. Read once, when the program starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -43,7 +46,7 @@ impl Limits {
         };
         let default = Self::default();
         Self {
-            result_chars: size("KIMI_MCP_RESULT_MAX_CHARS", default.result_chars),
+            result_chars: size("KIMI_MCP_RESULT_MAX_CHARS", default.result_chars).max(LEAST_RESULT),
             search_results: size("KIMI_MCP_SEARCH_RESULT_CAP", default.search_results),
             description_chars: size("KIMI_MCP_DESC_MAX_CHARS", default.description_chars),
             cache_ttl: number("KIMI_MCP_CACHE_TTL_SECS")
@@ -78,6 +81,12 @@ mod tests {
             attached_chars: 700,
         };
         assert_eq!(Limits::from_env(&env), expected);
+    }
+
+    #[test]
+    fn a_result_has_room_for_its_ends() {
+        let env = fixed::env("/h", &[("KIMI_MCP_RESULT_MAX_CHARS", "7")]);
+        assert_eq!(Limits::from_env(&env).result_chars, LEAST_RESULT);
     }
 
     #[test]

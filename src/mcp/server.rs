@@ -165,6 +165,12 @@ impl Server {
         let _ = self.state.clone().wait_for(|state| state.status.is_settled()).await;
     }
 
+    /// Waits until an attempt after the one of this number has ended, well or not.
+    pub async fn tried_after(&self, tries: u64) {
+        let tried = |state: &State| state.tries > tries && state.status.is_settled();
+        let _ = self.state.clone().wait_for(tried).await;
+    }
+
     /// Calls a tool. A server that is not connected is tried once more before.
     pub async fn call(
         &self,

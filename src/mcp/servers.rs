@@ -3,6 +3,9 @@
 //! Nothing is read and nothing is started before [`Servers::start`]: the first frame does not wait
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
+mod logins;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,7 +20,7 @@ use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
-use super::oauth::Login;
+use super::oauth::{Login, Stamp};
 use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
 use super::resources::Resource;
@@ -56,6 +59,18 @@ pub struct ServerView {
     pub tools: Vec<String>,
 }
 
+/// How much there is of a server that is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Connected,
+    /// It was connected and is away: its tools are those that it had.
+    Away,
+    /// It was not connected yet; an attempt is under way.
+    Coming,
+    /// It could not be connected.
+    Missing,
+}
+
 /// The servers.
 pub struct Servers {
     sources: Sources,
@@ -67,6 +82,8 @@ pub struct Servers {
     loaded: OnceLock<Running>,
     catalog: Mutex<Option<Made>>,
     prompts: Mutex<Option<(u64, Arc<Prompts>)>>,
+    /// The tokens with which servers were woken last, by the server's name.
+    tried_tokens: Mutex<HashMap<String, Stamp>>,
 }
 
 /// A catalog, and the listings of which it was made.
@@ -106,7 +123,17 @@ impl Servers {
     ) -> Self {
         let (changed, _) = watch::channel(0);
         let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Self { sources, around, limits, call_timeout, changed, loaded, catalog, prompts }
+        Self {
+            sources,
+            around,
+            limits,
+            call_timeout,
+            changed,
+            loaded,
+            catalog,
+            prompts,
+            tried_tokens: Mutex::default(),
+        }
     }
 
     fn running(&self) -> &Running {
@@ -383,6 +410,28 @@ impl Servers {
             }
         };
         tokio::time::timeout(patience, wait).await.unwrap_or(false)
+    }
+
+    /// The servers that are switched on, by name, in the order of the configuration.
+    pub fn presence(&self) -> Vec<(String, Presence)> {
+        let all = self.all();
+        let present = all.iter().filter_map(|server| {
+            let State { status, listing, .. } = server.state();
+            let presence = match status {
+                Status::Disabled => return None,
+                Status::Connected => Presence::Connected,
+                _ if listing.is_some() => Presence::Away,
+                Status::Pending | Status::Connecting => Presence::Coming,
+                Status::Failed | Status::Unauthorized => Presence::Missing,
+            };
+            Some((server.config.name.clone(), presence))
+        });
+        present.collect()
+    }
+
+    /// Another number after every change of any server.
+    pub fn revision(&self) -> u64 {
+        *self.changed.borrow()
     }
 
     /// Counts the changes of any server.

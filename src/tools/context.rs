@@ -107,6 +107,11 @@ impl From<ToolReturnValue> for ToolReturn {
 }
 
 impl ToolReturn {
+    /// The result of a call that a rule of the user's forbids.
+    pub fn denied(reason: String) -> Self {
+        ToolReturnValue::error(reason, "Denied by a rule").into()
+    }
+
     /// The result of a call that a person rejected.
     pub fn rejected(feedback: Option<&str>) -> Self {
         let value = match feedback {
@@ -252,7 +257,25 @@ pub struct ApprovalAsk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApprovalVerdict {
     Approved,
-    Rejected { feedback: Option<String> },
+    /// By a person, or in a person's place.
+    Rejected {
+        feedback: Option<String>,
+    },
+    /// By a rule of the user's; nobody was asked.
+    Denied {
+        reason: String,
+    },
+}
+
+impl ApprovalVerdict {
+    /// The result of the call when it must not go ahead.
+    pub fn refusal(self) -> Option<ToolReturn> {
+        match self {
+            Self::Approved => None,
+            Self::Rejected { feedback } => Some(ToolReturn::rejected(feedback.as_deref())),
+            Self::Denied { reason } => Some(ToolReturn::denied(reason)),
+        }
+    }
 }
 
 /// The answer to questions.

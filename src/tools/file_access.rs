@@ -131,12 +131,11 @@ impl FileAccess {
         let (shown, shared) = (target.path.clone(), Arc::clone(&deed));
         let display = tokio::task::spawn_blocking(move || shared.display(&shown));
         let display = display.await.unwrap_or_default();
-        match self.ask(cx, sender, verb, &target, &display).await {
-            Some(ApprovalVerdict::Approved) => {}
-            Some(ApprovalVerdict::Rejected { feedback }) => {
-                return ToolReturn::rejected(feedback.as_deref());
-            }
-            None => return cancelled().into(),
+        let Some(verdict) = self.ask(cx, sender, verb, &target, &display).await else {
+            return cancelled().into();
+        };
+        if let Some(refused) = verdict.refusal() {
+            return refused;
         }
         let lock = self.lock_of(&target.real);
         let _held = lock.lock().await;

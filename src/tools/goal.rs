@@ -5,9 +5,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Tool, ToolReturn, arguments, schema,
-};
+use super::{ApprovalAsk, CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::{GoalLimits, GoalSnapshot, GoalStatus, ToolReturnValue};
 
 /// The longest time a goal may be given, in milliseconds, and the shortest.
@@ -116,8 +114,8 @@ impl Tool for CreateGoal {
             verdict = cx.desk.approve(ask) => verdict,
             () = cx.cancel.cancelled() => return super::file_access::cancelled().into(),
         };
-        if let ApprovalVerdict::Rejected { feedback } = verdict {
-            return ToolReturn::rejected(feedback.as_deref());
+        if let Some(refused) = verdict.refusal() {
+            return refused;
         }
         let Create { objective, completion_criterion, replace } = arguments;
         match cx.goals.create(&objective, completion_criterion.as_deref(), replace) {
@@ -340,7 +338,8 @@ mod tests {
     #[tokio::test]
     async fn a_person_decides_whether_a_goal_begins() {
         let bench = Bench::new();
-        *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
+        *bench.desk.verdict.lock().unwrap() =
+            crate::tools::ApprovalVerdict::Rejected { feedback: None };
         let value = bench.run(&CreateGoal, json!({"objective": "x"})).await;
         assert!(value.is_error && value.message.contains("rejected"), "{value:?}");
         assert_eq!(bench.desk.asks.lock().unwrap()[0].action, "start a goal");

@@ -253,9 +253,9 @@ impl Tool for Probe {
                 verdict = cx.desk.approve(ask) => verdict,
                 () = cx.cancel.cancelled() => ApprovalVerdict::Rejected { feedback: None },
             };
-            if let ApprovalVerdict::Rejected { feedback } = verdict {
+            if let Some(refused) = verdict.refusal() {
                 self.log.push(format!("rejected {}", cx.call_id));
-                return ToolReturn::rejected(feedback.as_deref());
+                return refused;
             }
         }
         if let Some(gate) = arguments["wait"].as_str() {

@@ -146,3 +146,12 @@ fn nothing_is_added_without_servers_and_bad_options_are_refused() {
         ran.err
     );
 }
+
+#[test]
+fn a_rule_that_forbids_a_tool_is_told_as_a_rule() {
+    let denied = "[permission]\ndeny = [\"mcp__s__echo\"]\n[mcp]\nmode = \"deferred\"\n";
+    let (requests, ..) = run(&json!({"s": Script::new().entry()}), denied);
+    let told = requests[2].body["messages"].as_array().unwrap().last().unwrap().to_string();
+    assert!(told.contains("permission rule `mcp__s__echo` forbids this"), "{told}");
+    assert!(!told.contains("rejected") && !told.contains("User feedback"), "{told}");
+}

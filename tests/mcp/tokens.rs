@@ -120,3 +120,31 @@ async fn a_fixed_token_that_is_withdrawn_is_told() {
     world.until("s", Status::Unauthorized).await;
     other.servers.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_elsewhere_is_seen_by_a_search_and_by_a_call() {
+    for tool in ["mcp_search", "mcp_call"] {
+        let authority = Authority::new(json!({}));
+        let server = HttpServer::behind(&authority);
+        let entries = entry(&server, "/mcp");
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::with(dir, entries.clone(), McpMode::Auto, Limits::default());
+        world.until("s", Status::Unauthorized).await;
+        let arguments = match tool {
+            "mcp_search" => json!({"query": "repeat a text"}),
+            _ => json!({"name": "mcp__s__echo", "arguments": {"text": "x"}}),
+        };
+        let before = world.call(tool, arguments.clone()).await;
+        let told = format!("{}{}", before.output.text(), before.message);
+        assert!(told.contains("kimi mcp auth s"), "{told}");
+        let tries = || world.servers.get("s").unwrap().state().tries();
+        assert_eq!(tries(), 1, "nobody knocks without a token");
+        log_in(world.dir.path(), &entries).await;
+        let after = world.call(tool, arguments).await.output.text();
+        match tool {
+            "mcp_search" => assert!(after.contains("mcp__s__echo"), "{after}"),
+            _ => assert_eq!(after, "x"),
+        }
+        world.servers.shutdown().await;
+    }
+}

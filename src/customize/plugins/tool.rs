@@ -173,6 +173,7 @@ impl Tool for PluginTool {
         match verdict {
             ApprovalVerdict::Approved => self.run(&arguments, cx).await.into(),
             ApprovalVerdict::Rejected { feedback } => ToolReturn::rejected(feedback.as_deref()),
+            ApprovalVerdict::Denied { reason } => ToolReturn::denied(reason),
         }
     }
 }

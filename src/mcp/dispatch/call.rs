@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::LOGIN_PATIENCE;
 use super::invoke::{Invoker, Target};
 use super::search::absent;
 use crate::mcp::catalog::Resolution;
@@ -43,6 +44,13 @@ impl McpCall {
     ) -> Result<Target, ToolReturnValue> {
         let servers = self.invoker.servers();
         let mut target = self.target(name);
+        if target.is_err() {
+            tokio::select! {
+                () = servers.woken(LOGIN_PATIENCE) => {}
+                () = cancel.cancelled() => {}
+            }
+            target = self.target(name);
+        }
         if target.is_err() && !servers.is_settled() {
             tokio::select! {
                 _ = servers.until(PATIENCE, || self.target(name).is_ok()) => {}

@@ -18,7 +18,7 @@ use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, Status, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn, restricted};
+use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, restricted};
 
 /// Results larger than this, in bytes, are not kept for a second call.
 const MAX_CACHED: usize = 1 << 20;
@@ -97,10 +97,8 @@ impl Invoker {
         if let Some(refused) = target.refused_in_plan_mode(cx) {
             return refused.into();
         }
-        if let ApprovalVerdict::Rejected { feedback } =
-            cx.desk.approve(ask(target, &arguments, cx)).await
-        {
-            return ToolReturn::rejected(feedback.as_deref());
+        if let Some(refused) = cx.desk.approve(ask(target, &arguments, cx)).await.refusal() {
+            return refused;
         }
         // A person may have switched while they were asked.
         if let Some(refused) = target.refused_in_plan_mode(cx) {

@@ -27,7 +27,7 @@ mod token;
 
 pub(super) use bearer::Bearer;
 pub use flow::Login;
-pub use store::TokenFile;
+pub use store::{Stamp, TokenFile};
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -97,6 +97,13 @@ pub struct TokenFile {
     path: PathBuf,
 }
 
+/// When a file of tokens was written, and its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    modified: SystemTime,
+    bytes: u64,
+}
+
 /// Held while tokens are being changed; dropping it lets go.
 pub(super) struct Lock {
     _file: File,
@@ -113,6 +120,13 @@ impl TokenFile {
     /// Whether somebody has logged in.
     pub fn is_there(&self) -> bool {
         self.read().is_some()
+    }
+
+    /// What tells these tokens from those before and after them, without reading them; `None` when
+    /// there are none.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?;
+        Some(Stamp { modified: metadata.modified().ok()?, bytes: metadata.len() })
     }
 
     /// The tokens. A file that is none counts as not there: a new login replaces it.

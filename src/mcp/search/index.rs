@@ -108,6 +108,20 @@ impl Index {
         found.into_iter().map(|(number, _)| number).collect()
     }
 
+    /// The share of a query's concepts that a document has, from 0 to 1.
+    pub fn covered(&self, query: &Query, document: u32) -> f32 {
+        let has = |concept: &Concept| {
+            concept.words.iter().any(|(word, _)| {
+                let places = self.places.get(word.as_str());
+                places.is_some_and(|places| places.iter().any(|place| place.document == document))
+            })
+        };
+        let concepts = query.concepts.iter().filter(|concept| {
+            if self.is_unknown(concept) { has(&self.guessed(concept)) } else { has(concept) }
+        });
+        concepts.count() as f32 / query.concepts.len().max(1) as f32
+    }
+
     fn is_unknown(&self, concept: &Concept) -> bool {
         !concept.words.iter().any(|(word, _)| self.places.contains_key(word.as_str()))
     }

@@ -39,7 +39,8 @@ async fn a_timeout_keeps_what_came() {
 #[tokio::test]
 async fn it_asks_first_and_a_rejection_runs_nothing() {
     let bench = Bench::new();
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: Some("no".into()) };
+    *bench.desk.verdict.lock().unwrap() =
+        crate::tools::ApprovalVerdict::Rejected { feedback: Some("no".into()) };
     let arguments = json!({"command": "touch made", "timeout": 60});
     let result = Shell.call(arguments, &bench.cx).await;
     assert!(result.rejected.unwrap().with_feedback);
@@ -139,13 +140,14 @@ async fn the_background_has_rules_of_its_own() {
 #[tokio::test]
 async fn a_background_command_is_asked_for_as_one() {
     let bench = crate::tools::testing::with_tasks(Bench::new());
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
+    *bench.desk.verdict.lock().unwrap() =
+        crate::tools::ApprovalVerdict::Rejected { feedback: None };
     let arguments = json!({"command": "x", "run_in_background": true, "description": "d"});
     assert!(bench.run(&Shell, arguments.clone()).await.is_error);
     let asks = bench.desk.asks.lock().unwrap().clone();
     assert_eq!(asks[0].action, "run background command");
     assert_eq!(asks[0].description, "Run background command `x`");
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Approved;
+    *bench.desk.verdict.lock().unwrap() = crate::tools::ApprovalVerdict::Approved;
     // The bench has no program to attend it.
     assert_eq!(brief(&bench.run(&Shell, arguments).await), "Start failed");
 }
