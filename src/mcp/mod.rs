@@ -25,6 +25,7 @@ pub mod connection;
 pub mod content;
 pub mod dispatch;
 pub mod elicit;
+mod journal;
 pub mod limits;
 pub mod listing;
 pub mod names;
