@@ -165,12 +165,13 @@ impl Connection {
                         Self::greet(transport, LastWords::default(), refused, ask).await
                     }
                     RemoteWire::Sse => {
-                        let transport = Sse::connect(client, url, headers, access).await;
+                        let transport =
+                            Sse::connect(client, url, headers, access, last_words.clone()).await;
                         let transport = transport.map_err(|error| match error {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default(), refused, ask).await
+                        Self::greet(transport, last_words, refused, ask).await
                     }
                 }
             }

@@ -9,6 +9,7 @@ mod known;
 mod lines;
 mod log;
 mod process;
+mod quiet;
 mod sse;
 mod stdio;
 mod throttle;
