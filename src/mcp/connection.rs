@@ -28,16 +28,20 @@ use tracing::info;
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
 use super::elicit::{Answer, Caller, Elicitations, Ongoing};
+use super::journal::Journal;
 use super::oauth::{Bearer, OauthError};
 use super::progress::Progress;
 use super::transport::{
-    Access, Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
+    Access, Command, HttpError, LastWords, ServerLog, Sse, Stdio, Throttled, headers, http_client,
+    streamable,
 };
 use crate::platform::Env;
 use crate::tools::LiveOutput;
 
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
+/// For a server to take the level of its reports.
+const SET_LEVEL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end of a connection may take to be known.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long closing may take before the connection is dropped as it is.
@@ -103,10 +107,11 @@ pub struct Connection {
     last_words: LastWords,
 }
 
-/// What a server may ask, and whether there is anybody.
+/// What a server may ask, whether there is anybody, and where it goes what it reports.
 struct Asks {
     elicitations: Elicitations,
     person: bool,
+    log: ServerLog,
 }
 
 impl Connection {
@@ -118,7 +123,12 @@ impl Connection {
         last_words: LastWords,
     ) -> Result<Self, OpenError> {
         let server = server.expanded(&around.env).map_err(OpenError::Never)?;
-        let ask = Asks { elicitations: Elicitations::new(&server.name), person: around.person };
+        let log = ServerLog::new(around.log_of(&server.name));
+        let ask = Asks {
+            elicitations: Elicitations::new(&server.name),
+            person: around.person,
+            log: log.clone(),
+        };
         match &server.reach {
             Reach::Stdio { command, args, env, cwd } => {
                 let command = Command {
@@ -129,7 +139,7 @@ impl Connection {
                         || around.work_dir.clone(),
                         |dir| around.work_dir.join(home_relative(dir, &around.env)),
                     ),
-                    log: around.log_of(&server.name),
+                    log,
                 };
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
@@ -155,12 +165,13 @@ impl Connection {
                         Self::greet(transport, LastWords::default(), refused, ask).await
                     }
                     RemoteWire::Sse => {
-                        let transport = Sse::connect(client, url, headers, access).await;
+                        let transport =
+                            Sse::connect(client, url, headers, access, last_words.clone()).await;
                         let transport = transport.map_err(|error| match error {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default(), refused, ask).await
+                        Self::greet(transport, last_words, refused, ask).await
                     }
                 }
             }
@@ -186,12 +197,16 @@ impl Connection {
             progress: progress.clone(),
             elicitations: ask.elicitations.clone(),
             person: ask.person,
+            journal: Journal::keep(ask.log),
         };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
             .map_err(|error| open_error(&error, &last_words))?;
         let peer = running.peer().clone();
         let instructions = peer.peer_info().and_then(|info| info.instructions.clone());
+        if peer.peer_info().is_some_and(|info| info.capabilities.logging.is_some()) {
+            tokio::spawn(want_reports(peer.clone()));
+        }
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
         tokio::spawn(async move {
@@ -340,6 +355,14 @@ struct Client {
     elicitations: Elicitations,
     /// Whether a person is there who can answer.
     person: bool,
+    journal: Journal,
+}
+
+/// Asks a server that can report of itself to do so. Whether it does is its own matter.
+#[expect(deprecated, reason = "servers of today have it")]
+async fn want_reports(peer: Peer<RoleClient>) {
+    let level = rmcp::model::SetLevelRequestParams::new(rmcp::model::LoggingLevel::Info);
+    let _ = tokio::time::timeout(SET_LEVEL_PATIENCE, peer.set_level(level)).await;
 }
 
 impl Client {
@@ -412,6 +435,18 @@ impl ClientHandler for Client {
         let params = request.params.unwrap_or_default();
         let result = self.asked(&params, &context.ct).await?;
         Ok(CustomResult::new(serde_json::to_value(result).unwrap_or_default()))
+    }
+
+    #[expect(deprecated, reason = "servers of today have it")]
+    async fn on_logging_message(
+        &self,
+        report: rmcp::model::LoggingMessageNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        let report = serde_json::to_value(report).unwrap_or_default();
+        if let Some(line) = self.journal.take(&report) {
+            self.progress.warn(&line);
+        }
     }
 
     async fn on_progress(

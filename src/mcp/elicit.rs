@@ -121,9 +121,12 @@ impl Elicitations {
         withdrawn: &CancellationToken,
     ) -> Result<Answer, String> {
         let asked = ask::Asked::read(&self.server, params)?;
-        let Some((id, caller, over, _open)) = self.admit() else {
-            info!(server = &*self.server, "a question of the MCP server was declined unasked");
-            return Ok(Answer::Decline);
+        let (id, caller, over, _open) = match self.admit() {
+            Ok(admitted) => admitted,
+            Err(unasked) => {
+                info!(server = &*self.server, "a question of the MCP server was not put");
+                return Ok(unasked);
+            }
         };
         let asking = async {
             let _turn = self.turn.lock().await;
@@ -150,16 +153,21 @@ impl Elicitations {
     }
 
     /// The newest call, if the server may ask during it once more. Which call a question belongs to
-    /// the protocol does not say; those of one connection have one person behind them.
-    fn admit(&self) -> Option<(u64, Caller, CancellationToken, Open)> {
+    /// the protocol does not say; those of one connection have one person behind them. The error is
+    /// the answer without asking.
+    fn admit(&self) -> Result<(u64, Caller, CancellationToken, Open), Answer> {
         let mut calls = self.lock();
-        let call = calls.running.last_mut()?;
-        if call.asked == MOST_PER_CALL || call.dismissed {
-            return None;
+        let call = calls.running.last_mut().ok_or(Answer::Decline)?;
+        // Who wants no more questions has said no to none of them.
+        if call.dismissed {
+            return Err(Answer::Cancel);
+        }
+        if call.asked == MOST_PER_CALL {
+            return Err(Answer::Decline);
         }
         call.asked += 1;
         call.open.send_modify(|open| *open += 1);
-        Some((call.id, call.caller.clone(), call.over.clone(), Open(call.open.clone())))
+        Ok((call.id, call.caller.clone(), call.over.clone(), Open(call.open.clone())))
     }
 
     fn is_dismissed(&self, id: u64) -> bool {

@@ -12,6 +12,7 @@
 //! | `server`, `servers` | one server over its life; all of them |
 //! | `listing`, `catalog`, `names` | the tools of all servers under unique names |
 //! | `elicit` | what servers ask the person |
+//! | `journal`, `progress` | what servers report of themselves and of calls that run |
 //! | `prompts` | commands that servers bring, and what they make of them |
 //! | `resources` | what a message may attach as `@server:uri` |
 //! | `search`, `schema` | finding tools by words; describing and checking arguments |
@@ -25,6 +26,7 @@ pub mod connection;
 pub mod content;
 pub mod dispatch;
 pub mod elicit;
+mod journal;
 pub mod limits;
 pub mod listing;
 pub mod names;

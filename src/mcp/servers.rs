@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, Resolution};
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
@@ -437,6 +437,14 @@ impl Servers {
     /// Counts the changes of any server.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// `server.tool` of a tool that is written in any way that a call takes.
+    pub fn full_name(&self, written: &str) -> Option<String> {
+        match self.catalog().resolve(written) {
+            Resolution::Found(tool) => Some(format!("{}.{}", tool.server, tool.name)),
+            _ => None,
+        }
     }
 
     /// The tools of all servers that are connected, or were and are coming back.

@@ -76,7 +76,7 @@ fn a_login_goes_on_beside_everything_else() {
     kimi.wait_text("kimi mcp auth far");
     kimi.send("/mcp\r");
     kimi.wait_text("needs authorization");
-    kimi.wait_text("ctrl-l log in");
+    kimi.wait_text("^l login");
     kimi.send("\x0c");
     kimi.wait_text("Log in to MCP server far with the browser at:");
     kimi.wait_for_rows("the prompt", is_idle);

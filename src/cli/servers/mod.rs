@@ -82,7 +82,7 @@ pub(super) fn run(command: &McpCommand, env: &Env) -> ExitCode {
         McpCommand::Untrust => trust::untrust(env).map_err(Fault::Plain),
         McpCommand::Remove { name } => remove(name, &file),
         McpCommand::Test { name } => {
-            return match find(name, &file) {
+            return match find_anywhere(name, &file, env) {
                 Ok(server) => probe::run(server, env),
                 Err(fault) => told(fault),
             };
@@ -181,6 +181,16 @@ fn find(name: &str, file: &McpFile) -> Result<ServerConfig, Fault> {
         return Err(Fault::Plain(format!("MCP server '{name}': {}.", bad.reason)));
     }
     source.servers.into_iter().find(|server| server.name == name).ok_or_else(|| not_found(name))
+}
+
+/// A server of the user, or one of the project that the user has agreed to.
+fn find_anywhere(name: &str, file: &McpFile, env: &Env) -> Result<ServerConfig, Fault> {
+    let source = file.source()?;
+    let is_own = source.servers.iter().map(|server| &server.name);
+    if is_own.chain(source.bad.iter().map(|bad| &bad.name)).any(|own| own == name) {
+        return find(name, file);
+    }
+    trust::find(name, env)?.ok_or_else(|| not_found(name))
 }
 
 fn not_found(name: &str) -> Fault {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::front::tui::text::visible_line;
+use crate::mcp::config::ServerConfig;
 use crate::mcp::project::{Found, Project, ProjectFile, told};
 use crate::platform::Env;
 use crate::store::{ShareDir, Verdict};
@@ -36,11 +37,46 @@ pub(super) fn untrust(env: &Env) -> Result<String, String> {
         return Err(nothing(&found));
     }
     let mut text = String::new();
-    for (file, _) in &found.files {
+    for (file, verdict) in &found.files {
+        if verdict.is_none() {
+            let _ = writeln!(text, "Nothing was said of it: {}", shown(file));
+            continue;
+        }
         project.remember(file, None).map_err(|error| error.to_string())?;
-        let _ = writeln!(text, "No longer trusted: {}", shown(file));
+        let was = match verdict {
+            Some(Verdict::Never) => "Asked about again",
+            _ => "No longer trusted",
+        };
+        let _ = writeln!(text, "{was}: {}", shown(file));
     }
     Ok(text)
+}
+
+/// A server of the project, if somebody has agreed to it. The error is one line.
+pub(super) fn find(name: &str, env: &Env) -> Result<Option<ServerConfig>, String> {
+    let (_, found) = project(env);
+    let mut asking = None;
+    for (file, verdict) in found.files {
+        let path = shown(&file);
+        if let Some(bad) = file.source.bad.iter().find(|bad| bad.name == name)
+            && verdict == Some(Verdict::Trusted)
+        {
+            return Err(format!("MCP server '{name}' of {path}: {}.", bad.reason));
+        }
+        let server = file.source.servers.into_iter().find(|server| server.name == name);
+        match (server, verdict) {
+            (Some(server), Some(Verdict::Trusted)) => return Ok(Some(server)),
+            (Some(_), _) => asking = asking.or(Some(path)),
+            (None, _) => {}
+        }
+    }
+    match asking {
+        Some(path) => Err(format!(
+            "MCP server '{name}' is of {path}, which nobody has agreed to: kimi mcp trust shows it \
+             and agrees."
+        )),
+        None => Ok(None),
+    }
 }
 
 /// What the project brings along and what was said of it; nothing without a project.

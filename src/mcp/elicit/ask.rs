@@ -22,7 +22,10 @@ const TOGETHER: usize = 4;
 const MOST_ROUNDS: usize = 5;
 
 const ANSWER: &str = "Answer";
+const OPENED: &str = "I have opened it";
 const DECLINE: &str = "Decline";
+/// Where there is nothing to choose from.
+const WORDS: &str = "Your answer";
 const LEAVE_OUT: &str = "Leave it out";
 
 /// A request, read.
@@ -81,16 +84,13 @@ impl Asked {
     async fn put_address(&self, url: &str, desk: &dyn Desk, call_id: &str) -> Answer {
         let text = format!("{}: {}\n{url}", self.asks, self.message);
         let options = vec![
-            option("I have opened it", "Go on; the address is not opened for you."),
+            option(OPENED, "Go on; the address is not opened for you."),
             option(DECLINE, "Do not go there."),
         ];
-        match say(desk, call_id, vec![self.question(text.clone(), "Open", options)]).await {
-            Said::Nobody => Answer::Decline,
-            Said::Dismissed => Answer::Cancel,
-            Said::Answers(answers) => match answers.get(&text).and_then(Value::as_str) {
-                Some("I have opened it") => Answer::Accept(None),
-                _ => Answer::Decline,
-            },
+        match self.choose(&text, "Open", &options, false, desk, call_id).await {
+            Ok(chosen) if chosen == OPENED => Answer::Accept(None),
+            Ok(_) => Answer::Decline,
+            Err(unanswered) => unanswered,
         }
     }
 
@@ -106,24 +106,70 @@ impl Asked {
             };
             let text = format!("{}{}: {}{count}", warning(&form.fields), self.asks, self.message);
             let options = vec![option(ANSWER, ""), option(DECLINE, "The server gets nothing.")];
-            match say(desk, call_id, vec![self.question(text.clone(), "", options)]).await {
-                Said::Nobody => return Answer::Decline,
-                Said::Dismissed => return Answer::Cancel,
-                Said::Answers(answers) => {
-                    if answers.get(&text).and_then(Value::as_str) != Some(ANSWER) {
-                        return Answer::Decline;
-                    }
-                }
+            let single = form.fields.len() == 1;
+            match self.choose(&text, "", &options, single, desk, call_id).await {
+                Ok(chosen) if chosen == ANSWER => {}
+                Ok(chosen) if chosen == DECLINE => return Answer::Decline,
+                // Somebody has answered already.
+                Ok(typed) => return self.fill(form, alone, Some(typed), desk, call_id).await,
+                Err(unanswered) => return unanswered,
             }
         }
-        self.fill(form, alone, desk, call_id).await
+        self.fill(form, alone, None, desk, call_id).await
+    }
+
+    /// Puts a question whose answer is one of the options, and puts it again when it is not: nobody's
+    /// words are taken for a no. With `words_count` other words are the answer. The error is the
+    /// answer of who gives none.
+    async fn choose(
+        &self,
+        text: &str,
+        header: &str,
+        options: &[QuestionOption],
+        words_count: bool,
+        desk: &dyn Desk,
+        call_id: &str,
+    ) -> Result<String, Answer> {
+        let mut put = text.to_owned();
+        for _ in 0..MOST_ROUNDS {
+            let question = self.question(put.clone(), header, options.to_vec());
+            let answers = match say(desk, call_id, vec![question]).await {
+                Said::Nobody => return Err(Answer::Decline),
+                Said::Dismissed => return Err(Answer::Cancel),
+                Said::Answers(answers) => answers,
+            };
+            let said = answers.get(&put).and_then(Value::as_str).unwrap_or_default();
+            let is_option = options.iter().any(|option| option.label == said);
+            if is_option || (words_count && !said.trim().is_empty()) {
+                return Ok(said.to_owned());
+            }
+            put = format!("! Not taken: choose one of the options.\n{text}");
+        }
+        Err(Answer::Cancel)
     }
 
     /// Asks for the fields, and again for those whose answers do not fit.
-    async fn fill(&self, form: &Form, alone: bool, desk: &dyn Desk, call_id: &str) -> Answer {
+    /// `typed` answers the only field already, if it fits.
+    async fn fill(
+        &self,
+        form: &Form,
+        alone: bool,
+        typed: Option<String>,
+        desk: &dyn Desk,
+        call_id: &str,
+    ) -> Answer {
         let mut content = Map::new();
         let mut open: Vec<(&Field, Option<String>)> =
             form.fields.iter().map(|field| (field, None)).collect();
+        if let (Some(typed), [(field, wrong)]) = (typed, open.as_mut_slice()) {
+            match field.value(&typed) {
+                Ok(value) => {
+                    let content = Map::from_iter([(field.name.clone(), value)]);
+                    return Answer::Accept(Some(Value::Object(content)));
+                }
+                Err(why) => *wrong = Some(why),
+            }
+        }
         for _ in 0..MOST_ROUNDS {
             let mut again = Vec::new();
             for some in open.chunks(TOGETHER) {
@@ -136,9 +182,11 @@ impl Asked {
                     .collect();
                 let questions = some.iter().zip(&texts).map(|((field, _), text)| {
                     let options = options(field, alone);
+                    let only_words = options.is_empty();
                     let several = matches!(field.kind, Kind::Several { .. });
                     let question = self.question(text.clone(), &field.title, options);
-                    Question { multi_select: several, ..question }
+                    let other_label = if only_words { WORDS.to_owned() } else { String::new() };
+                    Question { multi_select: several, other_label, ..question }
                 });
                 let answers = match say(desk, call_id, questions.collect()).await {
                     Said::Nobody => return Answer::Decline,

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
@@ -18,6 +19,7 @@ use sse_stream::Sse;
 use super::access::Access;
 use super::http::HttpError;
 use super::lines::MAX_LINE;
+use super::quiet::Paced;
 
 type Fault = StreamableHttpError<reqwest::Error>;
 type Headers = HashMap<HeaderName, HeaderValue>;
@@ -114,6 +116,12 @@ impl StreamableHttpClient for Known {
             )
         })
         .await
+        .map(|answer| match answer {
+            StreamableHttpPostResponse::Sse(events, session) => {
+                StreamableHttpPostResponse::Sse(Paced::new(events).boxed(), session)
+            }
+            other => other,
+        })
     }
 
     async fn delete_session(
@@ -162,5 +170,6 @@ impl StreamableHttpClient for Known {
             )
         })
         .await
+        .map(|events: Events| Paced::new(events).boxed())
     }
 }

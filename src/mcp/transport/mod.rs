@@ -7,7 +7,9 @@ mod access;
 mod http;
 mod known;
 mod lines;
+mod log;
 mod process;
+mod quiet;
 mod sse;
 mod stdio;
 mod throttle;
@@ -16,6 +18,7 @@ pub(super) use access::Access;
 pub(super) use http::{
     HttpError, client as http_client, headers, innermost, is_loopback, streamable,
 };
+pub(super) use log::ServerLog;
 pub(super) use process::LastWords;
 pub(super) use sse::Sse;
 pub(super) use stdio::{Command, Stdio};

@@ -30,6 +30,8 @@ const TERM_GRACE: Duration = Duration::from_millis(500);
 /// the thread that made it. It also keeps the work of forking away from the agent's thread.
 pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Child, Group)> {
     let us = getpid();
+    let (variable, mark) = watch::mark();
+    command.env(variable, mark);
     command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
     // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
     unsafe {

@@ -18,6 +18,8 @@ use url::Url;
 use super::access::Access;
 use super::http::HttpError;
 use super::lines::{MAX_LINE, answered};
+use super::process::LastWords;
+use super::quiet::Comments;
 use super::{messages, refusal};
 use crate::llm::sse::{Event, Parser};
 
@@ -43,6 +45,7 @@ impl Sse {
         url: Url,
         headers: HeaderMap,
         access: Access,
+        last_words: LastWords,
     ) -> Result<Self, HttpError> {
         let request =
             client.get(url.clone()).headers(headers.clone()).header(ACCEPT, "text/event-stream");
@@ -56,7 +59,7 @@ impl Sse {
         }
         let (sender, messages) = mpsc::channel(WAITING);
         let (found, endpoint) = oneshot::channel();
-        let reader = tokio::spawn(read(response, found, sender));
+        let reader = tokio::spawn(read(response, found, sender, last_words));
         let reader = AbortOnDropHandle::new(reader);
         let endpoint = endpoint
             .await
@@ -76,14 +79,21 @@ async fn read(
     response: Response,
     found: oneshot::Sender<String>,
     sender: mpsc::Sender<RxJsonRpcMessage<RoleClient>>,
+    last_words: LastWords,
 ) {
+    let mut comments = Comments::default();
     let mut found = Some(found);
     let mut parser = Parser::new(MAX_LINE);
     let mut stream = response.bytes_stream();
     let mut events = Vec::new();
     while let Some(Ok(bytes)) = stream.next().await {
         let parsed = parser.push(&bytes, |event| events.push(event));
+        if comments.are_too_many(&bytes) {
+            last_words.ended("it sends nothing but comments".to_owned());
+            return;
+        }
         for event in events.drain(..) {
+            comments.end();
             if let Some(found) = found.take_if(|_| event.name.as_deref() == Some("endpoint")) {
                 let _ = found.send(event.data);
                 continue;

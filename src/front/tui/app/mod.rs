@@ -222,7 +222,8 @@ impl App {
             Some(files),
             PasteThresholds::from_env(&env),
         );
-        let transcript = new_transcript(&env, &host.options.work_dir, &info);
+        let transcript = new_transcript(&env, &host.options.work_dir, &info)
+            .with_servers(host.options.mcp.clone());
         Self {
             screen,
             theme,

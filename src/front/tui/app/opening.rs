@@ -90,7 +90,8 @@ impl App {
         self.tour = tour;
         self.usage = TokenUsage::default();
         self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
-        self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
+        self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info)
+            .with_servers(self.host.options.mcp.clone());
         self.queue.clear();
         self.clear_dialogs();
         self.watch_tasks();

@@ -137,8 +137,7 @@ impl App {
         if let Some(advice) = advice(&state, log) {
             lines.push(Line::raw(row::foreign_line(&advice)));
         }
-        let keys =
-            "ctrl-r reconnect · ctrl-t on/off · ctrl-s keep on/off · ctrl-l log in · esc list";
+        let keys = "ctrl-r retry · ctrl-t on/off · ctrl-s keep it · ctrl-l log in · esc list";
         lines.push(Span::styled(keys, dim).into());
         lines.push(Line::default());
         let what = project::told(&server.config).into_iter();

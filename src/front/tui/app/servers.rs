@@ -16,6 +16,9 @@ const GATHER: Duration = Duration::from_millis(1_500);
 const MOST_TOLD: usize = 3;
 /// Names in one line.
 const MOST_NAMED: usize = 6;
+/// A server that comes and goes is told of once: again when it had held for so long, or when so much
+/// later it fails for another reason.
+const STEADY: Duration = Duration::from_secs(60);
 
 /// What was told of the servers.
 #[derive(Debug, Default)]
@@ -23,11 +26,45 @@ pub(super) struct News {
     /// For the status bar while they start for the first time.
     pub starting: Option<String>,
     /// Those whose failure was told.
-    told: Vec<String>,
+    told: Vec<Told>,
     /// Since when failures wait to be told together.
     gathering: Option<Instant>,
     /// Those of the start have settled.
     started: bool,
+}
+
+/// A failure that was told.
+#[derive(Debug)]
+struct Told {
+    name: String,
+    reason: Option<String>,
+    at: Instant,
+    /// Since when it has been connected again.
+    connected: Option<Instant>,
+    /// It has held for a while since.
+    held: bool,
+}
+
+impl Told {
+    fn new(server: &ServerView, now: Instant) -> Self {
+        let (name, reason) = (server.name.clone(), server.reason.clone());
+        Self { name, reason, at: now, connected: None, held: false }
+    }
+
+    /// Notes how the server is now.
+    fn look(&mut self, server: &ServerView, now: Instant) {
+        if server.status == Status::Connected {
+            self.connected.get_or_insert(now);
+        } else if let Some(since) = self.connected.take() {
+            self.held |= now.saturating_duration_since(since) >= STEADY;
+        }
+    }
+
+    /// Whether its failure is worth telling once more.
+    fn is_over(&self, server: &ServerView, now: Instant) -> bool {
+        let later = now.saturating_duration_since(self.at) >= STEADY;
+        self.held || (later && self.reason != server.reason)
+    }
 }
 
 impl App {
@@ -91,19 +128,24 @@ impl App {
 
     /// Tells of servers that have failed since it was last told, those of the start together.
     fn tell_failures(&mut self, view: &[ServerView]) {
-        // One that was tried again in vain has nothing new to say; one that came back may.
-        self.news.told.retain(|name| {
-            !view.iter().any(|server| server.name == *name && server.status == Status::Connected)
+        let now = self.now();
+        // One that was tried again in vain has nothing new to say; one that came back for good may.
+        self.news.told.retain_mut(|told| {
+            let server = view.iter().find(|server| server.name == told.name);
+            server.into_iter().for_each(|server| told.look(server, now));
+            server.is_some()
         });
         let failed =
             view.iter().filter(|it| matches!(it.status, Status::Failed | Status::Unauthorized));
-        let news: Vec<&ServerView> =
-            failed.filter(|server| !self.news.told.contains(&server.name)).collect();
+        let is_news = |server: &&ServerView| {
+            let told = self.news.told.iter().find(|told| told.name == server.name);
+            told.is_none_or(|told| told.is_over(server, now))
+        };
+        let news: Vec<&ServerView> = failed.filter(is_news).collect();
         if news.is_empty() {
             return;
         }
         if !self.news.started {
-            let now = self.now();
             let Some(since) = self.news.gathering else {
                 self.news.gathering = Some(now);
                 self.jobs.look_at_servers(GATHER);
@@ -125,7 +167,8 @@ impl App {
                 self.say(Severity::Warning, &title, &next);
             }
         }
-        self.news.told.extend(news.iter().map(|server| server.name.clone()));
+        self.news.told.retain(|told| news.iter().all(|server| server.name != told.name));
+        self.news.told.extend(news.iter().map(|server| Told::new(server, now)));
     }
 }
 
@@ -160,6 +203,30 @@ pub(super) fn plural(count: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_comes_and_goes_is_told_of_once() {
+        let view = |status, reason: &str| ServerView {
+            name: "s".to_owned(),
+            status,
+            reason: Some(reason.to_owned()),
+            tools: Vec::new(),
+        };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut told = Told::new(&view(Status::Failed, "gone"), start);
+        let mut is_over_after = |up: u64, down: u64, reason: &str| {
+            told.look(&view(Status::Connected, ""), at(up));
+            let failed = view(Status::Failed, reason);
+            told.look(&failed, at(down));
+            told.is_over(&failed, at(down))
+        };
+        assert!(!is_over_after(4, 8, "gone"));
+        assert!(!is_over_after(10, 20, "something else"));
+        assert!(!is_over_after(61, 100, "gone"));
+        assert!(is_over_after(101, 110, "something else"));
+        assert!(is_over_after(120, 180, "gone"));
+    }
 
     #[test]
     fn many_failures_are_one_remark() {

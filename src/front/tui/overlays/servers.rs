@@ -26,7 +26,7 @@ pub struct ServerPicker {
 impl ServerPicker {
     /// A list of these servers.
     pub fn new(items: Vec<ServerItem>, title: &str) -> Self {
-        let hint = "ctrl-r reconnect · ctrl-t on/off · ctrl-l log in";
+        let hint = "^r retry ^t on/off ^l login";
         Self { list: ListPicker::new(title, hint, rows(items)) }
     }
 

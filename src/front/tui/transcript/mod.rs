@@ -13,6 +13,7 @@ mod plan;
 mod readable;
 mod replay;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::text::Line;
@@ -30,6 +31,7 @@ use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
 use super::theme::Theme;
 use crate::agent::TASKS_HAVE_ENDED;
+use crate::mcp::servers::Servers;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
     UserInput, labelled_goal_turn,
@@ -44,6 +46,8 @@ const READABLE_ROWS: usize = 200;
 pub struct Transcript {
     style: MarkdownStyle,
     work_dir: std::path::PathBuf,
+    /// The servers, whose tools are shown with the server's name.
+    servers: Option<Arc<Servers>>,
     /// `user@dir💫`, put before the echo of what the user says.
     pub prompt_mark: String,
     past: Past,
@@ -127,11 +131,17 @@ impl Update {
 }
 
 impl Transcript {
+    /// Knows the tools of these servers.
+    pub fn with_servers(self, servers: Option<Arc<Servers>>) -> Self {
+        Self { servers, ..self }
+    }
+
     /// An empty transcript. `work_dir` is left off from the paths in headlines.
     pub fn new(style: MarkdownStyle, work_dir: std::path::PathBuf, prompt_mark: String) -> Self {
         Self {
             style,
             work_dir,
+            servers: None,
             prompt_mark,
             past: Past::default(),
             begun: false,
@@ -391,7 +401,7 @@ impl Transcript {
         self.retry = None;
         let rows = self.close_open(now, look);
         self.attempt_rows += rows.len();
-        let key = key_argument(&call.function.name, call.arguments(), &self.work_dir);
+        let key = self.key(&call.function.name, call.arguments());
         self.calls.push(Call {
             id: call.id.clone(),
             name: call.function.name.clone(),
@@ -403,14 +413,23 @@ impl Transcript {
     }
 
     fn tool_call_part(&mut self, part: &str) {
-        if let Some(call) = self.calls.last_mut() {
-            call.arguments.push_str(part);
-            // A headline shows fifty columns: what comes later cannot change it.
-            if call.arguments.len() <= 4096 {
-                let key = key_argument(&call.name, &call.arguments, &self.work_dir);
-                call.card.set_key(key.as_deref());
-            }
+        let Some(mut call) = self.calls.pop() else { return };
+        call.arguments.push_str(part);
+        // A headline shows fifty columns: what comes later cannot change it.
+        if call.arguments.len() <= 4096 {
+            call.card.set_key(self.key(&call.name, &call.arguments).as_deref());
         }
+        self.calls.push(call);
+    }
+
+    /// What a call is about; a tool of a server with the name of its server.
+    fn key(&self, tool: &str, arguments: &str) -> Option<String> {
+        let key = key_argument(tool, arguments, &self.work_dir)?;
+        let full = match &self.servers {
+            Some(servers) if tool == "mcp_call" => servers.full_name(&key),
+            _ => None,
+        };
+        full.or(Some(key))
     }
 
     fn tool_result(

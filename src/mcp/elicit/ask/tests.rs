@@ -179,3 +179,17 @@ fn what_is_no_request_is_refused_with_the_reason() {
         assert!(told.contains(why), "{told}");
     }
 }
+
+#[tokio::test]
+async fn typed_words_are_never_a_no() {
+    let one = || form(json!({"age": {"type": "integer"}}), &["age"]);
+    let put_one = async |answers: &[&[&'static str]]| put(&Person::new(answers), one()).await;
+    let aged = |age: u8| Answer::Accept(Some(json!({"age": age})));
+    assert_eq!(put_one(&[&["41"]]).await, aged(41));
+    assert_eq!(put_one(&[&["old"], &["42"]]).await, aged(42));
+    let two = form(json!({"a": {"type": "string"}, "b": {"type": "string"}}), &["a", "b"]);
+    let person = Person::new(&[&["x"], &["Answer"], &["1", "2"]]);
+    assert_eq!(put(&person, two).await, Answer::Accept(Some(json!({"a": "1", "b": "2"}))));
+    assert!(person.texts()[1].starts_with("! Not taken: choose one of the options.\n"));
+    assert_eq!(person.asked.lock().unwrap()[2][0].other_label, "Your answer");
+}

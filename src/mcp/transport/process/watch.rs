@@ -3,14 +3,16 @@
 //! On Linux a server is told to die with us, but not the processes that it has started, and launchers
 //! of packages start the real server like that; elsewhere nothing dies with us at all. So a shell
 //! reads from a pipe which process groups there are. The end of the pipe is our end, whatever it
-//! was, and then the shell kills those that are left.
+//! was, and then the shell kills those that are left. A process that has made a session of its own
+//! is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in the
+//! environment that it has inherited.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::process::{Pid, setsid};
+use rustix::process::{Pid, getpid, setsid};
 
 /// Lines of `+` or `-` and the number of a group.
 const SCRIPT: &str = r#"trap '' HUP INT TERM
@@ -21,7 +23,24 @@ while read -r mark group; do
     -) case $groups in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
     esac
 done
-for group in $groups; do kill -9 "-$group"; done"#;
+mark=$1
+set -- $groups
+[ $# -gt 0 ] || exit 0
+for group; do kill -9 "-$group"; done
+[ -r /proc/self/environ ] || exit 0
+for round in 1 2 3; do
+    found=
+    for file in $(grep -lsF "$mark" /proc/[0-9]*/environ); do
+        process=${file#/proc/}
+        kill -9 "${process%/environ}" && found=1
+    done
+    [ "$found" ] || exit 0
+done"#;
+
+/// The variable that marks what servers start, and its value: no longer number begins with it.
+pub(super) fn mark() -> (&'static str, String) {
+    ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
+}
 
 /// A server was started, the leader of a group.
 pub(super) fn began(leader: Pid) {
@@ -46,7 +65,9 @@ fn tell(mark: char, leader: Pid) {
 
 fn start() -> io::Result<ChildStdin> {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", SCRIPT]).env_clear().current_dir("/");
+    let (variable, value) = mark();
+    shell.args(["-c", SCRIPT, "sh", &format!("{variable}={value}")]);
+    shell.env_clear().current_dir("/");
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
     unsafe {
