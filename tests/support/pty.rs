@@ -173,7 +173,6 @@ impl Pty {
     /// Gives the terminal another size.
     pub fn resize(&self, columns: u16, rows: u16) {
         let mut state = self.shared.state.lock().expect("not poisoned");
-        keep_above_cursor(&mut state.parser, rows);
         state.parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master
             .resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
@@ -196,22 +195,6 @@ impl Drop for Pty {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// Does to a screen that gets lower what terminals do: the cursor stays on it, and the rows that have
-/// to go at the top are in the history. The parser alone would cut off the bottom.
-fn keep_above_cursor(parser: &mut vt100::Parser, rows: u16) {
-    let screen = parser.screen();
-    let (row, column) = screen.cursor_position();
-    let over = (row + 1).saturating_sub(rows);
-    if over == 0 || screen.alternate_screen() {
-        return;
-    }
-    let bottom = screen.size().0.get();
-    let feeds = "\n".repeat(usize::from(over));
-    parser.process(
-        format!("\x1b[r\x1b[{bottom};1H{feeds}\x1b[{};{}H", row + 1 - over, column + 1).as_bytes(),
-    );
 }
 
 fn rows_of(screen: &vt100::Screen) -> Vec<String> {
