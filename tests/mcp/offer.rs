@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use kimi_tui::config::McpMode;
 use kimi_tui::mcp::limits::Limits;
 use kimi_tui::mcp::server::{Order, Status};
@@ -116,12 +117,14 @@ async fn servers_that_are_not_there_leave_the_pair() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_hangs_holds_the_first_request_but_a_moment() {
+async fn a_server_that_hangs_holds_the_first_request_but_a_moment_and_that_only_in_direct_mode() {
     for mode in [McpMode::Auto, McpMode::Deferred, McpMode::Direct] {
         let dir = tempfile::tempdir().unwrap();
         let entries = json!({"hangs": Script::new().start("hang").entry(), "s": handful()});
         let world = World::with(dir, entries, mode, Limits::default());
         let begun = Instant::now();
+        let at_once = world.dispatch.offer(&CancellationToken::new()).now_or_never();
+        assert_eq!(at_once.is_some(), mode != McpMode::Direct);
         let (tools, _) = offered(&world).await;
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         assert_eq!(tools == PAIR, mode != McpMode::Direct);

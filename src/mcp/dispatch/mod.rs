@@ -31,8 +31,8 @@ use super::tidy::one_line;
 use crate::config::McpMode as Mode;
 use crate::tools::Tool;
 
-/// How long the first request of a conversation waits for servers that are still starting. Most are
-/// there by then; nobody sits and waits for the others.
+/// How long the first request of a conversation waits for servers that are still starting, where their
+/// tools are always offered themselves. Most are there by then; nobody sits and waits for the others.
 const FIRST_WAIT: Duration = Duration::from_millis(400);
 /// How long a search or a call waits for a server that the user has just logged in to.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -94,13 +94,15 @@ impl Dispatch {
         &self.servers
     }
 
-    /// What the next request has: the same as the last one while the servers have not changed. The
-    /// first request waits a moment for servers that are starting.
+    /// What the next request has: the same as the last one while the servers have not changed. In direct
+    /// mode the first request waits a moment for servers that are starting.
     pub async fn offer(&self, cancel: &CancellationToken) -> Arc<Offer> {
         if self.servers.is_empty() {
             return Arc::default();
         }
-        let waited = lock(&self.conversation).waited;
+        // The calls of the pair wait for servers; tools that are offered themselves have no other moment
+        // to come.
+        let waited = self.mode != Mode::Direct || lock(&self.conversation).waited;
         if !waited {
             tokio::select! {
                 // Whether or not all are there by then, it goes on.
