@@ -71,11 +71,12 @@ const WORDS: &[(&str, &[&str], &str)] = &[
     ("SystemTime::now", &["main.rs", "platform/"], "the clock is passed in"),
     (
         "Instant::now",
-        // The first stands at the terminal's edge; the others wait on the runtime's own clock, which
-        // tests can stop.
+        // The first stands at the terminal's edge, the second bounds a computation; the others wait on
+        // the runtime's own clock, which tests can stop.
         &[
             "platform/",
             "front/tui/terminal/input.rs",
+            "tools/changes.rs",
             "front/print/turns.rs",
             "front/print/background.rs",
         ],

@@ -287,14 +287,19 @@ fn finish(mut choice: ModelChoice) -> ModelChoice {
 
 fn unknown(config: &Config, name: &str) -> SelectError {
     let names: Vec<&str> = config.models.keys().map(String::as_str).collect();
-    let nearest = similar::get_close_matches(name, &names, 1, 0.5);
+    let likeness = |other: &str| strsim::normalized_damerau_levenshtein(name, other);
+    let nearest = names
+        .iter()
+        .map(|other| (likeness(other), *other))
+        .filter(|(alike, _)| *alike >= 0.5)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
     let shown = names.iter().take(20).copied().collect::<Vec<_>>().join(", ");
-    let hint = match (nearest.first(), names.is_empty()) {
+    let hint = match (nearest, names.is_empty()) {
         (_, true) => {
             "No models are configured: set KIMI_API_KEY or add one to the configuration file."
                 .to_owned()
         }
-        (Some(nearest), _) => format!("Did you mean {nearest:?}? Configured: {shown}."),
+        (Some((_, nearest)), _) => format!("Did you mean {nearest:?}? Configured: {shown}."),
         (None, _) => format!("Configured: {shown}."),
     };
     SelectError::Unknown { name: name.to_owned(), hint }

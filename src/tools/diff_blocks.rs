@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use similar::{Algorithm, TextDiff};
+use similar::group_diff_ops;
 
+use super::changes;
 use crate::protocol::DisplayBlock;
 
 /// Lines of context around a change.
@@ -40,11 +41,7 @@ pub fn diff_blocks(path: &Path, old: &str, new: &str) -> Vec<DisplayBlock> {
     if old_lines.len() > MAX_LINES || new_lines.len() > MAX_LINES {
         return summary();
     }
-    let diff = TextDiff::configure()
-        .algorithm(Algorithm::Myers)
-        .timeout(PATIENCE)
-        .diff_slices(&old_lines, &new_lines);
-    let hunks = diff.grouped_ops(CONTEXT);
+    let hunks = group_diff_ops(changes(&old_lines, &new_lines, PATIENCE), CONTEXT);
     let mut blocks = Vec::with_capacity(hunks.len());
     let mut bytes = 0;
     for hunk in &hunks {

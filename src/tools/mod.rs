@@ -8,6 +8,7 @@
 mod arguments;
 mod ask_user;
 mod blocking;
+mod changes;
 mod context;
 mod diff_blocks;
 mod edit;
@@ -42,6 +43,7 @@ mod web;
 mod write_file;
 
 pub use arguments::parse as parse_arguments;
+pub use changes::changes;
 pub use context::{
     ApprovalAsk, ApprovalVerdict, CallContext, ChangeLog, Desk, Effect, LiveOutput, Meant,
     QuestionOutcome, Rejected, TodoStore, Tool, ToolReturn, Workspace,

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use similar::DiffOp;
 
 use super::copies::observe;
 use super::restore::{Fetch, same};
 use crate::protocol::{DisplayBlock, Hand, RewindScope};
 use crate::store::snapshots::{Before, By, Content, Lost, PathState, Put, decode_path};
-use crate::tools::diff_blocks;
+use crate::tools::{changes, diff_blocks};
 
 /// Bytes of a file whose change is shown.
 const MAX_SHOWN: u64 = 1 << 20;
+
+/// Counting the lines of a hunk gives up precision after this long.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Where a rewind goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,11 +187,10 @@ pub(super) fn count(blocks: &[DisplayBlock]) -> (usize, usize) {
         };
         // A block's text has no line end at its end, whatever comes after it.
         let (old, new): (Vec<_>, Vec<_>) = (old_text.lines().collect(), new_text.lines().collect());
-        for change in similar::TextDiff::from_slices(&old, &new).iter_all_changes() {
-            match change.tag() {
-                similar::ChangeTag::Insert => counts.0 += 1,
-                similar::ChangeTag::Delete => counts.1 += 1,
-                similar::ChangeTag::Equal => {}
+        for step in changes(&old, &new, PATIENCE) {
+            if !matches!(step, DiffOp::Equal { .. }) {
+                counts.0 += step.new_range().len();
+                counts.1 += step.old_range().len();
             }
         }
     }

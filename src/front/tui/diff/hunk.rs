@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::DiffOp;
 
+use super::PATIENCE;
 use super::words::changed_words;
 use crate::front::tui::text::visible_line;
+use crate::tools::changes;
 
 /// Lines without a change that are kept beside a change.
 const CONTEXT: usize = 3;
@@ -43,7 +45,7 @@ pub(super) fn entries(old: &str, new: &str, old_start: u64, new_start: u64) -> V
     let ops = if old.len() + new.len() > MAX_COMPARED {
         vec![DiffOp::Replace { old_index: 0, old_len: old.len(), new_index: 0, new_len: new.len() }]
     } else {
-        capture_diff_slices(Algorithm::Myers, &old, &new)
+        changes(&old, &new, PATIENCE)
     };
     let mut hunk = Hunk { old, new, old_start, new_start, pairs: 0, entries: Vec::new() };
     let last = ops.len().saturating_sub(1);

@@ -9,6 +9,7 @@ mod words;
 mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -23,6 +24,9 @@ use hunk::{Change, Entry, entries};
 
 /// Hunks with more lines have no syntax colours.
 const MAX_HIGHLIGHTED: usize = 1_000;
+
+/// A comparison gives up precision after this long.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The hunks of one file.
 struct FileChange<'a> {

@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::DiffOp;
 use unicode_segmentation::UnicodeSegmentation;
+
+use super::PATIENCE;
+use crate::tools::changes;
 
 /// Longer lines, in bytes, are not compared word by word.
 const MAX_LINE: usize = 1_000;
@@ -25,7 +28,7 @@ pub(super) fn changed_words(old: &str, new: &str) -> Option<(Ranges, Ranges)> {
     };
     let (mut in_old, mut in_new) = (Vec::new(), Vec::new());
     let mut alike = 0;
-    for op in capture_diff_slices(Algorithm::Myers, &old_words, &new_words) {
+    for op in changes(&old_words, &new_words, PATIENCE) {
         if let DiffOp::Equal { old_index, len, .. } = op {
             let text = old.get(bytes(&old_at, old_index, len)).unwrap_or_default();
             alike += visible(text);
