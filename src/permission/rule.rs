@@ -98,6 +98,16 @@ impl Rule {
                             "it names one simple command, words without quotes, `*` for what varies",
                         ));
                     }
+                    if let Some(word) = subject.split_whitespace().find(|word| is_other_glob(word))
+                    {
+                        return Err(wrong(
+                            text,
+                            &format!(
+                                "in `{word}` only `*` stands for other text; `?`, `[...]` and `{{...}}` \
+                                 do not, so write `*`, or one rule for each"
+                            ),
+                        ));
+                    }
                     Subject::Command(Pattern::of_command(subject))
                 }
                 "ReadFile" | "ReadMediaFile" | "WriteFile" | "StrReplaceFile" | "Glob" | "Grep" => {
@@ -226,6 +236,12 @@ fn wrong(text: &str, why: &str) -> String {
     )
 }
 
+/// Whether a word of a command pattern is a glob beyond `*`, which would never match. `[`, `[[` and
+/// `{}` are words that commands have.
+fn is_other_glob(word: &str) -> bool {
+    word.contains(['?', '[', ']', '{', '}']) && !matches!(word, "[" | "]" | "[[" | "]]" | "{}")
+}
+
 /// kimi-code's names of the tools that kimi-cli calls otherwise.
 fn canonical_tool(name: &str) -> &str {
     match name {
@@ -303,12 +319,24 @@ mod tests {
             ("mcp__gh__push(x)", "name the tool only"),
             ("Shell(git commit -m \"x\")", "without quotes"),
             ("Shell(a && b)", "one simple command"),
+            ("Shell(rm -r?:*)", "only `*` stands for other text"),
+            ("Shell(rm -[rf]*)", "in `-[rf]*`"),
+            ("Shell(git {push,fetch}:*)", "one rule for each"),
         ] {
             let error = Rule::parse(text).unwrap_err();
             assert!(error.contains(why) && error.contains("Shell(git status:*)"), "{text} {error}");
         }
-        for text in ["Shell", "Bash(git *)", "Read", "mcp__gh__*", "*", "Write(src/**)", "Shell(*)"]
-        {
+        for text in [
+            "Shell",
+            "Bash(git *)",
+            "Read",
+            "mcp__gh__*",
+            "*",
+            "Write(src/**)",
+            "Shell(*)",
+            "Shell([ -f *)",
+            "Shell(find * -exec rm {} *)",
+        ] {
             assert_eq!(Rule::parse(text).unwrap().to_string(), text);
         }
     }
