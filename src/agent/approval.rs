@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
-use crate::permission::{Call, Judgment, Rule, Rules, Site};
+use crate::permission::{Call, Judgment, Rule, Rules, Site, Withheld};
 use crate::platform::Env;
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
@@ -377,6 +377,12 @@ impl ApprovalDesk {
     /// What the rules say about a call.
     pub fn judge(&self, call: &Call) -> Judgment {
         self.lock().permissions.judge(call)
+    }
+
+    /// What searches leave out of their results.
+    pub fn withheld(&self) -> Withheld {
+        let permissions = &self.lock().permissions;
+        permissions.rules.withheld(&permissions.site)
     }
 
     /// Why a call must not go ahead, if so.

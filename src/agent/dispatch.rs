@@ -306,6 +306,7 @@ fn call_context(
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
         desk,
+        withheld: core.desk.withheld(),
         todos: core.settings.clone(),
         changes,
         goals: Arc::new(Keeper(Arc::clone(core))),

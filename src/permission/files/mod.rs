@@ -1,0 +1,58 @@
+//! Which files a simple command opens, as far as its words tell.
+//!
+//! Programs that are known to open what they are given, or never to, are in `programs`; how a command
+//! line is read for that is in `line`; where a word leads on the disk is in `ground`. Programs that
+//! are not known, and what a known one opens by itself (an import, a configuration), are not seen.
+
+mod ground;
+mod line;
+mod programs;
+mod walk;
+
+pub(super) use ground::{Ground, Leads};
+pub(super) use programs::{goes_to, touches};
+pub(super) use walk::{Seen, look};
+
+use super::shell::Word;
+
+/// What a command does with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    /// It is given the file's name, and nobody knows what for.
+    MayRead,
+    Write,
+    MayWrite,
+}
+
+/// One file, or several, that a command opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Touch {
+    pub path: Word,
+    pub access: Access,
+    pub reach: Reach,
+}
+
+/// How far beyond the path itself an access goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The path, and no other.
+    Itself,
+    /// Everything that is below it now.
+    Below,
+    /// Anything that may come to be below it.
+    Anything,
+}
+
+impl Touch {
+    fn new(path: Word, access: Access) -> Self {
+        Self { path, access, reach: Reach::Itself }
+    }
+
+    fn below(self, below: bool) -> Self {
+        if below { Self { reach: Reach::Below, ..self } } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests;
