@@ -122,9 +122,10 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
             Reach::Anything if files.may_be_below(&path) => return Touched::Unsure(MAY_COME),
             Reach::Anything => {}
             Reach::Below if !files.may_be_below(&path) => {}
-            Reach::Below => match look(&path, |path| files.hold(path)) {
+            Reach::Below | Reach::Linked => match look(&path, |path| files.hold(path)) {
                 Seen::None => {}
                 Seen::One(_) => return Touched::Yes,
+                Seen::TooMuch if !files.may_be_below(&path) => {}
                 Seen::TooMuch => return Touched::Unsure(TOO_MANY),
             },
         }

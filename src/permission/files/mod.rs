@@ -40,6 +40,8 @@ pub(super) enum Reach {
     Itself,
     /// Everything that is below it now.
     Below,
+    /// The same, and what is behind the links there.
+    Linked,
     /// Anything that may come to be below it.
     Anything,
 }
@@ -51,6 +53,13 @@ impl Touch {
 
     fn below(self, below: bool) -> Self {
         if below { Self { reach: Reach::Below, ..self } } else { self }
+    }
+
+    fn linked(self, linked: bool) -> Self {
+        match self.reach {
+            Reach::Below if linked => Self { reach: Reach::Linked, ..self },
+            _ => self,
+        }
     }
 }
 

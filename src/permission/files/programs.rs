@@ -211,13 +211,14 @@ pub(in crate::permission) fn goes_to(run: &Run) -> Vec<&Word> {
 fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {
     let words = &run.words;
     if COPIERS.contains(&name) {
-        let line = copying(words);
+        let line = copying(name, words);
         let last = line.operands.len().saturating_sub(usize::from(!targeted(&line)));
         let deep = name != "cp" && name != "gcp" && name != "install" && name != "scp";
         let deep =
             deep || line.has("raR") || line.has_long("recursive") || line.has_long("archive");
+        let linked = line.has("LHk") || line.has_long("copy-links") || line.has_long("dereference");
         let sources = line.operands.into_iter().take(last);
-        all.extend(sources.map(|word| Touch::new(word, Access::Read).below(deep)));
+        all.extend(sources.map(|word| Touch::new(word, Access::Read).below(deep).linked(linked)));
         return;
     }
     if name == "dd" {
@@ -259,6 +260,10 @@ impl Reader {
             Deep::With(letters, long) => line.has(letters) || line.has_long(long),
             Deep::Always => true,
         };
+        // `grep -R`, `rg -L`, `tar -h` look behind links; some do always.
+        let always = ["diff", "tar"].iter().any(|name| self.names.first() == Some(name));
+        let linked =
+            always || line.has("RLh") || line.has_long("follow") || line.has_long("dereference");
         // Of an option's value only one that is known counts: most are no files.
         for (_, value) in &line.values {
             all.extend(literals(value).map(|word| Touch::new(word, Access::Read)));
@@ -279,12 +284,14 @@ impl Reader {
         }
         let files: Vec<&Word> = line.operands.iter().skip(patterns).collect();
         for file in &files {
-            all.push(Touch::new((*file).clone(), Access::Read).below(deep));
+            all.push(Touch::new((*file).clone(), Access::Read).below(deep).linked(linked));
             all.extend(literals(file).skip(1).map(|word| Touch::new(word, Access::Read)));
         }
+        // `rg` looks into what it is fed, if it is; `grep -r` never does.
+        let fed = run.piped && self.names.first() == Some(&"rg");
         let searches = self.patterns == 1 && deep;
-        if searches && files.is_empty() && !run.piped {
-            all.push(Touch::new(Word::known("."), Access::Read).below(true));
+        if searches && files.is_empty() && !fed {
+            all.push(Touch::new(Word::known("."), Access::Read).below(true).linked(linked));
         }
     }
 }
@@ -321,10 +328,8 @@ fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             let line =
                 Line::of(words, changer_values(name), &["size", "reference", "date", "mode"]);
             let deep = line.has("rR") || line.has_long("recursive");
-            // The first operand of these is no file.
-            let skip = usize::from(matches!(name, "chmod" | "chown" | "chgrp"));
             let deep = deep && name != "touch";
-            line.operands.into_iter().skip(skip).for_each(|word| write(word, deep));
+            line.operands.into_iter().for_each(|word| write(word, deep));
         }
         "sed" | "gsed" | "perl" | "ruby" => {
             let line = Line::of(words, if name.ends_with("sed") { "efl" } else { "eEI" }, &[]);
@@ -350,9 +355,13 @@ fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             line.operands.into_iter().skip(1).take(1).for_each(|word| write(word, false));
         }
         "tar" | "bsdtar" | "unzip" | "7z" | "cpio" => {
-            let mode =
-                words.get(1).map(|word| word.text.trim_start_matches('-')).unwrap_or_default();
-            let takes_out = name == "unzip" || mode.contains('x') || mode.contains("extract");
+            let mut options = words.iter().skip(1).enumerate();
+            let letter = if name == "cpio" { 'i' } else { 'x' };
+            let takes_out = name == "unzip"
+                || options.any(|(at, word)| match word.text.strip_prefix("--") {
+                    Some(long) => matches!(long, "extract" | "get"),
+                    None => (at == 0 || word.text.starts_with('-')) && word.text.contains(letter),
+                });
             let dirs = words.iter().zip(words.iter().skip(1));
             let dir = dirs
                 .filter(|(word, _)| matches!(&*word.text, "-d" | "-C"))
@@ -380,8 +389,14 @@ fn changer_values(name: &str) -> &'static str {
 }
 
 /// The line of a program that copies.
-fn copying(words: &[Word]) -> Line {
-    Line::of(words, "tSgmoe", &["target-directory", "suffix", "rsh", "exclude", "include"])
+fn copying(name: &str, words: &[Word]) -> Line {
+    let valued = match name {
+        "rsync" => "eT",
+        "scp" => "cFiJloPS",
+        "install" => "tSgmo",
+        _ => "tS",
+    };
+    Line::of(words, valued, &["target-directory", "suffix", "rsh", "exclude", "include"])
 }
 
 fn targeted(line: &Line) -> bool {
@@ -390,7 +405,7 @@ fn targeted(line: &Line) -> bool {
 
 /// `cp`, `mv` and the like: the place they copy to, and what `mv` takes away.
 fn copies(name: &str, words: &[Word], all: &mut Vec<Touch>) {
-    let line = copying(words);
+    let line = copying(name, words);
     let mut sources = line.operands.clone();
     let target = match line.value('t', "target-directory").next() {
         Some(target) => target.clone(),
@@ -455,6 +470,9 @@ fn pieces(word: &Word) -> impl Iterator<Item = Word> {
 
 /// The texts in quotes of a program.
 fn quoted(word: &Word) -> Vec<Word> {
+    if !word.text.contains(['\'', '"', '`']) {
+        return Vec::new();
+    }
     let texts =
         word.text.split(['\'', '"', '`']).filter(|text| !text.is_empty() && text.len() < 4_096);
     texts.map(Word::known).filter(|word| word.literal().is_some()).collect()
