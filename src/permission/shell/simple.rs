@@ -215,7 +215,8 @@ impl Reader {
         }
         let harmless = |word: &Word| {
             let text = word.literal().unwrap_or("=");
-            text.starts_with('-') && !text.starts_with("-v")
+            // `mapfile -C` runs what it is given.
+            text.starts_with('-') && !text.starts_with("-v") && !text.contains('C')
                 || text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         };
         if !named.all(harmless) {
