@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
-use crate::permission::{Call, Judgment, Rule, Rules, Site};
+use crate::permission::{Call, Judgment, Rule, Rules, Site, Withheld};
 use crate::platform::Env;
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
@@ -377,6 +377,31 @@ impl ApprovalDesk {
     /// What the rules say about a call.
     pub fn judge(&self, call: &Call) -> Judgment {
         self.lock().permissions.judge(call)
+    }
+
+    /// What searches leave out of their results.
+    pub fn withheld(&self) -> Withheld {
+        let permissions = &self.lock().permissions;
+        permissions.rules.withheld(&permissions.site)
+    }
+
+    /// The rules of the configuration.
+    pub fn rules(&self) -> Rules {
+        self.lock().permissions.rules.clone()
+    }
+
+    /// What was approved for the session, in order.
+    pub fn approved(&self) -> Vec<String> {
+        self.lock().permissions.approved.iter().cloned().collect()
+    }
+
+    /// Takes back what was approved for the session.
+    pub fn forget(&self, keys: &[String]) {
+        let mut state = self.lock();
+        let permissions = &mut state.permissions;
+        permissions.approved.retain(|key| !keys.contains(key));
+        permissions.session.retain(|rule| !keys.contains(&rule.to_string()));
+        (self.on_change)(&permissions.approved);
     }
 
     /// Why a call must not go ahead, if so.

@@ -39,7 +39,16 @@ struct Prepared {
 }
 
 enum Work {
-    Run { tool: Arc<dyn Tool>, arguments: Value, effect: Effect },
+    Run {
+        tool: Arc<dyn Tool>,
+        arguments: Value,
+        effect: Effect,
+    },
+    /// The arguments do not fit the tool; the result says why.
+    Unfit {
+        tool: Arc<dyn Tool>,
+        value: ToolReturnValue,
+    },
     Refused(ToolReturnValue),
 }
 
@@ -92,12 +101,12 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let work = match turn.core.tool(name) {
         _ if turn.last_step.is_some() => Work::Refused(last_step()),
         None => Work::Refused(not_found(name)),
-        Some(tool) => match prepared(tool, call.arguments()) {
+        Some(tool) => match prepared(Arc::clone(&tool), call.arguments()) {
             Ok((tool, arguments)) => {
                 let effect = tool.effect(&arguments);
                 Work::Run { tool, arguments, effect }
             }
-            Err(value) => Work::Refused(value),
+            Err(value) => Work::Unfit { tool, value },
         },
     };
     Prepared { call, repeat, work }
@@ -130,20 +139,26 @@ async fn run_group(
 ) -> Result<bool, StepError> {
     let mut running = FuturesUnordered::new();
     for Prepared { call, repeat, work } in group {
-        match work {
-            Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
-            Work::Run { tool, arguments, effect } => {
-                let (core, cancel) = (turn.core, turn.cancel);
-                running.push(async move {
-                    let ran = match guard::before(core, cancel, &call, &tool, arguments).await {
-                        Ok(passed) => run_one(core, cancel, tool, passed, effect, &call.id).await,
-                        Err(Stopped::Answered(result)) => Ran::Done(*result),
-                        Err(Stopped::Cancelled) => Ran::NotStarted,
-                    };
-                    (ran, call, repeat)
-                });
-            }
+        if let Work::Refused(value) = work {
+            finish(turn, &call, repeat, value.into()).await?;
+            continue;
         }
+        let (core, cancel) = (turn.core, turn.cancel);
+        running.push(async move {
+            let ran = match work {
+                Work::Run { tool, arguments, effect } => {
+                    match guard::before(core, cancel, &call, &tool, arguments).await {
+                        Ok(passed) => run_one(core, cancel, tool, passed, effect, &call.id).await,
+                        Err(stopped) => stopped.into(),
+                    }
+                }
+                Work::Unfit { tool, value } => {
+                    guard::unfit(core, cancel, &call, &tool, value).await.into()
+                }
+                Work::Refused(value) => Ran::Done(value.into()),
+            };
+            (ran, call, repeat)
+        });
     }
     let mut cut_off = false;
     while let Some((ran, call, repeat)) = running.next().await {
@@ -178,6 +193,15 @@ enum Ran {
     NotStarted,
     /// Cancelled, with the output it had until then.
     CutOff(ToolOutput),
+}
+
+impl From<Stopped> for Ran {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Answered(result) => Self::Done(*result),
+            Stopped::Cancelled => Self::NotStarted,
+        }
+    }
 }
 
 /// Runs one call and tells the hooks how it ended.
@@ -282,6 +306,7 @@ fn call_context(
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
         desk,
+        withheld: core.desk.withheld(),
         todos: core.settings.clone(),
         changes,
         goals: Arc::new(Keeper(Arc::clone(core))),

@@ -35,23 +35,54 @@ pub(super) async fn before(
 ) -> Result<Passed, Stopped> {
     let answered = |value: ToolReturnValue| Stopped::Answered(Box::new(value.into()));
     let written = parse_arguments(call.arguments()).map_err(answered)?;
-    let meant = tool.meant(arguments, written, cancel).await.map_err(answered)?;
+    let meant = match tool.meant(arguments, written.clone(), cancel).await {
+        Ok(meant) => meant,
+        Err(value) => {
+            let name = tool.name().to_owned();
+            let used = ToolUse { name, input: written, call_id: call.id.clone() };
+            after(core, &used, Some(&value));
+            return Err(answered(value));
+        }
+    };
     let call = ToolUse { name: meant.name, input: meant.input, call_id: call.id.clone() };
+    allowed(core, cancel, &call).await?;
+    Ok(Passed { arguments: meant.arguments, call })
+}
+
+/// A call whose arguments do not fit its tool, so that `value` is its result. Hooks hear of it as of
+/// any other that can be read, before it is held against the tool's schema (tools.md section 2), and
+/// that it failed.
+pub(super) async fn unfit(
+    core: &Core,
+    cancel: &CancellationToken,
+    call: &ToolCall,
+    tool: &Arc<dyn Tool>,
+    value: ToolReturnValue,
+) -> Stopped {
+    let written = parse_arguments(call.arguments());
+    let legible = written.is_ok();
+    let input = written.unwrap_or_else(|_| Value::Object(Default::default()));
+    let used = ToolUse { name: tool.name().to_owned(), input, call_id: call.id.clone() };
+    if legible && let Err(stopped) = allowed(core, cancel, &used).await {
+        return stopped;
+    }
+    after(core, &used, Some(&value));
+    Stopped::Answered(Box::new(value.into()))
+}
+
+/// Whether the hooks let a call through.
+async fn allowed(core: &Core, cancel: &CancellationToken, call: &ToolUse) -> Result<(), Stopped> {
     let verdict = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Stopped::Cancelled),
-        verdict = core.hooks.fire(Occasion::pre_tool_use(&call)) => verdict,
+        verdict = core.hooks.fire(Occasion::pre_tool_use(call)) => verdict,
     };
-    match verdict.block {
-        None => Ok(Passed { arguments: meant.arguments, call }),
-        Some(reason) => {
-            let reason = match reason.is_empty() {
-                true => format!("A hook does not allow this call of {}.", call.name),
-                false => reason,
-            };
-            Err(answered(ToolReturnValue::error(reason, "Hook blocked")))
-        }
-    }
+    let Some(reason) = verdict.block else { return Ok(()) };
+    let reason = match reason.is_empty() {
+        true => format!("A hook does not allow this call of {}.", call.name),
+        false => reason,
+    };
+    Err(Stopped::Answered(Box::new(ToolReturnValue::error(reason, "Hook blocked").into())))
 }
 
 impl Passed {

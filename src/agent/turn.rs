@@ -8,7 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
-use super::goal::LastStep;
+use super::goal::{self, LastStep};
 use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
@@ -89,11 +89,20 @@ async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToke
     let Opening { shown: input, prompt } = opening;
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
-    // What nobody has written, nobody has to allow (agent-loop.md section 1).
+    // The turns of a goal are asked about one by one: a guard must not be walked around by a prompt
+    // that nobody has written (agent-loop.md section 17).
     let allowed = match &prompt {
-        Some(_) => Ok(()),
+        Some(message) => submitted(core, message, cancel).await,
         None => submitted(core, &input.text(), cancel).await,
     };
+    let allowed = allowed.map_err(|stopped| match stopped {
+        NotSubmitted::Cancelled => Outcome::Cancelled,
+        NotSubmitted::Forbidden(reason) => {
+            goal::forbidden(core, prompt.is_none().then(|| input.text()).as_deref(), &reason);
+            core.hub.event(Event::ContentPart(ContentPart::text(reason)));
+            Outcome::Finished { stop: StopReason::Command }
+        }
+    });
     let outcome = match allowed {
         Ok(()) => {
             note_point(core, &input.text()).await;
@@ -111,29 +120,36 @@ async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToke
     outcome
 }
 
-/// Lets the hooks see what the user has sent. One that forbids it ends the turn with its reason as the
-/// answer; nothing enters the conversation.
+/// Why a prompt does not go on to the model.
+enum NotSubmitted {
+    Cancelled,
+    /// A hook forbids it, for this reason.
+    Forbidden(String),
+}
+
+/// Lets the hooks see what the turn begins with. One that forbids it ends the turn with its reason as
+/// the answer; nothing enters the conversation.
 async fn submitted(
     core: &Arc<Core>,
     prompt: &str,
     cancel: &CancellationToken,
-) -> Result<(), Outcome> {
+) -> Result<(), NotSubmitted> {
     let asked = async {
         core.begun().await;
         core.hooks.fire(Occasion::user_prompt_submit(prompt)).await
     };
     let verdict = tokio::select! {
         biased;
-        () = cancel.cancelled() => return Err(Outcome::Cancelled),
+        () = cancel.cancelled() => return Err(NotSubmitted::Cancelled),
         verdict = asked => verdict,
     };
-    let Some(reason) = verdict.block else { return Ok(()) };
-    let reason = match reason.is_empty() {
-        true => "A hook does not allow this prompt.".to_owned(),
-        false => reason,
-    };
-    core.hub.event(Event::ContentPart(ContentPart::text(reason)));
-    Err(Outcome::Finished { stop: StopReason::Command })
+    match verdict.block {
+        None => Ok(()),
+        Some(reason) if reason.is_empty() => {
+            Err(NotSubmitted::Forbidden("A hook does not allow this prompt.".to_owned()))
+        }
+        Some(reason) => Err(NotSubmitted::Forbidden(reason)),
+    }
 }
 
 /// Runs a command or the model.

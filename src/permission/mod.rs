@@ -2,15 +2,19 @@
 
 pub mod call;
 pub mod effect;
+mod files;
 pub mod offer;
 mod pattern;
 pub mod rule;
 pub mod rules;
 pub mod shell;
+mod touched;
+pub mod withheld;
 
 pub use call::Call;
 pub use rule::{Decision, Rule};
 pub use rules::{Judgment, Rules, Site};
+pub use withheld::Withheld;
 
 #[cfg(test)]
 mod corpus;

@@ -111,10 +111,8 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> String {
-        let words: Vec<Word> = text
-            .split(' ')
-            .map(|word| Word { text: word.replace('…', &ANY.to_string()) })
-            .collect();
+        let words: Vec<Word> =
+            text.split(' ').map(|word| Word::known(&word.replace('…', &ANY.to_string()))).collect();
         line(&words)
     }
 

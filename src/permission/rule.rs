@@ -59,6 +59,38 @@ impl fmt::Display for Rule {
     }
 }
 
+/// The files that a rule is about.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// `None`: all of them.
+    glob: Option<GlobMatcher>,
+    /// The directory above all of them, or one of them.
+    fixed: PathBuf,
+}
+
+impl Files {
+    /// Whether a path, links resolved, is one of them.
+    pub fn hold(&self, real: &Path) -> bool {
+        self.glob.as_ref().is_none_or(|glob| glob.is_match(real))
+    }
+
+    /// Whether everything below a directory is one of them.
+    pub fn hold_all_below(&self, dir: &Path) -> bool {
+        // No glob names this; one that takes it takes everything.
+        self.hold(&dir.join("\u{2}/\u{2}"))
+    }
+
+    /// Whether something below a directory may be one of them.
+    pub fn may_be_below(&self, dir: &Path) -> bool {
+        self.fixed.starts_with(dir) || dir.starts_with(&self.fixed)
+    }
+
+    /// Whether they are named by a path, and not simply all.
+    pub fn are_named(&self) -> bool {
+        self.glob.is_some()
+    }
+}
+
 /// Where paths of rules begin.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -96,6 +128,16 @@ impl Rule {
                         return Err(wrong(
                             text,
                             "it names one simple command, words without quotes, `*` for what varies",
+                        ));
+                    }
+                    if let Some(word) = subject.split_whitespace().find(|word| is_other_glob(word))
+                    {
+                        return Err(wrong(
+                            text,
+                            &format!(
+                                "in `{word}` only `*` stands for other text; `?`, `[...]` and `{{...}}` \
+                                 do not, so write `*`, or one rule for each"
+                            ),
                         ));
                     }
                     Subject::Command(Pattern::of_command(subject))
@@ -140,8 +182,8 @@ impl Rule {
             Subject::Command(pattern) => {
                 let named = run.assigns.iter().filter(|(name, _)| !is_harmless(name));
                 let mut words: Vec<_> = named
-                    .map(|(name, value)| super::shell::Word {
-                        text: format!("{name}={}", value.text),
+                    .map(|(name, value)| {
+                        super::shell::Word::known(&format!("{name}={}", value.text))
                     })
                     .collect();
                 // `*` at the begin of a rule must not stand for `LD_PRELOAD=…`.
@@ -188,19 +230,38 @@ impl Rule {
         }
     }
 
+    /// The files that it is about, for a tool that reads or writes them.
+    pub fn files(&self, tool: &str, place: Place) -> Option<Files> {
+        if !(self.tools.covers(tool) || self.stands_for(tool)) {
+            return None;
+        }
+        match &self.subject {
+            Subject::Everything => Some(Files { glob: None, fixed: PathBuf::from("/") }),
+            Subject::Path(pattern) => {
+                let (base, rest) = path_base(pattern, place);
+                let plain = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
+                let fixed = rest.split('/').take_while(plain).collect::<PathBuf>();
+                Some(Files { glob: Some(path_glob(pattern, place)?), fixed: base.join(fixed) })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is about files that a tool reads or writes.
     pub fn is_about_paths_of(&self, tool: &str) -> bool {
         (self.tools.covers(tool) || self.stands_for(tool))
             && matches!(self.subject, Subject::Path(_) | Subject::Everything)
     }
 
-    /// A rule about writing files is about both tools that do.
+    /// A rule about writing files is about both tools that do, and one about reading them about all
+    /// that look into them or list them.
     fn stands_for(&self, tool: &str) -> bool {
-        let writes = ["WriteFile", "StrReplaceFile"];
-        let reads = ["ReadFile", "ReadMediaFile"];
-        [writes, reads]
-            .iter()
-            .any(|group| group.contains(&tool) && group.iter().any(|name| self.tools.covers(name)))
+        let names: &[&str] = match tool {
+            "WriteFile" | "StrReplaceFile" => &["WriteFile", "StrReplaceFile"],
+            "ReadFile" | "ReadMediaFile" | "Grep" | "Glob" => &["ReadFile", "ReadMediaFile"],
+            _ => return false,
+        };
+        names.iter().any(|name| self.tools.covers(name))
     }
 
     /// Whether it covers a call that is told by the tool and one text (a URL, a query).
@@ -224,6 +285,12 @@ fn wrong(text: &str, why: &str) -> String {
         "{text:?} is no rule: {why}. Write a tool and, in parentheses, what of it: Shell(git status:*), \
          WriteFile(src/**), FetchURL(domain:docs.rs), mcp__gh__*"
     )
+}
+
+/// Whether a word of a command pattern is a glob beyond `*`, which would never match. `[`, `[[` and
+/// `{}` are words that commands have.
+fn is_other_glob(word: &str) -> bool {
+    word.contains(['?', '[', ']', '{', '}']) && !matches!(word, "[" | "]" | "[[" | "]]" | "{}")
 }
 
 /// kimi-code's names of the tools that kimi-cli calls otherwise.
@@ -251,18 +318,27 @@ fn glob(base: &Path, pattern: &str) -> Option<GlobMatcher> {
     GlobBuilder::new(&whole).literal_separator(true).build().ok().map(|glob| glob.compile_matcher())
 }
 
-fn path_glob(pattern: &str, place: Place) -> Option<GlobMatcher> {
+/// Where a path pattern begins, and the rest of it.
+fn path_base<'a>(pattern: &'a str, place: Place) -> (PathBuf, &'a str) {
     let real = |path: &Path| {
         crate::tools::path_guard::real_path(path).unwrap_or_else(|| PathBuf::from(path))
     };
     if let Some(rest) = pattern.strip_prefix("~/") {
-        return glob(&real(place.home), rest);
+        return (real(place.home), rest);
     }
     if let Some(rest) = pattern.strip_prefix('/') {
-        return glob(Path::new("/"), rest.trim_start_matches('/'));
+        return (PathBuf::from("/"), rest.trim_start_matches('/'));
     }
-    let rest = pattern.trim_start_matches("./");
-    glob(place.work_dir, rest)
+    (place.work_dir.to_path_buf(), pattern.trim_start_matches("./"))
+}
+
+fn path_glob(pattern: &str, place: Place) -> Option<GlobMatcher> {
+    let (base, rest) = path_base(pattern, place);
+    // A directory is meant with all that is in it.
+    match rest.strip_suffix('/') {
+        Some(dir) => glob(&base, &format!("{dir}/**")),
+        None => glob(&base, rest),
+    }
 }
 
 /// Variables that change how a program talks and not what it does.
@@ -303,12 +379,24 @@ mod tests {
             ("mcp__gh__push(x)", "name the tool only"),
             ("Shell(git commit -m \"x\")", "without quotes"),
             ("Shell(a && b)", "one simple command"),
+            ("Shell(rm -r?:*)", "only `*` stands for other text"),
+            ("Shell(rm -[rf]*)", "in `-[rf]*`"),
+            ("Shell(git {push,fetch}:*)", "one rule for each"),
         ] {
             let error = Rule::parse(text).unwrap_err();
             assert!(error.contains(why) && error.contains("Shell(git status:*)"), "{text} {error}");
         }
-        for text in ["Shell", "Bash(git *)", "Read", "mcp__gh__*", "*", "Write(src/**)", "Shell(*)"]
-        {
+        for text in [
+            "Shell",
+            "Bash(git *)",
+            "Read",
+            "mcp__gh__*",
+            "*",
+            "Write(src/**)",
+            "Shell(*)",
+            "Shell([ -f *)",
+            "Shell(find * -exec rm {} *)",
+        ] {
             assert_eq!(Rule::parse(text).unwrap().to_string(), text);
         }
     }

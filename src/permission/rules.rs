@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::rule::{Decision, Place, Rule, is_harmless};
 use super::shell::{Part, Script, Target};
+use super::touched::{Scene, Touched};
+use super::withheld::Withheld;
 use crate::tools::{Workspace, path_guard};
 
 /// Rules by what they decide.
@@ -52,7 +54,14 @@ impl Rules {
     pub fn judge(&self, call: &Call, site: &Site, more: &[Rule]) -> Judgment {
         let work_dir = path_guard::real_path(&site.workspace.work_dir)
             .unwrap_or_else(|| site.workspace.work_dir.clone());
-        let bench = Bench { site, place: Place { work_dir: &work_dir, home: &site.home } };
+        let place = Place { work_dir: &work_dir, home: &site.home };
+        let scene = match &call.subject {
+            Subject::Command { script, .. } => {
+                Some(Scene::of(script, &site.workspace.work_dir, place))
+            }
+            _ => None,
+        };
+        let bench = Bench { site, place, scene };
         if let Some((rule, part)) = bench.first(&self.deny, call) {
             return Judgment::Deny { rule, part };
         }
@@ -86,10 +95,21 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// The files that searches leave out of their results.
+    pub fn withheld(&self, site: &Site) -> Withheld {
+        let work_dir = path_guard::real_path(&site.workspace.work_dir)
+            .unwrap_or_else(|| site.workspace.work_dir.clone());
+        Withheld::of(&self.deny, &self.ask, Place { work_dir: &work_dir, home: &site.home })
+    }
+}
+
 /// Holds rules against calls.
 struct Bench<'a> {
     site: &'a Site,
     place: Place<'a>,
+    /// Of a command.
+    scene: Option<Scene<'a>>,
 }
 
 impl Bench<'_> {
@@ -111,7 +131,13 @@ impl Bench<'_> {
     fn about(&self, rule: &Rule, call: &Call) -> bool {
         match &call.subject {
             Subject::Command { .. } => false,
-            Subject::Path(Some(real)) => rule.covers_path(&call.tool, real, self.place),
+            Subject::Path(Some(real)) => {
+                let searches = matches!(&*call.tool, "Grep" | "Glob");
+                let files = rule.files(&call.tool, self.place);
+                files.is_some_and(|files| {
+                    files.hold(real) || (searches && files.hold_all_below(real))
+                })
+            }
             Subject::Path(None) | Subject::Tool => rule.is_about(&call.tool),
             Subject::Text(text) => rule.covers_text(&call.tool, text),
         }
@@ -119,17 +145,15 @@ impl Bench<'_> {
 
     /// Whether a part of a command may turn out to be what a rule is about.
     fn concerns(&self, rule: &Rule, part: &Part) -> bool {
-        match part {
+        let named = match part {
             Part::Run(run) => rule.may_be_run(run),
-            Part::Write(target) => self.leads(rule, "WriteFile", target),
-            Part::Read(target) => self.leads(rule, "ReadFile", target),
-            Part::Assign(_) | Part::Unclear(_) => rule.is_about("Shell"),
-        }
+            _ => rule.is_about("Shell"),
+        };
+        named || self.touched(rule, part) == Touched::Yes
     }
 
-    fn leads(&self, rule: &Rule, tool: &str, target: &Target) -> bool {
-        rule.is_about("Shell")
-            || self.file(target).is_some_and(|path| rule.covers_path(tool, &path, self.place))
+    fn touched(&self, rule: &Rule, part: &Part) -> Touched {
+        self.scene.as_ref().map_or(Touched::No, |scene| scene.touched(rule, part))
     }
 
     /// Where a redirection leads, when that is known.
@@ -155,15 +179,13 @@ impl Bench<'_> {
         script.parts.iter().find_map(|part| {
             let (rule, why) = match part {
                 Part::Unclear(unclear) => {
-                    (commands.or_else(|| about_path("WriteFile"))?, unclear.why)
+                    let files = || about_path("WriteFile").or_else(|| about_path("ReadFile"));
+                    (commands.or_else(files)?, unclear.why)
                 }
-                Part::Write(target) if self.file(target).is_none() => {
-                    (about_path("WriteFile")?, "where it writes is only known when it runs")
-                }
-                Part::Read(target) if self.file(target).is_none() => {
-                    (about_path("ReadFile")?, "what it reads is only known when it runs")
-                }
-                _ => return None,
+                _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
+                    Touched::Unsure(why) => Some((rule, why)),
+                    Touched::Yes | Touched::No => None,
+                })?,
             };
             Some((rule.to_string(), part.shown().to_owned(), why.to_owned()))
         })

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{GoalKeeper, Mailbox, PlanMode, schema};
 use crate::llm::{Capabilities, Llm};
+use crate::permission::Withheld;
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 use crate::tasks::Tasks;
@@ -137,6 +138,8 @@ pub struct CallContext {
     pub workspace: Arc<Workspace>,
     /// Where to ask a person.
     pub desk: Arc<dyn Desk>,
+    /// What searches leave out of their results.
+    pub withheld: Withheld,
     pub todos: Arc<dyn TodoStore>,
     /// Hears of every change that a file tool makes.
     pub changes: Arc<dyn ChangeLog>,

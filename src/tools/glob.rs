@@ -12,6 +12,8 @@ use serde_json::Value;
 use super::path_guard;
 use super::walk::{self, Stop};
 use super::{CallContext, Effect, Tool, ToolReturn, Workspace, arguments, schema};
+use crate::permission::Withheld;
+use crate::permission::withheld::left_out;
 use crate::protocol::ToolReturnValue;
 
 /// Most paths of one call.
@@ -62,12 +64,13 @@ impl Tool for Glob {
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         arguments::with(arguments, async |arguments: Arguments| {
             let (workspace, home) = (Arc::clone(&cx.workspace), cx.env.home.clone());
+            let withheld = cx.withheld.clone();
             walk::search(cx, move |stop| {
                 let base = directory(arguments.directory.as_deref(), &workspace, &home)?;
                 let pattern = arguments.pattern.trim_start_matches("./");
                 let matcher = compile(pattern)?;
-                let Arguments { include_dirs, include_ignored, .. } = arguments;
-                let found = find(&base, pattern, &matcher, include_dirs, include_ignored, stop);
+                let wanted = Wanted { pattern, matcher, withheld: withheld.below(&real(&base)) };
+                let found = find(&base, &wanted, &arguments, stop);
                 Ok(result(&arguments.pattern, found).into())
             })
             .await?
@@ -126,22 +129,31 @@ fn compile(pattern: &str) -> Result<GlobMatcher, ToolReturnValue> {
         .map_err(|error| invalid(&error.kind().to_string()))
 }
 
+/// What is looked for.
+struct Wanted<'a> {
+    pattern: &'a str,
+    matcher: GlobMatcher,
+    withheld: Withheld,
+}
+
 struct Found {
     /// Sorted, up to the limit.
     paths: Vec<String>,
     /// How many there are.
     total: usize,
+    /// How many more a permission rule keeps.
+    withheld: usize,
     timed_out: bool,
 }
 
-fn find(
-    base: &Path,
-    pattern: &str,
-    matcher: &GlobMatcher,
-    include_dirs: bool,
-    include_ignored: bool,
-    stop: &Stop,
-) -> Found {
+/// Where a path leads.
+fn real(path: &Path) -> PathBuf {
+    path_guard::real_path(path).unwrap_or_else(|| path.to_path_buf())
+}
+
+fn find(base: &Path, wanted: &Wanted, arguments: &Arguments, stop: &Stop) -> Found {
+    let Wanted { pattern, matcher, withheld } = wanted;
+    let Arguments { include_dirs, include_ignored, .. } = *arguments;
     let parts: Vec<&str> = pattern.split('/').collect();
     let is_plain = |part: &&&str| !part.contains(['*', '?', '[', '{', '\\']);
     // What comes before the first wildcard needs no search.
@@ -158,6 +170,7 @@ fn find(
     // The first ones by name, the last of them on top.
     let mut first = BinaryHeap::with_capacity(MAX_MATCHES + 1);
     let mut total = 0;
+    let mut kept_back = 0;
     let mut timed_out = false;
     for entry in builder.build().filter(|_| inside).flatten() {
         if stop.now() {
@@ -171,6 +184,10 @@ fn find(
         if let Ok(relative) = entry.path().strip_prefix(base)
             && matcher.is_match(relative)
         {
+            if withheld.holds(&real(entry.path())) {
+                kept_back += 1;
+                continue;
+            }
             total += 1;
             first.push(relative.to_string_lossy().into_owned());
             if first.len() > MAX_MATCHES {
@@ -178,11 +195,11 @@ fn find(
             }
         }
     }
-    Found { paths: first.into_sorted_vec(), total, timed_out }
+    Found { paths: first.into_sorted_vec(), total, withheld: kept_back, timed_out }
 }
 
 fn result(pattern: &str, found: Found) -> ToolReturnValue {
-    let Found { paths, total, timed_out } = found;
+    let Found { paths, total, withheld, timed_out } = found;
     if total == 0 && timed_out {
         return ToolReturnValue::error(
             "The search took too long and found nothing. Search a smaller directory.",
@@ -197,6 +214,9 @@ fn result(pattern: &str, found: Found) -> ToolReturnValue {
         message.push_str(&format!(
             " Only the first {MAX_MATCHES} are listed; use a narrower pattern."
         ));
+    }
+    if let Some(note) = left_out(withheld) {
+        message.push_str(&format!(" {note}"));
     }
     if timed_out {
         message.push_str(" The search took too long and was stopped; there may be more.");
@@ -308,7 +328,14 @@ mod tests {
         let (stop, guard) = Stop::new();
         drop(guard);
         let matcher = compile("**").unwrap();
-        assert!(find(&bench.ws(""), "**", &matcher, true, true, &stop).paths.is_empty());
+        let wanted = Wanted { pattern: "**", matcher, withheld: Withheld::default() };
+        let arguments = Arguments {
+            pattern: "**".into(),
+            directory: None,
+            include_dirs: true,
+            include_ignored: true,
+        };
+        assert!(find(&bench.ws(""), &wanted, &arguments, &stop).paths.is_empty());
     }
 
     #[tokio::test]

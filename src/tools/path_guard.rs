@@ -103,7 +103,7 @@ fn expand_home(input: &str, home: &Path) -> PathBuf {
 }
 
 /// Removes `.` and `..` without looking at the disk.
-fn lexical(path: &Path) -> PathBuf {
+pub fn lexical(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

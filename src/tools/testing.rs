@@ -85,6 +85,7 @@ impl Bench {
             env: fixed::env(root.clone(), vars),
             workspace: Arc::new(Workspace::new(root.join("ws"), vec![])),
             desk: desk.clone(),
+            withheld: Default::default(),
             todos: Arc::new(Todos::default()),
             changes: Arc::new(()),
             goals: Arc::new(NoGoals),

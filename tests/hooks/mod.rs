@@ -1,6 +1,7 @@
 //! Hooks and plugins through the real binary.
 
 mod forbids;
+mod goal;
 mod hears;
 mod plugins;
 mod screen;

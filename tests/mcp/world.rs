@@ -114,6 +114,7 @@ impl World {
             env: env(self.dir.path()),
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
+            withheld: Default::default(),
             todos: Arc::new(NoTodos),
             changes: Arc::new(()),
             goals: Arc::new(kimi_tui::tools::NoGoals),

@@ -66,3 +66,56 @@ fn a_malformed_rule_stops_the_start() {
         ran.err
     );
 }
+
+/// The results of calls under these permissions, in order, in a project that holds a file to keep.
+fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String> {
+    let reply = calls.iter().enumerate().fold(Reply::new(), |reply, (at, (tool, arguments))| {
+        reply.tool_call(&format!("c{at}"), tool, &arguments.to_string())
+    });
+    let server = ModelServer::start(vec![reply, Reply::new().text("ok")]);
+    let home = Home::bare();
+    home.write("share/config.toml", format!("{}{permission}", Home::config(&server.url())));
+    home.write("project/notes.txt", "the word is here");
+    home.write("project/keep/plan.txt", "the word is secret");
+    home.write("project/deep/own.note", "the word is secret");
+    home.run(&["--quiet", "-p", "x"]).well();
+    let requests = server.requests();
+    let messages = requests[1].body["messages"].as_array().unwrap();
+    let tools = messages.iter().filter(|message| message["role"] == "tool");
+    tools.map(|message| message["content"].to_string()).collect()
+}
+
+#[test]
+fn what_must_not_be_read_is_read_by_no_tool() {
+    let permission = "[permission]\ndeny = [\"ReadFile(keep/)\", \"ReadFile(**/*.note)\"]\n";
+    let shell = |command: &str| ("Shell", json!({ "command": command }));
+    let calls = [
+        ("ReadFile", json!({"path": "keep/plan.txt"})),
+        ("ReadMediaFile", json!({"path": "deep/own.note"})),
+        ("Grep", json!({"pattern": "word", "path": "keep"})),
+        ("Grep", json!({"pattern": "word", "path": "deep/own.note"})),
+        ("Glob", json!({"pattern": "*", "directory": "keep"})),
+        shell("cat keep/plan.txt"),
+        shell("grep -r word ."),
+        shell("cat deep/*"),
+        shell("X=keep/plan.txt; cat \"$X\""),
+        shell("cp deep/own.note copy; cat copy"),
+        ("Grep", json!({"pattern": "word", "output_mode": "content"})),
+        ("Glob", json!({"pattern": "**/*.*"})),
+        shell("cat notes.txt"),
+    ];
+    let told = results(permission, &calls);
+    assert_eq!(told.len(), calls.len());
+    for (at, text) in told.iter().enumerate() {
+        assert!(!text.contains("secret"), "{:?}: {text}", calls[at]);
+    }
+    for at in 0..10 {
+        let refused = told[at].contains("forbids this") || told[at].contains("cannot be told from");
+        assert!(refused, "{:?}: {}", calls[at], told[at]);
+    }
+    assert!(told[10].contains("notes.txt:1:the word is here"), "{}", told[10]);
+    assert!(told[10].contains("2 results left out by a permission rule."), "{}", told[10]);
+    assert!(told[11].contains("notes.txt") && !told[11].contains("own.note"), "{}", told[11]);
+    assert!(told[11].contains("2 results left out by a permission rule."), "{}", told[11]);
+    assert!(told[12].contains("the word is here"), "{}", told[12]);
+}

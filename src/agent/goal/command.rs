@@ -168,6 +168,24 @@ async fn start(
     turn::run_plain(core, UserInput::from(objective), cancel).await
 }
 
+/// A hook forbids the prompt of a turn: a goal that it would have begun or gone on with is blocked.
+/// `typed` is what somebody has written; `None` for a turn that follows by itself.
+pub fn forbidden(core: &Core, typed: Option<&str>, reason: &str) {
+    if let Some(typed) = typed {
+        let Some(command) = slash::parse(typed).filter(|command| command.name == "goal") else {
+            return;
+        };
+        let Ok(Wanted::Start { objective, .. }) = parse(&command.arguments) else { return };
+        let able = core.llm().is_some() && core.tool("UpdateGoal").is_some();
+        // A goal that is there already stays: it is not the one that is forbidden.
+        if !able || core.goals.create(&objective, None, false, GoalActor::User).is_err() {
+            return;
+        }
+    }
+    let reason = format!("a hook forbids its prompt: {reason}");
+    core.goals.stop(GoalStatus::Blocked, &reason, GoalActor::Runtime);
+}
+
 async fn resume(core: &Arc<Core>, cancel: &CancellationToken) -> Outcome {
     if core.goals.snapshot().is_none() {
         return said(core, NO_GOAL.to_owned());

@@ -19,8 +19,8 @@ mod keeper;
 mod reminder;
 mod state;
 
-pub(super) use command::run;
 pub use command::{Wanted, parse, report, spent, starts_goal};
+pub(super) use command::{forbidden, run};
 pub(super) use driver::drive;
 pub(super) use goals::{Goals, LastStep};
 pub(super) use keeper::Keeper;

@@ -304,7 +304,7 @@ impl Form {
 
 fn assignment(word: &Word) -> Option<(String, Word)> {
     let (name, value) = word.text.split_once('=')?;
-    is_name(name).then(|| (name.to_owned(), Word { text: value.to_owned() }))
+    is_name(name).then(|| (name.to_owned(), Word::known(value)))
 }
 
 fn joined(words: &[Word]) -> String {
@@ -312,7 +312,9 @@ fn joined(words: &[Word]) -> String {
 }
 
 fn replace(word: &mut Word, mark: &str) {
-    word.text = word.text.replace(mark, &ANY.to_string());
+    if word.text.contains(mark) {
+        *word = Word::known(&word.text.replace(mark, &ANY.to_string()));
+    }
 }
 
 /// `set -euo pipefail` makes a script stricter; anything else may change how the rest is read.

@@ -29,9 +29,11 @@ const MAX_DEPTH: usize = 120;
 const MAX_PARSE_STEPS: usize = 3_000;
 
 /// A command line, taken apart. The parts are in the order they are written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     pub parts: Vec<Part>,
+    /// Where each `cd` goes, in order; `None` when one leads anywhere, or may be run again.
+    pub steps: Option<Vec<Word>>,
 }
 
 /// What a command line does in one place.
@@ -58,6 +60,8 @@ pub struct Run {
     pub assigns: Vec<(String, Word)>,
     /// As it was written.
     pub shown: String,
+    /// Whether another command's output is its input.
+    pub piped: bool,
     /// False for what only starts another part (`timeout 5 …`) and for what does nothing (`set -e`).
     pub needs_rule: bool,
 }
@@ -116,7 +120,8 @@ pub fn read(command: &str) -> Script {
             }
         }
     }
-    Script { parts: reader.parts }
+    let known = !reader.lost && (!reader.loops || reader.steps.is_empty());
+    Script { parts: reader.parts, steps: known.then_some(reader.steps) }
 }
 
 /// Collects parts.
@@ -127,6 +132,13 @@ struct Reader {
     scripts: usize,
     /// Whether `cd` or one like it was seen.
     moved: bool,
+    /// Where each `cd` goes.
+    steps: Vec<Word>,
+    /// Whether one of them leads anywhere.
+    lost: bool,
+    loops: bool,
+    /// Whether what is read stands behind a `|`.
+    piped: bool,
 }
 
 impl Reader {

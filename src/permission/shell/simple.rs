@@ -139,6 +139,10 @@ impl Reader {
         }
         if matches!(name, "cd" | "pushd" | "popd") {
             self.moved = true;
+            self.step(&words);
+        }
+        if name == "find" && words.iter().any(|word| matches!(&*word.text, "-execdir" | "-okdir")) {
+            (self.moved, self.lost) = (true, true);
         }
         let launched = launch(&words);
         let neutral = match &launched {
@@ -152,6 +156,7 @@ impl Reader {
             words,
             assigns: assigns.clone(),
             shown: shown.clone(),
+            piped: self.piped,
         }));
         match launched {
             Launch::None | Launch::Quiet => {}
@@ -166,6 +171,22 @@ impl Reader {
                     self.nested(words, assigns.clone());
                 }
             }
+        }
+    }
+
+    /// Notes where a `cd` goes.
+    fn step(&mut self, words: &[Word]) {
+        let is_option = |word: &&Word| matches!(&*word.text, "-L" | "-P" | "-e" | "--");
+        let mut operands = words.iter().skip(1).skip_while(is_option);
+        let to = match operands.next() {
+            None => Some(Word { glob: Some("~".to_owned()), ..Word::any() }),
+            Some(word) if word.text.starts_with('-') => None,
+            Some(word) => Some(word.clone()),
+        };
+        let plain = words.first().is_some_and(|word| word.text == "cd");
+        match to.filter(|_| plain && operands.next().is_none()) {
+            Some(to) => self.steps.push(to),
+            None => self.lost = true,
         }
     }
 
@@ -194,7 +215,8 @@ impl Reader {
         }
         let harmless = |word: &Word| {
             let text = word.literal().unwrap_or("=");
-            text.starts_with('-') && !text.starts_with("-v")
+            // `mapfile -C` runs what it is given.
+            text.starts_with('-') && !text.starts_with("-v") && !text.contains('C')
                 || text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
         };
         if !named.all(harmless) {

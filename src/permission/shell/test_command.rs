@@ -20,7 +20,13 @@ impl Walk<'_, '_> {
         self.expression(node, text.starts_with("[["), depth);
         let shown = clip(text);
         let words = vec![Word::known("["), Word::any()];
-        self.reader.push(Part::Run(Run { words, assigns: Vec::new(), shown, needs_rule: false }));
+        self.reader.push(Part::Run(Run {
+            words,
+            assigns: Vec::new(),
+            shown,
+            piped: false,
+            needs_rule: false,
+        }));
     }
 
     fn expression(&mut self, node: Node, double: bool, depth: usize) {

@@ -68,7 +68,9 @@ impl<'a> Walk<'a, '_> {
 
     pub fn statements(&mut self, node: Node, depth: usize) {
         let mut ended = true;
+        let fed = self.reader.piped;
         for child in children(node) {
+            self.reader.piped |= matches!(child.kind(), "|" | "|&");
             if child.is_named() && child.kind() != "comment" {
                 // Two statements with nothing between them are one that the grammar took apart.
                 if !ended && !matches!(child.kind(), "do_group" | "elif_clause" | "else_clause") {
@@ -89,6 +91,7 @@ impl<'a> Walk<'a, '_> {
                 ended = true;
             }
         }
+        self.reader.piped = fed;
     }
 
     /// Reads a statement.
@@ -100,9 +103,12 @@ impl<'a> Walk<'a, '_> {
             "compound_statement" if self.text(node).starts_with("((") => {
                 self.arithmetic(node, depth);
             }
-            "program" | "list" | "pipeline" | "compound_statement" | "subshell" | "do_group"
-            | "else_clause" | "elif_clause" | "if_statement" | "while_statement"
-            | "negated_command" => self.statements(node, depth),
+            "while_statement" | "do_group" => {
+                self.reader.loops = true;
+                self.statements(node, depth);
+            }
+            "program" | "list" | "pipeline" | "compound_statement" | "subshell" | "else_clause"
+            | "elif_clause" | "if_statement" | "negated_command" => self.statements(node, depth),
             "command" => self.command(node, depth),
             "redirected_statement" => self.redirected(node, depth),
             "variable_assignment" => self.assignment(node, depth),

@@ -13,17 +13,22 @@ pub const ANY: char = '\u{1}';
 pub struct Word {
     /// With [`ANY`] for what is not known.
     pub text: String,
+    /// The word as a glob, when nothing is unknown in it but the names of files and the home
+    /// directory: `*`, `?`, `[…]` and a `~` at its begin mean something, all else is escaped.
+    pub glob: Option<String>,
+    /// Whether what is not known may be several words.
+    pub several: bool,
 }
 
 impl Word {
-    /// A word that is known.
+    /// A word of this text. Where it is not known, it may be several.
     pub fn known(text: &str) -> Self {
-        Self { text: text.to_owned() }
+        Self { text: text.to_owned(), glob: None, several: text.contains(ANY) }
     }
 
     /// A word of which nothing is known.
     pub fn any() -> Self {
-        Self { text: ANY.to_string() }
+        Self { text: ANY.to_string(), glob: None, several: true }
     }
 
     /// The text, if all of it is known.
@@ -36,9 +41,39 @@ impl Word {
 #[derive(Default)]
 struct Draft {
     text: String,
+    /// [`Word::glob`], unless `opaque`.
+    glob: String,
+    opaque: bool,
+    /// Whether it is between double quotes.
+    quoted: bool,
+    several: bool,
     /// Unquoted characters that make several words of one.
     opens: bool,
     parts: bool,
+}
+
+impl Draft {
+    /// A character that is what it is.
+    fn plain(&mut self, c: char) {
+        self.text.push(c);
+        if "*?[]{}\\!^-~".contains(c) {
+            self.glob.push('\\');
+        }
+        self.glob.push(c);
+    }
+
+    /// A character that stands for names of files.
+    fn names(&mut self, c: char) {
+        self.text.push(ANY);
+        self.glob.push(c);
+    }
+
+    /// Something that is only known when the command runs.
+    fn unknown(&mut self) {
+        self.text.push(ANY);
+        self.opaque = true;
+        self.several |= !self.quoted;
+    }
 }
 
 impl Walk<'_, '_> {
@@ -49,23 +84,24 @@ impl Walk<'_, '_> {
         if draft.opens && draft.parts {
             return Word::any();
         }
-        Word { text: draft.text }
+        let glob = (!draft.opaque && draft.text.contains(ANY)).then_some(draft.glob);
+        Word { text: draft.text, glob, several: draft.several }
     }
 
     fn piece(&mut self, node: Node, draft: &mut Draft, depth: usize) {
         if self.too_deep(node, depth) {
-            return draft.text.push(ANY);
+            return draft.unknown();
         }
         let text = self.text(node);
         match node.kind() {
             "word" | "number" | "test_operator" | "variable_name" if node.child_count() == 0 => {
                 if let Err(why) = unquoted(text, draft) {
                     self.unclear(node, why);
-                    draft.text.push(ANY);
+                    draft.unknown();
                 }
             }
             "raw_string" => match inner(text, '\'') {
-                Some(inner) if !inner.contains('\'') => draft.text.push_str(inner),
+                Some(inner) if !inner.contains('\'') => inner.chars().for_each(|c| draft.plain(c)),
                 _ => self.piece_unclear(node, draft, "its quotes are not understood"),
             },
             "string" => self.quoted(node, draft, depth),
@@ -84,23 +120,23 @@ impl Walk<'_, '_> {
                     self.unclear(node, "what it expands to may run or change something");
                     self.substitutions(node, depth + 1);
                 }
-                draft.text.push(ANY);
+                draft.unknown();
             }
             "arithmetic_expansion" => {
                 self.arithmetic(node, depth);
-                draft.text.push(ANY);
+                draft.unknown();
             }
             "command_substitution" | "process_substitution" => {
                 self.substitution(node, depth + 1);
-                draft.text.push(ANY);
+                draft.unknown();
             }
-            "brace_expression" => draft.text.push(ANY),
+            "brace_expression" => draft.unknown(),
             "ansi_c_string" | "translated_string" => {
                 self.substitutions(node, depth + 1);
                 self.piece_unclear(node, draft, "it is written with $'…' or $\"…\"");
             }
             _ if !node.is_named() && matches!(text, "==" | "=~" | "=" | "!=" | "!" | "-") => {
-                draft.text.push_str(text);
+                text.chars().for_each(|c| draft.plain(c));
             }
             _ => {
                 self.substitutions(node, depth + 1);
@@ -111,7 +147,7 @@ impl Walk<'_, '_> {
 
     fn piece_unclear(&mut self, node: Node, draft: &mut Draft, why: &'static str) {
         self.unclear(node, why);
-        draft.text.push(ANY);
+        draft.unknown();
     }
 
     /// A text in double quotes. The grammar leaves blanks out of its nodes, so the source is read.
@@ -127,7 +163,9 @@ impl Walk<'_, '_> {
                 continue;
             }
             self.quoted_text(node, at, child.start_byte(), draft);
+            draft.quoted = !self.text(child).contains('@');
             self.piece(child, draft, depth + 1);
+            draft.quoted = false;
             at = child.end_byte();
         }
         self.quoted_text(node, at, end - 1, draft);
@@ -140,8 +178,8 @@ impl Walk<'_, '_> {
             match c {
                 '\\' => match chars.next() {
                     Some('\n') | None => {}
-                    Some(next @ ('"' | '\\' | '$' | '`')) => draft.text.push(next),
-                    Some(next) => draft.text.extend(['\\', next]),
+                    Some(next @ ('"' | '\\' | '$' | '`')) => draft.plain(next),
+                    Some(next) => ['\\', next].into_iter().for_each(|c| draft.plain(c)),
                 },
                 '"' | '`' => {
                     return self.piece_unclear(node, draft, "its quotes are not understood");
@@ -149,7 +187,7 @@ impl Walk<'_, '_> {
                 '$' if chars.peek().is_some_and(|&next| expands(next)) => {
                     return self.piece_unclear(node, draft, "what it expands to is not understood");
                 }
-                c => draft.text.push(c),
+                c => draft.plain(c),
             }
         }
     }
@@ -172,30 +210,34 @@ fn unquoted(text: &str, draft: &mut Draft) -> Result<(), &'static str> {
         match c {
             '\\' => match chars.next() {
                 Some('\n') | None => return Err("a line of it is broken inside a word"),
-                Some(next) => draft.text.push(next),
+                Some(next) => draft.plain(next),
             },
             '\'' | '"' | '`' | '$' | '(' | ')' | '<' | '>' | ';' | '|' | '&' | '\n' | ' '
             | '\t' => {
                 return Err("its words are not understood");
             }
             '#' if draft.text.is_empty() => return Err("it looks like a comment"),
-            '*' | '?' | '[' => draft.text.push(ANY),
-            '~' if draft.text.is_empty() || draft.text.ends_with([':', '=']) => {
-                draft.text.push(ANY);
+            '*' | '?' | '[' => draft.names(c),
+            '~' if draft.text.is_empty() => draft.names(c),
+            '~' if draft.text.ends_with([':', '=']) => draft.unknown(),
+            // They belong to a `[…]`, if there is one.
+            '!' | '^' | '-' | ']' => {
+                draft.text.push(c);
+                draft.glob.push(c);
             }
             '{' => {
                 draft.opens = true;
-                draft.text.push('{');
+                draft.plain('{');
             }
             ',' => {
                 draft.parts = true;
-                draft.text.push(',');
+                draft.plain(',');
             }
             '.' if chars.peek() == Some(&'.') => {
                 draft.parts |= draft.opens;
-                draft.text.push('.');
+                draft.plain('.');
             }
-            c => draft.text.push(c),
+            c => draft.plain(c),
         }
     }
     Ok(())

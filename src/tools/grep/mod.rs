@@ -15,6 +15,7 @@ use super::output::{Collector, Limits};
 use super::secrets::Secrets;
 use super::walk;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::permission::withheld::left_out;
 use crate::protocol::ToolReturnValue;
 
 /// Searches file contents.
@@ -123,7 +124,9 @@ async fn grep(arguments: Arguments, cx: &CallContext) -> Result<ToolReturn, Tool
         path if path.is_absolute() || input.starts_with('~') => PathBuf::new(),
         path => path.to_path_buf(),
     };
+    let withheld = cx.withheld.clone().below(&target.real);
     let query = Query {
+        withheld,
         pattern: arguments.pattern.clone(),
         root: target.real,
         shown,
@@ -204,6 +207,7 @@ fn render(arguments: &Arguments, mut found: Found, cx: &CallContext) -> ToolRetu
         }
         notes.push(format!("Not searched, as they may hold secrets: {}.", names.join(", ")));
     }
+    notes.extend(left_out(found.withheld));
     if found.files.is_empty() {
         notes.insert(0, "No matches found.".to_owned());
     }

@@ -16,6 +16,7 @@ use ignore::overrides::OverrideBuilder;
 use ignore::types::TypesBuilder;
 use ignore::{WalkBuilder, WalkState};
 
+use crate::permission::Withheld;
 use crate::tools::secrets::Secrets;
 use crate::tools::walk::{self, Stop};
 
@@ -45,6 +46,7 @@ pub struct Query {
     /// Whether the lines are wanted, not just their number.
     pub keep_lines: bool,
     pub secrets: Secrets,
+    pub withheld: Withheld,
 }
 
 /// A line to show.
@@ -70,6 +72,8 @@ pub struct Found {
     pub files: Vec<FileMatches>,
     /// Files that were left out because they may hold secrets.
     pub sensitive: Vec<String>,
+    /// How many files were not looked into because of a permission rule, whatever is in them.
+    pub withheld: usize,
     pub timed_out: bool,
     /// Stopped because there was too much.
     pub full: bool,
@@ -132,6 +136,12 @@ pub fn search(query: &Query, stop: &Stop, found: &Mutex<Found>) -> Result<(), St
             if query.secrets.hold(entry.path()) {
                 if let Ok(mut found) = found.lock() {
                     found.sensitive.push(shown);
+                }
+                return WalkState::Continue;
+            }
+            if query.withheld.holds(entry.path()) {
+                if let Ok(mut found) = found.lock() {
+                    found.withheld += 1;
                 }
                 return WalkState::Continue;
             }

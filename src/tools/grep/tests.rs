@@ -188,6 +188,7 @@ async fn a_stopped_search_returns_at_once() {
     let (stop, guard) = walk::Stop::new();
     drop(guard);
     let query = Query {
+        withheld: Default::default(),
         pattern: "line".into(),
         root: bench.ws(""),
         shown: PathBuf::from("."),

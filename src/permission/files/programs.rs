@@ -1,0 +1,181 @@
+//! Which of a command's words are files, and what it does with them.
+
+use super::line::Line;
+use super::readers::{Deep, INTERPRETERS, NAMERS, READERS, Reader};
+use super::writers::{COPIERS, after, copying, targeted, writes};
+use super::{Access, Touch};
+use crate::permission::shell::{Run, Word};
+
+/// What a simple command opens.
+pub(in crate::permission) fn touches(run: &Run) -> Vec<Touch> {
+    let Some(program) = run.words.first().and_then(Word::literal) else { return Vec::new() };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let mut all = Vec::new();
+    reads(name, run, &mut all);
+    writes(name, &run.words, &mut all);
+    all
+}
+
+/// The directories that a program goes to before it looks at its words.
+pub(in crate::permission) fn goes_to(run: &Run) -> Vec<&Word> {
+    let goes = ["git", "tar", "bsdtar", "make", "gmake", "ninja", "cargo", "go"];
+    let program = run.words.first().and_then(Word::literal).unwrap_or_default();
+    if !goes.contains(&program.rsplit('/').next().unwrap_or(program)) {
+        return Vec::new();
+    }
+    let pairs = run.words.iter().zip(run.words.iter().skip(1));
+    pairs
+        .filter(|(word, _)| matches!(&*word.text, "-C" | "--directory"))
+        .map(|(_, dir)| dir)
+        .collect()
+}
+
+fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {
+    let words = &run.words;
+    if COPIERS.contains(&name) {
+        let line = copying(name, words);
+        let last = line.operands.len().saturating_sub(usize::from(!targeted(&line)));
+        let deep = name != "cp" && name != "gcp" && name != "install" && name != "scp";
+        let deep =
+            deep || line.has("raR") || line.has_long("recursive") || line.has_long("archive");
+        let linked = line.has("LHk") || line.has_long("copy-links") || line.has_long("dereference");
+        let sources = line.operands.into_iter().take(last);
+        all.extend(sources.map(|word| Touch::new(word, Access::Read).below(deep).linked(linked)));
+        return;
+    }
+    if name == "dd" {
+        let from = words.iter().filter_map(|word| after(word, "if="));
+        all.extend(from.map(|word| Touch::new(word, Access::Read)));
+        return;
+    }
+    if name == "git" {
+        return git(words, all);
+    }
+    if let Some(reader) = READERS.iter().find(|reader| reader.names.contains(&name)) {
+        return reader.read(run, all);
+    }
+    // What is started is looked at by itself.
+    let launcher = !run.needs_rule && name != "xargs";
+    if launcher || NAMERS.contains(&name) {
+        return;
+    }
+    let code = INTERPRETERS.iter().any(|known| {
+        name.strip_prefix(known)
+            .is_some_and(|rest| rest.chars().all(|c| c == '.' || c.is_ascii_digit()))
+    });
+    for word in words.iter().skip(1) {
+        all.extend(literals(word).map(|word| Touch::new(word, Access::MayRead)));
+        if code {
+            for word in quoted(word) {
+                all.push(Touch::new(word.clone(), Access::MayRead));
+                all.push(Touch::new(word, Access::MayWrite));
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn read(&self, run: &Run, all: &mut Vec<Touch>) {
+        let line = Line::of(&run.words, self.valued, self.long);
+        let given = line.has(self.given.0) || self.given.1.iter().any(|name| line.has_long(name));
+        let patterns = if given { 0 } else { self.patterns };
+        let deep = match self.deep {
+            Deep::Never => false,
+            Deep::With(letters, long) => line.has(letters) || line.has_long(long),
+            Deep::Always => true,
+        };
+        // `grep -R`, `rg -L`, `tar -h` look behind links; some do always.
+        let always = ["diff", "tar"].iter().any(|name| self.names.first() == Some(name));
+        let linked =
+            always || line.has("RLh") || line.has_long("follow") || line.has_long("dereference");
+        // Of an option's value only one that is known counts: most are no files.
+        for (_, value) in &line.values {
+            all.extend(literals(value).map(|word| Touch::new(word, Access::Read)));
+        }
+        let before = line.operands.iter().take(patterns);
+        let values = line.values.iter().map(|(_, value)| value);
+        if line.several || before.clone().chain(values).any(|word| word.several) {
+            // What is taken for a pattern may end in the name of a file.
+            all.push(Touch::new(Word::any(), Access::Read));
+        }
+        for script in before {
+            let may_read = |word| Touch::new(word, Access::MayRead);
+            match self.names.first() {
+                Some(&"sed") => all.extend(pieces(script).map(may_read)),
+                Some(&"awk") => all.extend(quoted(script).into_iter().map(may_read)),
+                _ => {}
+            }
+        }
+        let files: Vec<&Word> = line.operands.iter().skip(patterns).collect();
+        for file in &files {
+            all.push(Touch::new((*file).clone(), Access::Read).below(deep).linked(linked));
+            all.extend(literals(file).skip(1).map(|word| Touch::new(word, Access::Read)));
+        }
+        // `rg` looks into what it is fed, if it is; `grep -r` never does.
+        let fed = run.piped && self.names.first() == Some(&"rg");
+        let searches = self.patterns == 1 && deep;
+        if searches && files.is_empty() && !fed {
+            all.push(Touch::new(Word::known("."), Access::Read).below(true).linked(linked));
+        }
+    }
+}
+
+/// `git` shows what is in files; other subcommands of it keep, name or write them.
+fn git(words: &[Word], all: &mut Vec<Touch>) {
+    let line =
+        Line::of(words, "Cc", &["git-dir", "work-tree", "namespace", "exec-path", "super-prefix"]);
+    let Some(command) = line.operands.first().and_then(Word::literal) else { return };
+    let shows =
+        ["archive", "blame", "annotate", "cat-file", "diff", "grep", "log", "show", "format-patch"];
+    let access = match command {
+        _ if shows.contains(&command) => Access::Read,
+        "hash-object" | "apply" | "am" => Access::Read,
+        "checkout" | "restore" | "rm" | "mv" | "clean" => Access::Write,
+        _ => return,
+    };
+    for word in line.operands.iter().skip(1) {
+        all.extend(literals(word).map(|word| Touch::new(word, access)));
+    }
+    if command == "grep" || (command == "diff" && line.has_long("no-index")) {
+        let rest = line.operands.iter().skip(if command == "grep" { 2 } else { 1 });
+        let roots: Vec<Word> = rest.cloned().collect();
+        let roots = if roots.is_empty() { vec![Word::known(".")] } else { roots };
+        all.extend(roots.into_iter().map(|root| Touch::new(root, Access::Read).below(true)));
+    }
+}
+
+/// The paths that a word may name, if it is known: all of it, and what stands behind `=`, `@` or `:` in
+/// it, as in `--file=x`, `-d@x`, `HEAD:x`, `file://x`.
+fn literals(word: &Word) -> impl Iterator<Item = Word> {
+    let text = word.literal().unwrap_or_default();
+    let after = text.match_indices(['=', '@', ':']).filter_map(|(at, _)| text.get(at + 1..));
+    let bare = |text: &str| match text.strip_prefix("//") {
+        Some(rest) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default().to_owned(),
+        None => text.to_owned(),
+    };
+    let all = std::iter::once(text.to_owned()).chain(after.map(bare));
+    let words: Vec<Word> =
+        all.filter(|text| !text.is_empty()).map(|text| Word::known(&text)).collect();
+    words.into_iter()
+}
+
+/// The pieces of a sed script between blanks.
+fn pieces(word: &Word) -> impl Iterator<Item = Word> {
+    let pieces: Vec<Word> = word
+        .text
+        .split([' ', '\n', ';'])
+        .filter(|text| !text.is_empty())
+        .map(Word::known)
+        .collect();
+    pieces.into_iter().filter(|word| word.literal().is_some())
+}
+
+/// The texts in quotes of a program.
+fn quoted(word: &Word) -> Vec<Word> {
+    if !word.text.contains(['\'', '"', '`']) {
+        return Vec::new();
+    }
+    let texts =
+        word.text.split(['\'', '"', '`']).filter(|text| !text.is_empty() && text.len() < 4_096);
+    texts.map(Word::known).filter(|word| word.literal().is_some()).collect()
+}

@@ -1,0 +1,134 @@
+//! Holds rules about files against what commands open.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{Access, Ground, Leads, Reach, Seen, Touch, goes_to, look, touches};
+use super::rule::{Files, Place, Rule};
+use super::shell::{Part, Run, Script, Target};
+
+/// What a part of a command has to do with a rule about files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Touched {
+    No,
+    Yes,
+    /// It cannot be told, for this reason.
+    Unsure(&'static str),
+}
+
+/// A script on its ground.
+pub(super) struct Scene<'a> {
+    ground: Ground,
+    place: Place<'a>,
+    /// Whether a redirection gives something of it another input.
+    fed: bool,
+}
+
+const READS_UNKNOWN: &str = "which file it reads is only known when it runs";
+const WRITES_UNKNOWN: &str = "which file it writes is only known when it runs";
+const TOO_MANY: &str = "there are too many files to look at";
+const NAMED: &str = "it is given such a file, and may read it";
+const CODE: &str = "its program names such a file";
+const MAY_COME: &str = "it writes files whose names are only known when it runs";
+
+impl<'a> Scene<'a> {
+    /// The scene of a script that begins in `work_dir`.
+    pub fn of(script: &Script, work_dir: &Path, place: Place<'a>) -> Self {
+        let fed = script.parts.iter().any(|part| matches!(part, Part::Read(_)));
+        Self { ground: Ground::of(script, work_dir, place.home), place, fed }
+    }
+
+    /// Whether a part opens a file that a rule is about.
+    pub fn touched(&self, rule: &Rule, part: &Part) -> Touched {
+        match part {
+            Part::Run(run) => self.by_run(rule, run),
+            Part::Write(target) => self.by_redirection(rule, "WriteFile", target, WRITES_UNKNOWN),
+            Part::Read(target) => self.by_redirection(rule, "ReadFile", target, READS_UNKNOWN),
+            Part::Assign(_) | Part::Unclear(_) => Touched::No,
+        }
+    }
+
+    fn by_redirection(
+        &self,
+        rule: &Rule,
+        tool: &str,
+        target: &Target,
+        why: &'static str,
+    ) -> Touched {
+        let Some(files) = rule.files(tool, self.place) else { return Touched::No };
+        match self.ground.leads(&target.path) {
+            Leads::To(paths) if paths.iter().any(|path| files.hold(path)) => Touched::Yes,
+            Leads::To(_) => Touched::No,
+            Leads::Anywhere if files.are_named() => Touched::Unsure(why),
+            Leads::Anywhere => Touched::Yes,
+        }
+    }
+
+    fn by_run(&self, rule: &Rule, run: &Run) -> Touched {
+        let reads = rule.files("ReadFile", self.place);
+        let writes = rule.files("WriteFile", self.place);
+        if reads.is_none() && writes.is_none() {
+            return Touched::No;
+        }
+        let dirs = goes_to(run);
+        let own = (!dirs.is_empty()).then(|| self.ground.within(&dirs));
+        let ground = own.as_ref().unwrap_or(&self.ground);
+        let run = &Run { piped: run.piped && !self.fed, ..run.clone() };
+        let mut unsure = Touched::No;
+        for touch in touches(run) {
+            let files = match touch.access {
+                Access::Read | Access::MayRead => &reads,
+                Access::Write | Access::MayWrite => &writes,
+            };
+            let Some(files) = files else { continue };
+            match by_touch(&touch, files, ground) {
+                Touched::Yes => return Touched::Yes,
+                Touched::No => {}
+                found => unsure = found,
+            }
+        }
+        unsure
+    }
+}
+
+fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
+    let maybe = match touch.access {
+        Access::MayRead => Some(NAMED),
+        Access::MayWrite => Some(CODE),
+        Access::Read | Access::Write => None,
+    };
+    // What nobody is certain of counts where a rule names files, and such a file is there.
+    if maybe.is_some() && !files.are_named() {
+        return Touched::No;
+    }
+    let paths = match ground.leads(&touch.path) {
+        Leads::To(paths) => paths,
+        Leads::Anywhere if maybe.is_some() => return Touched::No,
+        Leads::Anywhere if !files.are_named() => return Touched::Yes,
+        Leads::Anywhere => {
+            return Touched::Unsure(match touch.access {
+                Access::Read => READS_UNKNOWN,
+                _ => WRITES_UNKNOWN,
+            });
+        }
+    };
+    let is_there = |path: &PathBuf| maybe.is_none() || path.symlink_metadata().is_ok();
+    if paths.iter().any(|path| files.hold(path) && is_there(path)) {
+        return maybe.map_or(Touched::Yes, Touched::Unsure);
+    }
+    for path in paths {
+        match touch.reach {
+            Reach::Itself => {}
+            Reach::Anything if files.hold_all_below(&path) => return Touched::Yes,
+            Reach::Anything if files.may_be_below(&path) => return Touched::Unsure(MAY_COME),
+            Reach::Anything => {}
+            Reach::Below if !files.may_be_below(&path) => {}
+            Reach::Below | Reach::Linked => match look(&path, |path| files.hold(path)) {
+                Seen::None => {}
+                Seen::One(_) => return Touched::Yes,
+                Seen::TooMuch if !files.may_be_below(&path) => {}
+                Seen::TooMuch => return Touched::Unsure(TOO_MANY),
+            },
+        }
+    }
+    Touched::No
+}
