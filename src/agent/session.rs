@@ -42,6 +42,9 @@ const TASK_END: Duration = Duration::from_millis(1_500);
 /// How often a running turn looks for streamed text that is not on disk yet.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
+/// Makes the text that every request of a session begins with. It may read from disk.
+pub type SystemPrompt = Box<dyn FnOnce() -> String + Send>;
+
 /// Everything a session is made of.
 pub struct SessionOptions {
     pub env: Env,
@@ -76,7 +79,7 @@ pub struct SessionOptions {
     /// What goes ahead without a person, what never does.
     pub rules: Rules,
     /// Makes the system prompt of a session that has none yet.
-    pub system_prompt: Box<dyn FnOnce() -> String + Send>,
+    pub system_prompt: SystemPrompt,
 }
 
 /// The answer of a turn as it was kept in a file.
@@ -163,7 +166,7 @@ impl SessionHandle {
             loaded = finished.unwrap_or(loaded);
         }
         let resumed = loaded.system_prompt.is_some();
-        let context = Context::new(log, loaded, system_prompt)?;
+        let context = Context::new(log, loaded);
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
         let hooks = {
@@ -237,7 +240,7 @@ impl SessionHandle {
         let kept = Kept::default();
         let actor =
             Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
-        let task = tokio::spawn(actor.run(receiver));
+        let task = tokio::spawn(actor.run(receiver, system_prompt));
         Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
 
@@ -382,7 +385,10 @@ struct RunningTurn {
 }
 
 impl Actor {
-    async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+    async fn run(mut self, mut ops: UnboundedReceiver<Op>, system_prompt: SystemPrompt) {
+        if !self.introduce(system_prompt).await {
+            return self.core.hub.close();
+        }
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tasks = self.core.tasks.changes();
@@ -423,6 +429,17 @@ impl Actor {
             rewinder.settle().await;
         }
         self.core.hub.close();
+    }
+
+    /// Gives a session without a system prompt its own, before it takes anything in. Instructions
+    /// and skills are looked for here, where no first frame waits for it. False when that broke.
+    async fn introduce(&self, system_prompt: SystemPrompt) -> bool {
+        if self.core.context.lock().await.is_introduced() {
+            return true;
+        }
+        let Ok(prompt) = tokio::task::spawn_blocking(system_prompt).await else { return false };
+        self.core.context.lock().await.introduce(prompt);
+        true
     }
 
     async fn take(&mut self, op: Op) {

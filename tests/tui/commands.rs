@@ -33,7 +33,9 @@ fn help_shows_keys_and_commands() {
         screen.alternate_screen() && screen.contents().contains("Keys")
     });
     kimi.send("/compact\r");
-    kimi.wait_for_rows("the hit", |rows| count(rows, "/compact") > 0 && count(rows, "n N next") > 0);
+    kimi.wait_for_rows("the hit", |rows| {
+        count(rows, "/compact") > 0 && count(rows, "n N next") > 0
+    });
     // Each of the two closes it. Both at once would be Alt-Q, or a letter for the composer.
     for close in ["q", "\x1b"] {
         kimi.send(close);
