@@ -22,7 +22,7 @@ async fn a_session_is_open_before_it_has_a_system_prompt_and_the_first_request_w
     assert_eq!(bench.model.asked()[0].system, "You are a test.");
     let record = std::fs::read_to_string(live.handle.session().context_path()).unwrap();
     assert!(
-        record.starts_with(r#"{"role":"_system_prompt","content":"You are a test."}"#),
+        record.starts_with(r#"{"role": "_system_prompt", "content": "You are a test."}"#),
         "{record}"
     );
 }
