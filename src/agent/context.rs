@@ -9,7 +9,10 @@ use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreE
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
     log: ContextLog,
-    system_prompt: String,
+    /// `None` until [`Self::introduce`].
+    system_prompt: Option<String>,
+    /// The record has no system prompt yet: it goes in front of what comes next.
+    unwritten: bool,
     messages: Vec<Message>,
     /// Tokens the provider counted up to the last response.
     counted: u64,
@@ -21,37 +24,49 @@ pub struct Context {
 }
 
 impl Context {
-    /// Continues a loaded history. A session without a system prompt gets the given one; one that
-    /// has its own keeps it, so that its requests stay byte-stable.
-    pub fn new(
-        mut log: ContextLog,
-        loaded: LoadedContext,
-        system_prompt: impl FnOnce() -> String,
-    ) -> Result<Self, StoreError> {
-        let system_prompt = match loaded.system_prompt {
-            Some(prompt) => prompt,
-            None => {
-                let prompt = system_prompt();
-                if loaded.messages.is_empty() {
-                    log.append(&[ContextRecord::SystemPrompt(prompt.clone())])?;
-                }
-                prompt
-            }
-        };
-        Ok(Self {
+    /// Continues a loaded history.
+    pub fn new(log: ContextLog, loaded: LoadedContext) -> Self {
+        Self {
             log,
-            system_prompt,
+            system_prompt: loaded.system_prompt,
+            unwritten: false,
             messages: loaded.messages,
             counted: loaded.token_count,
             pending: loaded.pending_text_tokens,
             next_checkpoint: loaded.next_checkpoint,
             answers: 0,
-        })
+        }
     }
 
-    /// The system prompt.
+    /// Whether the session has a system prompt. It keeps the one it has, so that its requests stay
+    /// byte-stable.
+    pub fn is_introduced(&self) -> bool {
+        self.system_prompt.is_some()
+    }
+
+    /// Gives a session that has none its system prompt. Where the record cannot be written now, it
+    /// is written with what comes next, or that fails.
+    pub fn introduce(&mut self, system_prompt: String) {
+        self.system_prompt = Some(system_prompt);
+        self.unwritten = self.messages.is_empty();
+        if let Err(error) = self.append(Vec::new()) {
+            tracing::warn!(%error, "the system prompt cannot be written yet");
+        }
+    }
+
+    /// The system prompt; empty before there is one.
     pub fn system_prompt(&self) -> &str {
-        &self.system_prompt
+        self.system_prompt.as_deref().unwrap_or_default()
+    }
+
+    /// Writes records behind the others.
+    fn append(&mut self, mut records: Vec<ContextRecord>) -> Result<(), StoreError> {
+        if self.unwritten {
+            records.insert(0, ContextRecord::SystemPrompt(self.system_prompt().to_owned()));
+        }
+        self.log.append(&records)?;
+        self.unwritten = false;
+        Ok(())
     }
 
     /// The stored history.
@@ -87,7 +102,7 @@ impl Context {
     /// Marks a place that the conversation could return to. Returns its number.
     pub fn checkpoint(&mut self) -> Result<u64, StoreError> {
         let id = self.next_checkpoint;
-        self.log.append(&[ContextRecord::Checkpoint(id)])?;
+        self.append(vec![ContextRecord::Checkpoint(id)])?;
         self.next_checkpoint += 1;
         Ok(id)
     }
@@ -105,7 +120,7 @@ impl Context {
 
     /// Adds a message.
     pub fn push(&mut self, message: Message) -> Result<(), StoreError> {
-        self.log.append(&[ContextRecord::Message(message.clone())])?;
+        self.append(vec![ContextRecord::Message(message.clone())])?;
         self.pending = self.pending.saturating_add(estimate::message_tokens(&message));
         self.answers += u64::from(is_answer(&message));
         self.messages.push(message);
@@ -129,7 +144,7 @@ impl Context {
         input: u64,
         total: u64,
     ) -> Result<(), StoreError> {
-        self.log.append(&[
+        self.append(vec![
             ContextRecord::Usage(input),
             ContextRecord::Message(message.clone()),
             ContextRecord::Usage(total),
@@ -150,7 +165,7 @@ impl Context {
     /// that are no more are left out.
     pub fn rewrite(&mut self, mut messages: Vec<Message>, tokens: u64) -> Result<(), StoreError> {
         messages.retain(|message| marked(message).is_none());
-        let mut records = vec![ContextRecord::SystemPrompt(self.system_prompt.clone())];
+        let mut records = vec![ContextRecord::SystemPrompt(self.system_prompt().to_owned())];
         if !messages.is_empty() {
             records.push(ContextRecord::Checkpoint(0));
         }
@@ -159,6 +174,7 @@ impl Context {
             records.push(ContextRecord::Usage(tokens));
         }
         self.log.replace(&records)?;
+        self.unwritten = false;
         self.next_checkpoint = u64::from(!messages.is_empty());
         self.messages = messages;
         self.counted = tokens;
@@ -180,8 +196,8 @@ impl Context {
     /// False when the mark is in no record: nothing is changed then.
     pub fn return_to(&mut self, mark: &ContextMark) -> Result<bool, StoreError> {
         let Some(loaded) = self.log.return_to(mark)? else { return Ok(false) };
-        if let Some(system_prompt) = loaded.system_prompt {
-            self.system_prompt = system_prompt;
+        if loaded.system_prompt.is_some() {
+            self.system_prompt = loaded.system_prompt;
         }
         self.messages = loaded.messages;
         self.counted = loaded.token_count;

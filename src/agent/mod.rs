@@ -76,5 +76,5 @@ pub use notifications::TASKS_HAVE_ENDED;
 pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
-pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
+pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions, SystemPrompt};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

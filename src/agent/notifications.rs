@@ -32,6 +32,8 @@ const OPENING: &str = "<notification id=\"";
 pub(super) struct Notifications {
     store: NotificationStore,
     all: Mutex<Vec<(NotificationRecord, Delivery)>>,
+    /// One delivery at a time is written.
+    writing: Mutex<()>,
     /// One at a time looks for news: the same end must not be told twice.
     publishing: tokio::sync::Mutex<()>,
     /// Seconds after which a claim of another process no longer counts.
@@ -44,6 +46,7 @@ impl Notifications {
         Self {
             store: NotificationStore::new(&session.dir),
             all: Mutex::default(),
+            writing: Mutex::default(),
             publishing: tokio::sync::Mutex::default(),
             stale_s: claim_stale_after_ms as f64 / 1000.0,
         }
@@ -61,12 +64,17 @@ impl Notifications {
     /// Changes who has been told of one, in memory and on disk. A write that fails is logged: at
     /// worst it is told again in the next session.
     fn note(&self, id: &str, change: impl FnOnce(&mut Delivery)) {
-        let mut all = self.lock();
-        let Some((_, told)) = all.iter_mut().find(|(record, _)| record.event.id == id) else {
-            return;
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The list is free while the disk is written: front ends look at it at every key.
+        let told = {
+            let mut all = self.lock();
+            let Some((_, told)) = all.iter_mut().find(|(record, _)| record.event.id == id) else {
+                return;
+            };
+            change(told);
+            told.clone()
         };
-        change(told);
-        if let Err(error) = self.store.write_delivery(id, told) {
+        if let Err(error) = self.store.write_delivery(id, &told) {
             warn!(%error, "the delivery of a notification cannot be written");
         }
     }

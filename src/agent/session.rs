@@ -1,5 +1,7 @@
 //! A session: takes [`Op`]s, runs one turn at a time, tells everything through its hub.
 
+mod options;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,30 +12,28 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+pub use options::{SessionOptions, SystemPrompt};
+
 use super::approval::{ApprovalDesk, Modes, Permissions};
 use super::context::Context;
-use super::core::{Core, Limits, ModelSource, Settings};
+use super::core::{Core, Settings};
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
-use super::plan::{Plan, PlanStart};
+use super::plan::Plan;
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
 use super::{btw, goal, slash};
-use crate::config::Background;
-use crate::customize::hooks::{self, HookSet, Hooks, Place};
-use crate::customize::skills::Places;
-use crate::llm::{Llm, Message as LlmMessage};
-use crate::mcp::dispatch::Dispatch;
+use crate::customize::hooks::{self, Hooks, Place};
+use crate::llm::Message as LlmMessage;
 use crate::mcp::servers::Servers;
-use crate::permission::{Rules, Site};
-use crate::platform::Env;
+use crate::permission::Site;
 use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
 };
 use crate::tasks::{TaskOptions, Tasks, View};
-use crate::tools::{PlanMode as _, Registry, Workspace};
+use crate::tools::PlanMode as _;
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
@@ -41,43 +41,6 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
 const TASK_END: Duration = Duration::from_millis(1_500);
 /// How often a running turn looks for streamed text that is not on disk yet.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
-
-/// Everything a session is made of.
-pub struct SessionOptions {
-    pub env: Env,
-    /// Where the session's records are.
-    pub session: Session,
-    /// Tells that no other process has the session open.
-    pub lock: Option<SessionLock>,
-    pub workspace: Arc<Workspace>,
-    /// Where skills are looked for; `None` for nowhere.
-    pub places: Option<Places>,
-    /// The model to begin with; `None` when none is configured.
-    pub llm: Option<Llm>,
-    pub models: Arc<dyn ModelSource>,
-    pub registry: Registry,
-    /// The MCP servers, if there may be any.
-    pub dispatch: Option<Dispatch>,
-    /// The hooks of the configuration.
-    pub hooks: Arc<HookSet>,
-    pub limits: Limits,
-    /// Whether the model is told of unattended mode.
-    pub afk_reminder: bool,
-    /// The settings of background tasks.
-    pub background: Background,
-    /// Milliseconds after which a notification that another process has claimed is told here.
-    pub claim_stale_after_ms: u64,
-    /// This program: commands in the background are attended by it.
-    pub program: PathBuf,
-    /// Modes asked for on the command line or in the configuration: they add to the stored ones.
-    pub modes: Modes,
-    /// Where plans go, and whether plan mode is on from the start.
-    pub plan: PlanStart,
-    /// What goes ahead without a person, what never does.
-    pub rules: Rules,
-    /// Makes the system prompt of a session that has none yet.
-    pub system_prompt: Box<dyn FnOnce() -> String + Send>,
-}
 
 /// The answer of a turn as it was kept in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +126,7 @@ impl SessionHandle {
             loaded = finished.unwrap_or(loaded);
         }
         let resumed = loaded.system_prompt.is_some();
-        let context = Context::new(log, loaded, system_prompt)?;
+        let context = Context::new(log, loaded);
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
         let hooks = {
@@ -237,7 +200,7 @@ impl SessionHandle {
         let kept = Kept::default();
         let actor =
             Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
-        let task = tokio::spawn(actor.run(receiver));
+        let task = tokio::spawn(actor.run(receiver, system_prompt));
         Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
 
@@ -382,7 +345,10 @@ struct RunningTurn {
 }
 
 impl Actor {
-    async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+    async fn run(mut self, mut ops: UnboundedReceiver<Op>, system_prompt: SystemPrompt) {
+        if !self.introduce(system_prompt).await {
+            return self.core.hub.close();
+        }
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tasks = self.core.tasks.changes();
@@ -423,6 +389,17 @@ impl Actor {
             rewinder.settle().await;
         }
         self.core.hub.close();
+    }
+
+    /// Gives a session without a system prompt its own, before it takes anything in. Instructions
+    /// and skills are looked for here, where no first frame waits for it. False when that broke.
+    async fn introduce(&self, system_prompt: SystemPrompt) -> bool {
+        if self.core.context.lock().await.is_introduced() {
+            return true;
+        }
+        let Ok(prompt) = tokio::task::spawn_blocking(system_prompt).await else { return false };
+        self.core.context.lock().await.introduce(prompt);
+        true
     }
 
     async fn take(&mut self, op: Op) {

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::front::tui::text::{clean_line, truncate};
 use crate::protocol::{Failure, FailureKind, Outcome, Spent};
 use crate::tasks::View;
+
+/// Columns of a task's description.
+const DESCRIPTION: usize = 120;
 
 /// The exit statuses of the program (kimi-cli's, plus the two of death by signal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +96,14 @@ pub fn stopped_tasks(stopped: &[Arc<View>]) -> String {
     let plural = if stopped.len() == 1 { "" } else { "s" };
     let mut text = format!("Stopped {} background task{plural}:\n", stopped.len());
     for view in stopped {
-        let description: String =
-            view.spec.description.chars().filter(|ch| !ch.is_control()).collect();
-        text.push_str(&format!("  {}  {description}\n", view.spec.id));
+        text.push_str(&stopped_task(&view.spec.id, &view.spec.description));
     }
     text
+}
+
+/// The model has written the description.
+fn stopped_task(id: &str, description: &str) -> String {
+    format!("  {id}  {}\n", truncate(&clean_line(description), DESCRIPTION))
 }
 
 /// The line on stderr that says how to come back to a session, with an empty line before it.
@@ -111,6 +118,15 @@ mod tests {
 
     fn failed(kind: FailureKind) -> Outcome {
         Outcome::Failed(Failure { kind, message: "no".to_owned(), hint: None })
+    }
+
+    #[test]
+    fn a_task_that_was_stopped_is_one_short_harmless_line() {
+        let hostile = format!("a\u{1b}[2Jb\r\nc\u{202e}d{}", "x".repeat(10 << 20));
+        let line = stopped_task("bash-1", &hostile);
+        assert!(line.starts_with("  bash-1  ") && line.ends_with("…\n"), "{line:?}");
+        assert!(line.chars().count() < 150 && line.matches('\n').count() == 1, "{line:?}");
+        assert!(!line.contains(['\u{1b}', '\r', '\u{202e}']) && !line.contains("[2J"), "{line:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::agent::{
     Budget, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
+    SystemPrompt,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
@@ -314,7 +315,7 @@ impl Host {
 
     /// The prompt of a session that has none yet. A resumed one keeps its own, also with another
     /// agent: only the tools follow that.
-    fn system_prompt(&self, agent: Arc<Agent>) -> Box<dyn FnOnce() -> String + Send> {
+    fn system_prompt(&self, agent: Arc<Agent>) -> SystemPrompt {
         let host = self.clone();
         Box::new(move || {
             let options = &host.options;

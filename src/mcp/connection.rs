@@ -262,6 +262,8 @@ impl Connection {
             }
         };
         tokio::pin!(deadline);
+        // Before it is sent: a quick server reports before we hear that it has gone out.
+        let watched = call.map(|(live, _)| self.progress.watch(live.clone()));
         let sent = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         let mut handle = tokio::select! {
             biased;
@@ -272,8 +274,9 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
-        let _watched =
-            call.map(|(live, _)| self.progress.watch(&handle.progress_token, live.clone()));
+        if let Some(watched) = &watched {
+            watched.sent(&handle.progress_token);
+        }
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),

@@ -199,6 +199,25 @@ impl FileAccess {
     }
 }
 
+/// What is at a path that the model wants to read. The error is the result of the call.
+pub fn metadata(shown: &Path, real: &Path) -> Result<Metadata, ToolReturnValue> {
+    std::fs::metadata(real).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ToolReturnValue::error(
+            format!("`{}` does not exist. Look for it with Glob.", shown.display()),
+            "File not found",
+        ),
+        _ => unread(shown, &error),
+    })
+}
+
+/// The result of a call that could not read its file.
+pub fn unread(shown: &Path, error: &io::Error) -> ToolReturnValue {
+    ToolReturnValue::error(
+        format!("Failed to read file `{}`: {error}.", shown.display()),
+        "Failed to read file",
+    )
+}
+
 /// The result of a call that was cancelled before it did anything.
 pub fn cancelled() -> ToolReturnValue {
     ToolReturnValue::error("The call was cancelled before it did anything.", "Cancelled")

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::on_file;
-use super::file_access::{FileAccess, cancelled};
+use super::file_access::{self, FileAccess, cancelled};
 use super::sniff::{self, Kind};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::llm::Capabilities;
@@ -116,21 +116,10 @@ fn read(
     cancel: &CancellationToken,
 ) -> ToolReturnValue {
     let shown = path.display();
-    let failed = |error: io::Error| {
-        ToolReturnValue::error(
-            format!("Failed to read file `{shown}`: {error}."),
-            "Failed to read file",
-        )
-    };
-    let metadata = match std::fs::metadata(real) {
+    let failed = |error: io::Error| file_access::unread(path, &error);
+    let metadata = match file_access::metadata(path, real) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return ToolReturnValue::error(
-                format!("`{shown}` does not exist. Look for it with Glob."),
-                "File not found",
-            );
-        }
-        Err(error) => return failed(error),
+        Err(why) => return why,
     };
     if metadata.is_dir() {
         return ToolReturnValue::error(

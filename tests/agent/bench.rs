@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +31,8 @@ use kimi_tui::tools::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
+
+use crate::support::tools::DEFAULT_TOOLS;
 
 pub use super::heard::{Heard, brief, finish};
 
@@ -299,6 +301,8 @@ pub struct Bench {
     pub real_tools: bool,
     /// The model can send mail to its past.
     pub dmail: bool,
+    /// Somebody else has to come, too, before there is a system prompt.
+    pub prompt_waits: Option<Arc<Barrier>>,
 }
 
 impl Bench {
@@ -328,6 +332,7 @@ impl Bench {
             no_model: false,
             real_tools: false,
             dmail: false,
+            prompt_waits: None,
         }
     }
 
@@ -385,29 +390,7 @@ impl Bench {
             llm: (!self.no_model).then(|| first.clone()),
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
             registry: if self.real_tools {
-                Registry::chosen(
-                    [
-                        "AskUserQuestion",
-                        "SetTodoList",
-                        "Shell",
-                        "TaskList",
-                        "TaskOutput",
-                        "TaskStop",
-                        "ReadFile",
-                        "Glob",
-                        "Grep",
-                        "WriteFile",
-                        "StrReplaceFile",
-                        "FetchURL",
-                        "ExitPlanMode",
-                        "EnterPlanMode",
-                        "CreateGoal",
-                        "GetGoal",
-                        "SetGoalBudget",
-                        "UpdateGoal",
-                    ],
-                    &WebServices::default(),
-                )
+                Registry::chosen(DEFAULT_TOOLS, &WebServices::default())
             } else {
                 let mut tools = vec![
                     probe("Look", Effect::Read),
@@ -423,7 +406,13 @@ impl Bench {
             modes: self.modes,
             plan: PlanStart { dir: self.plans_dir(), on: self.plan },
             rules: self.rules.clone(),
-            system_prompt: Box::new(|| "You are a test.".to_owned()),
+            system_prompt: {
+                let waits = self.prompt_waits.clone();
+                Box::new(move || {
+                    waits.map(|waits| waits.wait());
+                    "You are a test.".to_owned()
+                })
+            },
         })
         .unwrap();
         let messages = handle.subscribe();

@@ -62,6 +62,14 @@ fn count(stored: &[String], part: &str) -> usize {
     stored.iter().filter(|message| message.contains(part)).count()
 }
 
+/// Starts a goal, and comes back when the turns that follow one another have ended well.
+async fn reach(bench: &Bench) -> (Live, Heard) {
+    let mut live = bench.open();
+    let heard = live.prompt("/goal x").await;
+    heard.finished();
+    (live, heard)
+}
+
 #[tokio::test]
 async fn turns_follow_until_the_goal_is_complete() {
     let bench = bench([
@@ -109,9 +117,7 @@ async fn after_the_end_nothing_runs_but_a_last_word() {
         calls(&[("v", "WriteFile", r#"{"path":"later.txt","content":"x"}"#)]),
         vec![text("never asked for")],
     ]);
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (live, heard) = reach(&bench).await;
     let results: Vec<_> =
         heard.results().into_iter().map(|(id, value)| (id, value.is_error)).collect();
     let wanted = [("u", false), ("w", true), ("v", true)];
@@ -131,17 +137,13 @@ async fn the_limit_of_steps_is_no_failure_of_the_goal() {
         vec![text("Done.")],
     ]);
     bench.limits.max_steps_per_turn = 2;
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (live, heard) = reach(&bench).await;
     assert_eq!(begins(&heard).len(), 2);
     assert_eq!(count(&live.stored().await, "cut off by the limit of steps"), 1);
     // And where the last word does not fit any more, the goal is complete all the same.
     let mut bench = self::bench([update("u", "complete")]);
     bench.limits.max_steps_per_turn = 1;
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (_live, heard) = reach(&bench).await;
     assert_eq!(changes(&heard), ["active", "complete"]);
 }
 
@@ -155,9 +157,7 @@ async fn a_budget_of_turns_blocks_it_and_resuming_gives_as_much_again() {
         update("u", "complete"),
         vec![text("four")],
     ]);
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (mut live, heard) = reach(&bench).await;
     assert_eq!(changes(&heard), ["active", "blocked: budget reached: 2 turns"]);
     assert_eq!(bench.model.asked().len(), 3);
     let heard = live.prompt("/goal resume").await;
@@ -174,9 +174,7 @@ async fn a_budget_of_tokens_leaves_one_message_without_tools() {
     replies.push(busy);
     replies.push(calls(&[("w", "WriteFile", r#"{"path":"late.txt","content":"x"}"#)]));
     let bench = bench(replies);
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (live, heard) = reach(&bench).await;
     assert_eq!(changes(&heard), ["active", "blocked: budget reached: 50 output tokens"]);
     assert_eq!(bench.model.asked().len(), 3);
     assert_eq!(count(&live.stored().await, "no tool runs any more"), 1);
@@ -186,9 +184,7 @@ async fn a_budget_of_tokens_leaves_one_message_without_tools() {
 #[tokio::test]
 async fn money_is_no_limit_where_nobody_knows_the_prices() {
     let bench = bench([budget("1.5", "usd"), update("u", "complete"), vec![text("done")]]);
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (_live, heard) = reach(&bench).await;
     let (_, refused) = heard.results().swap_remove(0);
     assert!(refused.is_error && refused.message.contains("no prices"), "{refused:?}");
 }
@@ -201,9 +197,7 @@ async fn the_time_stops_a_turn_where_it_is() {
         vec![text("Half of it"), Say::Wait(never.clone())],
         vec![text("Hello.")],
     ]);
-    let mut live = bench.open();
-    let heard = live.prompt("/goal x").await;
-    heard.finished();
+    let (live, heard) = reach(&bench).await;
     assert_eq!(changes(&heard), ["active", "blocked: budget reached: 1.0 s"]);
     let stored = live.stored().await;
     assert_eq!(count(&stored, "Half of it"), 1, "{stored:#?}");

@@ -1,10 +1,31 @@
 //! What belongs to the session rather than to a turn.
 
+use std::sync::{Arc, Barrier};
+
 use kimi_tui::protocol::{
     ContentPart, Event, FailureKind, MediaUrl, Message, Op, Outcome, StopReason, UserInput,
 };
 
 use super::bench::{Bench, Gate, Say, calls, text};
+
+#[tokio::test]
+async fn a_session_is_open_before_it_has_a_system_prompt_and_the_first_request_waits_for_it() {
+    let mut bench = Bench::with([vec![text("Hello.")]]);
+    let slow = Arc::new(Barrier::new(2));
+    bench.prompt_waits = Some(Arc::clone(&slow));
+    let mut live = bench.open();
+    live.send("hi");
+    assert_eq!(live.handle.context_tokens().await, 0);
+    assert!(bench.model.asked().is_empty());
+    tokio::task::spawn_blocking(move || slow.wait()).await.unwrap();
+    live.end().await.finished();
+    assert_eq!(bench.model.asked()[0].system, "You are a test.");
+    let record = std::fs::read_to_string(live.handle.session().context_path()).unwrap();
+    assert!(
+        record.starts_with(r#"{"role": "_system_prompt", "content": "You are a test."}"#),
+        "{record}"
+    );
+}
 
 #[tokio::test]
 async fn a_second_prompt_while_one_runs_is_refused_at_once() {

@@ -127,14 +127,14 @@ fn screen(servers: Value, names: &'static [&'static str]) -> Screen {
 fn the_person_fills_in_the_form() {
     // Less time than the person takes.
     let mut lab = Script::new().asks(person(), 1).entry();
-    lab["timeout"] = json!(400);
+    lab["timeout"] = json!(1_500);
     let world = screen(json!({"lab": lab}), &["lab"]);
     let mut kimi = world.start(&["--yolo"]);
     kimi.send("go\r");
     kimi.wait_text("MCP server lab asks: Who goes there?");
     kimi.wait_text("2 questions follow.");
     // That it is not cut short is what is to be seen: time has to pass.
-    std::thread::sleep(Duration::from_millis(900));
+    std::thread::sleep(Duration::from_millis(2_000));
     kimi.send("\r");
     kimi.wait_text("Your name (at least 2 characters)");
     kimi.send("x\r");

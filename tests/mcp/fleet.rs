@@ -15,7 +15,7 @@ use crate::support::model_server::{Gate, ModelServer, Recorded, Reply};
 use crate::support::program::{Home, Running};
 
 /// How long a busy machine may take where a person waits for less than a second.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(25);
 
 /// A port where everybody is answered with these bytes, and the connection stays open.
 fn port(answer: &'static [u8]) -> String {

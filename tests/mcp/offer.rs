@@ -126,7 +126,7 @@ async fn a_server_that_hangs_holds_the_first_request_but_a_moment_and_that_only_
         let at_once = world.dispatch.offer(&CancellationToken::new()).now_or_never();
         assert_eq!(at_once.is_some(), mode != McpMode::Direct);
         let (tools, _) = offered(&world).await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert_eq!(tools == PAIR, mode != McpMode::Direct);
         // Who was late is there at a later request.
         world.until("s", Status::Connected).await;

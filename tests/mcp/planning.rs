@@ -1,6 +1,5 @@
 //! Tools of servers in plan mode.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,26 +17,6 @@ impl PlanMode for After {
     fn is_on(&self) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err()
     }
-
-    fn is_entered_unasked(&self) -> bool {
-        false
-    }
-
-    fn is_left_unasked(&self) -> bool {
-        false
-    }
-
-    fn switch(&self, _: bool) {}
-
-    fn file(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn read(&self) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
-    fn show(&self, _: &str) {}
 }
 
 async fn world(looks: usize) -> World {

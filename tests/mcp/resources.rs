@@ -89,9 +89,11 @@ fn the_menu_has_the_resources_behind_the_files() {
     kimi.send("\x1b");
     kimi.wait_for_rows("the prompt", is_idle);
     kimi.send("read @lab");
-    let rows = kimi.wait_text("lab:lab://notes/today  Notes of today");
-    let at = |text: &str| rows.iter().position(|row| row.contains(text));
-    assert!(at("› labels.txt") < at("lab:lab://notes/today"), "{rows:?}");
+    let both = ["› labels.txt", "lab:lab://notes/today  Notes of today"];
+    let at = |rows: &[String], text: &str| rows.iter().position(|row| row.contains(text));
+    let all = |rows: &[String]| both.iter().all(|text| at(rows, text).is_some());
+    let rows = kimi.wait_for_rows("files and resources", all);
+    assert!(at(&rows, both[0]) < at(&rows, both[1]), "{rows:?}");
     kimi.send("://not");
     kimi.wait_text("› lab:lab://notes/today");
     kimi.send("\t");

@@ -67,9 +67,20 @@ impl World {
         }
     }
 
-    /// All servers have settled.
+    /// All servers have settled. A thousand may take long, as long as it goes on.
     pub async fn settled(self) -> Self {
-        tokio::time::timeout(PATIENCE, self.servers.settled()).await.unwrap();
+        let mut changes = self.servers.changes();
+        let servers = Arc::clone(&self.servers);
+        let settled = servers.settled();
+        tokio::pin!(settled);
+        loop {
+            tokio::select! {
+                () = &mut settled => break,
+                changed = tokio::time::timeout(PATIENCE, changes.changed()) => {
+                    changed.expect("a server settles").unwrap();
+                }
+            }
+        }
         self
     }
 

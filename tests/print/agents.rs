@@ -4,28 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
-
-/// What the default agent is offered.
-const DEFAULT_TOOLS: [&str; 18] = [
-    "AskUserQuestion",
-    "SetTodoList",
-    "Shell",
-    "TaskList",
-    "TaskOutput",
-    "TaskStop",
-    "ReadFile",
-    "Glob",
-    "Grep",
-    "WriteFile",
-    "StrReplaceFile",
-    "FetchURL",
-    "ExitPlanMode",
-    "EnterPlanMode",
-    "CreateGoal",
-    "GetGoal",
-    "SetGoalBudget",
-    "UpdateGoal",
-];
+use crate::support::tools::DEFAULT_TOOLS;
 
 fn yes() -> ModelServer {
     ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("yes"))

@@ -83,7 +83,8 @@ fn a_child_that_ignores_the_termination_does_not_hold_it_up() {
     let ran = running.end();
     assert_eq!(ran.code, Some(143), "{ran:#?}");
     let took = sent.elapsed();
-    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+    // It sleeps for a minute.
+    assert!(took < std::time::Duration::from_secs(20), "{took:?}");
 }
 
 #[test]

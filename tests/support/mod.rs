@@ -7,3 +7,4 @@ pub mod screen;
 pub mod tmux;
 pub mod tmux_client;
 pub mod tmux_tap;
+pub mod tools;

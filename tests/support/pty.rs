@@ -11,6 +11,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// How long a wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A frame may come in several reads, this far apart.
+const WITHIN_A_FRAME: Duration = Duration::from_millis(10);
+
 /// A program in a pseudo-terminal; killed when dropped.
 pub struct Pty {
     master: Box<dyn MasterPty + Send>,
@@ -94,10 +97,30 @@ impl Pty {
         self.wait(what, |state| condition(state.parser.screen()));
     }
 
-    /// Waits until the rows of the screen satisfy `condition`, and returns them.
+    /// Waits until the rows of the screen satisfy `condition`, and returns them, with what else
+    /// belongs to the same frame.
     pub fn wait_for_rows(&self, what: &str, condition: impl Fn(&[String]) -> bool) -> Vec<String> {
-        self.wait_for(what, |screen| condition(&rows_of(screen)));
-        self.rows()
+        let mut found = Vec::new();
+        let mut fits = |state: &mut State| {
+            let rows = rows_of(state.parser.screen());
+            let fits = condition(&rows);
+            if fits {
+                found = rows;
+            }
+            fits
+        };
+        self.wait_mut(what, &mut fits);
+        // Never rows of a moment at which they did not fit: half of the next frame may be there.
+        for _ in 0..20 {
+            let mut state = self.shared.state.lock().expect("not poisoned");
+            let before = state.bytes.len();
+            let waited = self.shared.news.wait_timeout(state, WITHIN_A_FRAME);
+            state = waited.expect("not poisoned").0;
+            if state.bytes.len() == before || !fits(&mut state) {
+                break;
+            }
+        }
+        found
     }
 
     /// Waits until the rows of the history and the screen satisfy `condition`, and returns them.

@@ -128,9 +128,9 @@ impl Tmux {
         self.run(&["resize-window", "-t", "t", "-x", &x, "-y", &y]);
     }
 
-    /// Waits until the screen satisfies `condition` and returns it; fails with the screen after 20 s.
+    /// Waits until the screen satisfies `condition` and returns it; fails with the screen after 30 s.
     pub fn wait_for(&self, what: &str, condition: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let screen = self.screen();
             if condition(&screen) {

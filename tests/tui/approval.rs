@@ -118,16 +118,15 @@ fn an_approval_for_the_session_is_not_asked_for_again() {
     assert_eq!(ran(&world), 3);
 }
 
-#[test]
-fn an_approval_for_the_session_covers_no_other_command() {
-    let other = r#"{"command":"echo ran >> ran.txt; echo more"}"#;
+/// Answers the first call with a key: the second call asks again, and does not run when it is refused.
+fn asks_again(key: &str, second: &str) {
     let world = World::new(vec![
         unhurried().tool_call("c1", "Shell", COMMAND),
-        Reply::new().tool_call("c2", "Shell", other),
+        Reply::new().tool_call("c2", "Shell", second),
         Reply::new().text("Done."),
     ]);
     let mut kimi = open_dialog(&world);
-    kimi.send("2");
+    kimi.send(key);
     kimi.wait_for_rows("the second dialog", |rows| {
         count(rows, "• Used Shell") == 1 && count(rows, "1. Approve once") == 1
     });
@@ -135,6 +134,12 @@ fn an_approval_for_the_session_covers_no_other_command() {
     kimi.send("3");
     kimi.wait_closed(1);
     assert_eq!(ran(&world), 1);
+}
+
+#[test]
+fn an_approval_for_the_session_covers_no_other_command() {
+    let other = r#"{"command":"echo ran >> ran.txt; echo more"}"#;
+    asks_again("2", other);
 }
 
 #[test]
@@ -165,20 +170,7 @@ fn the_dialog_says_which_part_asks_and_what_would_be_approved() {
 
 #[test]
 fn one_approval_is_for_one_call() {
-    let world = World::new(vec![
-        unhurried().tool_call("c1", "Shell", COMMAND),
-        Reply::new().tool_call("c2", "Shell", COMMAND),
-        Reply::new().text("Done."),
-    ]);
-    let mut kimi = open_dialog(&world);
-    kimi.send("1");
-    kimi.wait_for_rows("the second dialog", |rows| {
-        count(rows, "• Used Shell") == 1 && count(rows, "1. Approve once") == 1
-    });
-    assert_eq!(ran(&world), 1);
-    kimi.send("3");
-    kimi.wait_closed(1);
-    assert_eq!(ran(&world), 1);
+    asks_again("1", COMMAND);
 }
 
 #[test]

@@ -173,7 +173,8 @@ async fn a_tmux_that_hangs_does_not_hold_up_the_end() {
     let pid = number_in(&pid).await;
     let start = Instant::now();
     control.stop().await;
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    // It sleeps for five minutes.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(fs::read_dir(bench.run.path()).unwrap().count(), 0);
     while rustix::process::test_kill_process(pid).is_ok() {
         assert!(start.elapsed() < Duration::from_secs(30), "it still hangs");

@@ -39,6 +39,8 @@ pub struct SidePanel {
     /// How long it took, and what went wrong if anything did; `None` while it is being answered.
     end: Option<(Duration, Option<String>)>,
     source: String,
+    /// Characters of the source.
+    chars: usize,
     shown: Shown,
     /// The first row that is shown; `None` follows the end.
     top: Option<usize>,
@@ -72,6 +74,7 @@ impl SidePanel {
             since,
             end: None,
             source: String::new(),
+            chars: 0,
             shown: Shown::new(0),
             top: None,
             rows: 0,
@@ -89,14 +92,17 @@ impl SidePanel {
             Event::BtwText { id, text, fresh } if *id == self.id => {
                 if *fresh {
                     self.source.clear();
+                    self.chars = 0;
                     self.shown = Shown::new(self.shown.columns);
                 }
                 self.source.push_str(text);
+                self.chars += text.chars().count();
             }
             Event::BtwEnd { id, response, error } if *id == self.id => {
                 // What streamed is not the answer when the model called tools instead.
                 if response.as_deref() != Some(self.source.trim()) {
                     self.source = response.clone().unwrap_or_default();
+                    self.chars = self.source.chars().count();
                     self.shown = Shown::new(self.shown.columns);
                 }
                 self.end = Some((now.saturating_duration_since(self.since), error.clone()));
@@ -162,7 +168,10 @@ impl SidePanel {
     }
 
     fn title(&self, columns: usize, now: Instant, theme: &Theme) -> Line<'static> {
-        let chars = self.source.trim().chars().count();
+        // Only the blanks around it are counted in every frame.
+        let begin = self.source.chars().take_while(|c| c.is_whitespace()).count();
+        let end = self.source.chars().rev().take_while(|c| c.is_whitespace()).count();
+        let chars = self.chars.saturating_sub(begin + end);
         let state = match &self.end {
             None => {
                 let elapsed = elapsed_text(now.saturating_duration_since(self.since));

@@ -25,13 +25,7 @@ const MOST_RESOURCES: usize = 1_000;
 impl Connection {
     /// All tools, as the server describes them. The error is half a sentence.
     pub async fn tools(&self) -> Result<Vec<Value>, String> {
-        let request = |params| {
-            ClientRequest::ListToolsRequest(ListToolsRequest {
-                method: Default::default(),
-                params,
-                extensions: Default::default(),
-            })
-        };
+        let request = |page| ClientRequest::ListToolsRequest(ListToolsRequest::with_param(page));
         self.pages("tools", MOST_TOOLS, request).await
     }
 
@@ -40,13 +34,8 @@ impl Connection {
         if self.peer.peer_info().is_none_or(|info| info.capabilities.prompts.is_none()) {
             return Ok(Vec::new());
         }
-        let request = |params| {
-            ClientRequest::ListPromptsRequest(ListPromptsRequest {
-                method: Default::default(),
-                params,
-                extensions: Default::default(),
-            })
-        };
+        let request =
+            |page| ClientRequest::ListPromptsRequest(ListPromptsRequest::with_param(page));
         self.pages("prompts", MOST_PROMPTS, request).await
     }
 
@@ -55,13 +44,8 @@ impl Connection {
         if self.peer.peer_info().is_none_or(|info| info.capabilities.resources.is_none()) {
             return Ok(Vec::new());
         }
-        let request = |params| {
-            ClientRequest::ListResourcesRequest(ListResourcesRequest {
-                method: Default::default(),
-                params,
-                extensions: Default::default(),
-            })
-        };
+        let request =
+            |page| ClientRequest::ListResourcesRequest(ListResourcesRequest::with_param(page));
         self.pages("resources", MOST_RESOURCES, request).await
     }
 
@@ -95,13 +79,13 @@ impl Connection {
         &self,
         what: &str,
         most: usize,
-        request: impl Fn(Option<PaginatedRequestParams>) -> ClientRequest,
+        request: impl Fn(PaginatedRequestParams) -> ClientRequest,
     ) -> Result<Vec<Value>, String> {
         let mut entries = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let params = PaginatedRequestParams::default().with_cursor(cursor.clone());
-            let page = match self.peer.send_request(request(Some(params))).await {
+            let page = match self.peer.send_request(request(params)).await {
                 Ok(page) => serde_json::to_value(page).unwrap_or_default(),
                 // A server that brings something else, and says so.
                 Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {

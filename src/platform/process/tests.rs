@@ -105,7 +105,7 @@ async fn something_left_running_is_not_waited_for() {
     let start = std::time::Instant::now();
     let (end, text) = run_line("sleep 100 & echo $!", LONG).await;
     assert_eq!(exit_code(end), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < LONG);
     let pid = text.text().trim().to_owned();
     assert!(is_running(&pid), "a server that was started stays");
     let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();

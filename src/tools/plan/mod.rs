@@ -10,29 +10,38 @@ pub use exit::ExitPlanMode;
 
 use crate::protocol::ToolReturnValue;
 
-/// The session's plan mode: only reading goes on until a person approves a plan.
+/// The session's plan mode: only reading goes on until a person approves a plan. What an
+/// implementation leaves out is as it is without a session: nobody to ask, nothing written.
 pub trait PlanMode: Send + Sync {
     /// Whether it is on.
     fn is_on(&self) -> bool;
 
     /// Whether it is switched on without asking: everything is approved anyway.
-    fn is_entered_unasked(&self) -> bool;
+    fn is_entered_unasked(&self) -> bool {
+        false
+    }
 
     /// Whether a plan is approved without asking: nobody is there.
-    fn is_left_unasked(&self) -> bool;
+    fn is_left_unasked(&self) -> bool {
+        false
+    }
 
     /// Switches it and tells everybody. Nothing happens when it is so already.
-    fn switch(&self, on: bool);
+    fn switch(&self, _on: bool) {}
 
     /// The file that the plan goes into, absolute; `None` while plan mode is off.
-    fn file(&self) -> Option<PathBuf>;
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// The plan as it is written so far; `None` when nothing is. The error is a sentence for the
     /// model.
-    fn read(&self) -> Result<Option<String>, String>;
+    fn read(&self) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 
     /// Shows the plan to whoever is there.
-    fn show(&self, content: &str);
+    fn show(&self, _content: &str) {}
 }
 
 /// Where there is no session to plan in: always off.
@@ -43,26 +52,6 @@ impl PlanMode for NoPlanMode {
     fn is_on(&self) -> bool {
         false
     }
-
-    fn is_entered_unasked(&self) -> bool {
-        false
-    }
-
-    fn is_left_unasked(&self) -> bool {
-        false
-    }
-
-    fn switch(&self, _: bool) {}
-
-    fn file(&self) -> Option<PathBuf> {
-        None
-    }
-
-    fn read(&self) -> Result<Option<String>, String> {
-        Ok(None)
-    }
-
-    fn show(&self, _: &str) {}
 }
 
 /// The result of a call that plan mode does not let through. `reason` says what the call does, as the

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use self::format::Format;
 use super::blocking::{bounded, on_file};
-use super::file_access::cancelled;
+use super::file_access::{self, cancelled};
 use super::sniff::{self, Kind};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::llm::Capabilities;
@@ -143,22 +143,8 @@ impl ReadMediaFile {
 /// Opens a file, if it is a medium that the model takes, and reads it.
 fn open(path: &Path, real: &Path, model: Capabilities) -> Result<Medium, ToolReturnValue> {
     let shown = path.display();
-    let failed = |error: io::Error| {
-        ToolReturnValue::error(
-            format!("Failed to read file `{shown}`: {error}."),
-            "Failed to read file",
-        )
-    };
-    let metadata = match std::fs::metadata(real) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(ToolReturnValue::error(
-                format!("`{shown}` does not exist. Look for it with Glob."),
-                "File not found",
-            ));
-        }
-        Err(error) => return Err(failed(error)),
-    };
+    let failed = |error: io::Error| file_access::unread(path, &error);
+    let metadata = file_access::metadata(path, real)?;
     if !metadata.is_file() {
         return Err(ToolReturnValue::error(
             format!("`{shown}` is not a file. Give the path of a picture or a film."),

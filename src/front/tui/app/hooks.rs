@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use super::panes::Pane;
 use super::{App, TuiError};
 use crate::customize::hooks::HookView;
-use crate::front::tui::cells::Severity;
+use crate::front::tui::cells::{Severity, row};
 use crate::front::tui::overlays::Pager;
-use crate::front::tui::text::{clean_line, wrap_line};
+use crate::front::tui::text::wrap_line;
 use crate::front::tui::theme::Tone;
 
 impl App {
@@ -33,10 +33,10 @@ impl App {
             lines.push(Line::from(Span::styled(heading, self.theme.style(Tone::Heading))));
             for hook in hooks {
                 let dim = self.theme.style(Tone::Dim);
-                let command = Span::raw(format!("  {}", clean_line(&hook.source)));
+                let command = Span::raw(format!("  {}", row::foreign_line(&hook.source)));
                 let detail = Span::styled(format!("    {}", detail(hook)), dim);
-                for row in [command, detail] {
-                    lines.extend(wrap_line(&Line::from(row), columns, 4.min(columns / 2)));
+                for part in [command, detail] {
+                    lines.extend(wrap_line(&Line::from(part), columns, 4.min(columns / 2)));
                 }
             }
         }
@@ -58,9 +58,9 @@ fn by_event(view: &[HookView]) -> Vec<(&'static str, Vec<&HookView>)> {
 }
 
 fn detail(hook: &HookView) -> String {
-    let mut detail = clean_line(hook.last.as_deref().unwrap_or("not run yet"));
+    let mut detail = row::foreign_line(hook.last.as_deref().unwrap_or("not run yet"));
     if !hook.matcher.is_empty() {
-        let _ = write!(detail, " · for {}", clean_line(&hook.matcher));
+        let _ = write!(detail, " · for {}", row::foreign_line(&hook.matcher));
     }
     if hook.from_client {
         detail.push_str(" · a client's");
