@@ -21,7 +21,7 @@ pub mod output;
 pub mod path_guard;
 mod plan;
 mod read_file;
-mod read_media;
+pub(crate) mod read_media;
 mod registry;
 mod schema;
 mod search_web;

@@ -49,6 +49,7 @@ impl App {
             return Ok(());
         }
         self.composer.paste(text);
+        self.look_for_dropped(text);
         if self.env.var("TMUX").is_some() && !self.busy() {
             self.stir_until = Some(self.now() + STIR);
         }
@@ -93,6 +94,7 @@ impl App {
             ComposerEvent::None => {}
             ComposerEvent::Edited => {
                 self.exit_armed = None;
+                self.sending = None;
                 // The menu opens: skills may have been written since it did last.
                 if key.code == KeyCode::Char('/') && self.composer.text() == "/" {
                     self.look_for_skills();
@@ -119,6 +121,11 @@ impl App {
             self.toast("command", &text);
             return Ok(());
         }
+        // Nor does what a command would lose.
+        if self.composer.has_pictures() {
+            self.toast("command", &format!("/{} takes no pictures", invocation.name));
+            return Ok(());
+        }
         let submission = self.composer.take();
         self.remember(&submission.text);
         self.run_command_line(line)
@@ -136,7 +143,7 @@ impl App {
                 }
             }
             Action::OpenEditor => return self.edit_outside(),
-            Action::PasteClipboard => self.jobs.paste(),
+            Action::PasteClipboard => self.paste_clipboard(),
             Action::ToBackground if !self.send_to_background() => {
                 return self.composer_key(KeyEvent::from(KeyCode::Left));
             }

@@ -6,7 +6,7 @@ use super::buffer::Motion;
 use super::fragment::Fragment;
 use super::history::{Browse, Search};
 use super::menu::slash::{self, Invocation};
-use super::{Composer, paste};
+use super::{Composer, paste, picture};
 use crate::front::tui::keymap::{Action, Chord, Context};
 
 /// The longest message, in bytes, that comes back from the history as text: a longer one would make
@@ -264,7 +264,7 @@ impl Composer {
         let recalled = if entry.len() > RECALLED_WHOLE {
             self.placeholder(entry)
         } else {
-            Fragment::plain(entry)
+            picture::with_pictures(entry)
         };
         self.buffer.replace_all(recalled);
         self.menu.close();

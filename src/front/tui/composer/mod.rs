@@ -17,6 +17,7 @@ mod keys;
 mod layout;
 mod menu;
 mod paste;
+mod picture;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,7 @@ use ratatui::text::{Line, Span};
 use crate::front::tui::keymap::Keymap;
 use crate::front::tui::text;
 use crate::front::tui::theme::{Theme, Tone};
-use crate::protocol::ContentPart;
+use crate::protocol::UserInput;
 use buffer::Buffer;
 use fragment::{Fragment, Payload};
 use history::{Browse, Search};
@@ -40,17 +41,40 @@ pub use keys::{ComposerContext, ComposerEvent};
 pub use menu::ResourceRow;
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
 pub use paste::{PasteThresholds, normalised};
+pub use picture::{Loaded, Picture};
 
 /// A message that was taken out of the composer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// What the model gets: placeholders of pasted text replaced by the text.
+    /// The words: placeholders of pasted text replaced by the text, pictures as their labels.
     pub text: String,
     /// What was on the screen.
     pub shown: String,
-    /// The media of the message, in the order of their labels in the text.
-    pub attachments: Vec<ContentPart>,
+    /// What the model gets.
+    pub input: UserInput,
+    /// The message as it was written, to go on with it.
+    pub draft: Draft,
 }
+
+impl Submission {
+    /// A message of text alone.
+    pub fn plain(text: &str) -> Self {
+        Self::of(Fragment::plain(text))
+    }
+
+    fn of(content: Fragment) -> Self {
+        Self {
+            text: content.expanded(),
+            shown: content.text.clone(),
+            input: content.input(),
+            draft: Draft(content),
+        }
+    }
+}
+
+/// A message with its placeholders, as [`Composer::set_draft`] takes it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft(Fragment);
 
 /// The composer's rows on the screen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,7 +174,7 @@ impl Composer {
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.
     pub fn set_text(&mut self, text: &str) {
         self.leave_modes();
-        self.buffer.replace_all(Fragment::plain(paste::normalised(text)));
+        self.buffer.replace_all(picture::with_pictures(paste::normalised(text)));
         self.menu.reset();
     }
 
@@ -171,16 +195,14 @@ impl Composer {
         self.end_modes();
         self.menu.reset();
         self.top = 0;
-        let content = self.buffer.reset();
-        let attachments = content.atoms.iter().filter_map(|atom| match &atom.payload {
-            Payload::Attached(part) => Some(ContentPart::clone(part)),
-            Payload::Pasted(_) => None,
-        });
-        Submission {
-            text: content.expanded(),
-            attachments: attachments.collect(),
-            shown: content.text,
-        }
+        Submission::of(self.buffer.reset())
+    }
+
+    /// Puts a message back as it was written, as one step that can be undone.
+    pub fn set_draft(&mut self, draft: Draft) {
+        self.leave_modes();
+        self.buffer.replace_all(draft.0);
+        self.menu.reset();
     }
 
     /// Adds a message to the history; `false` when it is blank or the same as the last one.
@@ -224,14 +246,50 @@ impl Composer {
         paste::placeholder(self.pastes, Arc::from(content))
     }
 
-    /// Inserts a medium at the cursor, shown as `label`, for instance `[image:a.png,640x480]`.
-    pub fn attach(&mut self, label: &str, part: ContentPart) {
+    /// Inserts a picture at the cursor.
+    pub fn attach(&mut self, picture: Picture) {
         self.end_modes();
         self.menu.close();
-        let label: String = label.chars().filter(|c| !c.is_control()).collect();
-        if !label.is_empty() {
-            self.buffer.insert(Fragment::atom(label, Payload::Attached(Arc::new(part))));
+        self.buffer.insert(picture::placeholder(picture));
+    }
+
+    /// Puts pictures in place of pasted text that turned out to name them. False when the text is not
+    /// there any more.
+    pub fn attach_for(&mut self, pasted: &str, pictures: Vec<Picture>) -> bool {
+        let pasted = paste::normalised(pasted);
+        let content = self.buffer.content();
+        let outside = |at: usize| content.is_boundary(at) && content.is_boundary(at + pasted.len());
+        let places = content.text.rmatch_indices(&pasted).map(|(at, _)| at);
+        let Some(at) = places.filter(|at| outside(*at)).next() else { return false };
+        if pasted.is_empty() || self.search.is_some() {
+            return false;
         }
+        let (range, cursor) = (at..at + pasted.len(), self.buffer.cursor());
+        let mut new = Fragment::default();
+        for picture in pictures {
+            new.append(&picture::placeholder(picture));
+            new.append(&Fragment::plain(" "));
+        }
+        let cursor = match cursor {
+            before if before <= at => before,
+            behind if behind >= range.end => behind - range.len() + new.len(),
+            _ => at + new.len(),
+        };
+        self.browse = None;
+        self.buffer.replace(range, new);
+        self.buffer.set_cursor(cursor);
+        true
+    }
+
+    /// The pictures of the message that have to be loaded before it can be sent.
+    pub fn unloaded(&self) -> Vec<Arc<Picture>> {
+        let pictures = self.buffer.content().pictures();
+        pictures.filter(|picture| !picture.is_settled()).cloned().collect()
+    }
+
+    /// Whether there is a picture in the message.
+    pub fn has_pictures(&self) -> bool {
+        self.buffer.content().pictures().next().is_some()
     }
 
     /// Takes the text back from an external editor that was given [`Self::text`]. Pasted text and
@@ -247,7 +305,7 @@ impl Composer {
             let label = &old.text[atom.range.clone()];
             let held = match &atom.payload {
                 Payload::Pasted(held) => held,
-                Payload::Attached(_) => label,
+                Payload::Picture(_) => label,
             };
             if let Some((before, after)) = rest.split_once(held) {
                 new.append(&Fragment::plain(before));
@@ -322,7 +380,7 @@ impl Composer {
         if let Some(search) = self.search.take() {
             let text = search.hit(&self.history).map(paste::normalised);
             self.buffer.replace_all(match text {
-                Some(text) => Fragment::plain(text),
+                Some(text) => picture::with_pictures(text),
                 None => search.into_draft(),
             });
         }

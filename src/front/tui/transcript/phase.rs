@@ -75,6 +75,7 @@ impl Transcript {
             return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
         }
         if let Some(thinking) = &self.thinking {
+            let max_rows = if self.shows_thinking { max_rows } else { 0 };
             return Phase {
                 words: "Thinking…".to_owned(),
                 rows: thinking.cell.live_rows(columns, max_rows, theme),

@@ -24,6 +24,7 @@ fn question(text: &str, header: &str, options: &[(&str, &str)], multi_select: bo
         body: String::new(),
         other_label: String::new(),
         other_description: String::new(),
+        only_options: false,
     }
 }
 
