@@ -188,7 +188,7 @@ async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken
 }
 
 /// Notes where one can return to: the end of the conversation as it is now.
-async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
+pub(super) async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
     let rewinder = core.rewinder.as_ref()?;
     let mark = async {
         let mut context = core.context.lock().await;
@@ -211,7 +211,7 @@ async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
 
 /// Notes that the conversation ends where it did when the turn began, if it does: most commands only
 /// tell or switch something.
-async fn note_silence(core: &Arc<Core>, began: Option<ContextMark>) {
+pub(super) async fn note_silence(core: &Arc<Core>, began: Option<ContextMark>) {
     let (Some(rewinder), Some(began)) = (&core.rewinder, began) else { return };
     let now = core.context.lock().await.mark();
     if now.is_ok_and(|now| now == began) {

@@ -54,4 +54,5 @@ pub use plan::{NoPlanMode, PlanMode, restricted};
 pub use registry::{Registry, not_found, prepared, spec};
 pub use secrets::Secrets;
 pub use send_d_mail::{DMail, Mailbox, SendDMail};
+pub use shell::run_for_person;
 pub use web::WebServices;

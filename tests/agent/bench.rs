@@ -17,6 +17,7 @@ use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
     Thinking,
 };
+use kimi_tui::mcp::dispatch::Dispatch;
 use kimi_tui::platform::Env;
 use kimi_tui::platform::env::fixed;
 use kimi_tui::protocol::{
@@ -299,6 +300,8 @@ pub struct Bench {
     pub real_tools: bool,
     /// The model can send mail to its past.
     pub dmail: bool,
+    /// The MCP servers of the next session that is opened.
+    pub dispatch: Mutex<Option<Dispatch>>,
 }
 
 impl Bench {
@@ -328,6 +331,7 @@ impl Bench {
             no_model: false,
             real_tools: false,
             dmail: false,
+            dispatch: Mutex::default(),
         }
     }
 
@@ -374,7 +378,7 @@ impl Bench {
             background: Background::default(),
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),
-            dispatch: None,
+            dispatch: self.dispatch.lock().unwrap().take(),
             places: None,
             afk_reminder: true,
             hooks: Arc::new(HookSet::new(&self.hooks)),

@@ -49,7 +49,9 @@ impl App {
             return Ok(());
         }
         self.composer.paste(text);
-        self.look_for_dropped(text);
+        if !self.composer.mode().is_shell() {
+            self.look_for_dropped(text);
+        }
         if self.env.var("TMUX").is_some() && !self.busy() {
             self.stir_until = Some(self.now() + STIR);
         }
@@ -88,8 +90,12 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
-        let context =
-            ComposerContext { running: self.busy(), queued: self.queue.len(), shell: false };
+        let context = ComposerContext {
+            running: self.busy(),
+            queued: self.queue.len(),
+            // What a program types is meant for the model, whatever it begins with.
+            commands: !self.orchestrated(),
+        };
         match self.composer.handle(key, &context) {
             ComposerEvent::None => {}
             ComposerEvent::Edited => {
@@ -127,7 +133,7 @@ impl App {
             return Ok(());
         }
         let submission = self.composer.take();
-        self.remember(&submission.text);
+        self.remember(&submission);
         self.run_command_line(line)
     }
 
@@ -167,9 +173,10 @@ impl App {
         if self.busy() {
             self.interrupt();
         } else if !self.composer.is_empty() {
-            let text = self.composer.text();
-            self.composer.record(&text);
-            self.composer.clear();
+            let cleared = self.composer.take();
+            self.composer.record(&cleared);
+        } else if self.composer.mode().is_shell() {
+            self.composer.leave_shell();
         } else {
             self.arm_exit();
         }

@@ -8,6 +8,7 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `shell` | the commands that a person runs by themselves |
 //! | `side` | the question beside the conversation, the skills of the menu |
 //! | `pictures` | pictures for the message that is written |
 //! | `rewind` | going back to before a turn |
@@ -40,6 +41,7 @@ mod pictures;
 mod rewind;
 mod server_panel;
 mod servers;
+mod shell;
 mod side;
 mod tasks;
 mod trust;

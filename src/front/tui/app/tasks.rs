@@ -79,6 +79,7 @@ impl App {
             input: TASKS_HAVE_ENDED.into(),
             shown: ANNOUNCED.to_owned(),
             draft: Draft::default(),
+            command: None,
             by_program: false,
         };
         self.start_turn(queued)?;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::opening::prompt_mark;
 use super::pictures::Sending;
+use super::shell::ShellCommand;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::Resolved;
@@ -38,6 +39,8 @@ pub(super) struct Queued {
     pub shown: String,
     /// As it was written.
     pub draft: Draft,
+    /// It is a command for the shell.
+    pub command: Option<ShellCommand>,
     /// Nobody sits there to send it again: it goes out also when the turn before it did not end well.
     pub by_program: bool,
 }
@@ -47,7 +50,7 @@ impl App {
     pub(super) fn take_in(&mut self, submission: Submission) -> Queued {
         let n = self.books.take(&submission.text);
         let Submission { input, shown, draft, .. } = submission;
-        Queued { n, input, shown, draft, by_program: false }
+        Queued { n, input, shown, draft, command: None, by_program: false }
     }
 
     /// The same for plain text.
@@ -82,10 +85,13 @@ impl App {
                 None => Ok(()),
             };
         }
-        self.remember(&submission.text);
+        self.remember(&submission);
         // Who writes on has read it.
         if !self.answering_beside() {
             self.close_side();
+        }
+        if submission.is_command {
+            return self.run_in_shell(submission);
         }
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
@@ -109,18 +115,21 @@ impl App {
     }
 
     /// Keeps a message in the history of this directory.
-    pub(super) fn remember(&mut self, text: &str) {
-        if self.composer.record(text) {
+    pub(super) fn remember(&mut self, submission: &Submission) {
+        if let Some(text) = self.composer.record(submission) {
             self.jobs.append_history(
                 self.host.store.share().user_history(&self.host.options.work_dir),
-                text.to_owned(),
+                text,
             );
         }
     }
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
-        self.start_with(queued, |id, input| Op::Prompt { id, input })
+        match queued.command.clone() {
+            Some(command) => self.start_with(queued, |id, _| command.op(id)),
+            None => self.start_with(queued, |id, input| Op::Prompt { id, input }),
+        }
     }
 
     /// The same with the op that `op` makes of the turn's id and the message.
@@ -162,9 +171,10 @@ impl App {
         }
         let submission = self.composer.take();
         let queued = if submission.text.trim().is_empty() {
-            self.queue.pop_front()
+            // A command waits for its own turn.
+            self.queue.pop_front_if(|queued| queued.command.is_none())
         } else {
-            self.remember(&submission.text);
+            self.remember(&submission);
             Some(self.take_in(submission))
         };
         if let Some(queued) = queued {

@@ -16,6 +16,7 @@ mod history;
 mod keys;
 mod layout;
 mod menu;
+mod mode;
 mod paste;
 mod picture;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use history::History;
 pub use keys::{ComposerContext, ComposerEvent};
 pub use menu::ResourceRow;
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
+pub use mode::Mode;
 pub use paste::{PasteThresholds, normalised};
 pub use picture::{Loaded, Picture};
 
@@ -50,8 +52,10 @@ pub struct Submission {
     pub text: String,
     /// What was on the screen.
     pub shown: String,
-    /// What the model gets.
+    /// What the model gets, or the shell.
     pub input: UserInput,
+    /// It is a command for the shell.
+    pub is_command: bool,
     /// The message as it was written, to go on with it.
     pub draft: Draft,
 }
@@ -59,22 +63,24 @@ pub struct Submission {
 impl Submission {
     /// A message of text alone.
     pub fn plain(text: &str) -> Self {
-        Self::of(Fragment::plain(text))
+        Self::of(Fragment::plain(text), Mode::Message)
     }
 
-    fn of(content: Fragment) -> Self {
+    fn of(content: Fragment, mode: Mode) -> Self {
+        let mark = if mode.is_shell() { "!" } else { "" };
         Self {
             text: content.expanded(),
-            shown: content.text.clone(),
+            shown: format!("{mark}{}", content.text),
             input: content.input(),
-            draft: Draft(content),
+            is_command: mode.is_shell(),
+            draft: Draft(content, mode),
         }
     }
 }
 
 /// A message with its placeholders, as [`Composer::set_draft`] takes it back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Draft(Fragment);
+pub struct Draft(Fragment, Mode);
 
 /// The composer's rows on the screen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -100,8 +106,7 @@ pub struct Composer {
     pastes: usize,
     /// Whether the last thing that happened was a paste.
     just_pasted: bool,
-    /// Whether the last key was pressed in shell mode: there is nothing to complete then.
-    shell: bool,
+    mode: Mode,
     /// Columns of the last drawing, for ↑ and ↓.
     columns: usize,
     /// The column that ↑ and ↓ keep to.
@@ -171,9 +176,10 @@ impl Composer {
         self.menu.set_resources(resources);
     }
 
-    /// Replaces the text, as one step that can be undone; the cursor goes to its end.
+    /// Replaces the text by a message, as one step that can be undone; the cursor goes to its end.
     pub fn set_text(&mut self, text: &str) {
         self.leave_modes();
+        self.mode = Mode::Message;
         self.buffer.replace_all(picture::with_pictures(paste::normalised(text)));
         self.menu.reset();
     }
@@ -195,19 +201,28 @@ impl Composer {
         self.end_modes();
         self.menu.reset();
         self.top = 0;
-        Submission::of(self.buffer.reset())
+        let mode = self.mode;
+        if mode == Mode::Command {
+            self.mode = Mode::Message;
+        }
+        Submission::of(self.buffer.reset(), mode)
     }
 
     /// Puts a message back as it was written, as one step that can be undone.
     pub fn set_draft(&mut self, draft: Draft) {
         self.leave_modes();
         self.buffer.replace_all(draft.0);
+        self.mode = draft.1;
         self.menu.reset();
     }
 
-    /// Adds a message to the history; `false` when it is blank or the same as the last one.
-    pub fn record(&mut self, text: &str) -> bool {
-        self.history.record(text)
+    /// Adds a message or command to the history. What was added, as it is to be kept on disk; `None`
+    /// when it is blank or the same as the last one.
+    pub fn record(&mut self, submission: &Submission) -> Option<String> {
+        let Submission { text, draft, .. } = submission;
+        let text = Some(text).filter(|text| !text.trim().is_empty())?;
+        let text = mode::recorded(draft.1, text);
+        self.history.record(&text).then_some(text)
     }
 
     /// Inserts pasted text at the cursor. A long one is shown as a placeholder; pasting the same
@@ -232,7 +247,7 @@ impl Composer {
         {
             let range = atom.range.clone();
             self.buffer.replace(range, Fragment::plain(pasted));
-        } else if self.thresholds.reached(&pasted) {
+        } else if !self.mode.is_shell() && self.thresholds.reached(&pasted) {
             let placeholder = self.placeholder(pasted);
             self.buffer.insert(placeholder);
         } else {
@@ -378,11 +393,9 @@ impl Composer {
         self.browse = None;
         self.goal = None;
         if let Some(search) = self.search.take() {
-            let text = search.hit(&self.history).map(paste::normalised);
-            self.buffer.replace_all(match text {
-                Some(text) => picture::with_pictures(text),
-                None => search.into_draft(),
-            });
+            let hit = search.hit(&self.history).map(paste::normalised);
+            let text = hit.map(picture::with_pictures);
+            self.put_marked(text.unwrap_or_else(|| search.into_draft()));
         }
     }
 

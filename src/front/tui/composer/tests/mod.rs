@@ -9,8 +9,8 @@ use super::*;
 use crate::front::tui::keymap::Action;
 use crate::platform::env::fixed;
 
-const IDLE: ComposerContext = ComposerContext { running: false, queued: 0, shell: false };
-const RUNNING: ComposerContext = ComposerContext { running: true, queued: 0, shell: false };
+const IDLE: ComposerContext = ComposerContext { running: false, queued: 0, commands: true };
+const RUNNING: ComposerContext = ComposerContext { running: true, queued: 0, commands: true };
 
 fn command(name: &str, aliases: &[&str], description: &str) -> SlashCommand {
     SlashCommand {
@@ -369,10 +369,13 @@ fn the_queue_comes_back_first() {
 #[test]
 fn recording_skips_repetitions() {
     let mut composer = composer();
-    assert!(composer.record("a"));
-    assert!(!composer.record("a"));
-    assert!(!composer.record(" \n"));
-    assert!(composer.record("b") && composer.record("a"));
+    assert!(composer.record(&Submission::plain("a")).is_some());
+    assert!(!composer.record(&Submission::plain("a")).is_some());
+    assert!(!composer.record(&Submission::plain(" \n")).is_some());
+    assert!(
+        composer.record(&Submission::plain("b")).is_some()
+            && composer.record(&Submission::plain("a")).is_some()
+    );
 }
 
 #[test]

@@ -174,6 +174,18 @@ mod tests {
     }
 
     #[test]
+    fn where_only_options_are_answers_words_are_none() {
+        let mut closed = question("Which?", false);
+        closed["only_options"] = true.into();
+        let asked = || json!([closed.clone()]);
+        assert_eq!(dialog(asked()).open_ask().options.len(), 2);
+        assert_eq!(judged(asked(), json!([{"numbers": [2]}])), r#"{"Which?":"Blue"}"#);
+        let told = judged(asked(), json!([{"text": "Mauve"}]));
+        assert!(told.contains("Only one of the options is an answer"), "{told}");
+        assert!(told.contains("1 Red, 2 Blue") && !told.contains("Other"), "{told}");
+    }
+
+    #[test]
     fn what_does_not_fit_is_told_with_what_would() {
         let one = || json!([question("Which?", false)]);
         for wrong in [
