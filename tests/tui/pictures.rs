@@ -83,8 +83,10 @@ fn a_dropped_picture_goes_out_in_its_place_and_comes_back_from_the_history() {
     assert_eq!(kimi.exit(), 0);
     std::fs::remove_file(&file).expect("removed");
     let mut kimi = world.start(&["--model", "seeing"]);
-    kimi.send("\x1b[A");
+    kimi.send("\x12what is");
     kimi.wait_text(&shown);
+    kimi.send("\x1b[C");
+    kimi.wait_for_rows("the message", |rows| composed(rows).starts_with("what is"));
     kimi.send("\r");
     kimi.wait_closed(1);
     let again = last_parts(&world.server().requests()[1]);

@@ -28,7 +28,9 @@ pub fn pictures_in(pasted: &str, env: &Env) -> Option<Vec<PathBuf>> {
     };
     // A path may be pasted as it is, blanks and all.
     let whole = || (!text.contains('\n')).then(|| vec![text.to_owned()]).and_then(read);
-    windows(text, env).or_else(|| words(text).and_then(read)).or_else(whole)
+    let words = words(text);
+    let many = words.as_ref().is_some_and(|words| words.len() > MOST_FILES);
+    windows(text, env).or_else(|| words.and_then(read)).or_else(|| whole().filter(|_| !many))
 }
 
 /// A single path of Windows, where its disks can be seen from here.

@@ -184,7 +184,10 @@ impl App {
                 self.toast("copy", "copied the last answer");
             }
             Done::Copied(Err(error)) => self.say(Severity::Warning, &error.to_string(), ""),
-            Done::Pasted(Ok(text)) => self.on_paste(&text)?,
+            Done::Pasted(Ok(text)) => {
+                self.dirty = true;
+                self.on_paste(&text)?;
+            }
             Done::PastedPicture(picture) => self.on_pasted_picture(picture),
             Done::UnseenPicture => self.no_pictures("nothing was pasted"),
             Done::Dropped { pasted, pictures } => self.on_dropped(&pasted, pictures),

@@ -172,7 +172,10 @@ impl App {
         let submission = self.composer.take();
         let queued = if submission.text.trim().is_empty() {
             // A command waits for its own turn.
-            self.queue.pop_front_if(|queued| queued.command.is_none())
+            match self.queue.front() {
+                Some(queued) if queued.command.is_none() => self.queue.pop_front(),
+                _ => None,
+            }
         } else {
             self.remember(&submission);
             Some(self.take_in(submission))

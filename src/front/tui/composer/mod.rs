@@ -274,8 +274,8 @@ impl Composer {
         let pasted = paste::normalised(pasted);
         let content = self.buffer.content();
         let outside = |at: usize| content.is_boundary(at) && content.is_boundary(at + pasted.len());
-        let places = content.text.rmatch_indices(&pasted).map(|(at, _)| at);
-        let Some(at) = places.filter(|at| outside(*at)).next() else { return false };
+        let mut places = content.text.rmatch_indices(&pasted).map(|(at, _)| at);
+        let Some(at) = places.find(|at| outside(*at)) else { return false };
         if pasted.is_empty() || self.search.is_some() {
             return false;
         }
