@@ -370,8 +370,8 @@ fn the_queue_comes_back_first() {
 fn recording_skips_repetitions() {
     let mut composer = composer();
     assert!(composer.record(&Submission::plain("a")).is_some());
-    assert!(!composer.record(&Submission::plain("a")).is_some());
-    assert!(!composer.record(&Submission::plain(" \n")).is_some());
+    assert!(composer.record(&Submission::plain("a")).is_none());
+    assert!(composer.record(&Submission::plain(" \n")).is_none());
     assert!(
         composer.record(&Submission::plain("b")).is_some()
             && composer.record(&Submission::plain("a")).is_some()
