@@ -236,6 +236,7 @@ impl Core {
             model: llm.as_ref().map(|llm| llm.name.clone()),
             model_display: llm.as_ref().map(|llm| llm.display_name.clone()),
             thinking: llm.as_ref().is_some_and(|llm| llm.thinking == Thinking::On),
+            image_in: llm.as_ref().is_some_and(|llm| llm.capabilities.image_in),
             yolo: modes.yolo,
             afk: modes.unattended(),
             plan_mode: state.plan_mode,

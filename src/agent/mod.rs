@@ -8,6 +8,7 @@
 //! | `turn` | one user input to its end: the loop over steps, steering |
 //! | `step` | one model request with its retries, then its calls |
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
+//! | `shell` | commands that a person runs by themselves |
 //! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
@@ -59,6 +60,7 @@ mod resources;
 mod rewind;
 mod servers;
 mod session;
+mod shell;
 mod skills;
 mod slash;
 mod step;

@@ -22,7 +22,7 @@ use super::notifications::{self, Notifications};
 use super::plan::Plan;
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
-use super::{btw, goal, slash};
+use super::{btw, goal, shell, slash};
 use crate::customize::hooks::{self, Hooks, Place};
 use crate::llm::Message as LlmMessage;
 use crate::mcp::servers::Servers;
@@ -407,6 +407,12 @@ impl Actor {
             Op::Prompt { id, input } => {
                 let core = Arc::clone(&self.core);
                 let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
+                self.begin_turn(id, work).await;
+            }
+            Op::Shell { id, command, told } => {
+                let core = Arc::clone(&self.core);
+                let work =
+                    move |cancel| async move { shell::run(&core, command, told, &cancel).await };
                 self.begin_turn(id, work).await;
             }
             Op::Rewind { id, request } => {

@@ -21,7 +21,7 @@ use crate::llm::{Llm, Message};
 use crate::protocol::{
     ContentPart, Event, Failure, FailureKind, Outcome, StopReason, ToolOutput, UserInput,
 };
-use crate::store::{StoreError, derive_title};
+use crate::store::{ContextMark, StoreError, derive_title};
 
 /// What a turn carries from step to step.
 pub(super) struct Turn<'a> {
@@ -105,9 +105,11 @@ async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToke
     });
     let outcome = match allowed {
         Ok(()) => {
-            note_point(core, &input.text()).await;
+            let point = note_point(core, &input.text()).await;
             let outcome = run_submitted(core, input, prompt, cancel).await;
-            stopping(core, outcome, cancel).await
+            let outcome = stopping(core, outcome, cancel).await;
+            note_silence(core, point).await;
+            outcome
         }
         Err(outcome) => outcome,
     };
@@ -201,9 +203,9 @@ async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken
     outcome
 }
 
-/// Notes where one can return to.
-async fn note_point(core: &Arc<Core>, text: &str) {
-    let Some(rewinder) = &core.rewinder else { return };
+/// Notes where one can return to: the end of the conversation as it is now.
+pub(super) async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
+    let rewinder = core.rewinder.as_ref()?;
     let mark = async {
         let mut context = core.context.lock().await;
         context.answer_open_calls()?;
@@ -212,9 +214,24 @@ async fn note_point(core: &Arc<Core>, text: &str) {
     match mark.await {
         Ok(mark) => {
             let state = core.settings.snapshot();
-            rewinder.begin_turn(text.to_owned(), mark, state.todos, state.custom_title).await;
+            let (todos, title) = (state.todos, state.custom_title);
+            rewinder.begin_turn(text.to_owned(), mark.clone(), todos, title).await;
+            Some(mark)
         }
-        Err(error) => warn!(%error, "this turn cannot be undone"),
+        Err(error) => {
+            warn!(%error, "this turn cannot be undone");
+            None
+        }
+    }
+}
+
+/// Notes that the conversation ends where it did when the turn began, if it does: most commands only
+/// tell or switch something.
+pub(super) async fn note_silence(core: &Arc<Core>, began: Option<ContextMark>) {
+    let (Some(rewinder), Some(began)) = (&core.rewinder, began) else { return };
+    let now = core.context.lock().await.mark();
+    if now.is_ok_and(|now| now == began) {
+        rewinder.silent_turn().await;
     }
 }
 

@@ -17,12 +17,10 @@ impl Config {
 
     /// The keys that differ from their defaults and have no effect.
     fn unused_keys(&self) -> Vec<&'static str> {
-        let fallback = Self::default();
         // Signing in is not part of this version.
         let unused =
             |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
         [
-            ("show_thinking_stream", self.show_thinking_stream != fallback.show_thinking_stream),
             ("services.moonshot_search", unused(&self.services.moonshot_search)),
             ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
         ]
@@ -47,18 +45,23 @@ mod tests {
     fn only_what_differs_from_the_default_is_named() {
         assert_eq!(Config::default().unused_warning(), None);
         assert_eq!(config(include_str!("default.toml")).unused_warning(), None);
-        let service = "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:1\"\napi_key = \"\"\n\
-                       [services.moonshot_search.oauth]\nkey = \"k\"\n";
-        let both = config(&format!("show_thinking_stream = false\n{service}")).unused_warning();
+        let service = |name: &str| {
+            format!(
+                "[services.{name}]\nbase_url = \"http://127.0.0.1:1\"\napi_key = \"\"\n\
+                 [services.{name}.oauth]\nkey = \"k\"\n"
+            )
+        };
+        let (search, fetch) = (service("moonshot_search"), service("moonshot_fetch"));
         assert_eq!(
-            both.as_deref(),
+            config(&format!("{search}{fetch}")).unused_warning().as_deref(),
             Some(
-                "Set in the configuration, but have no effect in this version: show_thinking_stream, \
-                 services.moonshot_search"
+                "Set in the configuration, but have no effect in this version: \
+                 services.moonshot_search, services.moonshot_fetch"
             )
         );
-        let one = config("show_thinking_stream = false\n").unused_warning().unwrap();
-        assert!(one.ends_with("has no effect in this version: show_thinking_stream"), "{one}");
+        let one = config(&search).unused_warning().unwrap();
+        assert!(one.ends_with("has no effect in this version: services.moonshot_search"), "{one}");
+        assert_eq!(config("show_thinking_stream = false\n").unused_warning(), None);
         // Orchestrators raise it in everybody's file.
         assert_eq!(config("[mcp.client]\ntool_call_timeout_ms = 600000\n").unused_warning(), None);
     }

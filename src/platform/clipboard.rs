@@ -3,6 +3,8 @@
 //!
 //! Over SSH only the terminal reaches the clipboard that the person sees, so nothing else is tried.
 
+mod picture;
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -24,6 +26,14 @@ const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: usize = 400;
 /// The longest text, in bytes, that is read from the clipboard.
 const READ_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// How much is read from a program, in bytes, and how often it is looked after until then.
+struct Limit {
+    bytes: u64,
+    glances: usize,
+}
+
+const TEXT: Limit = Limit { bytes: READ_LIMIT, glances: GLANCES };
 
 /// Why the clipboard could not be used.
 #[derive(Debug, Error)]
@@ -181,20 +191,25 @@ impl Clipboard {
         let Some(mut stdin) = child.stdin.take() else { return false };
         // A program that does not read is killed below, which ends the writing.
         let writing = thread::spawn(move || stdin.write_all(&input).is_ok());
-        let done = wait(&mut child);
+        let done = wait(&mut child, GLANCES);
         done && writing.join().unwrap_or(false)
     }
 
     /// What a program prints, if it ends well and in time.
     fn output_of(&self, program: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+        self.output_within(program, arguments, &TEXT)
+    }
+
+    fn output_within(&self, program: &Path, arguments: &[&str], limit: &Limit) -> Option<Vec<u8>> {
         let mut command = self.command(program, arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().ok()?;
         let stdout = child.stdout.take()?;
+        let most = limit.bytes;
         let reading = thread::spawn(move || {
             let mut bytes = Vec::new();
-            stdout.take(READ_LIMIT).read_to_end(&mut bytes).map(|_| bytes)
+            stdout.take(most).read_to_end(&mut bytes).map(|_| bytes)
         });
-        if !wait(&mut child) {
+        if !wait(&mut child, limit.glances) {
             return None;
         }
         reading.join().ok()?.ok()
@@ -258,8 +273,8 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 /// Waits for a program to end well; kills it when it takes too long.
-fn wait(child: &mut Child) -> bool {
-    for _ in 0..GLANCES {
+fn wait(child: &mut Child, glances: usize) -> bool {
+    for _ in 0..glances {
         match child.try_wait() {
             Ok(Some(status)) => return status.success(),
             Ok(None) => thread::sleep(GLANCE),

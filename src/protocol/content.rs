@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::media_tag;
+
 /// One part of a message. Null fields inside a part are written out (`"encrypted":null`), as every
 /// Kimi client expects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,14 +62,32 @@ pub enum UserInput {
 }
 
 impl UserInput {
-    /// The text parts joined by newlines; media are left out.
+    /// The text parts joined by newlines. Of media only those are told that have a tag around them,
+    /// by their name and in their place: `[image:shot.png]`.
     pub fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Parts(parts) => {
-                parts.iter().filter_map(ContentPart::as_text).collect::<Vec<_>>().join("\n")
+        let parts = match self {
+            Self::Text(text) => return text.clone(),
+            Self::Parts(parts) => parts.as_slice(),
+        };
+        let mut out = String::new();
+        // Text before and after a picture is one text.
+        let mut goes_on = true;
+        let mut at = 0;
+        while let Some(part) = parts.get(at) {
+            at += 1;
+            if let Some(label) = media_tag::label(parts.get(at - 1..).unwrap_or_default()) {
+                out.push_str(&label);
+                at += 2;
+                goes_on = true;
+            } else if let Some(text) = part.as_text() {
+                if !goes_on {
+                    out.push('\n');
+                }
+                out.push_str(text);
+                goes_on = false;
             }
         }
+        out
     }
 
     /// The input as content parts.

@@ -192,6 +192,9 @@ pub struct SessionInfo {
     /// What to call the model on the screen.
     pub model_display: Option<String>,
     pub thinking: bool,
+    /// The model takes pictures.
+    #[serde(default)]
+    pub image_in: bool,
     pub yolo: bool,
     pub afk: bool,
     pub plan_mode: bool,

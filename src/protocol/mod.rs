@@ -11,6 +11,7 @@ pub mod control;
 mod event;
 mod goal;
 mod hook;
+mod media_tag;
 mod op;
 mod request;
 mod tool;
@@ -23,6 +24,7 @@ pub use goal::{
     UpcomingGoal, goal_turn_label, labelled_goal_turn,
 };
 pub use hook::{HookAction, HookEvent, HookRequest, HookResponse};
+pub use media_tag::tagged;
 pub use op::{
     Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent, StopReason,
 };

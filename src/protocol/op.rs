@@ -12,6 +12,10 @@ use super::{Event, GoalAct, Request, Response, UserInput};
 pub enum Op {
     /// Run a turn. Answered by a [`Message::Outcome`] with the same id, always.
     Prompt { id: String, input: UserInput },
+    /// Run a command of the person's own in a shell, as a turn: answered by a [`Message::Outcome`] with
+    /// the same id, always. It needs no approval and has no limit of time. The model hears of it, and
+    /// of what it printed, with the next message if it is to be `told`.
+    Shell { id: String, command: String, told: bool },
     /// Give a message to the running turn, which takes it in between two steps and says so with
     /// [`Event::SteerInput`], one for each in their order. One that is not said to be taken in by the
     /// time of the [`Message::Outcome`] came too late: nobody has it but the front end.

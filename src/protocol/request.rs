@@ -118,7 +118,7 @@ pub struct QuestionRequest {
     pub questions: Vec<Question>,
 }
 
-/// A question; a front end adds a free-text choice of its own.
+/// A question; a front end adds a free-text choice of its own, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     pub question: String,
@@ -135,6 +135,10 @@ pub struct Question {
     pub other_label: String,
     #[serde(default)]
     pub other_description: String,
+    /// Nothing but one of the options is an answer: there is no free-text choice. Ours; a client
+    /// that does not know it offers one all the same, and the words it brings are no answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_options: bool,
 }
 
 /// One choice.

@@ -17,6 +17,7 @@ mod lines;
 mod lock;
 mod notifications;
 mod paths;
+mod pictures;
 mod python_json;
 mod repair;
 mod rewrite;
@@ -43,6 +44,7 @@ pub use notifications::{
     Delivery, DeliveryStatus, NotificationRecord, NotificationStore, Sink, Sinks,
 };
 pub use paths::{ShareDir, work_dir_hash};
+pub use pictures::PictureStore;
 pub(crate) use repair::open_calls;
 pub use rewrite::{RewriteError, rewrite};
 pub use run_dir::{RunDir, write_state};

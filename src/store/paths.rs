@@ -98,6 +98,11 @@ impl ShareDir {
         self.root.join("plans")
     }
 
+    /// Pictures that were put into messages; see [`PictureStore`](super::PictureStore).
+    pub fn pictures(&self) -> PathBuf {
+        self.root.join("prompt-cache").join("images")
+    }
+
     /// Long answers, under names short enough for a row of the screen.
     pub fn answers(&self) -> PathBuf {
         self.root.join("answers")

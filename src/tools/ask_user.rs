@@ -69,8 +69,14 @@ impl Tool for AskUserQuestion {
         if !arguments.questions.iter().all(|question| texts.insert(question.question.as_str())) {
             return arguments::invalid("each question must have its own text").into();
         }
+        // Whoever is asked may always say something else.
+        let questions = arguments
+            .questions
+            .into_iter()
+            .map(|question| Question { only_options: false, ..question })
+            .collect();
         let outcome = tokio::select! {
-            outcome = cx.desk.ask(&cx.call_id, arguments.questions) => outcome,
+            outcome = cx.desk.ask(&cx.call_id, questions) => outcome,
             () = cx.cancel.cancelled() => return super::file_access::cancelled().into(),
         };
         match outcome {

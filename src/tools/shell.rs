@@ -142,8 +142,16 @@ impl Tool for Shell {
         if arguments.run_in_background {
             return start(arguments, cx).await.into();
         }
-        run(&arguments, cx).await.into()
+        run(&arguments.command, Some(arguments.timeout), cx).await.into()
     }
+}
+
+/// Runs a command of the person's own: unasked, and without a limit of time.
+pub async fn run_for_person(command: &str, cx: &CallContext) -> ToolReturnValue {
+    if command.contains('\0') {
+        return ToolReturnValue::error("A command has no null character.", "Not a command");
+    }
+    run(command, None, cx).await
 }
 
 /// Starts a background task.
@@ -179,10 +187,10 @@ fn told(view: &View, message: &str, brief: &str) -> ToolReturnValue {
     value
 }
 
-async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
-    let timeout = arguments.timeout;
+/// Runs a command in the foreground, for at most `timeout` seconds where there is a limit.
+async fn run(command: &str, timeout: Option<u64>, cx: &CallContext) -> ToolReturnValue {
     let mut output = ShellOutput::new(cx);
-    let mut running = match Running::start(shell_command(&arguments.command, cx)) {
+    let mut running = match Running::start(shell_command(command, cx)) {
         Ok(running) => running,
         Err(error) => return not_started(&error, cx),
     };
@@ -190,10 +198,10 @@ async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
     let mut let_go = cx.tasks.as_ref().map(|_| &cx.to_background);
     let ended = loop {
         let how = Attendance {
-            timeout: Some(
+            timeout: timeout.map(|timeout| {
                 Duration::from_secs(timeout)
-                    .saturating_sub(cx.env.clock.instant().saturating_duration_since(begun)),
-            ),
+                    .saturating_sub(cx.env.clock.instant().saturating_duration_since(begun))
+            }),
             cancel: &cx.cancel,
             grace: GRACE,
             let_go,
@@ -201,10 +209,7 @@ async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
         match (running.attend(how, &mut output).await, &cx.tasks) {
             (Ok(End::LetGo), Some(tasks)) => {
                 let so_far = output.collector.so_far();
-                let new = NewCommand {
-                    description: first_line(&arguments.command),
-                    ..task_of(&arguments.command, cx)
-                };
+                let new = NewCommand { description: first_line(command), ..task_of(command, cx) };
                 match tasks.adopt(new, running, so_far).await {
                     Ok(view) => return moved(&view, output.collector.finish()),
                     // It stays where it is.
@@ -237,11 +242,14 @@ async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
                 &format!("Failed with exit code: {code}"),
             )
         }
-        Ok(End::TimedOut) => failure(
-            collected,
-            &format!("Command killed by timeout ({timeout}s)."),
-            &format!("Killed by timeout ({timeout}s)"),
-        ),
+        Ok(End::TimedOut) => {
+            let timeout = timeout.unwrap_or_default();
+            failure(
+                collected,
+                &format!("Command killed by timeout ({timeout}s)."),
+                &format!("Killed by timeout ({timeout}s)"),
+            )
+        }
         Ok(End::Cancelled | End::LetGo) => {
             failure(collected, "Command was cancelled and killed.", "Cancelled")
         }

@@ -17,6 +17,7 @@ use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
     Thinking,
 };
+use kimi_tui::mcp::dispatch::Dispatch;
 use kimi_tui::platform::Env;
 use kimi_tui::platform::env::fixed;
 use kimi_tui::protocol::{
@@ -303,6 +304,8 @@ pub struct Bench {
     pub dmail: bool,
     /// Somebody else has to come, too, before there is a system prompt.
     pub prompt_waits: Option<Arc<Barrier>>,
+    /// The MCP servers of the next session that is opened.
+    pub dispatch: Mutex<Option<Dispatch>>,
 }
 
 impl Bench {
@@ -333,6 +336,7 @@ impl Bench {
             real_tools: false,
             dmail: false,
             prompt_waits: None,
+            dispatch: Mutex::default(),
         }
     }
 
@@ -379,7 +383,7 @@ impl Bench {
             background: Background::default(),
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),
-            dispatch: None,
+            dispatch: self.dispatch.lock().unwrap().take(),
             places: None,
             afk_reminder: true,
             hooks: Arc::new(HookSet::new(&self.hooks)),

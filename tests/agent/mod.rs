@@ -10,6 +10,7 @@ mod calls;
 mod cancel;
 mod compaction;
 mod dmail;
+mod forgotten;
 mod goal;
 mod heard;
 mod permission;

@@ -46,7 +46,7 @@ fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| format!("({})", error.kind()))
 }
 
-fn until(what: &str, condition: impl Fn() -> bool) {
+pub fn until(what: &str, condition: impl Fn() -> bool) {
     wait_until(what, || condition().then_some(()));
 }
 
@@ -75,6 +75,24 @@ fn conversation(world: &World) -> String {
 
 fn context(world: &World) -> Vec<u8> {
     fs::read(world.session_dir().join("context.jsonl")).expect("a context")
+}
+
+#[test]
+fn a_command_that_did_nothing_is_no_turn_to_undo() {
+    let world = World::new(|_: &Recorded, _| Reply::new().text("Hello."));
+    let mut kimi = start(&world);
+    kimi.turn("first words");
+    kimi.send("/context");
+    kimi.wait_text("/context");
+    kimi.send("\r");
+    kimi.wait_closed(2);
+    open(&mut kimi);
+    let rows = kimi.rows();
+    let listed = |text: &str| {
+        let from = rows.iter().position(|row| row.contains("Rewind to before")).unwrap_or(0);
+        rows[from..].iter().any(|row| row.contains(text))
+    };
+    assert!(listed("first words") && !listed("/context"), "{rows:?}");
 }
 
 #[test]

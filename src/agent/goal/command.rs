@@ -235,6 +235,7 @@ async fn ask_for_mode(core: &Arc<Core>, cancel: &CancellationToken) -> Asked {
         body: String::new(),
         other_label: String::new(),
         other_description: String::new(),
+        only_options: true,
     };
     let outcome = tokio::select! {
         outcome = core.desk.ask("goal", vec![question]) => outcome,

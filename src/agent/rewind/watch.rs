@@ -96,6 +96,17 @@ impl Rewinder {
         });
     }
 
+    /// Nothing was said in the turn that is about to end: unless it changed files there is nothing in
+    /// it that could be taken back.
+    pub async fn silent_turn(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        let noted =
+            tokio::task::spawn_blocking(move || this.with_log(|log| Ok(log.add_silent()?))).await;
+        if let Err(error) = noted.unwrap_or_else(|error| Err(error.to_string())) {
+            warn!(%error, "a turn that did nothing can be undone");
+        }
+    }
+
     /// A call that may change files is about to run. Waits a moment for what looks at the tree, and
     /// not at all when the call is `exact`: it says itself what it changes. Returns when it began.
     pub async fn before_call(&self, exact: bool) -> i64 {

@@ -71,7 +71,7 @@ pub const COMMANDS: &[Entry] = &[
     ),
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
     entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
-    entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
+    entry(Command::Help, "help", &["h", "?", "keys", "keymap"], "", "Keys and commands", true),
     entry(Command::Hooks, "hooks", &[], "", "Hooks: by event, and how they ended last", true),
     entry(
         Command::Mcp,

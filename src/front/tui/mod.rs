@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `app` | the event loop: keys, messages and jobs in, frames out |
 //! | `terminal` | the bytes that are written, the keys that are read, the state the terminal is left in |
-//! | `composer`, `keymap` | the text being written; what each key does |
+//! | `composer`, `keymap`, `dropped` | the text being written; what each key does; files dropped on it |
 //! | `transcript`, `cells`, `todo_panel` | events to rows |
 //! | `dialogs`, `overlays` | questions in the live region; pager and pickers over the screen |
 //! | `side_panel` | a question beside the conversation, in place of the composer |
@@ -17,6 +17,7 @@ pub mod commands;
 pub mod composer;
 pub mod dialogs;
 pub mod diff;
+mod dropped;
 pub mod highlight;
 pub mod keymap;
 pub mod markdown;

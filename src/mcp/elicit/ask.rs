@@ -119,8 +119,8 @@ impl Asked {
     }
 
     /// Puts a question whose answer is one of the options, and puts it again when it is not: nobody's
-    /// words are taken for a no. With `words_count` other words are the answer. The error is the
-    /// answer of who gives none.
+    /// words are taken for a no. With `words_count` other words, from a client that lets people type
+    /// them, are the answer. The error is the answer of who gives none.
     async fn choose(
         &self,
         text: &str,
@@ -133,6 +133,7 @@ impl Asked {
         let mut put = text.to_owned();
         for _ in 0..MOST_ROUNDS {
             let question = self.question(put.clone(), header, options.to_vec());
+            let question = Question { only_options: true, ..question };
             let answers = match say(desk, call_id, vec![question]).await {
                 Said::Nobody => return Err(Answer::Decline),
                 Said::Dismissed => return Err(Answer::Cancel),
@@ -186,7 +187,8 @@ impl Asked {
                     let several = matches!(field.kind, Kind::Several { .. });
                     let question = self.question(text.clone(), &field.title, options);
                     let other_label = if only_words { WORDS.to_owned() } else { String::new() };
-                    Question { multi_select: several, other_label, ..question }
+                    let only_options = !only_words && field.has_choices();
+                    Question { multi_select: several, other_label, only_options, ..question }
                 });
                 let answers = match say(desk, call_id, questions.collect()).await {
                     Said::Nobody => return Answer::Decline,
@@ -251,6 +253,7 @@ impl Asked {
             body: self.body.clone(),
             other_label: String::new(),
             other_description: String::new(),
+            only_options: false,
         }
     }
 }

@@ -252,6 +252,11 @@ impl Field {
         }
     }
 
+    /// Whether nothing but its choices can be an answer.
+    pub fn has_choices(&self) -> bool {
+        !matches!(self.kind, Kind::Text { .. } | Kind::Number { .. })
+    }
+
     /// The default as it would be answered; `None` when there is none that fits.
     pub fn default_answer(&self) -> Option<String> {
         let answer = match (self.default.as_ref()?, &self.kind) {

@@ -112,6 +112,10 @@ enum Record {
     Partial {
         point: u64,
     },
+    /// Nothing was said in the turn after this point.
+    Silent {
+        point: u64,
+    },
     Rewound(Rewound),
     /// The newest rewind that was not taken back is taken back.
     Redone {},
@@ -132,8 +136,12 @@ pub struct PointLog {
     ended: BTreeMap<u64, Ended>,
     partial: BTreeSet<u64>,
     hidden: BTreeSet<u64>,
+    /// Points whose turn said nothing.
+    silent: BTreeSet<u64>,
     /// Rewinds that can be taken back, the newest last.
     redo: Vec<Rewound>,
+    /// The same before the newest point.
+    redo_before: Vec<Rewound>,
     floor: u64,
 }
 
@@ -152,7 +160,9 @@ impl PointLog {
             ended: BTreeMap::new(),
             partial: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            silent: BTreeSet::new(),
             redo: Vec::new(),
+            redo_before: Vec::new(),
             floor: 0,
         };
         let mut reader = LineReader::new(open_log(&log.path)?);
@@ -164,9 +174,20 @@ impl PointLog {
         Ok(log)
     }
 
-    /// The points that can be returned to, the oldest first.
+    /// The points that can be returned to, the oldest first. Those whose turn neither said nor changed
+    /// anything are left out: there is nothing to take back.
     pub fn points(&self) -> impl DoubleEndedIterator<Item = &Point> {
-        self.points.iter().filter(|point| !self.hidden.contains(&point.id))
+        self.points
+            .iter()
+            .filter(|point| !self.hidden.contains(&point.id) && !self.is_idle(point.id))
+    }
+
+    /// Whether the turn after this point has done nothing.
+    fn is_idle(&self, id: u64) -> bool {
+        let ours =
+            |before: &Before| before.by.contains(&By::Tool) || before.by.contains(&By::Command);
+        self.silent.contains(&id)
+            && !self.changes.get(&id).is_some_and(|changes| changes.values().any(ours))
     }
 
     /// The point of this number, if it can be returned to.
@@ -253,6 +274,13 @@ impl PointLog {
         self.append([Record::Partial { point }])
     }
 
+    /// Notes that nothing was said in the turn after the newest point. What was rewound before it can
+    /// be taken back still.
+    pub fn add_silent(&mut self) -> io::Result<()> {
+        let point = self.newest();
+        self.append((point > 0).then_some(Record::Silent { point }))
+    }
+
     /// Notes a rewind.
     pub fn add_rewound(&mut self, rewound: Rewound) -> io::Result<()> {
         self.append([Record::Rewound(rewound)])
@@ -288,7 +316,7 @@ impl PointLog {
     fn take(&mut self, record: Record) {
         match record {
             Record::Point(point) => {
-                self.redo.clear();
+                self.redo_before = std::mem::take(&mut self.redo);
                 self.points.push(point);
             }
             Record::Change(Change { point, path, by, before }) => {
@@ -301,6 +329,12 @@ impl PointLog {
             }
             Record::Partial { point } => {
                 self.partial.insert(point);
+            }
+            Record::Silent { point } => {
+                self.silent.insert(point);
+                if point == self.newest() && self.redo.is_empty() {
+                    self.redo = std::mem::take(&mut self.redo_before);
+                }
             }
             Record::Rewound(rewound) => {
                 self.hidden.extend(&rewound.hidden);
@@ -396,6 +430,40 @@ mod tests {
         let log = PointLog::open(dir.path()).unwrap();
         assert_eq!(ids(&log), [1, 4]);
         assert!(log.redo().is_none());
+    }
+
+    #[test]
+    fn a_turn_that_did_nothing_is_no_point_and_leaves_the_redo() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = PointLog::open(dir.path()).unwrap();
+        log.add_silent().unwrap();
+        log.add_point(point(1)).unwrap();
+        log.add_point(point(2)).unwrap();
+        let rewound = Rewound {
+            at: 0.0,
+            to: 2,
+            scope: RewindScope::Both,
+            hidden: vec![2],
+            prompt: String::new(),
+            files: vec![],
+            context: ContextMark::default(),
+            todos: vec![],
+            title: None,
+        };
+        log.add_rewound(rewound).unwrap();
+        log.add_point(point(3)).unwrap();
+        assert!(log.redo().is_none());
+        // Whoever changed a file meanwhile was not this turn.
+        log.add_changes(vec![change(3, "/a", By::User, 1)]).unwrap();
+        log.add_silent().unwrap();
+        log.add_point(point(4)).unwrap();
+        log.add_changes(vec![change(4, "/a", By::Command, 2)]).unwrap();
+        log.add_silent().unwrap();
+        for log in [&log, &PointLog::open(dir.path()).unwrap()] {
+            assert_eq!(log.points().map(|point| point.id).collect::<Vec<_>>(), [1, 4]);
+            assert!(log.redo().is_some(), "the rewind can still be taken back");
+            assert_eq!((log.newest(), log.point(3)), (4, None));
+        }
     }
 
     #[test]

@@ -94,6 +94,7 @@ fn question() -> Question {
         body: String::new(),
         other_label: String::new(),
         other_description: String::new(),
+        only_options: false,
     }
 }
 

@@ -165,6 +165,7 @@ fn question(approaches: &[QuestionOption]) -> Question {
         body: String::new(),
         other_label: REVISE.to_owned(),
         other_description: "say what should be different".to_owned(),
+        only_options: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ReadMediaFile`: shows the model a picture or a film (tools.md section 3).
 
 mod format;
+mod handed;
 mod picture;
 mod video;
 
@@ -15,12 +16,14 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use self::format::Format;
+pub use self::handed::{picture_of, picture_of_file};
+pub use self::picture::Picture;
 use super::blocking::{bounded, on_file};
 use super::file_access::{self, cancelled};
 use super::sniff::{self, Kind};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::llm::Capabilities;
-use crate::protocol::{ContentPart, MediaUrl, ToolOutput, ToolReturnValue};
+use crate::protocol::{ContentPart, MediaUrl, ToolOutput, ToolReturnValue, tagged};
 
 /// Larger files are not looked at.
 const MAX_FILE: u64 = 100 << 20;
@@ -201,7 +204,8 @@ fn open(path: &Path, real: &Path, model: Capabilities) -> Result<Medium, ToolRet
     Ok(Medium { path: path.to_path_buf(), format, kind, bytes })
 }
 
-fn data_url(mime: &str, bytes: &[u8]) -> String {
+/// The bytes as a URL.
+pub fn data_url(mime: &str, bytes: &[u8]) -> String {
     use base64::Engine as _;
     let mut url = format!("data:{mime};base64,");
     base64::engine::general_purpose::STANDARD.encode_string(bytes, &mut url);
@@ -211,14 +215,8 @@ fn data_url(mime: &str, bytes: &[u8]) -> String {
 /// A medium between two texts that name its file.
 fn wrapped(tag: &str, path: &Path, part: ContentPart, message: String) -> ToolReturnValue {
     let path = path.display().to_string();
-    let path = path.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let path = path.replace('"', "&quot;").replace('\'', "&#x27;");
     ToolReturnValue {
-        output: ToolOutput::Parts(vec![
-            ContentPart::text(format!("<{tag} path=\"{path}\">")),
-            part,
-            ContentPart::text(format!("</{tag}>")),
-        ]),
+        output: ToolOutput::Parts(tagged(tag, &[("path", path.as_str())], part).into()),
         message,
         ..ToolReturnValue::default()
     }

@@ -11,7 +11,7 @@ use super::{App, TuiError};
 use crate::front::control::{Asked, Control};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{Command as Slash, Resolved};
-use crate::front::tui::composer::normalised;
+use crate::front::tui::composer::{Submission, normalised};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::transcript::Activity;
 use crate::protocol::control::{Answer, Choice, Command, Mode, RefusalCode, State};
@@ -163,7 +163,7 @@ impl App {
                     let why = format!("/{} needs a person at the terminal.", entry.name);
                     return Ok(refused(RefusalCode::NotHere, why));
                 }
-                self.remember(&text);
+                self.remember(&Submission::plain(&text));
                 self.door.complaint = None;
                 self.run_command(entry.command, arguments)?;
                 self.settle_switch().await?;
@@ -186,7 +186,7 @@ impl App {
                 return Ok(refused(RefusalCode::NotHere, why));
             }
             Some((Resolved::Agent, _)) => {
-                self.remember(&text);
+                self.remember(&Submission::plain(&text));
                 self.door.complaint = None;
                 if self.goal_command(&text)? {
                     let complaint = self.door.complaint.take();
@@ -198,7 +198,7 @@ impl App {
                 self.enqueue(queued)?;
             }
             None => {
-                self.remember(&text);
+                self.remember(&Submission::plain(&text));
                 let queued = Queued { by_program: true, ..self.take_in_text(&text) };
                 if steer && self.busy() {
                     self.steer_with(queued);

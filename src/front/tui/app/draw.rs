@@ -281,6 +281,7 @@ impl App {
         let room = height.saturating_sub(live.rows.len() + 1).min(height.div_ceil(2));
         let view = self.composer.rows(columns.into(), room.max(1), &self.theme);
         let header = match (self.busy(), view.lines.is_empty()) {
+            (busy, _) if self.composer.mode().is_shell() => Prompt::Shell { busy },
             (true, _) => Prompt::Busy,
             (false, true) => Prompt::Idle(self.transcript.prompt_mark.clone()),
             (false, false) => Prompt::Writing,
@@ -316,7 +317,7 @@ impl App {
             yolo: self.info.yolo,
             afk: self.info.afk,
             plan: self.info.plan_mode,
-            mode: "agent".to_owned(),
+            mode: if self.composer.mode().is_shell() { "shell" } else { "agent" }.to_owned(),
             model: self.info.model_display.clone().unwrap_or_else(|| "no model".to_owned()),
             thinking: self.info.thinking,
             directory: work_dir,

@@ -123,7 +123,7 @@ impl App {
         }
         while let Some(queued) = self.queue.pop_front() {
             // A command has a turn of its own, after the goal.
-            if queued.input.text().starts_with('/') {
+            if queued.command.is_some() || queued.input.text().starts_with('/') {
                 self.queue.push_front(queued);
                 return;
             }

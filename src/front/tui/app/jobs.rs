@@ -7,16 +7,17 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::logins::LoginNews;
+use super::pictures::of_clipboard;
 use super::{App, TuiError};
 use crate::agent::{Plan, RewindPoints};
 use crate::customize::skills::{Places, Skills};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
-use crate::front::tui::composer;
+use crate::front::tui::composer::{self, Picture};
 use crate::mcp::servers::Servers;
 use crate::platform::clipboard::{Clipboard, ClipboardError, Copied};
 use crate::platform::{Env, git};
-use crate::store::{self, Verdict};
+use crate::store::{self, PictureStore, Verdict};
 
 /// What a job has found.
 pub(super) enum Done {
@@ -27,6 +28,17 @@ pub(super) enum Done {
     /// The text is on the clipboard.
     Copied(Result<Copied, ClipboardError>),
     Pasted(Result<String, ClipboardError>),
+    /// A picture was on the clipboard.
+    PastedPicture(Result<Picture, String>),
+    /// Nothing but a picture is on the clipboard, which the model does not take.
+    UnseenPicture,
+    /// What the files are that a pasted text names; `None` when one is not there.
+    Dropped {
+        pasted: String,
+        pictures: Result<Option<Vec<Picture>>, String>,
+    },
+    /// The pictures of the message are loaded, but for these.
+    PicturesLoaded(Vec<String>),
     /// The state of some MCP server is another.
     ServersChanged,
     /// A login to an MCP server goes on, or is over.
@@ -111,9 +123,21 @@ impl Jobs {
         self.start(move || Done::Copied(lock(&clipboard).copy(&text)));
     }
 
-    pub fn paste(&self) {
+    /// Reads the clipboard: a picture, where those are taken, goes before text.
+    pub fn paste(&self, store: PictureStore, takes_pictures: bool) {
         let clipboard = Arc::clone(&self.clipboard);
-        self.start(move || Done::Pasted(lock(&clipboard).read()));
+        self.start(move || {
+            let mut clipboard = lock(&clipboard);
+            if takes_pictures && let Some(bytes) = clipboard.read_picture() {
+                return Done::PastedPicture(of_clipboard(bytes, &store));
+            }
+            match clipboard.read() {
+                Err(_) if !takes_pictures && clipboard.read_picture().is_some() => {
+                    Done::UnseenPicture
+                }
+                text => Done::Pasted(text),
+            }
+        });
     }
 
     /// Carries out what the user said of a project's file, and keeps it.
@@ -160,7 +184,14 @@ impl App {
                 self.toast("copy", "copied the last answer");
             }
             Done::Copied(Err(error)) => self.say(Severity::Warning, &error.to_string(), ""),
-            Done::Pasted(Ok(text)) => self.on_paste(&text)?,
+            Done::Pasted(Ok(text)) => {
+                self.dirty = true;
+                self.on_paste(&text)?;
+            }
+            Done::PastedPicture(picture) => self.on_pasted_picture(picture),
+            Done::UnseenPicture => self.no_pictures("nothing was pasted"),
+            Done::Dropped { pasted, pictures } => self.on_dropped(&pasted, pictures),
+            Done::PicturesLoaded(gone) => self.on_pictures_loaded(&gone)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
             Done::Login { server, news } => self.on_login(&server, news),

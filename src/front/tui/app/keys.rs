@@ -49,6 +49,9 @@ impl App {
             return Ok(());
         }
         self.composer.paste(text);
+        if !self.composer.mode().is_shell() {
+            self.look_for_dropped(text);
+        }
         if self.env.var("TMUX").is_some() && !self.busy() {
             self.stir_until = Some(self.now() + STIR);
         }
@@ -87,12 +90,17 @@ impl App {
     }
 
     fn composer_key(&mut self, key: KeyEvent) -> Result<(), TuiError> {
-        let context =
-            ComposerContext { running: self.busy(), queued: self.queue.len(), shell: false };
+        let context = ComposerContext {
+            running: self.busy(),
+            queued: self.queue.len(),
+            // What a program types is meant for the model, whatever it begins with.
+            commands: !self.orchestrated(),
+        };
         match self.composer.handle(key, &context) {
             ComposerEvent::None => {}
             ComposerEvent::Edited => {
                 self.exit_armed = None;
+                self.sending = None;
                 // The menu opens: skills may have been written since it did last.
                 if key.code == KeyCode::Char('/') && self.composer.text() == "/" {
                     self.look_for_skills();
@@ -119,8 +127,13 @@ impl App {
             self.toast("command", &text);
             return Ok(());
         }
+        // Nor does what a command would lose.
+        if self.composer.has_pictures() {
+            self.toast("command", &format!("/{} takes no pictures", invocation.name));
+            return Ok(());
+        }
         let submission = self.composer.take();
-        self.remember(&submission.text);
+        self.remember(&submission);
         self.run_command_line(line)
     }
 
@@ -136,7 +149,7 @@ impl App {
                 }
             }
             Action::OpenEditor => return self.edit_outside(),
-            Action::PasteClipboard => self.jobs.paste(),
+            Action::PasteClipboard => self.paste_clipboard(),
             Action::ToBackground if !self.send_to_background() => {
                 return self.composer_key(KeyEvent::from(KeyCode::Left));
             }
@@ -160,9 +173,10 @@ impl App {
         if self.busy() {
             self.interrupt();
         } else if !self.composer.is_empty() {
-            let text = self.composer.text();
-            self.composer.record(&text);
-            self.composer.clear();
+            let cleared = self.composer.take();
+            self.composer.record(&cleared);
+        } else if self.composer.mode().is_shell() {
+            self.composer.leave_shell();
         } else {
             self.arm_exit();
         }

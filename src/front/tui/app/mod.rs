@@ -8,7 +8,9 @@
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
+//! | `shell` | the commands that a person runs by themselves |
 //! | `side` | the question beside the conversation, the skills of the menu |
+//! | `pictures` | pictures for the message that is written |
 //! | `rewind` | going back to before a turn |
 //! | `logins` | logging in to MCP servers |
 //! | `servers` | the MCP servers: their start, what is told of it |
@@ -35,9 +37,11 @@ mod logins;
 mod offerings;
 mod opening;
 mod panes;
+mod pictures;
 mod rewind;
 mod server_panel;
 mod servers;
+mod shell;
 mod side;
 mod tasks;
 mod trust;
@@ -70,6 +74,7 @@ use goal::GoalView;
 use jobs::{Done, Jobs};
 use opening::new_transcript;
 use panes::Pane;
+use pictures::Sending;
 use servers::News;
 use tasks::TaskNews;
 use trust::Asking;
@@ -173,6 +178,8 @@ struct App {
     escaped: Option<Instant>,
     /// What goes into the composer when the rewind that runs is done.
     back_to: Option<String>,
+    /// The message goes out when its pictures are loaded.
+    sending: Option<Sending>,
     /// A second Ctrl-C before then leaves.
     exit_armed: Option<Instant>,
     /// Until then the live rows are painted again and again: a reader of the bytes that has pasted
@@ -223,7 +230,8 @@ impl App {
             PasteThresholds::from_env(&env),
         );
         let transcript = new_transcript(&env, &host.options.work_dir, &info)
-            .with_servers(host.options.mcp.clone());
+            .with_servers(host.options.mcp.clone())
+            .with_thinking(host.config().show_thinking_stream);
         Self {
             screen,
             theme,
@@ -257,6 +265,7 @@ impl App {
             last_key: None,
             escaped: None,
             back_to: None,
+            sending: None,
             exit_armed: None,
             stir_until: None,
             flip: Flip::None,

@@ -91,7 +91,8 @@ impl App {
         self.usage = TokenUsage::default();
         self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info)
-            .with_servers(self.host.options.mcp.clone());
+            .with_servers(self.host.options.mcp.clone())
+            .with_thinking(self.host.config().show_thinking_stream);
         self.queue.clear();
         self.clear_dialogs();
         self.watch_tasks();

@@ -16,6 +16,11 @@ impl App {
     /// Asks something beside the conversation and opens the panel for the answer.
     pub(super) fn ask_beside(&mut self, question: &str) {
         if question.is_empty() {
+            // The question is written where everything is written.
+            if self.composer.is_empty() && !self.orchestrated() {
+                self.composer.set_text("/btw ");
+                return self.toast("btw", "type the question, then enter");
+            }
             return self.say(Severity::Info, "Usage: /btw question", "");
         }
         let id: String = self.env.ids.uuid().chars().filter(|c| *c != '-').take(12).collect();

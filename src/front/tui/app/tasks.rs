@@ -9,6 +9,7 @@ use super::turns::Queued;
 use super::{App, TuiError};
 use crate::agent::TASKS_HAVE_ENDED;
 use crate::front::tui::cells::Severity;
+use crate::front::tui::composer::Draft;
 use crate::front::tui::overlays::{TaskBrowser, TaskItem};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::transcript::ANNOUNCED;
@@ -77,6 +78,8 @@ impl App {
             n: 0,
             input: TASKS_HAVE_ENDED.into(),
             shown: ANNOUNCED.to_owned(),
+            draft: Draft::default(),
+            command: None,
             by_program: false,
         };
         self.start_turn(queued)?;

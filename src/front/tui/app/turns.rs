@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use super::opening::prompt_mark;
+use super::pictures::Sending;
+use super::shell::ShellCommand;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::Resolved;
-use crate::front::tui::composer::Submission;
+use crate::front::tui::composer::{Draft, Submission};
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan};
 use crate::front::tui::terminal::Flip;
 use crate::front::tui::text::clean_line;
-use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
+use crate::protocol::{Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
 use crate::store::keep_answer;
 
 /// Typing this shortly before a dialog appears means that the next key was not meant for it.
@@ -35,6 +37,10 @@ pub(super) struct Queued {
     pub n: u64,
     pub input: UserInput,
     pub shown: String,
+    /// As it was written.
+    pub draft: Draft,
+    /// It is a command for the shell.
+    pub command: Option<ShellCommand>,
     /// Nobody sits there to send it again: it goes out also when the turn before it did not end well.
     pub by_program: bool,
 }
@@ -43,23 +49,13 @@ impl App {
     /// Takes a message in, from whoever it comes.
     pub(super) fn take_in(&mut self, submission: Submission) -> Queued {
         let n = self.books.take(&submission.text);
-        let input = if submission.attachments.is_empty() {
-            UserInput::Text(submission.text)
-        } else {
-            let mut parts = vec![ContentPart::text(submission.text)];
-            parts.extend(submission.attachments);
-            UserInput::Parts(parts)
-        };
-        Queued { n, input, shown: submission.shown, by_program: false }
+        let Submission { input, shown, draft, .. } = submission;
+        Queued { n, input, shown, draft, command: None, by_program: false }
     }
 
     /// The same for plain text.
     pub(super) fn take_in_text(&mut self, text: &str) -> Queued {
-        self.take_in(Submission {
-            text: text.to_owned(),
-            shown: text.to_owned(),
-            attachments: Vec::new(),
-        })
+        self.take_in(Submission::plain(text))
     }
 
     /// Takes text as if it had been typed and sent.
@@ -75,8 +71,11 @@ impl App {
 
     /// Sends what is in the composer.
     pub(super) fn submit(&mut self) -> Result<(), TuiError> {
+        if self.waits_for_pictures(Sending::Submit) {
+            return Ok(());
+        }
         let submission = self.composer.take();
-        if submission.text.trim().is_empty() && submission.attachments.is_empty() {
+        if submission.text.trim().is_empty() {
             return match self.queue.pop_front() {
                 Some(queued) if !self.busy() => self.start_turn(queued),
                 Some(queued) => {
@@ -86,10 +85,13 @@ impl App {
                 None => Ok(()),
             };
         }
-        self.remember(&submission.text);
+        self.remember(&submission);
         // Who writes on has read it.
         if !self.answering_beside() {
             self.close_side();
+        }
+        if submission.is_command {
+            return self.run_in_shell(submission);
         }
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
@@ -113,18 +115,21 @@ impl App {
     }
 
     /// Keeps a message in the history of this directory.
-    pub(super) fn remember(&mut self, text: &str) {
-        if self.composer.record(text) {
+    pub(super) fn remember(&mut self, submission: &Submission) {
+        if let Some(text) = self.composer.record(submission) {
             self.jobs.append_history(
                 self.host.store.share().user_history(&self.host.options.work_dir),
-                text.to_owned(),
+                text,
             );
         }
     }
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
-        self.start_with(queued, |id, input| Op::Prompt { id, input })
+        match queued.command.clone() {
+            Some(command) => self.start_with(queued, |id, _| command.op(id)),
+            None => self.start_with(queued, |id, input| Op::Prompt { id, input }),
+        }
     }
 
     /// The same with the op that `op` makes of the turn's id and the message.
@@ -133,7 +138,7 @@ impl App {
         queued: Queued,
         op: impl FnOnce(String, UserInput) -> Op,
     ) -> Result<(), TuiError> {
-        let Queued { n, input, shown, by_program } = queued;
+        let Queued { n, input, shown, by_program, .. } = queued;
         self.make_way(by_program)?;
         self.clear_side(by_program);
         self.transcript.echo_as(shown);
@@ -161,11 +166,18 @@ impl App {
         if !self.busy() {
             return self.submit();
         }
+        if self.waits_for_pictures(Sending::Steer) {
+            return Ok(());
+        }
         let submission = self.composer.take();
-        let queued = if submission.text.trim().is_empty() && submission.attachments.is_empty() {
-            self.queue.pop_front()
+        let queued = if submission.text.trim().is_empty() {
+            // A command waits for its own turn.
+            match self.queue.front() {
+                Some(queued) if queued.command.is_none() => self.queue.pop_front(),
+                _ => None,
+            }
         } else {
-            self.remember(&submission.text);
+            self.remember(&submission);
             Some(self.take_in(submission))
         };
         if let Some(queued) = queued {
@@ -199,7 +211,7 @@ impl App {
     /// Puts the newest queued message back into the composer.
     pub(super) fn recall_queued(&mut self) {
         if let Some(queued) = self.queue.pop_back() {
-            self.composer.set_text(&queued.input.text());
+            self.composer.set_draft(queued.draft);
         }
     }
 

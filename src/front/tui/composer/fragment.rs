@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use crate::protocol::ContentPart;
+use super::picture::Picture;
+use crate::protocol::{ContentPart, UserInput};
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Payload {
     /// A long pasted text.
     Pasted(Arc<str>),
-    /// A medium that is sent beside the text.
-    Attached(Arc<ContentPart>),
+    /// A picture that is sent in its place.
+    Picture(Arc<Picture>),
 }
 
 /// A placeholder: a label in the text, treated as one unit.
@@ -67,6 +68,42 @@ impl Fragment {
         }
         out.push_str(&self.text[at..]);
         out
+    }
+
+    /// The text as a message, with the pictures in their places.
+    pub fn input(&self) -> UserInput {
+        if self.pictures().next().is_none() {
+            return UserInput::Text(self.expanded());
+        }
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        let mut at = 0;
+        for atom in &self.atoms {
+            text.push_str(&self.text[at..atom.range.start]);
+            at = atom.range.end;
+            match &atom.payload {
+                Payload::Pasted(content) => text.push_str(content),
+                Payload::Picture(picture) => {
+                    if !text.is_empty() {
+                        parts.push(ContentPart::text(std::mem::take(&mut text)));
+                    }
+                    parts.extend(picture.parts());
+                }
+            }
+        }
+        text.push_str(&self.text[at..]);
+        if !text.trim().is_empty() {
+            parts.push(ContentPart::text(text));
+        }
+        UserInput::Parts(parts)
+    }
+
+    /// The pictures in it.
+    pub fn pictures(&self) -> impl Iterator<Item = &Arc<Picture>> {
+        self.atoms.iter().filter_map(|atom| match &atom.payload {
+            Payload::Picture(picture) => Some(picture),
+            Payload::Pasted(_) => None,
+        })
     }
 
     /// Puts `new` in place of `range`; answers what was there. Both ends of `range` must lie on

@@ -6,7 +6,7 @@ use super::buffer::Motion;
 use super::fragment::Fragment;
 use super::history::{Browse, Search};
 use super::menu::slash::{self, Invocation};
-use super::{Composer, paste};
+use super::{Composer, Mode, mode, paste, picture};
 use crate::front::tui::keymap::{Action, Chord, Context};
 
 /// The longest message, in bytes, that comes back from the history as text: a longer one would make
@@ -20,8 +20,8 @@ pub struct ComposerContext {
     pub running: bool,
     /// The messages in the queue.
     pub queued: usize,
-    /// Shell mode: a slash or an `@` is plain text.
-    pub shell: bool,
+    /// A `!` that is typed first begins a command for the shell.
+    pub commands: bool,
 }
 
 /// What came of a key. No event takes the text out of the composer: [`Composer::take`] does.
@@ -49,7 +49,6 @@ impl Composer {
     /// Does what a key asks for. Never waits for anything.
     pub fn handle(&mut self, key: KeyEvent, cx: &ComposerContext) -> ComposerEvent {
         let Some(chord) = Chord::of(key) else { return ComposerEvent::None };
-        self.shell = cx.shell;
         self.menu.poll();
         if self.search.is_some()
             && let Some(event) = self.search_key(key, chord)
@@ -59,14 +58,26 @@ impl Composer {
         let pasted = std::mem::take(&mut self.just_pasted);
         let action = self.keymap.action(Context::Composer, key);
         let event = match action {
-            Some(Action::ShowKeys) if !self.is_empty() || cx.shell => self.type_char(chord),
+            Some(Action::ShowKeys) if !self.is_empty() || self.mode.is_shell() => {
+                self.type_char(chord)
+            }
             Some(action) => self.act(action, cx, pasted),
+            None if self.begins_command(cx, chord) => {
+                self.mode = Mode::Command;
+                ComposerEvent::Edited
+            }
             None => self.type_char(chord),
         };
         if !matches!(action, Some(Action::Up | Action::Down)) {
             self.goal = None;
         }
         event
+    }
+
+    /// Whether the key begins a command for the shell.
+    fn begins_command(&self, cx: &ComposerContext, chord: Chord) -> bool {
+        let first = cx.commands && self.is_empty() && self.mode == Mode::Message;
+        first && chord.character() == Some(mode::MARK)
     }
 
     fn type_char(&mut self, chord: Chord) -> ComposerEvent {
@@ -86,7 +97,7 @@ impl Composer {
     }
 
     pub(super) fn update_menu(&mut self) {
-        if self.shell {
+        if self.mode.is_shell() {
             self.menu.reset();
         } else {
             self.menu.update(self.buffer.content(), self.buffer.cursor());
@@ -120,7 +131,15 @@ impl Composer {
             Action::LineEnd => self.go(Motion::LineEnd),
             Action::Up => self.up(cx),
             Action::Down => self.down(),
+            Action::DeleteLeft if self.is_empty() && self.mode.is_shell() => {
+                self.leave_shell();
+                ComposerEvent::Edited
+            }
             Action::DeleteLeft => self.erase(Motion::Left),
+            Action::ToggleShell => {
+                self.toggle_shell();
+                ComposerEvent::Edited
+            }
             Action::DeleteRight => self.erase(Motion::Right),
             Action::ExitOrDelete if !self.is_empty() => self.erase(Motion::Right),
             Action::KillLineRight => self.kill(Motion::LineEnd),
@@ -139,13 +158,19 @@ impl Composer {
             Action::SearchHistory => {
                 self.browse = None;
                 self.menu.close();
-                self.search = Some(Search::begin(self.buffer.content().clone()));
+                self.search = Some(Search::begin(self.marked()));
                 ComposerEvent::Edited
             }
             Action::Escape if self.menu.is_open() => {
                 self.menu.dismiss();
                 ComposerEvent::Edited
             }
+            Action::Escape if self.is_empty() && self.mode.is_shell() && !cx.running => {
+                self.leave_shell();
+                ComposerEvent::Edited
+            }
+            // A command is nothing to be given to the model.
+            Action::Steer if self.mode.is_shell() => self.send(cx),
             Action::Steer => ComposerEvent::Steer,
             other => ComposerEvent::App(other),
         }
@@ -178,7 +203,7 @@ impl Composer {
             return if next { ComposerEvent::Submit } else { ComposerEvent::None };
         }
         self.menu.close();
-        let command = Some(&text).filter(|_| !cx.shell);
+        let command = Some(&text).filter(|_| !self.mode.is_shell());
         match command.and_then(|text| slash::invocation(text, &self.menu.commands)) {
             Some(invocation) => ComposerEvent::RunCommand(invocation),
             None if cx.running => ComposerEvent::Queue,
@@ -224,7 +249,7 @@ impl Composer {
         }
         let entry = match &mut self.browse {
             Some(browse) => browse.older(&self.history),
-            None => match Browse::begin(&self.history, self.buffer.content().clone()) {
+            None => match Browse::begin(&self.history, self.marked()) {
                 Ok((browse, entry)) => {
                     self.browse = Some(browse);
                     Some(entry)
@@ -248,7 +273,7 @@ impl Composer {
             return self.recall(Some(entry));
         }
         if let Some(browse) = self.browse.take() {
-            self.buffer.replace_all(browse.into_draft());
+            self.put_marked(browse.into_draft());
         }
         ComposerEvent::Edited
     }
@@ -264,9 +289,9 @@ impl Composer {
         let recalled = if entry.len() > RECALLED_WHOLE {
             self.placeholder(entry)
         } else {
-            Fragment::plain(entry)
+            picture::with_pictures(entry)
         };
-        self.buffer.replace_all(recalled);
+        self.put_marked(recalled);
         self.menu.close();
         ComposerEvent::Edited
     }

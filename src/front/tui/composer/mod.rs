@@ -16,7 +16,9 @@ mod history;
 mod keys;
 mod layout;
 mod menu;
+mod mode;
 mod paste;
+mod picture;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +29,7 @@ use ratatui::text::{Line, Span};
 use crate::front::tui::keymap::Keymap;
 use crate::front::tui::text;
 use crate::front::tui::theme::{Theme, Tone};
-use crate::protocol::ContentPart;
+use crate::protocol::UserInput;
 use buffer::Buffer;
 use fragment::{Fragment, Payload};
 use history::{Browse, Search};
@@ -39,18 +41,46 @@ pub use history::History;
 pub use keys::{ComposerContext, ComposerEvent};
 pub use menu::ResourceRow;
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
+pub use mode::Mode;
 pub use paste::{PasteThresholds, normalised};
+pub use picture::{Loaded, Picture};
 
 /// A message that was taken out of the composer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// What the model gets: placeholders of pasted text replaced by the text.
+    /// The words: placeholders of pasted text replaced by the text, pictures as their labels.
     pub text: String,
     /// What was on the screen.
     pub shown: String,
-    /// The media of the message, in the order of their labels in the text.
-    pub attachments: Vec<ContentPart>,
+    /// What the model gets, or the shell.
+    pub input: UserInput,
+    /// It is a command for the shell.
+    pub is_command: bool,
+    /// The message as it was written, to go on with it.
+    pub draft: Draft,
 }
+
+impl Submission {
+    /// A message of text alone.
+    pub fn plain(text: &str) -> Self {
+        Self::of(Fragment::plain(text), Mode::Message)
+    }
+
+    fn of(content: Fragment, mode: Mode) -> Self {
+        let mark = if mode.is_shell() { "!" } else { "" };
+        Self {
+            text: content.expanded(),
+            shown: format!("{mark}{}", content.text),
+            input: content.input(),
+            is_command: mode.is_shell(),
+            draft: Draft(content, mode),
+        }
+    }
+}
+
+/// A message with its placeholders, as [`Composer::set_draft`] takes it back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft(Fragment, Mode);
 
 /// The composer's rows on the screen.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,8 +106,7 @@ pub struct Composer {
     pastes: usize,
     /// Whether the last thing that happened was a paste.
     just_pasted: bool,
-    /// Whether the last key was pressed in shell mode: there is nothing to complete then.
-    shell: bool,
+    mode: Mode,
     /// Columns of the last drawing, for ↑ and ↓.
     columns: usize,
     /// The column that ↑ and ↓ keep to.
@@ -147,10 +176,11 @@ impl Composer {
         self.menu.set_resources(resources);
     }
 
-    /// Replaces the text, as one step that can be undone; the cursor goes to its end.
+    /// Replaces the text by a message, as one step that can be undone; the cursor goes to its end.
     pub fn set_text(&mut self, text: &str) {
         self.leave_modes();
-        self.buffer.replace_all(Fragment::plain(paste::normalised(text)));
+        self.mode = Mode::Message;
+        self.buffer.replace_all(picture::with_pictures(paste::normalised(text)));
         self.menu.reset();
     }
 
@@ -171,21 +201,28 @@ impl Composer {
         self.end_modes();
         self.menu.reset();
         self.top = 0;
-        let content = self.buffer.reset();
-        let attachments = content.atoms.iter().filter_map(|atom| match &atom.payload {
-            Payload::Attached(part) => Some(ContentPart::clone(part)),
-            Payload::Pasted(_) => None,
-        });
-        Submission {
-            text: content.expanded(),
-            attachments: attachments.collect(),
-            shown: content.text,
+        let mode = self.mode;
+        if mode == Mode::Command {
+            self.mode = Mode::Message;
         }
+        Submission::of(self.buffer.reset(), mode)
     }
 
-    /// Adds a message to the history; `false` when it is blank or the same as the last one.
-    pub fn record(&mut self, text: &str) -> bool {
-        self.history.record(text)
+    /// Puts a message back as it was written, as one step that can be undone.
+    pub fn set_draft(&mut self, draft: Draft) {
+        self.leave_modes();
+        self.buffer.replace_all(draft.0);
+        self.mode = draft.1;
+        self.menu.reset();
+    }
+
+    /// Adds a message or command to the history. What was added, as it is to be kept on disk; `None`
+    /// when it is blank or the same as the last one.
+    pub fn record(&mut self, submission: &Submission) -> Option<String> {
+        let Submission { text, draft, .. } = submission;
+        let text = Some(text).filter(|text| !text.trim().is_empty())?;
+        let text = mode::recorded(draft.1, text);
+        self.history.record(&text).then_some(text)
     }
 
     /// Inserts pasted text at the cursor. A long one is shown as a placeholder; pasting the same
@@ -210,7 +247,7 @@ impl Composer {
         {
             let range = atom.range.clone();
             self.buffer.replace(range, Fragment::plain(pasted));
-        } else if self.thresholds.reached(&pasted) {
+        } else if !self.mode.is_shell() && self.thresholds.reached(&pasted) {
             let placeholder = self.placeholder(pasted);
             self.buffer.insert(placeholder);
         } else {
@@ -224,14 +261,50 @@ impl Composer {
         paste::placeholder(self.pastes, Arc::from(content))
     }
 
-    /// Inserts a medium at the cursor, shown as `label`, for instance `[image:a.png,640x480]`.
-    pub fn attach(&mut self, label: &str, part: ContentPart) {
+    /// Inserts a picture at the cursor.
+    pub fn attach(&mut self, picture: Picture) {
         self.end_modes();
         self.menu.close();
-        let label: String = label.chars().filter(|c| !c.is_control()).collect();
-        if !label.is_empty() {
-            self.buffer.insert(Fragment::atom(label, Payload::Attached(Arc::new(part))));
+        self.buffer.insert(picture::placeholder(picture));
+    }
+
+    /// Puts pictures in place of pasted text that turned out to name them. False when the text is not
+    /// there any more.
+    pub fn attach_for(&mut self, pasted: &str, pictures: Vec<Picture>) -> bool {
+        let pasted = paste::normalised(pasted);
+        let content = self.buffer.content();
+        let outside = |at: usize| content.is_boundary(at) && content.is_boundary(at + pasted.len());
+        let mut places = content.text.rmatch_indices(&pasted).map(|(at, _)| at);
+        let Some(at) = places.find(|at| outside(*at)) else { return false };
+        if pasted.is_empty() || self.search.is_some() {
+            return false;
         }
+        let (range, cursor) = (at..at + pasted.len(), self.buffer.cursor());
+        let mut new = Fragment::default();
+        for picture in pictures {
+            new.append(&picture::placeholder(picture));
+            new.append(&Fragment::plain(" "));
+        }
+        let cursor = match cursor {
+            before if before <= at => before,
+            behind if behind >= range.end => behind - range.len() + new.len(),
+            _ => at + new.len(),
+        };
+        self.browse = None;
+        self.buffer.replace(range, new);
+        self.buffer.set_cursor(cursor);
+        true
+    }
+
+    /// The pictures of the message that have to be loaded before it can be sent.
+    pub fn unloaded(&self) -> Vec<Arc<Picture>> {
+        let pictures = self.buffer.content().pictures();
+        pictures.filter(|picture| !picture.is_settled()).cloned().collect()
+    }
+
+    /// Whether there is a picture in the message.
+    pub fn has_pictures(&self) -> bool {
+        self.buffer.content().pictures().next().is_some()
     }
 
     /// Takes the text back from an external editor that was given [`Self::text`]. Pasted text and
@@ -247,7 +320,7 @@ impl Composer {
             let label = &old.text[atom.range.clone()];
             let held = match &atom.payload {
                 Payload::Pasted(held) => held,
-                Payload::Attached(_) => label,
+                Payload::Picture(_) => label,
             };
             if let Some((before, after)) = rest.split_once(held) {
                 new.append(&Fragment::plain(before));
@@ -320,11 +393,9 @@ impl Composer {
         self.browse = None;
         self.goal = None;
         if let Some(search) = self.search.take() {
-            let text = search.hit(&self.history).map(paste::normalised);
-            self.buffer.replace_all(match text {
-                Some(text) => Fragment::plain(text),
-                None => search.into_draft(),
-            });
+            let hit = search.hit(&self.history).map(paste::normalised);
+            let text = hit.map(picture::with_pictures);
+            self.put_marked(text.unwrap_or_else(|| search.into_draft()));
         }
     }
 

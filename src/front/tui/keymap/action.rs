@@ -67,6 +67,8 @@ pub enum Action {
     Interrupt,
     /// Ctrl-D: leaves when the composer is empty, otherwise deletes to the right.
     ExitOrDelete,
+    /// Ctrl-X: commands for the shell, and messages again.
+    ToggleShell,
     OpenEditor,
     PasteClipboard,
     /// Ctrl-B: sends a running command to the background; to the left when none runs.
@@ -135,6 +137,7 @@ impl Action {
             Self::Escape => "close; interrupt; twice to go back",
             Self::Interrupt => "interrupt; clear; twice to leave",
             Self::ExitOrDelete => "leave when empty; delete right",
+            Self::ToggleShell => "shell mode on or off; ! for one command",
             Self::OpenEditor => "edit in the external editor",
             Self::PasteClipboard => "paste the clipboard",
             Self::TogglePlanMode => "switch plan mode on or off",

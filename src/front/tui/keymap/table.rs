@@ -41,6 +41,7 @@ const SECTIONS: &[Section] = &[
             (NONE, Esc, Action::Escape),
             (CTRL, Char('c'), Action::Interrupt),
             (CTRL, Char('d'), Action::ExitOrDelete),
+            (CTRL, Char('x'), Action::ToggleShell),
             (CTRL, Char('o'), Action::OpenEditor),
             (CTRL, Char('g'), Action::OpenEditor),
             (CTRL, Char('v'), Action::PasteClipboard),

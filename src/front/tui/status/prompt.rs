@@ -18,6 +18,8 @@ pub enum Prompt {
     Idle(String),
     /// Ready, and a message is being written below: the mark is only there while there is none.
     Writing,
+    /// A command for the shell is being written; whether it will wait for a turn.
+    Shell { busy: bool },
     /// A turn runs, typed text is queued.
     Busy,
     /// A dialog waits for an answer.
@@ -57,6 +59,8 @@ pub fn line(prompt: &Prompt, columns: u16, theme: &Theme) -> Line<'static> {
     let (text, tone) = match prompt {
         Prompt::Idle(mark) => (mark.as_str(), Tone::Text),
         Prompt::Writing => ("", Tone::Dim),
+        Prompt::Shell { busy: false } => ("$ (shell command)", Tone::Accent),
+        Prompt::Shell { busy: true } => ("$ (next shell command)", Tone::Accent),
         Prompt::Busy => ("(next message)", Tone::Dim),
         Prompt::Dialog => ("(answer the question above)", Tone::Dim),
     };

@@ -48,6 +48,8 @@ pub struct Transcript {
     work_dir: std::path::PathBuf,
     /// The servers, whose tools are shown with the server's name.
     servers: Option<Arc<Servers>>,
+    /// Thinking is shown while it comes, not only that there is some.
+    shows_thinking: bool,
     /// `user@dir💫`, put before the echo of what the user says.
     pub prompt_mark: String,
     past: Past,
@@ -136,12 +138,18 @@ impl Transcript {
         Self { servers, ..self }
     }
 
+    /// Shows thinking while it comes, or only for how long it goes on: `show_thinking_stream`.
+    pub fn with_thinking(self, shown: bool) -> Self {
+        Self { shows_thinking: shown, ..self }
+    }
+
     /// An empty transcript. `work_dir` is left off from the paths in headlines.
     pub fn new(style: MarkdownStyle, work_dir: std::path::PathBuf, prompt_mark: String) -> Self {
         Self {
             style,
             work_dir,
             servers: None,
+            shows_thinking: true,
             prompt_mark,
             past: Past::default(),
             begun: false,

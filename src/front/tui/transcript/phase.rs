@@ -75,6 +75,7 @@ impl Transcript {
             return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
         }
         if let Some(thinking) = &self.thinking {
+            let max_rows = if self.shows_thinking { max_rows } else { 0 };
             return Phase {
                 words: "Thinking…".to_owned(),
                 rows: thinking.cell.live_rows(columns, max_rows, theme),
@@ -128,4 +129,26 @@ impl Transcript {
 
 fn plain(line: &Line<'_>) -> String {
     line.spans.iter().map(|span| span.content.as_ref()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front::tui::markdown::MarkdownStyle;
+    use crate::protocol::{ContentPart, Event};
+
+    #[test]
+    fn thinking_is_told_but_not_shown_where_that_is_switched_off() {
+        for (shown, rows) in [(true, 1), (false, 0)] {
+            let theme = Theme::dark();
+            let mut transcript =
+                Transcript::new(MarkdownStyle::Rendered, "/w".into(), "u@w💫".to_owned())
+                    .with_thinking(shown);
+            let now = Instant::now();
+            let thought = Event::ContentPart(ContentPart::think("a secret plan"));
+            transcript.event(&thought, now, "12:00", 80, &theme);
+            let phase = transcript.phase(now, 80, 6, &theme);
+            assert_eq!((phase.words.as_str(), phase.rows.len()), ("Thinking…", rows));
+        }
+    }
 }

@@ -71,12 +71,9 @@ fn a_path_is_a_message_and_an_unknown_command_says_so() {
         }
     );
     composer.take();
-    let shell = ComposerContext { shell: true, ..IDLE };
-    for c in "/mo".chars() {
-        composer.handle(key(KeyCode::Char(c)), &shell);
-    }
+    composer.write("!/mo");
     assert!(!composer.menu_open());
-    assert_eq!(composer.handle(key(KeyCode::Enter), &shell), ComposerEvent::Submit);
+    assert_eq!(composer.press([key(KeyCode::Enter)]), ComposerEvent::Submit);
 }
 
 #[test]

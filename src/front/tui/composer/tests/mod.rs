@@ -9,8 +9,8 @@ use super::*;
 use crate::front::tui::keymap::Action;
 use crate::platform::env::fixed;
 
-const IDLE: ComposerContext = ComposerContext { running: false, queued: 0, shell: false };
-const RUNNING: ComposerContext = ComposerContext { running: true, queued: 0, shell: false };
+const IDLE: ComposerContext = ComposerContext { running: false, queued: 0, commands: true };
+const RUNNING: ComposerContext = ComposerContext { running: true, queued: 0, commands: true };
 
 fn command(name: &str, aliases: &[&str], description: &str) -> SlashCommand {
     SlashCommand {
@@ -225,25 +225,82 @@ fn the_editor_gives_placeholders_back() {
     let long = "line\n".repeat(20);
     let mut composer = composer();
     composer.paste(&long);
-    let image = ContentPart::text("stands for an image");
-    composer.attach("[image:a.png,1x1]", image.clone());
+    composer.attach(picture("a"));
     let edited = format!("before {} after", composer.text());
     composer.set_edited(&edited);
-    let shown = "before [Pasted text #1 +20 lines][image:a.png,1x1] after";
+    let shown = "before [Pasted text #1 +20 lines][image:a-0123456789ab.png,4x3] after";
     assert_eq!(composer.display_text(), shown);
     assert_eq!(composer.text(), edited);
+    assert!(composer.has_pictures());
     composer.set_edited("all new");
-    assert_eq!(
-        composer.take(),
-        Submission {
-            text: "all new".to_owned(),
-            shown: "all new".to_owned(),
-            attachments: Vec::new(),
-        }
-    );
-    composer.attach("[image:\u{1b}a]", image.clone());
-    assert_eq!(composer.display_text(), "[image:a]");
-    assert_eq!(composer.take().attachments, [image]);
+    assert_eq!(composer.take(), Submission::plain("all new"));
+}
+
+/// A picture that can be sent.
+fn picture(stem: &str) -> Picture {
+    let loaded = Loaded { path: format!("/kept/{stem}.png"), url: "data:,pixels".to_owned() };
+    Picture::new(format!("{stem}-0123456789ab.png"), (4, 3), format!("/from/{stem}.png"), loaded)
+}
+
+#[test]
+fn a_picture_goes_out_in_its_place_and_goes_with_its_label() {
+    let mut composer = composer();
+    composer.write("see ");
+    composer.attach(picture("a"));
+    composer.write(" twice");
+    let message = composer.take();
+    assert_eq!(message.text, "see [image:a-0123456789ab.png,4x3] twice");
+    let UserInput::Parts(parts) = &message.input else { panic!("{:?}", message.input) };
+    let texts: Vec<_> = parts.iter().map(|part| part.as_text().unwrap_or("(picture)")).collect();
+    let open = "<image path=\"/kept/a.png\" source=\"/from/a.png\">";
+    assert_eq!(texts, ["see ", open, "(picture)", "</image>", " twice"]);
+
+    // Back as it was written; one key takes the whole of it away, another brings it back.
+    composer.set_draft(message.draft);
+    assert!(composer.has_pictures() && composer.unloaded().is_empty());
+    composer.press([key(KeyCode::Home)]);
+    for _ in 0.."see ".len() {
+        composer.press([key(KeyCode::Right)]);
+    }
+    composer.press([key(KeyCode::Delete)]);
+    assert_eq!(composer.text(), "see  twice");
+    assert_eq!(composer.buffer.content().input(), UserInput::Text("see  twice".to_owned()));
+    composer.press([ctrl('_')]);
+    assert!(composer.has_pictures());
+}
+
+#[test]
+fn a_recalled_message_has_its_pictures_once_they_are_loaded() {
+    let label = "[image:a-0123456789ab.png,4x3]";
+    let mut composer = composer_with(&[&format!("see {label}")]);
+    composer.press([key(KeyCode::Up)]);
+    let [unloaded] = &composer.unloaded()[..] else { panic!("nothing to load") };
+    assert_eq!(unloaded.name, "a-0123456789ab.png");
+    unloaded.settle(Some(Loaded { path: "/kept/a.png".into(), url: "data:,p".into() }));
+    assert!(composer.unloaded().is_empty());
+    assert!(matches!(composer.take().input, UserInput::Parts(parts) if parts.len() == 4));
+    composer.set_text(&format!("{label} and [image:../a-0123456789ab.png]"));
+    assert_eq!(composer.unloaded().len(), 1, "only names of kept pictures are looked for");
+    composer.unloaded()[0].settle(None);
+    assert!(matches!(composer.take().input, UserInput::Parts(parts)
+        if parts.iter().all(|part| part.as_text().is_some())));
+}
+
+#[test]
+fn a_pasted_path_gives_way_to_its_picture_wherever_it_is_by_then() {
+    let mut composer = composer();
+    composer.write("what is ");
+    composer.paste("/a/b.png");
+    composer.write(" about?");
+    composer.press([key(KeyCode::Home)]);
+    assert!(composer.attach_for("/a/b.png", vec![picture("b")]));
+    assert_eq!(composer.display_text(), "what is [image:b-0123456789ab.png,4x3]  about?");
+    composer.write(">");
+    assert!(composer.display_text().starts_with('>'), "the cursor stays where it is");
+    assert!(!composer.attach_for("/a/b.png", vec![picture("b")]), "it is gone");
+    composer.take();
+    assert!(!composer.attach_for("/a/b.png", vec![picture("b")]));
+    assert!(!composer.attach_for("", vec![picture("b")]));
 }
 
 #[test]
@@ -312,10 +369,13 @@ fn the_queue_comes_back_first() {
 #[test]
 fn recording_skips_repetitions() {
     let mut composer = composer();
-    assert!(composer.record("a"));
-    assert!(!composer.record("a"));
-    assert!(!composer.record(" \n"));
-    assert!(composer.record("b") && composer.record("a"));
+    assert!(composer.record(&Submission::plain("a")).is_some());
+    assert!(composer.record(&Submission::plain("a")).is_none());
+    assert!(composer.record(&Submission::plain(" \n")).is_none());
+    assert!(
+        composer.record(&Submission::plain("b")).is_some()
+            && composer.record(&Submission::plain("a")).is_some()
+    );
 }
 
 #[test]

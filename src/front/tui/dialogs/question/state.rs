@@ -16,6 +16,8 @@ pub struct Sheet {
     pub other_ticked: bool,
     pub other: Field,
     pub multi: bool,
+    /// Whether there is a row for free text.
+    pub takes_words: bool,
     pub answered: bool,
 }
 
@@ -27,18 +29,20 @@ impl Sheet {
             other_ticked: false,
             other: Field::default(),
             multi: question.multi_select,
+            // A question without anything to choose could not be answered at all.
+            takes_words: !question.only_options || question.options.is_empty(),
             answered: false,
         }
     }
 
-    /// Rows to choose from, the free text among them.
+    /// Rows to choose from, the free text among them where there is one.
     pub fn rows(&self) -> usize {
-        self.ticked.len() + 1
+        self.ticked.len() + usize::from(self.takes_words)
     }
 
     /// Whether the mark is on the free text, so that keys are text.
     pub fn on_other(&self) -> bool {
-        self.cursor >= self.ticked.len()
+        self.takes_words && self.cursor >= self.ticked.len()
     }
 
     pub fn go(&mut self, by: isize) {

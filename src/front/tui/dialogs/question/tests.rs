@@ -24,6 +24,7 @@ fn question(text: &str, header: &str, options: &[(&str, &str)], multi_select: bo
         body: String::new(),
         other_label: String::new(),
         other_description: String::new(),
+        only_options: false,
     }
 }
 
@@ -222,6 +223,28 @@ fn early_keys_and_pastes_do_not_answer() {
 fn no_questions_is_an_answer_too() {
     assert_eq!(answers(Vec::new(), "⏎"), Some(json!({})));
     drawn(&dialog(Vec::new()), 40, 5);
+}
+
+#[test]
+fn where_only_the_options_are_answers_there_is_no_other() {
+    let closed = || Question { only_options: true, ..database() };
+    insta::assert_snapshot!(drawn(&dialog(vec![closed()]), 40, 20).1, @r"
+    ▶ Which database?
+    ▶ 1. SQLite (Recommended)
+         One file, nothing to run.
+      2. PostgreSQL
+         Scales 世界 🚀.
+    ↑/↓ · ↵ · esc skip
+    ");
+    // There is no third row to go to, and from the last one goes on to the first.
+    assert_eq!(answers(vec![closed()], "3"), None);
+    assert_eq!(
+        answers(vec![closed()], "↓↓⏎"),
+        Some(json!({"Which database?": "SQLite (Recommended)"}))
+    );
+    // Without any option it could not be answered.
+    let none = Question { options: Vec::new(), ..closed() };
+    assert_eq!(answers(vec![none], "x⏎"), Some(json!({"Which database?": "x"})));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::front::tui::dialogs::{DialogReply, Unfit, choose};
 use crate::protocol::control::{AskKind, AskOption, AskQuestion, Choice, OpenAsk};
 use crate::protocol::{Question, Response};
 
-/// The choices with the numbers that choose them; the last is the answer in one's own words.
+/// The choices with the numbers that choose them; the last is the answer in one's own words, where
+/// that is one.
 fn options(question: &Question) -> Vec<AskOption> {
     let options = (1..).zip(&question.options).map(|(n, option)| AskOption {
         n,
@@ -23,7 +24,7 @@ fn options(question: &Question) -> Vec<AskOption> {
         description: question.other_description.clone(),
         takes_text: true,
     };
-    options.chain([other]).collect()
+    options.chain(Sheet::new(question).takes_words.then_some(other)).collect()
 }
 
 pub(super) fn ask(dialog: &QuestionDialog) -> OpenAsk {
@@ -80,6 +81,9 @@ fn answered(question: &Question, choice: &Choice) -> Result<Sheet, Unfit> {
     let mut sheet = Sheet::new(question);
     let named_other = chosen.contains(&question.options.len());
     if let Some(text) = choice.text.as_deref().filter(|text| !text.trim().is_empty()) {
+        if !sheet.takes_words {
+            return unfit("Only one of the options is an answer");
+        }
         sheet.other.insert(text);
         if sheet.other.is_blank() {
             return unfit("The words are too long, or nothing is in them");
@@ -167,6 +171,18 @@ mod tests {
             judged(many, json!([{"numbers": [2, 1, 2], "text": "Mauve"}, {"names": ["Blue"]}])),
             r#"{"Which?":"Red, Blue, Mauve","And?":"Blue"}"#
         );
+    }
+
+    #[test]
+    fn where_only_options_are_answers_words_are_none() {
+        let mut closed = question("Which?", false);
+        closed["only_options"] = true.into();
+        let asked = || json!([closed.clone()]);
+        assert_eq!(dialog(asked()).open_ask().options.len(), 2);
+        assert_eq!(judged(asked(), json!([{"numbers": [2]}])), r#"{"Which?":"Blue"}"#);
+        let told = judged(asked(), json!([{"text": "Mauve"}]));
+        assert!(told.contains("Only one of the options is an answer"), "{told}");
+        assert!(told.contains("1 Red, 2 Blue") && !told.contains("Other"), "{told}");
     }
 
     #[test]
