@@ -17,6 +17,7 @@
 //! | [`agent`] | session, turn, step, context, compaction, approvals: knows no screen |
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
+//! | [`tasks`] | background tasks: their records, their worker, the registry |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
 //! | [`customize`] | what the user's files add: agent files, AGENTS.md |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
@@ -37,4 +38,5 @@ pub mod mcp;
 pub mod platform;
 pub mod protocol;
 pub mod store;
+pub mod tasks;
 pub mod tools;

@@ -10,6 +10,7 @@ mod mcp;
 mod print;
 mod store;
 mod support;
+mod tasks;
 mod terminal_session;
 mod tmux;
 mod tui;

@@ -186,6 +186,12 @@ async fn replace(
     }
     let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
+    // It would otherwise start them again.
+    messages.extend(crate::tasks::active_list(&core.tasks.active()).map(|list| {
+        Message::user_text(format!(
+            "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
+        ))
+    }));
     let mut context = core.context.lock().await;
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {

@@ -1,5 +1,6 @@
 //! The history that the model sees, in memory and in `context.jsonl`.
 
+use super::notifications::is_notification;
 use crate::llm::{Message, Role, estimate};
 use crate::protocol::ContentPart;
 use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError, open_calls};
@@ -57,12 +58,18 @@ impl Context {
         &self.messages
     }
 
-    /// The history as it is sent: adjacent user messages merged into one.
+    /// The history as it is sent: adjacent user messages merged into one. Notifications stay by
+    /// themselves.
     pub fn request_messages(&self) -> Vec<Message> {
         let mut merged: Vec<Message> = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
             match merged.last_mut() {
-                Some(last) if last.role == Role::User && message.role == Role::User => {
+                Some(last)
+                    if last.role == Role::User
+                        && message.role == Role::User
+                        && !is_notification(last)
+                        && !is_notification(message) =>
+                {
                     last.content.extend(message.content.iter().cloned());
                 }
                 _ => merged.push(message.clone()),

@@ -4,17 +4,20 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
+use super::notifications::Notifications;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
 use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
+use crate::tasks::Tasks;
 use crate::tools::{Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
@@ -60,6 +63,10 @@ pub(super) struct Core {
     pub session: Session,
     pub settings: Arc<Settings>,
     pub context: tokio::sync::Mutex<Context>,
+    pub tasks: Tasks,
+    pub notifications: Notifications,
+    /// What the calls that run now hear when they shall go on in the background.
+    to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
 }
@@ -82,6 +89,8 @@ impl Core {
         session: Session,
         settings: Arc<Settings>,
         context: Context,
+        tasks: Tasks,
+        notifications: Notifications,
         llm: Option<Llm>,
     ) -> Self {
         Self {
@@ -100,9 +109,22 @@ impl Core {
             session,
             settings,
             context: tokio::sync::Mutex::new(context),
+            tasks,
+            notifications,
+            to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
         }
+    }
+
+    /// Cancelled when what runs now shall go on in the background.
+    pub fn to_background(&self) -> CancellationToken {
+        lock(&self.to_background).clone()
+    }
+
+    /// Sends what runs in the foreground, and can, to the background.
+    pub fn send_to_background(&self) {
+        std::mem::take(&mut *lock(&self.to_background)).cancel();
     }
 
     /// The model in use.

@@ -215,6 +215,9 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
         live,
         cancel,
         spill_dir: core.spill_dir(),
+        tasks: Some(core.tasks.clone()),
+        to_background: core.to_background(),
+        plan_mode: core.settings.snapshot().plan_mode,
         child_env: Vec::new(),
     }
 }

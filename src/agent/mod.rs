@@ -15,6 +15,7 @@
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
+//! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
@@ -28,6 +29,7 @@ mod core;
 mod dispatch;
 mod hub;
 mod listing;
+mod notifications;
 mod prompt;
 mod recorder;
 mod reminders;
@@ -42,6 +44,7 @@ pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use hub::Hub;
+pub use notifications::TASKS_HAVE_ENDED;
 pub use prompt::PromptFacts;
-pub use session::{KeptAnswer, SessionHandle, SessionOptions};
+pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};

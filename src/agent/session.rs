@@ -14,8 +14,10 @@ use super::approval::{ApprovalDesk, Modes};
 use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
+use super::notifications::{self, Notifications};
 use super::recorder::Recorder;
 use super::{slash, turn};
+use crate::config::Background;
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
@@ -24,10 +26,13 @@ use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, Session
 use crate::store::{
     ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
 };
+use crate::tasks::{TaskOptions, Tasks, View};
 use crate::tools::{Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
+/// How long the end of a stopped task may take to be noticed, beyond its grace.
+const TASK_END: Duration = Duration::from_millis(1_500);
 /// How often a running turn looks for streamed text that is not on disk yet.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
@@ -48,6 +53,12 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
+    /// The settings of background tasks.
+    pub background: Background,
+    /// Milliseconds after which a notification that another process has claimed is told here.
+    pub claim_stale_after_ms: u64,
+    /// This program: commands in the background are attended by it.
+    pub program: PathBuf,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
     /// Makes the system prompt of a session that has none yet.
@@ -94,6 +105,9 @@ impl SessionHandle {
             dispatch,
             limits,
             afk_reminder,
+            background,
+            claim_stale_after_ms,
+            program,
             modes,
             system_prompt,
         } = options;
@@ -140,6 +154,16 @@ impl SessionHandle {
                 },
             ))
         };
+        let tasks = Tasks::new(
+            env.clone(),
+            TaskOptions {
+                session_id: session.id.clone(),
+                session_dir: session.dir.clone(),
+                settings: background,
+                program,
+            },
+        );
+        let notifications = Notifications::new(&session, claim_stale_after_ms);
         let core = Arc::new(Core::new(
             env,
             hub,
@@ -153,6 +177,8 @@ impl SessionHandle {
             session,
             settings,
             context,
+            tasks,
+            notifications,
             llm,
         ));
         let (ops, receiver) = unbounded_channel();
@@ -193,6 +219,21 @@ impl SessionHandle {
         self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
     }
 
+    /// The background tasks.
+    pub fn tasks(&self) -> Tasks {
+        self.core.tasks.clone()
+    }
+
+    /// How many notifications wait for the model. No disk.
+    pub fn pending_notifications(&self) -> usize {
+        self.core.notifications.pending(self.core.env.unix_now())
+    }
+
+    /// The same for a front end that does not have the handle.
+    pub fn background(&self) -> BackgroundView {
+        BackgroundView(Arc::clone(&self.core))
+    }
+
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
     pub async fn history(&self) -> Vec<LlmMessage> {
         self.core.context.lock().await.messages().to_vec()
@@ -214,13 +255,40 @@ impl SessionHandle {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Ends the session: cancels what runs, writes what is pending. Returns when all is on disk.
-    pub async fn shutdown(mut self) {
+    /// Ends the session: cancels what runs, writes what is pending, stops the background tasks that
+    /// must not outlive it and waits for their ends, at most for `patience` where it is given, else
+    /// for their grace. Returns when all is on disk, with the tasks that it has stopped.
+    pub async fn shutdown(mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
         self.submit(Op::Shutdown);
         if tokio::time::timeout(SHUTDOWN_GRACE * 2, &mut self.task).await.is_err() {
             self.task.abort();
         }
+        let tasks = &self.core.tasks;
+        let grace = Duration::from_millis(tasks.settings().kill_grace_period_ms);
+        let stopped = tasks.shutdown(patience.unwrap_or(grace + TASK_END)).await;
         self.core.hub.close();
+        stopped
+    }
+}
+
+/// What a front end without the handle sees of the background.
+#[derive(Clone)]
+pub struct BackgroundView(Arc<Core>);
+
+impl BackgroundView {
+    /// The background tasks.
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    /// How many notifications wait for the model. No disk.
+    pub fn pending_notifications(&self) -> usize {
+        self.0.notifications.pending(self.0.env.unix_now())
+    }
+
+    /// Makes sure that every task which is over has its notification.
+    pub async fn settle(&self) {
+        notifications::publish(&self.0).await;
     }
 }
 
@@ -243,6 +311,8 @@ impl Actor {
     async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tasks = self.core.tasks.changes();
+        notifications::begin(&self.core).await;
         loop {
             tokio::select! {
                 _ = flush.tick(), if self.turn.is_some() => self.core.hub.flush_old(),
@@ -251,6 +321,7 @@ impl Actor {
                     Some(op) => self.take(op).await,
                 },
                 outcome = finished(&mut self.turn) => self.end_turn(outcome).await,
+                Ok(()) = tasks.changed() => notifications::publish(&self.core).await,
             }
         }
         if let Some(running) = &self.turn {
@@ -281,6 +352,7 @@ impl Actor {
                     self.core.desk.cancel_all();
                 }
             }
+            Op::ToBackground => self.core.send_to_background(),
             Op::Answer { response } => {
                 self.core.desk.answer(response);
             }

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 
 use super::compaction::{self, CompactionError};
 use super::dispatch;
+use super::notifications;
 use super::servers::offered;
 use super::turn::{Turn, store_failure};
 use crate::llm::{
@@ -34,6 +35,9 @@ pub(super) async fn run(turn: &mut Turn<'_>, n: u32) -> Result<StepEnd, StepErro
     let Some(llm) = turn.core.llm() else {
         return Err(StepError::Failed(internal("the model went away during the turn")));
     };
+    notifications::deliver(turn.core)
+        .await
+        .map_err(|error| StepError::Failed(store_failure(&error)))?;
     let (answer, message) = request(turn, &llm, n).await?;
     let (input, total) = report_usage(turn, &llm, &answer).await;
     let calls = message.tool_calls.clone();

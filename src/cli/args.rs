@@ -232,9 +232,25 @@ pub enum Command {
         #[command(subcommand)]
         command: McpCommand,
     },
+    /// Attends a background command; this program starts it by itself.
+    #[command(name = "__background-task-worker", hide = true)]
+    Worker(WorkerArgs),
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
+}
+
+/// How a worker is told to work. Numbers are milliseconds.
+#[derive(Debug, clap::Args)]
+pub struct WorkerArgs {
+    #[arg(long)]
+    pub task_dir: PathBuf,
+    #[arg(long, default_value_t = 5_000)]
+    pub heartbeat_interval_ms: u64,
+    #[arg(long, default_value_t = 500)]
+    pub control_poll_interval_ms: u64,
+    #[arg(long, default_value_t = 2_000)]
+    pub kill_grace_period_ms: u64,
 }
 
 impl Args {

@@ -18,9 +18,10 @@ mod tests;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 pub use crate::front::ending::ExitCode;
-pub use args::{Args, Command};
+pub use args::{Args, Command, WorkerArgs};
 pub use info::VERSION;
 pub use launch::{
     AgentChoice, ConfigChoice, Front, Launch, McpServers, PrintRequest, SessionChoice, Terminals,
@@ -29,6 +30,7 @@ pub use usage_error::UsageError;
 
 use crate::front::tui::text::clean_line;
 use crate::platform::{Env, logging};
+use crate::tasks::worker;
 
 /// Words that kimi-cli knows as subcommands and this version does not, with what to do instead.
 const MISSING_COMMANDS: &[(&str, &str)] = &[
@@ -71,6 +73,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Info { json: true }) => return print(&info::json()),
         Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
         Some(Command::Mcp { command }) => return servers::run(command, &env),
+        Some(Command::Worker(worker)) => return attend(worker, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }
@@ -113,6 +116,22 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     };
     drop(logging);
     code
+}
+
+/// Attends a background command to its end.
+fn attend(args: &WorkerArgs, env: &Env) -> ExitCode {
+    let pace = worker::Pace {
+        heartbeat: Duration::from_millis(args.heartbeat_interval_ms),
+        poll: Duration::from_millis(args.control_poll_interval_ms.max(10)),
+        grace: Duration::from_millis(args.kill_grace_period_ms),
+    };
+    match worker::run(&args.task_dir, pace, env) {
+        Ok(()) => ExitCode::Success,
+        Err(error) => {
+            complain(&format!("{}\n", clean_line(&error.to_string())));
+            ExitCode::Failure
+        }
+    }
 }
 
 /// An error with its causes, each said once: many messages name their cause already.

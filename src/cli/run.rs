@@ -9,7 +9,7 @@ use super::{
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::Agent;
-use crate::front::ending::resume_hint;
+use crate::front::ending::{resume_hint, stopped_tasks};
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
@@ -173,6 +173,9 @@ async fn screen(
     }
     // The terminal may be gone by now; the end is the same then.
     let _ = super::print("Bye!\n");
+    if !ended.stopped.is_empty() {
+        complain(&stopped_tasks(&ended.stopped));
+    }
     if let Some(id) = ended.session_id {
         complain(&resume_hint(&id));
     }
@@ -190,7 +193,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
     if opened.handle.info().model.is_none() {
-        opened.handle.shutdown().await;
+        opened.handle.shutdown(None).await;
         host.close(&session);
         anyhow::bail!(
             "LLM not set: no model is configured. Set KIMI_API_KEY, or add a provider and a model to {}.",
@@ -198,13 +201,22 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
         );
     }
     let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
-    let link = Link { ops: opened.handle.ops(), messages: opened.handle.subscribe() };
+    let link = Link {
+        ops: opened.handle.ops(),
+        messages: opened.handle.subscribe(),
+        background: Some(opened.handle.background()),
+    };
     let door = Door::open(&host.env, host.store.share(), &session, &opened.handle.info());
     let code = print::run_on_process(options, link, door).await?;
     if let Some(servers) = &host.options.mcp {
         servers.failures().iter().for_each(warn);
     }
-    opened.handle.shutdown().await;
+    // After a signal nobody waits long.
+    let patience = (code != ExitCode::Success).then_some(Duration::from_millis(500));
+    let stopped = opened.handle.shutdown(patience).await;
+    if !stopped.is_empty() {
+        complain(&stopped_tasks(&stopped));
+    }
     host.close(&session);
     Ok(code)
 }

@@ -1,6 +1,6 @@
 //! Keys that are read, checked and kept, but that nothing in this version acts on.
 
-use super::{Background, Config, LoopControl, Notifications};
+use super::{Config, LoopControl};
 
 /// Hooks that can forbid what the agent is about to do.
 const GUARDS: [&str; 2] = ["PreToolUse", "UserPromptSubmit"];
@@ -42,8 +42,6 @@ impl Config {
             ),
             ("extra_skill_dirs", !self.extra_skill_dirs.is_empty()),
             ("loop_control.max_ralph_iterations", self.loop_control.max_ralph_iterations != ralph),
-            ("background", self.background != Background::default()),
-            ("notifications", self.notifications != Notifications::default()),
             ("services.moonshot_search", self.services.moonshot_search.is_some()),
             ("services.moonshot_fetch", self.services.moonshot_fetch.is_some()),
         ]
@@ -70,17 +68,17 @@ mod tests {
         assert_eq!(config(include_str!("default.toml")).unused_warning(), None);
         let warning = config(
             "default_plan_mode = true\nextra_skill_dirs = [\"a\"]\nshow_thinking_stream = true\n\
-             [background]\nmax_running_tasks = 9\n[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n",
+             [[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n",
         )
         .unused_warning()
         .unwrap();
         assert_eq!(
             warning,
             "Set in the configuration, but have no effect in this version: hooks, \
-             default_plan_mode, extra_skill_dirs, background"
+             default_plan_mode, extra_skill_dirs"
         );
-        let one = config("[background]\nmax_running_tasks = 9\n").unused_warning().unwrap();
-        assert!(one.ends_with("has no effect in this version: background"), "{one}");
+        let one = config("default_plan_mode = true\n").unused_warning().unwrap();
+        assert!(one.ends_with("has no effect in this version: default_plan_mode"), "{one}");
         // Orchestrators raise it in everybody's file.
         assert_eq!(config("[mcp.client]\ntool_call_timeout_ms = 600000\n").unused_warning(), None);
     }

@@ -1,6 +1,9 @@
 //! How a run ends, in every front end: the exit status, and the hint how to go on.
 
+use std::sync::Arc;
+
 use crate::protocol::{Failure, FailureKind, Outcome, Spent};
+use crate::tasks::View;
 
 /// The exit statuses of the program (kimi-cli's, plus the two of death by signal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +79,18 @@ impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         Self::from(code.status())
     }
+}
+
+/// The lines on stderr that name the background tasks that ended with the program.
+pub fn stopped_tasks(stopped: &[Arc<View>]) -> String {
+    let plural = if stopped.len() == 1 { "" } else { "s" };
+    let mut text = format!("Stopped {} background task{plural}:\n", stopped.len());
+    for view in stopped {
+        let description: String =
+            view.spec.description.chars().filter(|ch| !ch.is_control()).collect();
+        text.push_str(&format!("  {}  {description}\n", view.spec.id));
+    }
+    text
 }
 
 /// The line on stderr that says how to come back to a session, with an empty line before it.

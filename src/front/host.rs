@@ -12,7 +12,7 @@ use crate::llm::spec::KindError;
 use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
-use crate::platform::{Env, shell};
+use crate::platform::{Env, process, shell};
 use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
 use crate::tools::{Registry, Workspace};
@@ -143,6 +143,9 @@ impl Host {
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             limits: self.limits(),
             afk_reminder: !self.config().skip_afk_prompt_injection,
+            background: self.config().background.clone(),
+            claim_stale_after_ms: self.config().notifications.claim_stale_after_ms,
+            program: process::own_program(),
             modes: self.modes(),
             system_prompt: self.system_prompt(agent),
             llm,
@@ -393,7 +396,7 @@ mod tests {
         let host = host(home.path(), GUARD, Modes::default());
         let (session, _) = host.store.create(home.path(), Some("s"), &host.env).unwrap();
         let which = Which::Id("s".to_owned());
-        host.open(&which).map(|opened| opened.handle).unwrap().shutdown().await;
+        host.open(&which).map(|opened| opened.handle).unwrap().shutdown(None).await;
         let (mut file, _) = StateFile::open(&session.dir);
         file.state.approval.yolo = true;
         file.save().unwrap();

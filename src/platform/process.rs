@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Time between asking a group to end and killing it. Programs that end us wait a second and a half
 /// before they kill, and what a turn has started has to be gone by then.
-const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 /// How long output is awaited after the command itself has ended, when something it left running
 /// still holds the pipe.
 const LINGER: Duration = Duration::from_millis(200);
@@ -33,113 +34,198 @@ pub trait Output: Send {
     fn pause(&mut self);
 }
 
-/// How a command ended.
+/// How a command ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Exited(ExitStatus),
     TimedOut,
     Cancelled,
+    /// It runs on, and can be attended again.
+    LetGo,
 }
 
-/// Runs a command in a session of its own, without a terminal and without input.
-///
-/// When the command ends but leaves something running, that keeps running and what it still writes
-/// is thrown away. On timeout and on cancel the whole group is asked to end and then killed; when
-/// the future is dropped it is killed at once.
-pub async fn run(
-    mut command: Command,
-    timeout: Duration,
-    cancel: &CancellationToken,
-    output: &mut dyn Output,
-) -> io::Result<End> {
-    let (reader, writer) = io::pipe()?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+/// What ends the attendance of a command, besides its own end.
+pub struct Attendance<'a> {
+    /// `None` for as long as it takes.
+    pub timeout: Option<Duration>,
+    pub cancel: &'a CancellationToken,
+    /// Time between asking the group to end and killing it, on timeout and on cancel.
+    pub grace: Duration,
+    /// When this is cancelled, the command is left running.
+    pub let_go: Option<&'a CancellationToken>,
+}
+
+/// A command that runs in a session of its own, without a terminal and without input. When this is
+/// dropped while it runs, its whole group is killed.
+pub struct Running {
+    child: Child,
+    group: Group,
+    reader: Receiver,
+    buffer: Vec<u8>,
+    /// Somebody may still write.
+    open: bool,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(mut command: Command) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        in_own_session(&mut command);
+        let mut command = tokio::process::Command::from(command);
+        let child = command.kill_on_drop(true).spawn()?;
+        // Its copies of the pipe's writing end would keep the pipe open for ever.
+        drop(command);
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
+        Ok(Self { child, group, reader, buffer: vec![0; CHUNK], open: true })
+    }
+
+    /// The number of the process, which is that of its group and its session too; `None` once it
+    /// has ended.
+    pub fn id(&self) -> Option<i32> {
+        self.group.0.map(|pid| pid.as_raw_nonzero().get())
+    }
+
+    /// Waits for its end and takes its output. When the command ends but leaves something running,
+    /// that keeps running: [`Running::drain`] it.
+    pub async fn attend(
+        &mut self,
+        how: Attendance<'_>,
+        output: &mut dyn Output,
+    ) -> io::Result<End> {
+        let mut pending = false;
+        let deadline = how.timeout.map(|timeout| Instant::now() + timeout);
+        let mut next_pause = Instant::now();
+        let end = loop {
+            tokio::select! {
+                biased;
+                () = how.cancel.cancelled() => break End::Cancelled,
+                () = until(deadline) => break End::TimedOut,
+                () = asked(how.let_go) => {
+                    output.pause();
+                    return Ok(End::LetGo);
+                }
+                () = sleep_until(next_pause), if pending => {
+                    output.pause();
+                    pending = false;
+                    next_pause = Instant::now() + PACE;
+                }
+                status = self.child.wait() => break End::Exited(status?),
+                read = self.reader.read(&mut self.buffer), if self.open => match read {
+                    Ok(0) | Err(_) => self.open = false,
+                    Ok(length) => {
+                        output.bytes(self.buffer.get(..length).unwrap_or_default());
+                        pending = true;
+                    }
+                },
+            }
+        };
+        if !matches!(end, End::Exited(_)) {
+            self.end_group(how.grace, output).await;
+        }
+        if self.open {
+            self.linger(output).await;
+        }
+        self.open &= matches!(end, End::Exited(_));
+        self.group.0 = None;
+        output.pause();
+        Ok(end)
+    }
+
+    /// Throws away what those write whom the command has left running: a closed pipe would kill them
+    /// at their next line. Ends when they have ended; at once when there are none.
+    pub async fn drain(mut self) {
+        while self.open {
+            self.open = matches!(self.reader.read(&mut self.buffer).await, Ok(1..));
+        }
+    }
+
+    /// Reads on until the pipe closes or the patience ends.
+    async fn linger(&mut self, output: &mut dyn Output) {
+        let patience = Instant::now() + LINGER;
+        while let Ok(read) = timeout_at(patience, self.reader.read(&mut self.buffer)).await {
+            match read {
+                Ok(length @ 1..) => output.bytes(self.buffer.get(..length).unwrap_or_default()),
+                Ok(0) | Err(_) => {
+                    self.open = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn end_group(&mut self, grace: Duration, output: &mut dyn Output) {
+        self.group.signal(Signal::TERM);
+        // A stopped process takes the signal only when it goes on.
+        self.group.signal(Signal::CONT);
+        let patience = Instant::now() + grace;
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let mut exited = false;
+        while !exited || self.group.is_alive() {
+            tokio::select! {
+                () = sleep_until(patience) => break,
+                _ = look.tick() => {}
+                _ = self.child.wait(), if !exited => exited = true,
+                read = self.reader.read(&mut self.buffer), if self.open => match read {
+                    Ok(length @ 1..) => output.bytes(self.buffer.get(..length).unwrap_or_default()),
+                    Ok(0) | Err(_) => self.open = false,
+                },
+            }
+        }
+        self.group.signal(Signal::KILL);
+        if self.child.wait().await.is_err() {
+            self.open = false;
+        }
+    }
+}
+
+/// Makes the process a command becomes the first of a session of its own: no terminal, no signal
+/// meant for our group reaches it.
+pub fn in_own_session(command: &mut Command) {
     // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
     }
-    let mut command = tokio::process::Command::from(command);
-    let mut child = command.kill_on_drop(true).spawn()?;
-    // Its copies of the pipe's writing end would keep the pipe open for ever.
-    drop(command);
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-    let mut reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    let mut buffer = vec![0; CHUNK];
-    let (mut open, mut pending) = (true, false);
-    let deadline = Instant::now() + timeout;
-    let mut next_pause = Instant::now();
-    let end = loop {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => break End::Cancelled,
-            () = sleep_until(deadline) => break End::TimedOut,
-            () = sleep_until(next_pause), if pending => {
-                output.pause();
-                pending = false;
-                next_pause = Instant::now() + PACE;
-            }
-            status = child.wait() => break End::Exited(status?),
-            read = reader.read(&mut buffer), if open => match read {
-                Ok(0) | Err(_) => open = false,
-                Ok(length) => {
-                    output.bytes(buffer.get(..length).unwrap_or_default());
-                    pending = true;
-                }
-            },
-        }
-    };
-    if !matches!(end, End::Exited(_)) {
-        end_group(&group, &mut child, &mut reader, &mut buffer, &mut open, output).await;
-    }
-    if open && !drain(&mut reader, &mut buffer, output).await && matches!(end, End::Exited(_)) {
-        // A closed pipe would kill what was left running at its next line.
-        tokio::spawn(async move { while let Ok(1..) = reader.read(&mut buffer).await {} });
-    }
-    group.0 = None;
-    output.pause();
-    Ok(end)
 }
 
-/// Reads on until the pipe closes (true) or the patience ends.
-async fn drain(reader: &mut Receiver, buffer: &mut [u8], output: &mut dyn Output) -> bool {
-    let patience = Instant::now() + LINGER;
-    while let Ok(read) = timeout_at(patience, reader.read(buffer)).await {
-        match read {
-            Ok(length @ 1..) => output.bytes(buffer.get(..length).unwrap_or_default()),
-            Ok(0) | Err(_) => return true,
-        }
-    }
-    false
+/// The program that this process runs.
+pub fn own_program() -> PathBuf {
+    // A program that was replaced while it runs is still to be had here.
+    let running = PathBuf::from("/proc/self/exe");
+    std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or(running)
 }
 
-async fn end_group(
-    group: &Group,
-    child: &mut Child,
-    reader: &mut Receiver,
-    buffer: &mut [u8],
-    open: &mut bool,
-    output: &mut dyn Output,
-) {
-    group.signal(Signal::TERM);
-    // A stopped process takes the signal only when it goes on.
-    group.signal(Signal::CONT);
-    let patience = Instant::now() + GRACE;
-    let mut look = tokio::time::interval(Duration::from_millis(20));
-    let mut exited = false;
-    while !exited || group.is_alive() {
-        tokio::select! {
-            () = sleep_until(patience) => break,
-            _ = look.tick() => {}
-            _ = child.wait(), if !exited => exited = true,
-            read = reader.read(buffer), if *open => match read {
-                Ok(length @ 1..) => output.bytes(buffer.get(..length).unwrap_or_default()),
-                Ok(0) | Err(_) => *open = false,
-            },
-        }
+/// Whether a process of that number is there, be it ours or not.
+pub fn is_alive(pid: i32) -> bool {
+    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
+}
+
+/// Kills the group of a command whose parent is gone, if the process that leads it has one of these
+/// variables in its environment: numbers are used again, and it might be a stranger by now. Only
+/// where the environment of a process can be read; returns whether anything was killed.
+pub fn kill_orphan(leader: i32, marks: &[String]) -> bool {
+    let Some(pid) = Pid::from_raw(leader).filter(|_| leader > 1) else { return false };
+    let Ok(environment) = std::fs::read(format!("/proc/{leader}/environ")) else { return false };
+    let marked = environment
+        .split(|byte| *byte == 0)
+        .any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable));
+    let leads = rustix::process::getsid(Some(pid)).is_ok_and(|session| session == pid);
+    marked && leads && kill_process_group(pid, Signal::KILL).is_ok()
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
-    group.signal(Signal::KILL);
-    if child.wait().await.is_err() {
-        *open = false;
+}
+
+async fn asked(let_go: Option<&CancellationToken>) {
+    match let_go {
+        Some(token) => token.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 

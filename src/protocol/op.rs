@@ -18,6 +18,9 @@ pub enum Op {
     Steer { input: UserInput },
     /// Stop the running turn. Nothing happens when none runs.
     Cancel,
+    /// Let the command or agent that runs in the foreground go on in the background. Nothing happens
+    /// when none runs.
+    ToBackground,
     /// Answer a [`Request`].
     Answer { response: Response },
     /// Switch approvals off or on (`yolo`), or unattended mode (`afk`). `None` leaves a flag.

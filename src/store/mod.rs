@@ -14,6 +14,7 @@ mod index;
 mod last_answer;
 mod lines;
 mod lock;
+mod notifications;
 mod paths;
 mod python_json;
 mod repair;
@@ -34,6 +35,9 @@ pub use index::WorkDirIndex;
 pub use last_answer::{keep_answer, write_last_answer};
 pub(crate) use lines::read_regular;
 pub use lock::SessionLock;
+pub use notifications::{
+    Delivery, DeliveryStatus, NotificationRecord, NotificationStore, Sink, Sinks,
+};
 pub use paths::{ShareDir, work_dir_hash};
 pub(crate) use repair::open_calls;
 pub use rewrite::{RewriteError, rewrite};

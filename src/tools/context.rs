@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::schema;
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
+use crate::tasks::Tasks;
 
 /// A tool. One value serves all calls, several at once.
 #[async_trait]
@@ -100,6 +101,12 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Where the whole of an output goes that was cut for the model. Made when first needed.
     pub spill_dir: PathBuf,
+    /// The session's background tasks; `None` for an agent that may not have any.
+    pub tasks: Option<Tasks>,
+    /// Cancelled when a person wants what runs in the foreground to go on in the background.
+    pub to_background: CancellationToken,
+    /// Nothing may be changed before a plan is approved.
+    pub plan_mode: bool,
     /// The environment variables given to child processes, beyond the inherited ones.
     pub child_env: Vec<(String, String)>,
 }

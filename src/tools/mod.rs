@@ -25,6 +25,9 @@ mod secrets;
 mod shell;
 mod sniff;
 mod str_replace_file;
+mod task_list;
+mod task_output;
+mod task_stop;
 #[cfg(test)]
 mod testing;
 mod think;

@@ -192,6 +192,24 @@ impl Collector {
         }
     }
 
+    /// Everything so far, byte for byte where it is valid UTF-8, also what the model would not get;
+    /// up to where the file had to end.
+    pub fn so_far(&mut self) -> Vec<u8> {
+        let mut bytes = match &mut self.spill {
+            Spill::Open { path, file, .. } => {
+                let flushed = file.flush();
+                flushed.and_then(|()| std::fs::read(path)).unwrap_or_default()
+            }
+            Spill::Unused(_) | Spill::Failed => {
+                let tail = self.tail.iter().map(|(line, _)| line.as_str());
+                let parts = std::iter::once(self.head.as_str()).chain(tail);
+                parts.chain([self.line.as_str()]).collect::<String>().into_bytes()
+            }
+        };
+        bytes.extend_from_slice(&self.decoder.pending);
+        bytes
+    }
+
     /// What was collected.
     pub fn finish(mut self) -> Collected {
         let rest = self.decoder.finish();

@@ -8,8 +8,8 @@ use super::file_access::FileAccess;
 use super::{Tool, arguments};
 use super::{
     ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
-    shell::Shell, str_replace_file::StrReplaceFile, think::Think, todo::SetTodoList,
-    write_file::WriteFile,
+    shell::Shell, str_replace_file::StrReplaceFile, task_list::TaskList, task_output::TaskOutput,
+    task_stop::TaskStop, think::Think, todo::SetTodoList, write_file::WriteFile,
 };
 use crate::llm::ToolSpec;
 use crate::protocol::ToolReturnValue;
@@ -33,6 +33,9 @@ impl Registry {
             Arc::new(AskUserQuestion),
             Arc::new(SetTodoList),
             Arc::new(Shell),
+            Arc::new(TaskList),
+            Arc::new(TaskOutput),
+            Arc::new(TaskStop),
             Arc::new(ReadFile::new(Arc::clone(&files))),
             Arc::new(Glob),
             Arc::new(Grep),
@@ -138,6 +141,9 @@ mod tests {
                 "AskUserQuestion",
                 "SetTodoList",
                 "Shell",
+                "TaskList",
+                "TaskOutput",
+                "TaskStop",
                 "ReadFile",
                 "Glob",
                 "Grep",
@@ -147,7 +153,7 @@ mod tests {
                 "Think"
             ]
         );
-        assert!(size(&specs) < 9 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 12 * 1024, "{} bytes", size(&specs));
     }
 
     #[test]

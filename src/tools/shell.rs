@@ -1,5 +1,6 @@
-//! `Shell`: runs a command.
+//! `Shell`: runs a command, in the foreground or as a background task.
 
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
@@ -10,19 +11,24 @@ use serde_json::{Value, json};
 
 use super::file_access::cancelled;
 use super::output::{Collected, Collector, Limits, last_lines};
+use super::task_list::unavailable;
 use super::{
     ApprovalAsk, ApprovalVerdict, CallContext, Effect, LiveOutput, Tool, ToolReturn, arguments,
     schema,
 };
-use crate::platform::{process, shell};
+use crate::platform::process::{Attendance, End, GRACE, Output, Running};
+use crate::platform::shell;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
+use crate::tasks::{self, NewCommand, View};
 
-/// Most seconds a command may take.
+/// Most seconds a command may take in the foreground.
 const MAX_TIMEOUT: u64 = 300;
+/// Most seconds a command may take in the background.
+const MAX_BACKGROUND_TIMEOUT: u64 = 86_400;
 /// Most bytes of one live piece; of a flood the end is shown.
 const MAX_LIVE: usize = 16 << 10;
 
-/// Runs a command in the foreground.
+/// Runs a command.
 pub struct Shell;
 
 #[derive(Deserialize)]
@@ -30,6 +36,32 @@ struct Arguments {
     command: String,
     /// Seconds.
     timeout: u64,
+    #[serde(default)]
+    run_in_background: bool,
+    #[serde(default)]
+    description: String,
+}
+
+impl Arguments {
+    /// What is wrong beyond the schema.
+    fn fault(&self) -> Option<ToolReturnValue> {
+        if self.command.trim().is_empty() {
+            return Some(ToolReturnValue::error("Command cannot be empty.", "Empty command"));
+        }
+        let detail = if self.command.contains('\0') {
+            "`command` must not contain a null character".to_owned()
+        } else if self.run_in_background && self.description.trim().is_empty() {
+            "`description` is required when `run_in_background` is true".to_owned()
+        } else if !self.run_in_background && self.timeout > MAX_TIMEOUT {
+            format!(
+                "`timeout` must be at most {MAX_TIMEOUT} in the foreground; use \
+                 `run_in_background` for what takes longer"
+            )
+        } else {
+            return None;
+        };
+        Some(arguments::invalid(&detail))
+    }
 }
 
 #[async_trait]
@@ -52,8 +84,20 @@ impl Tool for Shell {
                         "type": "integer",
                         "default": 60,
                         "minimum": 1,
-                        "maximum": MAX_TIMEOUT,
-                        "description": "Seconds after which it is killed."
+                        "maximum": MAX_BACKGROUND_TIMEOUT,
+                        "description": "Seconds after which it is killed; at most 300 in the foreground."
+                    }),
+                ),
+                (
+                    "run_in_background",
+                    schema::boolean("Start it as a background task and return at once.", false),
+                ),
+                (
+                    "description",
+                    json!({
+                        "type": "string",
+                        "default": "",
+                        "description": "A few words on what a background task is for; required for one."
                     }),
                 ),
             ],
@@ -66,24 +110,29 @@ impl Tool for Shell {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let Arguments { command, timeout } = match arguments::typed(arguments) {
+        let arguments: Arguments = match arguments::typed(arguments) {
             Ok(arguments) => arguments,
             Err(error) => return error.into(),
         };
-        if command.trim().is_empty() {
-            return ToolReturnValue::error("Command cannot be empty.", "Empty command").into();
+        if let Some(fault) = arguments.fault() {
+            return fault.into();
         }
-        if command.contains('\0') {
-            return arguments::invalid("`command` must not contain a null character").into();
+        if arguments.run_in_background && cx.tasks.is_none() {
+            return unavailable().into();
         }
+        let (action, words) = if arguments.run_in_background {
+            ("run background command", "Run background command")
+        } else {
+            ("run command", "Run command")
+        };
         let ask = ApprovalAsk {
             call_id: cx.call_id.clone(),
             sender: self.name().to_owned(),
-            action: "run command".to_owned(),
-            description: format!("Run command `{command}`"),
+            action: action.to_owned(),
+            description: format!("{words} `{}`", arguments.command),
             display: vec![DisplayBlock::Shell {
                 language: "bash".to_owned(),
-                command: command.clone(),
+                command: arguments.command.clone(),
             }],
         };
         let verdict = tokio::select! {
@@ -91,32 +140,94 @@ impl Tool for Shell {
             () = cx.cancel.cancelled() => return cancelled().into(),
         };
         match verdict {
-            ApprovalVerdict::Approved => run(&command, timeout, cx).await.into(),
+            ApprovalVerdict::Approved if arguments.run_in_background => {
+                start(arguments, cx).await.into()
+            }
+            ApprovalVerdict::Approved => run(&arguments, cx).await.into(),
             ApprovalVerdict::Rejected { feedback } => ToolReturn::rejected(feedback.as_deref()),
         }
     }
 }
 
-async fn run(command: &str, timeout: u64, cx: &CallContext) -> ToolReturnValue {
-    let mut output = ShellOutput {
-        collector: Collector::new(Limits::default(), &cx.spill_dir, &cx.call_id),
-        live: cx.live.clone(),
-        fresh: String::new(),
+/// Starts a background task.
+async fn start(arguments: Arguments, cx: &CallContext) -> ToolReturnValue {
+    let Some(tasks) = &cx.tasks else { return unavailable() };
+    let new = NewCommand {
+        description: arguments.description.trim().to_owned(),
+        timeout_s: Some(arguments.timeout),
+        ..task_of(&arguments.command, cx)
     };
-    let ended = process::run(
-        shell_command(command, cx),
-        Duration::from_secs(timeout),
-        &cx.cancel,
-        &mut output,
-    )
-    .await;
+    match tasks.start_command(new).await {
+        Ok(view) => {
+            let brief = format!("Started {}", view.spec.id);
+            told(&view, "Background task started.", &brief)
+        }
+        Err(error) => ToolReturnValue::error(error.to_string(), "Start failed"),
+    }
+}
+
+/// The result of a call whose command goes on as a task.
+fn told(view: &View, message: &str, brief: &str) -> ToolReturnValue {
+    let output = format!(
+        "{}\n\
+         automatic_notification: true\n\
+         next_step: Go on with other work; you are told when the task ends.\n\
+         next_step: TaskOutput shows what it has written so far, TaskStop ends it.\n\
+         next_step: Do not start it again, and do not wait in a loop.\n\
+         human_shell_hint: The user sees it with /task.",
+        tasks::block(view)
+    );
+    let mut value = ToolReturnValue::ok(output, message);
+    value.display = vec![tasks::display(view), DisplayBlock::Brief { text: brief.to_owned() }];
+    value
+}
+
+async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
+    let timeout = arguments.timeout;
+    let mut output = ShellOutput::new(cx);
+    let mut running = match Running::start(shell_command(&arguments.command, cx)) {
+        Ok(running) => running,
+        Err(error) => return not_started(&error, cx),
+    };
+    let begun = cx.env.clock.instant();
+    let mut let_go = cx.tasks.as_ref().map(|_| &cx.to_background);
+    let ended = loop {
+        let how = Attendance {
+            timeout: Some(
+                Duration::from_secs(timeout)
+                    .saturating_sub(cx.env.clock.instant().saturating_duration_since(begun)),
+            ),
+            cancel: &cx.cancel,
+            grace: GRACE,
+            let_go,
+        };
+        match (running.attend(how, &mut output).await, &cx.tasks) {
+            (Ok(End::LetGo), Some(tasks)) => {
+                let so_far = output.collector.so_far();
+                let new = NewCommand {
+                    description: first_line(&arguments.command),
+                    ..task_of(&arguments.command, cx)
+                };
+                match tasks.adopt(new, running, so_far).await {
+                    Ok(view) => return moved(&view, output.collector.finish()),
+                    // It stays where it is.
+                    Err((back, error)) => {
+                        output.live.send(format!("[not sent to the background: {error}]\n"));
+                        (running, let_go) = (back, None);
+                    }
+                }
+            }
+            (ended, _) => break ended,
+        }
+    };
+    tokio::spawn(running.drain());
     let collected = output.collector.finish();
     match ended {
-        Ok(process::End::Exited(status)) if status.success() => {
+        Ok(End::Exited(status)) if status.success() => {
             let message = collected.message("Command executed successfully.");
             ToolReturnValue::ok(collected.text, message)
         }
-        Ok(process::End::Exited(status)) => {
+        Ok(End::Exited(status)) => {
             let code = match (status.code(), status.signal()) {
                 (Some(code), _) => code.to_string(),
                 // As a shell tells it.
@@ -129,23 +240,57 @@ async fn run(command: &str, timeout: u64, cx: &CallContext) -> ToolReturnValue {
                 &format!("Failed with exit code: {code}"),
             )
         }
-        Ok(process::End::TimedOut) => failure(
+        Ok(End::TimedOut) => failure(
             collected,
             &format!("Command killed by timeout ({timeout}s)."),
             &format!("Killed by timeout ({timeout}s)"),
         ),
-        Ok(process::End::Cancelled) => {
+        Ok(End::Cancelled | End::LetGo) => {
             failure(collected, "Command was cancelled and killed.", "Cancelled")
         }
-        Err(error) => failure(
-            collected,
-            &format!(
-                "The shell could not be started in `{}`: {error}.",
-                cx.workspace.work_dir.display()
-            ),
-            "Execution failed",
-        ),
+        Err(error) => not_started(&error, cx),
     }
+}
+
+fn not_started(error: &std::io::Error, cx: &CallContext) -> ToolReturnValue {
+    let message = format!(
+        "The shell could not be started in `{}`: {error}.",
+        cx.workspace.work_dir.display()
+    );
+    ToolReturnValue::error(message, "Execution failed")
+}
+
+/// The result of a call whose command a person has sent to the background.
+fn moved(view: &View, so_far: Collected) -> ToolReturnValue {
+    let message = "The user sent the command to the background, where it goes on.";
+    let brief = format!("Sent to the background as {}", view.spec.id);
+    let value = told(view, &so_far.message(message), &brief);
+    let output = format!("{}\n\n[output so far]\n{}", value.output.text(), so_far.text);
+    value.with_output(output)
+}
+
+/// A command as a task, in the same surroundings as in the foreground, without a limit of time.
+fn task_of(line: &str, cx: &CallContext) -> NewCommand {
+    let command = shell_command(line, cx);
+    let environment = command.get_envs();
+    let owned = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
+        Some((name.to_owned(), value?.to_owned()))
+    };
+    NewCommand {
+        command: line.to_owned(),
+        description: String::new(),
+        tool_call_id: cx.call_id.clone(),
+        shell: shell::detect().to_path_buf(),
+        cwd: cx.workspace.work_dir.clone(),
+        timeout_s: None,
+        environment: environment.filter_map(owned).collect::<Vec<(OsString, OsString)>>(),
+    }
+}
+
+/// What a command is called that nobody has described.
+fn first_line(command: &str) -> String {
+    let line = command.trim().lines().next().unwrap_or_default();
+    line.chars().take(60).collect()
 }
 
 fn failure(collected: Collected, message: &str, brief: &str) -> ToolReturnValue {
@@ -173,7 +318,17 @@ struct ShellOutput {
     fresh: String,
 }
 
-impl process::Output for ShellOutput {
+impl ShellOutput {
+    fn new(cx: &CallContext) -> Self {
+        Self {
+            collector: Collector::new(Limits::default(), &cx.spill_dir, &cx.call_id),
+            live: cx.live.clone(),
+            fresh: String::new(),
+        }
+    }
+}
+
+impl Output for ShellOutput {
     fn bytes(&mut self, bytes: &[u8]) {
         let text = self.collector.push_bytes(bytes);
         self.fresh.push_str(&text);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::platform::env::fixed;
 use crate::protocol::{Question, TodoItem, ToolReturnValue};
+use crate::tasks::{AgentEnd, AgentPayload, AgentRun, NewAgent, TaskOptions, Tasks};
 
 pub struct Bench {
     _dir: tempfile::TempDir,
@@ -88,6 +89,9 @@ impl Bench {
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),
+            tasks: None,
+            to_background: CancellationToken::new(),
+            plan_mode: false,
             child_env: vec![],
         };
         Self { _dir: dir, root, desk, live, cx }
@@ -110,6 +114,41 @@ impl Bench {
     pub async fn run(&self, tool: &dyn Tool, arguments: Value) -> ToolReturnValue {
         let arguments = schema::check(&tool.parameters(), arguments).unwrap();
         tool.call(arguments, &self.cx).await.value
+    }
+}
+
+/// The same bench with background tasks.
+pub fn with_tasks(mut bench: Bench) -> Bench {
+    let options = TaskOptions {
+        session_id: "s".to_owned(),
+        session_dir: bench.root.join("session"),
+        settings: crate::config::Background::default(),
+        program: "/nonexistent/kimi".into(),
+    };
+    bench.cx.tasks = Some(Tasks::new(bench.cx.env.clone(), options));
+    bench
+}
+
+impl Bench {
+    /// Starts an agent that says hello and ends well when the token is cancelled.
+    pub async fn agent_task(&self, description: &str) -> (String, CancellationToken) {
+        let end = CancellationToken::new();
+        let new = NewAgent {
+            description: description.to_owned(),
+            tool_call_id: "c".to_owned(),
+            payload: AgentPayload::default(),
+            timeout: None,
+        };
+        let ended = end.clone();
+        let work = |run: AgentRun| async move {
+            run.output.write("hello\n");
+            tokio::select! {
+                () = ended.cancelled() => AgentEnd::Completed,
+                () = run.cancel.cancelled() => AgentEnd::Failed("stopped".to_owned()),
+            }
+        };
+        let view = self.cx.tasks.as_ref().unwrap().start_agent(new, work).await.unwrap();
+        (view.spec.id.clone(), end)
     }
 }
 

@@ -57,7 +57,7 @@ async fn for_the_session_is_stored_and_kept_to_its_action() {
     live.answer(&request.id, Verdict::Approve, "");
     live.end().await.finished();
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let state = std::fs::read_to_string(session.dir.join("state.json")).unwrap();
     assert!(state.contains("edit file") && !state.contains("run command"), "{state}");
     let mut live = bench.reopen(session);
@@ -142,7 +142,7 @@ async fn modes_by_command_are_stored_with_the_session() {
     assert!(live.prompt("/yolo").await.text().contains("is on"));
     assert!(live.prompt("/afk on").await.text().contains("is on"));
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let mut live = bench.reopen(session);
     let info = live.handle.info();
     assert!(info.yolo && info.afk);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::config::Background;
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
     Provider, Thinking,
@@ -349,6 +350,9 @@ impl Bench {
         };
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
+            background: Background::default(),
+            claim_stale_after_ms: 15_000,
+            program: env!("CARGO_BIN_EXE_kimi").into(),
             dispatch: None,
             afk_reminder: true,
             env: self.env.clone(),

@@ -51,7 +51,7 @@ async fn turn(host: &Host, which: &Which, prompts: &[&str]) -> String {
         }
     }
     let id = opened.handle.session().id.clone();
-    opened.handle.shutdown().await;
+    opened.handle.shutdown(None).await;
     id
 }
 

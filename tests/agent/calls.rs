@@ -212,7 +212,7 @@ async fn ids_that_are_empty_or_taken_are_replaced_everywhere() {
     assert_eq!(said, ["1", "2", "3", "4", "5"]);
     // After a resume the next request is in order too.
     let (session, stored) = (live.handle.session().clone(), live.stored().await);
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let live = bench.reopen(session);
     assert_eq!(live.stored().await, stored);
 }
@@ -260,7 +260,7 @@ async fn pieces_of_calls_that_interleave_with_each_other_and_with_text() {
     assert_eq!(heard.text(), "A in betweenok");
     // Whoever puts the pieces together as they come gets whole calls: so does the record.
     let path = live.handle.session().wire_path();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let wire = std::fs::read_to_string(path).unwrap();
     for whole in [r#"{\"say\":\"1\"}"#, r#"{\"say\":\"2\"}"#] {
         assert!(wire.contains(whole), "{wire}");

@@ -183,7 +183,7 @@ async fn a_shutdown_in_mid_call_leaves_a_whole_record() {
     live.send("hello");
     live.asked().await;
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     let mut rest = Vec::new();
     while let Some(message) = live.messages.recv().await {
         rest.push(Message::clone(&message));

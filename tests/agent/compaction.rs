@@ -39,7 +39,7 @@ async fn by_command() {
     assert!(session.dir.join("context_1.jsonl").is_file());
     live.prompt("third").await.finished();
     let stored = live.stored().await;
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     assert_eq!(bench.reopen(session).stored().await, stored);
 }
 

@@ -116,7 +116,7 @@ async fn the_first_turn_that_ends_well_names_the_session() {
     live.handle.submit(Op::SetTitle { title: "Mine".into() });
     live.until("the title", |m| matches!(m, Message::Event(Event::SessionInfo(_)))).await;
     let session = live.handle.session().clone();
-    live.handle.shutdown().await;
+    live.handle.shutdown(None).await;
     assert_eq!(bench.reopen(session).handle.info().title.as_deref(), Some("Mine"));
 }
 

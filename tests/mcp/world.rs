@@ -97,6 +97,9 @@ impl World {
             Err(refused) => return refused,
         };
         let cx = CallContext {
+            tasks: None,
+            to_background: CancellationToken::new(),
+            plan_mode: false,
             call_id: "c1".to_owned(),
             env: env(self.dir.path()),
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),

@@ -170,7 +170,7 @@ fn subscribers(home: &Home, url: &str) -> (Story, Story, Story) {
             }
         }
         let dir = opened.handle.session().dir.clone();
-        opened.handle.shutdown().await;
+        opened.handle.shutdown(None).await;
         (plain(one, home), plain(two, home), of_wire(&dir, home))
     })
 }

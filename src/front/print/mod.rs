@@ -23,6 +23,7 @@
 //! reader of stdout that goes away cancels the turn and ends with status 0; a stdout that cannot be
 //! written for another reason, such as a full disk, ends with status 1.
 
+mod background;
 mod door;
 mod failure;
 mod input;
@@ -45,6 +46,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 pub use door::Door;
 pub use signals::{Signal, listen};
 
+use crate::agent::BackgroundView;
 use crate::front::ending::ExitCode;
 use crate::protocol::{Event, Message, Op, Outcome};
 use output::{Output, Pieces};
@@ -81,6 +83,8 @@ pub struct PrintOptions {
 pub struct Link {
     pub ops: UnboundedSender<Op>,
     pub messages: UnboundedReceiver<Arc<Message>>,
+    /// Background tasks are waited for, if there may be any.
+    pub background: Option<BackgroundView>,
 }
 
 /// The standard streams.

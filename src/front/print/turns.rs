@@ -13,6 +13,7 @@ use super::failure::Trouble;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
 use super::{Format, Link, PrintOptions, Printer, Signal, printer};
+use crate::agent::BackgroundView;
 use crate::front::control::Asked;
 use crate::front::ending::{ExitCode, resume_hint};
 use crate::protocol::{
@@ -93,6 +94,7 @@ pub(super) struct Turns {
     printer: Box<dyn Printer>,
     json: bool,
     prompts: u64,
+    pub(super) background: Option<BackgroundView>,
 }
 
 /// What happened next.
@@ -124,6 +126,7 @@ impl Turns {
             printer: printer(options),
             json: options.output_format == Format::StreamJson,
             prompts: 0,
+            background: link.background,
         }
     }
 
@@ -132,6 +135,9 @@ impl Turns {
         tokio::pin!(stdin);
         if let Some(prompt) = &options.prompt {
             let end = self.turn(prompt).await;
+            if options.input_format == Format::Text && end == End::Done(ExitCode::Success) {
+                return self.see_off().await;
+            }
             if options.input_format == Format::Text || end != End::Done(ExitCode::Success) {
                 return end;
             }
@@ -142,7 +148,10 @@ impl Turns {
             }
             return match self.attend(input::whole(stdin)).await {
                 Ok(Ok(prompt)) if prompt.is_empty() => End::Done(ExitCode::Success),
-                Ok(Ok(prompt)) => self.turn(&prompt).await,
+                Ok(Ok(prompt)) => match self.turn(&prompt).await {
+                    End::Done(ExitCode::Success) => self.see_off().await,
+                    end => end,
+                },
                 Ok(Err(error)) => self.refuse("input", error.to_string()),
                 Err(end) => end,
             };
@@ -169,7 +178,7 @@ impl Turns {
     }
 
     /// Waits for input while the session may have something to say.
-    async fn attend<T>(&mut self, input: impl Future<Output = T>) -> Result<T, End> {
+    pub(super) async fn attend<T>(&mut self, input: impl Future<Output = T>) -> Result<T, End> {
         tokio::pin!(input);
         loop {
             let next = tokio::select! {
@@ -192,7 +201,7 @@ impl Turns {
     }
 
     /// Runs one prompt to its end.
-    async fn turn(&mut self, prompt: &str) -> End {
+    pub(super) async fn turn(&mut self, prompt: &str) -> End {
         self.prompts += 1;
         let id = format!("print-{}", self.prompts);
         let op = Op::Prompt { id: id.clone(), input: prompt.into() };
@@ -318,7 +327,7 @@ impl Turns {
         self.output.send(&mut pieces);
     }
 
-    fn say(&self, words: impl FnOnce(&mut Pieces)) {
+    pub(super) fn say(&self, words: impl FnOnce(&mut Pieces)) {
         let mut pieces = Pieces::default();
         words(&mut pieces);
         self.output.send(&mut pieces);

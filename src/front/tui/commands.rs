@@ -10,6 +10,7 @@ pub enum Command {
     New,
     Mcp,
     Model,
+    Task,
     Theme,
     Yolo,
     Afk,
@@ -77,6 +78,14 @@ pub const COMMANDS: &[Entry] = &[
         false,
     ),
     entry(Command::Status, "status", &[], "", "Version, model, session, paths", true),
+    entry(
+        Command::Task,
+        "task",
+        &["tasks", "ps"],
+        "[id|stop id]",
+        "Background tasks: state, output, stop",
+        true,
+    ),
     entry(Command::Theme, "theme", &[], "[name]", "Choose the colours", true),
     entry(Command::Title, "title", &["rename"], "[text]", "Show or set the session's title", true),
     entry(

@@ -31,6 +31,20 @@ fn bash(line: &str) -> Command {
 
 const LONG: Duration = Duration::from_secs(30);
 
+/// Runs a command to its end, as a tool does.
+async fn run(
+    command: Command,
+    timeout: Duration,
+    cancel: &CancellationToken,
+    output: &mut dyn Output,
+) -> io::Result<End> {
+    let mut running = Running::start(command)?;
+    let how = Attendance { timeout: Some(timeout), cancel, grace: GRACE, let_go: None };
+    let end = running.attend(how, output).await;
+    tokio::spawn(running.drain());
+    end
+}
+
 async fn run_line(line: &str, timeout: Duration) -> (End, Text) {
     let mut text = Text::default();
     let end = run(bash(line), timeout, &CancellationToken::new(), &mut text).await.unwrap();
@@ -50,7 +64,7 @@ fn is_running(pid: &str) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
 }
 
-async fn until(what: impl Fn() -> bool) {
+async fn wait_until(what: impl Fn() -> bool) {
     for _ in 0..500 {
         if what() {
             return;
@@ -111,7 +125,7 @@ async fn something_left_running_may_go_on_writing() {
     let (_, text) = run_line(&line, LONG).await;
     assert_eq!(text.text(), "now\n");
     std::fs::write(&go, "").unwrap();
-    until(|| mark.exists()).await;
+    wait_until(|| mark.exists()).await;
 }
 
 /// Cancels at the first output.
@@ -149,7 +163,7 @@ async fn grandchildren_end_too() {
     let (end, text) = run_until_output("(sleep 100 & echo $!; wait) & wait").await;
     assert_eq!(end, End::Cancelled);
     let pid = text.trim();
-    until(|| !is_running(pid)).await;
+    wait_until(|| !is_running(pid)).await;
 }
 
 #[tokio::test]
@@ -161,7 +175,7 @@ async fn who_ignores_the_signal_is_killed_after_the_grace() {
     assert!(start.elapsed() >= GRACE);
     assert!(text.contains("no\n"), "what is written in the grace is kept");
     let pid = text.lines().next().unwrap();
-    until(|| !is_running(pid)).await;
+    wait_until(|| !is_running(pid)).await;
 }
 
 #[tokio::test]
@@ -173,10 +187,10 @@ async fn dropping_the_future_kills_everything() {
         let mut text = Text::default();
         run(bash(&line), LONG, &CancellationToken::new(), &mut text).await.unwrap()
     });
-    until(|| !read_pid(&path).is_empty()).await;
+    wait_until(|| !read_pid(&path).is_empty()).await;
     task.abort();
     let pid = read_pid(&path);
-    until(|| !is_running(&pid)).await;
+    wait_until(|| !is_running(&pid)).await;
 }
 
 #[tokio::test]
@@ -185,4 +199,53 @@ async fn what_cannot_start_is_an_error() {
     command.current_dir("/nonexistent");
     let mut text = Text::default();
     assert!(run(command, LONG, &CancellationToken::new(), &mut text).await.is_err());
+}
+
+/// Lets go at the first output.
+struct LetGoAtFirst(CancellationToken, Text);
+
+impl Output for LetGoAtFirst {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.1.bytes(bytes);
+        self.0.cancel();
+    }
+
+    fn pause(&mut self) {}
+}
+
+#[tokio::test]
+async fn what_is_let_go_runs_on_and_can_be_attended_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let go = dir.path().join("go");
+    let line = format!("echo one; until [ -e {} ]; do sleep 0.02; done; echo two", go.display());
+    let mut running = Running::start(bash(&line)).unwrap();
+    let (cancel, let_go) = (CancellationToken::new(), CancellationToken::new());
+    let mut first = LetGoAtFirst(let_go.clone(), Text::default());
+    let how = |let_go| Attendance { timeout: None, cancel: &cancel, grace: GRACE, let_go };
+    let end = running.attend(how(Some(&let_go)), &mut first).await.unwrap();
+    assert_eq!((end, first.1.text().as_str()), (End::LetGo, "one\n"));
+    assert!(running.id().is_some_and(is_alive));
+    std::fs::write(&go, "").unwrap();
+    let mut rest = Text::default();
+    let end = running.attend(how(None), &mut rest).await.unwrap();
+    assert_eq!((exit_code(end), rest.text().as_str()), (Some(0), "two\n"));
+    assert_eq!(running.id(), None);
+}
+
+#[tokio::test]
+async fn an_orphan_is_killed_only_if_it_carries_a_mark() {
+    let mut command = bash("sleep 100");
+    command.env("KIMI_TEST_MARK", "7");
+    let running = Running::start(command).unwrap();
+    let leader = running.id().unwrap();
+    // The mark is there once the shell has taken the place of the fork.
+    wait_until(|| {
+        std::fs::read(format!("/proc/{leader}/environ"))
+            .is_ok_and(|all| all.windows(16).any(|part| part == b"KIMI_TEST_MARK=7"))
+    })
+    .await;
+    assert!(!kill_orphan(leader, &["KIMI_TEST_MARK=8".to_owned()]));
+    assert!(!kill_orphan(1, &[]) && !kill_orphan(0, &[]) && !kill_orphan(-5, &[]));
+    assert!(kill_orphan(leader, &["A=1".to_owned(), "KIMI_TEST_MARK=7".to_owned()]));
+    wait_until(|| !is_running(&leader.to_string())).await;
 }

@@ -113,3 +113,63 @@ async fn variables_that_are_not_utf8_are_inherited() {
     let value = shell(&bench, "[ \"$LATIN\" = \"$(printf 'caf\\351')\" ] && echo same").await;
     assert_eq!(value.output.text(), "same\n", "{value:?}");
 }
+
+#[tokio::test]
+async fn the_background_has_rules_of_its_own() {
+    let bench = Bench::new();
+    let refused = |arguments: serde_json::Value| {
+        let bench = &bench;
+        async move {
+            let value = bench.run(&Shell, arguments).await;
+            assert_eq!(brief(&value), "Invalid arguments", "{}", value.message);
+            value.message
+        }
+    };
+    let message = refused(json!({"command": "x", "timeout": 301})).await;
+    assert!(message.contains("at most 300"), "{message}");
+    let message =
+        refused(json!({"command": "x", "run_in_background": true, "description": " "})).await;
+    assert!(message.contains("`description` is required"), "{message}");
+    let schema = Shell.parameters();
+    assert!(schema::check(&schema, json!({"command": "x", "timeout": 86_401})).is_err());
+    assert!(schema::check(&schema, json!({"command": "x", "timeout": 86_400})).is_ok());
+    assert!(bench.desk.asks.lock().unwrap().is_empty(), "nobody was asked");
+}
+
+#[tokio::test]
+async fn a_background_command_is_asked_for_as_one() {
+    let bench = crate::tools::testing::with_tasks(Bench::new());
+    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
+    let arguments = json!({"command": "x", "run_in_background": true, "description": "d"});
+    assert!(bench.run(&Shell, arguments.clone()).await.is_error);
+    let asks = bench.desk.asks.lock().unwrap().clone();
+    assert_eq!(asks[0].action, "run background command");
+    assert_eq!(asks[0].description, "Run background command `x`");
+    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Approved;
+    // The bench has no program to attend it.
+    assert_eq!(brief(&bench.run(&Shell, arguments).await), "Start failed");
+}
+
+#[tokio::test]
+async fn a_running_command_goes_on_in_the_background() {
+    let bench = crate::tools::testing::with_tasks(Bench::new());
+    let go = bench.ws("go");
+    let line = format!("echo one; until [ -e {} ]; do sleep 0.02; done; echo two", go.display());
+    let live = std::sync::Arc::clone(&bench.live);
+    let token = bench.cx.to_background.clone();
+    let press = async {
+        while live.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        token.cancel();
+    };
+    let (value, ()) = tokio::join!(shell(&bench, &line), press);
+    let text = value.output.text();
+    assert!(text.contains("status: running") && text.ends_with("[output so far]\none\n"), "{text}");
+    let tasks = bench.cx.tasks.as_ref().unwrap();
+    let id = tasks.list()[0].spec.id.clone();
+    std::fs::write(go, "").unwrap();
+    let view = tasks.wait(&id, Duration::from_secs(20)).await.unwrap();
+    assert_eq!(view.runtime.exit_code, Some(0));
+    assert_eq!(tasks.tail(&id, 100).await.unwrap().text, "one\ntwo\n");
+}

@@ -35,7 +35,7 @@ impl Bench {
         let (raise, signals) = unbounded_channel();
         let door = Door::open(&env, &share, &session, &SessionInfo::default());
         let streams = Streams { stdin, stdout: Shared::default(), stderr: Shared::default() };
-        let link = Link { ops, messages };
+        let link = Link { ops, messages, background: None };
         let ended = tokio::spawn(run(options, link, Some(door), streams, signals));
         let run = RunDir::new(&share, &env);
         Self { home, run, asked, answers, _raise: raise, ended }

@@ -193,7 +193,7 @@ async fn play_to(
         }
         (seen, raise)
     };
-    let link = Link { ops, messages };
+    let link = Link { ops, messages, background: None };
     let streams = Streams { stdin, stdout, stderr };
     let run = super::run(options, link, None, streams, signals);
     let (code, (seen, _raise)) = tokio::join!(run, session);

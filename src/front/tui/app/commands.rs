@@ -60,6 +60,7 @@ impl App {
             Command::Sessions => self.go_to_session(arguments),
             Command::Model if arguments.is_empty() => return self.open_model_picker(),
             Command::Model => self.choose_model(arguments, None),
+            Command::Task => return self.task_command(arguments),
             Command::Theme if arguments.is_empty() => return self.open_theme_picker(),
             Command::Theme => self.choose_theme(arguments),
             Command::Mcp => return self.mcp_command(arguments),

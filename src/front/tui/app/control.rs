@@ -237,6 +237,7 @@ impl App {
 fn opens_overlay(command: Slash, arguments: &str) -> bool {
     match command {
         Slash::Help | Slash::Transcript => true,
+        Slash::Task => !arguments.starts_with("stop"),
         Slash::Sessions | Slash::Model | Slash::Theme => arguments.is_empty(),
         _ => false,
     }

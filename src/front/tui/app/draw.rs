@@ -76,7 +76,10 @@ impl App {
             .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
         let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
-        [frame, spinner, stir, toast, self.exit_armed].into_iter().flatten().min()
+        [frame, spinner, stir, toast, self.exit_armed, self.tasks_wake()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Draws a frame, unless the terminal has to be left alone for a while after a resize.
@@ -276,6 +279,7 @@ impl App {
     fn status(&self, columns: u16) -> Line<'static> {
         let work_dir = self.tilde(&self.info.work_dir);
         let (tokens, max) = self.context;
+        let counts = self.session.tasks().counts();
         let status = Status {
             clock: self.clock_text.clone(),
             yolo: self.info.yolo,
@@ -286,6 +290,8 @@ impl App {
             thinking: self.info.thinking,
             directory: work_dir,
             branch: self.branch.clone(),
+            commands: counts.commands,
+            agents: counts.agents,
             context: Context { used: tokens, limit: max },
             toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
             toast_right: self.toasts.text(Lane::Right).map(str::to_owned),

@@ -24,6 +24,13 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    /// Something has become of a background task.
+    TasksChanged,
+    /// The end of a background task's output.
+    TaskOutput {
+        id: String,
+        text: String,
+    },
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -113,6 +120,8 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::TasksChanged => self.on_tasks_changed()?,
+            Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

@@ -121,7 +121,7 @@ impl App {
             Action::Escape => self.interrupt(),
             Action::Interrupt => self.ctrl_c(),
             Action::ExitOrDelete => {
-                if self.busy() {
+                if self.busy() || !self.session.tasks().active().is_empty() {
                     self.arm_exit();
                 } else {
                     self.leaving = true;
@@ -129,6 +129,11 @@ impl App {
             }
             Action::OpenEditor => return self.edit_outside(),
             Action::PasteClipboard => self.jobs.paste(),
+            Action::ToBackground => {
+                if !self.send_to_background() {
+                    return self.composer_key(KeyEvent::from(KeyCode::Left));
+                }
+            }
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),

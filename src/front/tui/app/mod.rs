@@ -8,6 +8,7 @@
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
 //! | `servers` | the MCP servers: their start, their panel |
+//! | `tasks` | the background tasks: their number, the browser, turns that begin by themselves |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
 //! | `herald` | what they are told, and when |
@@ -24,6 +25,7 @@ mod jobs;
 mod keys;
 mod panes;
 mod servers;
+mod tasks;
 mod turns;
 
 use std::collections::VecDeque;
@@ -42,18 +44,23 @@ use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
 use super::transcript::{Transcript, Update, replay};
 use crate::agent::SessionHandle;
+use crate::front::ending::stopped_tasks;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
 use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
 use crate::store::{WireLog, WireRecord};
+use crate::tasks::View;
 use books::Books;
 use control::Door;
 use jobs::{Done, Jobs};
 use panes::Pane;
+use tasks::News;
 use turns::{Queued, RunningTurn};
 
 /// Turns of a resumed session that are shown again.
 const REPLAYED_TURNS: usize = 5;
+/// How long background tasks may take to end when somebody waits for the screen.
+const SHORT_END: Duration = Duration::from_millis(500);
 /// Messages taken in at once before the next look at the keyboard.
 const DRAIN_BUDGET: Duration = Duration::from_millis(4);
 
@@ -79,12 +86,14 @@ pub enum TuiError {
 }
 
 /// How the screen ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
     /// The session to resume, if it has anything in it.
     pub session_id: Option<String>,
     /// The signal that ended it.
     pub signal: Option<Signal>,
+    /// The background tasks that ended with it.
+    pub stopped: Vec<Arc<View>>,
 }
 
 /// Runs the screen until the user leaves.
@@ -149,6 +158,7 @@ struct App {
     drawn_size: Option<Size>,
     /// The MCP servers whose failure was told.
     told_servers: Vec<String>,
+    news: News,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
@@ -214,6 +224,7 @@ impl App {
             last_frame: None,
             drawn_size: None,
             told_servers: Vec::new(),
+            news: News::default(),
             quiet_until: None,
             pending_switch: None,
             leaving: false,
@@ -242,6 +253,7 @@ impl App {
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
         self.start_servers();
+        self.watch_tasks();
         if self.picker_at_start {
             self.open_session_picker(false)?;
         }
@@ -312,6 +324,7 @@ impl App {
             if let Some(which) = self.pending_switch.take() {
                 self.switch_session(&which).await?;
             }
+            self.take_up_news()?;
             self.draw_when_due()?;
             self.tell();
             let wake = self.next_wake();
@@ -338,7 +351,7 @@ impl App {
                     }
                     None => self.leaving = true,
                 },
-                () = sleep_until(wake) => self.on_wake(),
+                () = sleep_until(wake) => self.on_wake()?,
             }
         }
         Ok(())
@@ -380,7 +393,7 @@ impl App {
         }
     }
 
-    fn on_wake(&mut self) {
+    fn on_wake(&mut self) -> Result<(), TuiError> {
         let now = self.now();
         if self.exit_armed.is_some_and(|until| until <= now) {
             self.exit_armed = None;
@@ -400,6 +413,7 @@ impl App {
         if self.busy() {
             self.dirty = true;
         }
+        self.tick_browser()
     }
 
     /// Leaves: the terminal first, so that the user is not kept waiting, then the session.
@@ -417,11 +431,13 @@ impl App {
             tracing::warn!(%error, "the terminal was not left cleanly");
         }
         let session = self.session.session().clone();
-        self.session.shutdown().await;
+        // Whoever ends us by a signal does not wait long.
+        let patience = self.signal.map(|_| SHORT_END);
+        let stopped = self.session.shutdown(patience).await;
         // Its last word goes into the session's directory, which may be removed after that.
         self.door.shut().await;
         let kept = self.host.close(&session);
-        Ended { session_id: kept.then_some(session.id), signal: self.signal }
+        Ended { session_id: kept.then_some(session.id), signal: self.signal, stopped }
     }
 
     /// Puts another session in place of the open one. The old one stays when that fails.
@@ -437,7 +453,7 @@ impl App {
         self.messages = handle.subscribe();
         let old = std::mem::replace(&mut self.session, handle);
         let old_session = old.session().clone();
-        old.shutdown().await;
+        let stopped = old.shutdown(Some(SHORT_END)).await;
         let kept = self.host.close(&old_session) && old_session.id != self.session.session().id;
         self.info = self.session.info();
         self.tour = tour;
@@ -446,6 +462,10 @@ impl App {
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
         self.queue.clear();
         self.dialogs.clear();
+        self.watch_tasks();
+        if !stopped.is_empty() {
+            self.say(Severity::Warning, stopped_tasks(&stopped).trim(), "");
+        }
         if kept {
             let hint = format!("To resume the session before: kimi -r {}", old_session.id);
             self.say(Severity::Info, &hint, "");

@@ -7,7 +7,7 @@ use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
     ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
-    ThemePicker, Thinking,
+    TaskBrowser, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -17,6 +17,7 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
+    Tasks(TaskBrowser),
     Other(Box<dyn Overlay>),
 }
 
@@ -29,6 +30,7 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
+            Self::Tasks(browser) => browser,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -121,6 +123,8 @@ impl App {
             }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
+            OverlayReply::LookAtTask(id) => self.look_at_task(id),
+            OverlayReply::StopTask(id) => self.stop_task(&id),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

@@ -25,6 +25,8 @@ pub(super) struct RunningTurn {
     pub cancelled: bool,
     /// Another program has begun it.
     pub by_program: bool,
+    /// It began because a background task has ended.
+    pub by_itself: bool,
 }
 
 /// A message that waits for the running turn to end, or to take it in.
@@ -128,6 +130,7 @@ impl App {
             since: self.now(),
             cancelled: false,
             by_program,
+            by_itself: false,
         });
         self.stir_until = None;
         self.tick_clock();
@@ -268,6 +271,10 @@ impl App {
         self.dialogs.clear();
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
+        match outcome {
+            Outcome::Finished { .. } => self.news.failures = 0,
+            _ => self.news.failures += u32::from(turn.by_itself),
+        }
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
         self.show(update);

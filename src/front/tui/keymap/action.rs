@@ -69,6 +69,8 @@ pub enum Action {
     ExitOrDelete,
     OpenEditor,
     PasteClipboard,
+    /// Ctrl-B: sends a running command to the background; to the left when none runs.
+    ToBackground,
     ToggleTodos,
     ToggleOutput,
     Redraw,
@@ -103,6 +105,7 @@ impl Action {
             Self::Submit => "send; queue while a turn runs",
             Self::Newline => "new line",
             Self::Complete => "complete; queue while a turn runs",
+            Self::ToBackground => "send what runs to the background, else left",
             Self::CharLeft => "left",
             Self::CharRight => "right",
             Self::WordLeft => "word left",

@@ -5,6 +5,7 @@ mod models;
 mod pager;
 mod servers;
 mod sessions;
+mod tasks;
 mod themes;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
 pub use servers::{ServerItem, ServerPicker};
 pub use sessions::{SessionItem, SessionPicker};
+pub use tasks::{TaskBrowser, TaskItem};
 pub use themes::ThemePicker;
 
 /// What a key did in an overlay.
@@ -50,6 +52,10 @@ pub enum OverlayReply {
     ReconnectServer(String),
     /// This MCP server shall be switched off, or on.
     ToggleServer(String),
+    /// The output of this background task is wanted: answer with [`TaskBrowser::set_output`].
+    LookAtTask(String),
+    /// This background task shall stop; the user has confirmed.
+    StopTask(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

@@ -29,6 +29,8 @@ pub struct Pager {
     title: String,
     lines: Vec<Line<'static>>,
     top: Place,
+    /// The last page is shown, and goes on being shown when lines are added.
+    at_end: bool,
     /// The search text while it is typed.
     prompt: Option<Field>,
     pattern: String,
@@ -42,9 +44,20 @@ impl Pager {
             title: row::foreign_line(title),
             lines: lines.into_iter().flat_map(split_long).collect(),
             top: Place { line: 0, row: 0 },
+            at_end: false,
             prompt: None,
             pattern: String::new(),
             message: None,
+        }
+    }
+
+    /// Over other lines, at the same place; at the end when it was there.
+    pub fn refill(&mut self, lines: Vec<Line<'static>>) {
+        let at_end = self.at_end;
+        self.lines = lines.into_iter().flat_map(split_long).collect();
+        if at_end {
+            // What is too far down is shown as the last page.
+            self.top = Place { line: self.lines.len().saturating_sub(1), row: 0 };
         }
     }
 
@@ -114,6 +127,7 @@ impl Pager {
 
     fn jump(&mut self, to: Place, size: Size) -> OverlayReply {
         self.top = self.clamped(to, size);
+        self.at_end = self.top >= self.last_top(size);
         OverlayReply::Redraw
     }
 

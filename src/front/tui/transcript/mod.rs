@@ -4,6 +4,7 @@
 //! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
 //! taken back as far as they are still on the screen.
 
+mod news;
 mod past;
 mod phase;
 mod readable;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::text::{Line, Span};
 
+pub use news::ANNOUNCED;
 pub use past::Past;
 pub use phase::{Activity, Phase};
 pub use replay::replay;
@@ -24,6 +26,7 @@ use super::cells::{
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
 use super::theme::Theme;
+use crate::agent::TASKS_HAVE_ENDED;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
     UserInput,
@@ -52,6 +55,8 @@ pub struct Transcript {
     retry: Option<Retry>,
     /// How the next echo of the user's words looks, when it is not what the model gets.
     echo: Option<String>,
+    /// Comes when the running attempt has ended.
+    held_news: Vec<Notification>,
     /// The turn is `/compact` itself, which tells its result in words.
     compact_command: bool,
     compacting: Option<Option<u64>>,
@@ -131,6 +136,7 @@ impl Transcript {
             after_tools: false,
             retry: None,
             echo: None,
+            held_news: Vec::new(),
             compact_command: false,
             compacting: None,
             context_tokens: None,
@@ -167,7 +173,7 @@ impl Transcript {
             }
             Event::StepBegin { .. } => {
                 self.attempt_rows = 0;
-                Update::default()
+                Update::of(self.tell_news(look))
             }
             Event::ContentPart(part) => self.content(part, now, look),
             Event::ToolCall(call) => self.tool_call(call, now, look),
@@ -182,7 +188,9 @@ impl Transcript {
                 Update::default()
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                self.tool_result(tool_call_id, return_value, now, look)
+                let mut update = self.tool_result(tool_call_id, return_value, now, look);
+                update.append(Update::of(self.tell_news(look)));
+                update
             }
             Event::StepRetry {
                 next_attempt,
@@ -272,6 +280,7 @@ impl Transcript {
         let marks = vec![(rows.len(), Mark::End { failed })];
         rows.extend(closing_row(&Closing::from(outcome), took, columns, theme));
         rows.push(Line::default());
+        rows.extend(self.tell_news(look));
         self.retry = None;
         self.compacting = None;
         self.after_tools = false;
@@ -431,18 +440,6 @@ impl Transcript {
         self.answer_rows > READABLE_ROWS
     }
 
-    fn notification(&mut self, news: &Notification, now: Instant, look: Look<'_>) -> Update {
-        let mut rows = self.close_open(now, look);
-        rows.extend(self.say(
-            Severity::of(&news.severity),
-            &news.title,
-            &news.body,
-            look.columns,
-            look.theme,
-        ));
-        Update::of(rows)
-    }
-
     /// Ends the answer or the thinking that is open, because something else begins.
     fn close_open(&mut self, now: Instant, look: Look<'_>) -> Vec<Line<'static>> {
         let mut rows = self.close_thinking(now, look);
@@ -566,6 +563,7 @@ struct Look<'a> {
 /// The words of the user, media told by name.
 fn shown_input(input: &UserInput) -> String {
     match input {
+        UserInput::Text(text) if text == TASKS_HAVE_ENDED => ANNOUNCED.to_owned(),
         UserInput::Text(text) => text.clone(),
         UserInput::Parts(parts) => parts
             .iter()

@@ -1,0 +1,57 @@
+//! What is told of things outside the turn. An answer that streams is not torn apart by it: while an
+//! attempt runs, which may be withdrawn, the news waits for a place of its own.
+
+use std::time::Instant;
+
+use ratatui::text::Line;
+
+use super::{Look, Transcript, Update};
+use crate::front::tui::cells::Severity;
+use crate::front::tui::text::{clean_line, truncate};
+use crate::protocol::Notification;
+
+/// How a turn that began by itself is announced, in the place of the user's words.
+pub const ANNOUNCED: &str = "[a background task has ended]";
+
+impl Transcript {
+    /// Whether a command or an agent runs that could go on in the background.
+    pub fn runs_command(&self) -> bool {
+        self.calls.iter().any(|call| matches!(call.name.as_str(), "Shell" | "Agent"))
+    }
+
+    pub(super) fn notification(
+        &mut self,
+        news: &Notification,
+        now: Instant,
+        look: Look<'_>,
+    ) -> Update {
+        self.held_news.push(news.clone());
+        if self.turn_started.is_some() {
+            return Update::default();
+        }
+        let mut rows = self.close_open(now, look);
+        rows.extend(self.tell_news(look));
+        Update::of(rows)
+    }
+
+    /// The rows of what has waited.
+    pub(super) fn tell_news(&mut self, look: Look<'_>) -> Vec<Line<'static>> {
+        let held = std::mem::take(&mut self.held_news);
+        held.iter().flat_map(|news| self.news_row(news, look)).collect()
+    }
+
+    /// Of a task one row.
+    fn news_row(&mut self, news: &Notification, look: Look<'_>) -> Vec<Line<'static>> {
+        let severity = Severity::of(&news.severity);
+        let Look { columns, theme } = look;
+        if news.category != "task" {
+            return self.say(severity, &news.title, &news.body, columns, theme);
+        }
+        let exit = news.payload["exit_code"].as_i64().filter(|code| *code != 0);
+        let exit = exit.map(|code| format!(", exit {code}")).unwrap_or_default();
+        let tail = format!(" ({}{exit})", clean_line(&news.source_id));
+        let room = usize::from(columns).saturating_sub(tail.len() + 16);
+        let title = truncate(&clean_line(&news.title), room);
+        self.say(severity, &format!("{title}{tail}"), "", columns, theme)
+    }
+}
