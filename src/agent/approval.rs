@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use super::subagents::Source;
 use crate::platform::Env;
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, Event, Question, QuestionRequest, QuestionResponse, Request,
@@ -59,6 +60,8 @@ struct State {
 
 struct PendingApproval {
     action: String,
+    /// The subagent that asks, if one does.
+    source: Option<Arc<Source>>,
     answer: oneshot::Sender<ApprovalVerdict>,
 }
 
@@ -140,14 +143,28 @@ impl ApprovalDesk {
         }
     }
 
-    /// Rejects whatever waits: the turn that asked is over.
+    /// Rejects whatever waits: the turn that asked is over. What asks in the background goes on.
     pub fn cancel_all(&self) {
+        self.cancel(|source| source.is_none_or(|source| source.task().is_none()));
+        self.lock().questions.clear();
+    }
+
+    /// Rejects what this subagent waits for: it has ended.
+    pub fn cancel_of(&self, agent: &Source) {
+        self.cancel(|source| source.is_some_and(|source| source.agent_id == agent.agent_id));
+    }
+
+    fn cancel(&self, whose: impl Fn(Option<&Source>) -> bool) {
         let mut state = self.lock();
-        let waiting: Vec<String> = state.approvals.keys().cloned().collect();
+        let waiting: Vec<String> = state
+            .approvals
+            .iter()
+            .filter(|(_, pending)| whose(pending.source.as_deref()))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in waiting {
             self.resolve(&mut state, &id, Verdict::Reject, String::new());
         }
-        state.questions.clear();
     }
 
     fn resolve(&self, state: &mut State, id: &str, response: Verdict, feedback: String) {
@@ -185,6 +202,22 @@ fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
 #[async_trait]
 impl Desk for ApprovalDesk {
     async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
+        self.approve_for(ask, None).await
+    }
+
+    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+        self.put(call_id, questions).await
+    }
+}
+
+impl ApprovalDesk {
+    /// Asks whether a call may go ahead: one of this subagent, or of the session's own agent.
+    pub async fn approve_for(
+        &self,
+        ask: ApprovalAsk,
+        source: Option<&Arc<Source>>,
+    ) -> ApprovalVerdict {
+        let task = source.and_then(|source| source.task());
         let answer = {
             let mut state = self.lock();
             if state.modes.auto_approve() || is_approved(&state.approved, &ask.action) {
@@ -192,29 +225,37 @@ impl Desk for ApprovalDesk {
             }
             let (sender, receiver) = oneshot::channel();
             let id = self.env.ids.uuid();
-            state
-                .approvals
-                .insert(id.clone(), PendingApproval { action: ask.action.clone(), answer: sender });
+            state.approvals.insert(
+                id.clone(),
+                PendingApproval {
+                    action: ask.action.clone(),
+                    source: source.map(Arc::clone),
+                    answer: sender,
+                },
+            );
             // Sent under the lock: an answer cannot come before the request is known.
             self.hub.request(Request::ApprovalRequest(ApprovalRequest {
                 id,
-                source_id: Some(ask.call_id.clone()),
+                source_id: Some(task.as_ref().map_or(&ask.call_id, |task| &task.id).clone()),
                 tool_call_id: ask.call_id,
                 sender: ask.sender,
                 action: ask.action,
                 description: ask.description,
-                source_kind: Some("foreground_turn".to_owned()),
-                agent_id: None,
-                subagent_type: None,
-                source_description: None,
+                source_kind: Some(
+                    if task.is_some() { "background_agent" } else { "foreground_turn" }.to_owned(),
+                ),
+                agent_id: source.map(|source| source.agent_id.clone()),
+                subagent_type: source.map(|source| source.subagent_type.clone()),
+                source_description: source.map(|source| source.description.clone()),
                 display: ask.display,
             }));
             receiver
         };
+        let _waiting = task.map(|task| task.awaiting_approval());
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
     }
 
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+    async fn put(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
         let (id, answer) = {
             let mut state = self.lock();
             if state.modes.unattended() {

@@ -12,13 +12,14 @@ use super::budget::{Budget, Meter};
 use super::context::Context;
 use super::hub::Hub;
 use super::notifications::Notifications;
+use super::subagents::{Source, SubagentDesk};
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
 use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
-use crate::tools::{Registry, TodoStore, Tool, Workspace};
+use crate::tools::{Desk, Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
 pub trait ModelSource: Send + Sync {
@@ -56,7 +57,7 @@ pub(super) struct Core {
     pub workspace: Arc<Workspace>,
     pub models: Arc<dyn ModelSource>,
     /// What the session has used up in this process.
-    pub meter: Meter,
+    pub meter: Arc<Meter>,
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
@@ -65,6 +66,8 @@ pub(super) struct Core {
     pub context: tokio::sync::Mutex<Context>,
     pub tasks: Tasks,
     pub notifications: Notifications,
+    /// Which subagent this is; `None` for the session's own agent.
+    pub source: Option<Arc<Source>>,
     /// What the calls that run now hear when they shall go on in the background.
     to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
@@ -74,7 +77,7 @@ pub(super) struct Core {
 impl Core {
     #[expect(
         clippy::too_many_arguments,
-        reason = "called once, by the session that owns the parts"
+        reason = "called by the session and by its subagents, which own the parts"
     )]
     pub fn new(
         env: Env,
@@ -103,7 +106,7 @@ impl Core {
             told_servers: Mutex::default(),
             workspace,
             models,
-            meter: Meter::new(limits.budget),
+            meter: Arc::new(Meter::new(limits.budget)),
             limits,
             afk_reminder,
             session,
@@ -111,6 +114,7 @@ impl Core {
             context: tokio::sync::Mutex::new(context),
             tasks,
             notifications,
+            source: None,
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
@@ -125,6 +129,27 @@ impl Core {
     /// Sends what runs in the foreground, and can, to the background.
     pub fn send_to_background(&self) {
         std::mem::take(&mut *lock(&self.to_background)).cancel();
+    }
+
+    /// The same as a subagent, which uses up what its session may.
+    #[must_use]
+    pub fn as_subagent(mut self, source: Arc<Source>, meter: Arc<Meter>) -> Self {
+        self.source = Some(source);
+        self.meter = meter;
+        self
+    }
+
+    /// Where the calls of this agent ask.
+    pub fn asking(&self) -> Arc<dyn Desk> {
+        match &self.source {
+            None => Arc::clone(&self.desk) as Arc<dyn Desk>,
+            Some(source) => Arc::new(SubagentDesk::new(Arc::clone(&self.desk), Arc::clone(source))),
+        }
+    }
+
+    /// The background tasks, for an agent that may have some.
+    pub fn own_tasks(&self) -> Option<&Tasks> {
+        self.source.is_none().then_some(&self.tasks)
     }
 
     /// The model in use.

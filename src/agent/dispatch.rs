@@ -22,6 +22,11 @@ use crate::tools::{
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
 
+/// What a subagent is told of a call that a person rejected without a reason.
+const REJECTED_IN_SUBAGENT: &str = "The user rejected this tool call. Do not try to get the same \
+     effect another way. Go on with what can be done without it, and say in your report what could not \
+     be done.";
+
 /// A call that is ready to run, or whose result is known already.
 struct Prepared {
     call: ToolCall,
@@ -42,7 +47,8 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
     let mut rejections: Vec<Rejected> = Vec::new();
 
     while !waiting.is_empty() {
-        let stopped = rejections.iter().any(|rejection| !rejection.with_feedback);
+        let stopped = ends_with_a_rejection(turn)
+            && rejections.iter().any(|rejection| !rejection.with_feedback);
         let group = next_group(&mut waiting);
         if turn.cancel.is_cancelled() {
             let left: Vec<_> = group.into_iter().chain(waiting).map(|p| p.call).collect();
@@ -64,13 +70,22 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
     if turn.cancel.is_cancelled() {
         return Err(StepError::Cancelled);
     }
-    if !rejections.is_empty() && rejections.iter().all(|rejection| !rejection.with_feedback) {
+    if ends_with_a_rejection(turn)
+        && !rejections.is_empty()
+        && rejections.iter().all(|rejection| !rejection.with_feedback)
+    {
         return Ok(StepEnd::Stop(StopReason::ToolRejected));
     }
     if force_stop {
         return Ok(StepEnd::Stop(StopReason::ToolCallRepeat));
     }
     Ok(StepEnd::Continue)
+}
+
+/// A person who says no without a reason wants to be asked what next. A subagent has nobody to ask:
+/// it goes on as well as it can (agent-loop.md section 11).
+fn ends_with_a_rejection(turn: &Turn<'_>) -> bool {
+    turn.core.source.is_none()
 }
 
 fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
@@ -210,12 +225,12 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
         call_id: call_id.to_owned(),
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
-        desk: core.desk.clone(),
+        desk: core.asking(),
         todos: core.settings.clone(),
         live,
         cancel,
         spill_dir: core.spill_dir(),
-        tasks: Some(core.tasks.clone()),
+        tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
         plan_mode: core.settings.snapshot().plan_mode,
         child_env: Vec::new(),
@@ -229,7 +244,12 @@ async fn finish(
     repeat: Repeat,
     result: ToolReturn,
 ) -> Result<(), StepError> {
+    let goes_on =
+        result.rejected == Some(Rejected { with_feedback: false }) && !ends_with_a_rejection(turn);
     let mut value = result.value;
+    if goes_on {
+        value.message = REJECTED_IN_SUBAGENT.to_owned();
+    }
     if let Some(llm) = turn.core.llm() {
         fit_result(&llm, &mut value.output);
     }

@@ -16,6 +16,7 @@
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
+//! | `subagents` | agents that the agent starts |
 //! | `slash` | the commands that belong to the agent |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
@@ -38,6 +39,7 @@ mod servers;
 mod session;
 mod slash;
 mod step;
+mod subagents;
 mod turn;
 
 pub use approval::Modes;
@@ -48,3 +50,4 @@ pub use notifications::TASKS_HAVE_ENDED;
 pub use prompt::PromptFacts;
 pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand};
+pub use subagents::{Crew, PromptOf};

@@ -13,10 +13,14 @@ const FLUSH_AFTER_S: f64 = 1.0;
 /// (wire.md section 8: one `ContentPart` per contiguous text, complete `ToolCall` arguments).
 pub struct Recorder {
     log: WireLog,
+    taps: Vec<Tap>,
     pending: Option<Pending>,
     /// Set after the first failed write, so that a full disk is told once.
     failed: bool,
 }
+
+/// Hears every event that is recorded, merged as it is recorded.
+pub type Tap = Box<dyn FnMut(&Event) + Send>;
 
 struct Pending {
     since: f64,
@@ -32,7 +36,14 @@ enum Piece {
 impl Recorder {
     /// A recorder that appends to `log`.
     pub fn new(log: WireLog) -> Self {
-        Self { log, pending: None, failed: false }
+        Self { log, taps: Vec::new(), pending: None, failed: false }
+    }
+
+    /// The same, with somebody who hears what is recorded.
+    #[must_use]
+    pub fn with_tap(mut self, tap: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.taps.push(Box::new(tap));
+        self
     }
 
     /// Records one message at `now` (Unix seconds).
@@ -129,6 +140,7 @@ impl Recorder {
     fn append(&mut self, now: f64, event: &Event) {
         let result = self.log.append_event(now, event);
         self.check(result);
+        self.taps.iter_mut().for_each(|tap| tap(event));
     }
 
     fn check(&mut self, result: Result<(), StoreError>) {

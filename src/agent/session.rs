@@ -16,6 +16,7 @@ use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
 use super::recorder::Recorder;
+use super::subagents::Crew;
 use super::{slash, turn};
 use crate::config::Background;
 use crate::llm::{Llm, Message as LlmMessage};
@@ -53,6 +54,8 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
+    /// The agents that the session's agent may start: `registry` has their tools.
+    pub crew: Option<Arc<Crew>>,
     /// The settings of background tasks.
     pub background: Background,
     /// Milliseconds after which a notification that another process has claimed is told here.
@@ -105,6 +108,7 @@ impl SessionHandle {
             dispatch,
             limits,
             afk_reminder,
+            crew,
             background,
             claim_stale_after_ms,
             program,
@@ -181,6 +185,9 @@ impl SessionHandle {
             notifications,
             llm,
         ));
+        if let Some(crew) = crew {
+            crew.attach(&core, lock.is_some());
+        }
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
         let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };

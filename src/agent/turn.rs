@@ -73,6 +73,21 @@ async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
     outcome
 }
 
+/// Runs what a subagent is told: a turn in its own record, within the time of the session's turn.
+pub(super) async fn run_subagent(
+    core: &Arc<Core>,
+    input: UserInput,
+    cancel: &CancellationToken,
+) -> Outcome {
+    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let outcome = run_plain(core, input, cancel).await;
+    if let Some(source) = &core.source {
+        core.desk.cancel_of(source);
+    }
+    core.hub.event(Event::TurnEnd {});
+    outcome
+}
+
 /// Runs the model on `input`, without looking for commands in it.
 pub(super) async fn run_plain(
     core: &Arc<Core>,

@@ -3,5 +3,5 @@
 pub mod agent_file;
 mod agents_md;
 
-pub use agent_file::{Agent, AgentError, Builtin};
+pub use agent_file::{Agent, AgentError, Builtin, Subagent};
 pub use agents_md::{AgentsMd, discover};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{
-    Budget, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
+    Budget, Crew, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
 use crate::customize::{self, Agent, AgentError, Builtin};
@@ -131,11 +131,13 @@ impl Host {
             }
         };
         let tour = llm.as_ref().is_some_and(|llm| llm.is_tour);
+        let crew = self.crew(&agent);
         let handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen(agent.tools.iter().map(String::as_str)),
+            registry: Registry::chosen_among(agent.tools.iter().map(String::as_str), crew.tools()),
+            crew: Some(crew),
             dispatch: self
                 .options
                 .mcp
@@ -268,22 +270,31 @@ impl Host {
     /// agent: only the tools follow that.
     fn system_prompt(&self, agent: Arc<Agent>) -> Box<dyn FnOnce() -> String + Send> {
         let host = self.clone();
-        Box::new(move || {
-            let options = &host.options;
-            let shell = shell::detect();
-            let agents = customize::discover(&options.work_dir, &host.env);
-            for warning in agents.warnings {
-                tracing::warn!("{warning}");
-            }
-            let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
-            PromptFacts {
-                work_dir: options.work_dir.clone(),
-                additional_dirs: options.add_dirs.clone(),
-                agents_md: agents.text,
-                shell: format!("{shell_name} (`{}`)", shell.display()),
-            }
-            .render(&agent, &host.env)
-        })
+        Box::new(move || host.facts(&host.options.add_dirs).render(&agent, &host.env))
+    }
+
+    /// The agents that this one may start.
+    fn crew(&self, agent: &Agent) -> Arc<Crew> {
+        let host = self.clone();
+        let prompt =
+            move |agent: &Agent, dirs: &[PathBuf]| host.facts(dirs).render(agent, &host.env);
+        Crew::new(agent.subagents.clone(), Box::new(prompt))
+    }
+
+    /// What a prompt says about the surroundings.
+    fn facts(&self, additional_dirs: &[PathBuf]) -> PromptFacts {
+        let shell = shell::detect();
+        let agents = customize::discover(&self.options.work_dir, &self.env);
+        for warning in agents.warnings {
+            tracing::warn!("{warning}");
+        }
+        let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
+        PromptFacts {
+            work_dir: self.options.work_dir.clone(),
+            additional_dirs: additional_dirs.to_vec(),
+            agents_md: agents.text,
+            shell: format!("{shell_name} (`{}`)", shell.display()),
+        }
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Effect {
     Read,
     /// May change something: runs alone, in call order.
     Write,
+    /// Starts an agent, whose calls ask for themselves: runs beside other calls.
+    Delegate,
     /// Talks to a person: runs alone.
     Interact,
 }

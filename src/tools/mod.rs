@@ -5,7 +5,7 @@
     reason = "a failed call is an ordinary result of this size, made once a call"
 )]
 
-mod arguments;
+pub(crate) mod arguments;
 mod ask_user;
 mod blocking;
 mod context;
@@ -20,7 +20,7 @@ pub mod output;
 pub mod path_guard;
 mod read_file;
 mod registry;
-mod schema;
+pub(crate) mod schema;
 mod secrets;
 mod shell;
 mod sniff;

@@ -55,7 +55,16 @@ impl Registry {
     /// The tools of these names, in their order, with state of their own: one registry for each
     /// session. Names of tools that there are not are passed over.
     pub fn chosen<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let all = Self::builtin_with_think();
+        Self::chosen_among(names, Vec::new())
+    }
+
+    /// The same where there are more tools than the built-in ones.
+    pub fn chosen_among<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        more: Vec<Arc<dyn Tool>>,
+    ) -> Self {
+        let mut all = Self::builtin_with_think();
+        all.tools.extend(more);
         Self::new(names.into_iter().filter_map(|name| all.get(name)).collect())
     }
 

@@ -350,6 +350,7 @@ impl Bench {
         };
         let first = llm(Arc::clone(&self.model), "first");
         let handle = SessionHandle::open(SessionOptions {
+            crew: None,
             background: Background::default(),
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),

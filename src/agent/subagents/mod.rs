@@ -1,0 +1,131 @@
+//! Agents that the session's agent starts: each has a context, a record and tools of its own, and
+//! shares the model's budget, the work directory and the person who approves (agent-loop.md
+//! section 12). They start no agents themselves.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `engage` | finding or making the agent that an order is for |
+//! | `run` | an agent at work, to its end |
+//! | `source` | who an agent is to the approval desk |
+//! | `report` | what an agent does, for people to read |
+//! | `record` | an agent's `meta.json` while it works |
+//! | `told` | how an agent has ended, in words for the model |
+//! | `git_context` | what an explorer is told of the repository |
+//! | `agent_tool`, `swarm_tool` | the tools |
+
+mod agent_tool;
+mod engage;
+mod git_context;
+mod record;
+mod report;
+mod run;
+mod source;
+mod swarm_tool;
+mod told;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use super::core::Core;
+use crate::customize::{Agent, Subagent};
+use crate::store::SubagentStore;
+use crate::tools::Tool;
+
+use self::agent_tool::AgentTool;
+pub use self::source::{Source, SubagentDesk};
+use self::swarm_tool::SwarmTool;
+
+/// Makes the system prompt of an agent; the directories are those beside the work directory.
+pub type PromptOf = Box<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
+
+/// The agents that a session's agent may start, and those that are at work.
+pub struct Crew {
+    types: Vec<Subagent>,
+    prompt: PromptOf,
+    /// The session's own agent, as soon as there is one.
+    parent: OnceLock<Weak<Core>>,
+    /// The ids of those at work.
+    working: Mutex<HashSet<String>>,
+    /// What an earlier process left behind is settled.
+    settled: tokio::sync::OnceCell<()>,
+}
+
+impl Crew {
+    /// A crew of agents of these types, of which none is at work.
+    pub fn new(types: Vec<Subagent>, prompt: PromptOf) -> Arc<Self> {
+        Arc::new(Self {
+            types,
+            prompt,
+            parent: OnceLock::new(),
+            working: Mutex::default(),
+            settled: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// The tools that start them; none where there are no types.
+    pub fn tools(self: &Arc<Self>) -> Vec<Arc<dyn Tool>> {
+        if self.types.is_empty() {
+            return Vec::new();
+        }
+        vec![Arc::new(AgentTool::new(Arc::clone(self))), Arc::new(SwarmTool::new(Arc::clone(self)))]
+    }
+
+    /// Works for this agent from now on. `alone` when no other process has the session open: then
+    /// what seems to be at work on disk is not.
+    pub(super) fn attach(self: &Arc<Self>, parent: &Arc<Core>, alone: bool) {
+        // A crew belongs to one session.
+        let _ = self.parent.set(Arc::downgrade(parent));
+        if !alone {
+            let _ = self.settled.set(());
+            return;
+        }
+        let crew = Arc::clone(self);
+        let core = Arc::clone(parent);
+        tokio::spawn(async move { crew.settle(&core).await });
+    }
+
+    /// Marks what an earlier process left at work as failed, once.
+    async fn settle(&self, core: &Core) {
+        let (store, now) = (store_of(core), core.env.unix_now());
+        self.settled
+            .get_or_init(|| async move {
+                let settle = move || store.settle_stale(now);
+                if let Err(error) = tokio::task::spawn_blocking(settle).await {
+                    tracing::warn!(%error, "the subagents of an earlier run are not settled");
+                }
+            })
+            .await;
+    }
+
+    /// The type of that name.
+    fn kind(&self, name: &str) -> Option<&Subagent> {
+        self.types.iter().find(|kind| kind.name == name)
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.types.iter().map(|kind| kind.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// The types in the description of a tool.
+    fn listed(&self) -> String {
+        let line = |kind: &Subagent| {
+            let Subagent { name, description, agent } = kind;
+            let when = agent.when_to_use.as_deref().unwrap_or(description);
+            let when = when.split_whitespace().collect::<Vec<_>>().join(" ");
+            let tools = if agent.restricted { agent.tools.join(", ") } else { "*".to_owned() };
+            let model = agent.model.as_deref().unwrap_or("inherit");
+            format!("- {name} (tools: {tools}; model: {model}): {when}")
+        };
+        self.types.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn working(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn store_of(core: &Core) -> SubagentStore {
+    SubagentStore::new(&core.session.dir)
+}
