@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Budget, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
+use kimi_tui::agent::{Budget, Crew, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
 use kimi_tui::config::Background;
+use kimi_tui::customize::Agent;
 use kimi_tui::llm::{
-    Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, LlmError, Message as Said,
-    Provider, Thinking,
+    Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
+    Thinking,
 };
 use kimi_tui::platform::Env;
 use kimi_tui::platform::env::fixed;
 use kimi_tui::protocol::{
-    ApprovalResponse, ContentPart, Event, Message, Op, Outcome, Request, Response, StopReason,
-    TokenUsage, ToolReturnValue, UserInput, Verdict,
+    ApprovalResponse, Message, Op, Request, Response, TokenUsage, ToolReturnValue, UserInput,
+    Verdict,
 };
 use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{
@@ -27,6 +28,8 @@ use kimi_tui::tools::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
+
+pub use super::heard::{Heard, brief, finish};
 
 /// No wait of a test takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,12 +108,34 @@ pub struct Asked {
 #[derive(Default)]
 pub struct Model {
     replies: Mutex<VecDeque<Vec<Say>>>,
+    /// Replies for conversations that begin with a message that holds a word.
+    routes: Mutex<Vec<(String, VecDeque<Vec<Say>>)>>,
     asked: Mutex<Vec<Asked>>,
 }
 
 impl Model {
     pub fn reply(&self, says: impl Into<Vec<Say>>) {
         self.replies.lock().unwrap().push_back(says.into());
+    }
+
+    /// Replies to the conversation whose first message holds `word`, before all others.
+    pub fn reply_to(&self, word: &str, replies: impl IntoIterator<Item = Vec<Say>>) {
+        self.routes.lock().unwrap().push((word.to_owned(), replies.into_iter().collect()));
+    }
+
+    /// The requests of that conversation.
+    pub fn asked_by(&self, word: &str) -> Vec<Asked> {
+        let mut asked = self.asked();
+        asked.retain(|asked| asked.messages.first().is_some_and(|it| it.text().contains(word)));
+        asked
+    }
+
+    fn next(&self, first: &str) -> Option<Vec<Say>> {
+        let mut routes = self.routes.lock().unwrap();
+        match routes.iter_mut().find(|(word, _)| first.contains(word.as_str())) {
+            Some((_, replies)) => replies.pop_front(),
+            None => self.replies.lock().unwrap().pop_front(),
+        }
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -127,7 +152,7 @@ impl Provider for Model {
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.to_vec(),
         });
-        let reply = self.replies.lock().unwrap().pop_front();
+        let reply = self.next(&request.messages.first().map(Said::text).unwrap_or_default());
         let says =
             VecDeque::from(reply.unwrap_or_else(|| vec![status(400, "the script has ended")]));
         // What fails first fails before the stream.
@@ -287,6 +312,8 @@ pub struct Bench {
     pub no_model: bool,
     /// The real tools instead of the probes.
     pub real_tools: bool,
+    /// Agents that may be started, besides the real tools.
+    pub crew: Option<Agent>,
 }
 
 impl Bench {
@@ -311,6 +338,7 @@ impl Bench {
             max_context: 200_000,
             no_model: false,
             real_tools: false,
+            crew: None,
         }
     }
 
@@ -349,8 +377,12 @@ impl Bench {
             Arc::new(Probe { name, effect, log: Arc::clone(&self.log) })
         };
         let first = llm(Arc::clone(&self.model), "first");
+        let crew = self.crew.as_ref().map(|agent| {
+            let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name);
+            (Crew::new(agent.subagents.clone(), Box::new(prompt)), agent)
+        });
         let handle = SessionHandle::open(SessionOptions {
-            crew: None,
+            crew: crew.as_ref().map(|(crew, _)| Arc::clone(crew)),
             background: Background::default(),
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),
@@ -362,7 +394,10 @@ impl Bench {
             workspace: Arc::new(Workspace::new(self.work_dir(), Vec::new())),
             llm: (!self.no_model).then(|| first.clone()),
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
-            registry: if self.real_tools {
+            registry: if let Some((crew, agent)) = &crew {
+                let names = agent.tools.iter().map(String::as_str);
+                Registry::chosen_among(names, crew.tools())
+            } else if self.real_tools {
                 Registry::builtin()
             } else {
                 Registry::new(vec![
@@ -465,140 +500,4 @@ impl Live {
         strict(&serde_json::to_value(&history).unwrap());
         history.iter().map(brief).collect()
     }
-}
-
-/// A message as `role: text [calls]`, a result as `id> text`.
-pub fn brief(message: &Said) -> String {
-    let value = serde_json::to_value(message).unwrap();
-    let text: String = message
-        .content
-        .iter()
-        .map(|part| match part {
-            ContentPart::Text { text } => text.clone(),
-            ContentPart::Think { think, .. } => format!("({think})"),
-            other => format!("{other:?}"),
-        })
-        .collect();
-    match &message.tool_call_id {
-        Some(id) => format!("{id}> {text}"),
-        None => {
-            let calls: Vec<_> =
-                message.tool_calls.iter().map(|call| format!(" [{}]", call.id)).collect();
-            format!("{}: {text}{}", value["role"].as_str().unwrap(), calls.concat())
-        }
-    }
-}
-
-/// What a subscriber heard.
-#[derive(Clone)]
-pub struct Heard(pub Vec<Message>);
-
-impl Heard {
-    pub fn outcome(&self) -> &Outcome {
-        match self.0.last() {
-            Some(Message::Outcome { outcome, .. }) => outcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub fn finished(&self) {
-        let well = Outcome::Finished { stop: StopReason::NoToolCalls };
-        assert_eq!(self.outcome(), &well, "{:#?}", self.lines());
-    }
-
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.0.iter().filter_map(|message| match message {
-            Message::Event(event) => Some(event),
-            _ => None,
-        })
-    }
-
-    /// The results in the order told: id and whether it is an error.
-    pub fn results(&self) -> Vec<(String, ToolReturnValue)> {
-        self.events()
-            .filter_map(|event| match event {
-                Event::ToolResult { tool_call_id, return_value } => {
-                    Some((tool_call_id.clone(), return_value.clone()))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The ids of the calls told.
-    pub fn calls(&self) -> Vec<String> {
-        self.events()
-            .filter_map(|event| match event {
-                Event::ToolCall(call) => Some(call.id.clone()),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The answer text told.
-    pub fn text(&self) -> String {
-        self.events()
-            .filter_map(|event| match event {
-                Event::ContentPart(part) => part.as_text(),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// One short line per message; status updates and session infos are left out.
-    pub fn lines(&self) -> Vec<String> {
-        self.0
-            .iter()
-            .filter_map(|message| {
-                Some(match message {
-                    Message::Event(Event::StatusUpdate(_) | Event::SessionInfo(_)) => return None,
-                    Message::Event(Event::TurnBegin { user_input }) => {
-                        format!("turn: {}", user_input.text())
-                    }
-                    Message::Event(Event::SteerInput { user_input }) => {
-                        format!("steer: {}", user_input.text())
-                    }
-                    Message::Event(Event::StepBegin { n }) => format!("step {n}"),
-                    Message::Event(Event::ContentPart(ContentPart::Text { text })) => {
-                        format!("text: {text}")
-                    }
-                    Message::Event(Event::ContentPart(ContentPart::Think { think, .. })) => {
-                        format!("think: {think}")
-                    }
-                    Message::Event(Event::ToolCall(call)) => {
-                        format!("call {} {} {}", call.id, call.function.name, call.arguments())
-                    }
-                    Message::Event(Event::ToolCallPart { arguments_part }) => {
-                        format!("more: {}", arguments_part.as_deref().unwrap_or_default())
-                    }
-                    Message::Event(Event::ToolResult { tool_call_id, return_value }) => {
-                        let word = if return_value.is_error { "error" } else { "ok" };
-                        format!("result {tool_call_id} {word}")
-                    }
-                    Message::Event(Event::ToolOutput { tool_call_id, text }) => {
-                        format!("live {tool_call_id}: {text}")
-                    }
-                    Message::Event(Event::ApprovalResponse(response)) => {
-                        format!("{:?} {}", response.response, response.feedback)
-                    }
-                    Message::Event(Event::StepRetry { next_attempt, max_attempts, .. }) => {
-                        format!("retry {next_attempt}/{max_attempts}")
-                    }
-                    Message::Event(event) => format!("{event:?}"),
-                    Message::Request(Request::ApprovalRequest(request)) => {
-                        format!("ask {} {}", request.tool_call_id, request.action)
-                    }
-                    Message::Request(Request::QuestionRequest(request)) => {
-                        format!("question {}", request.tool_call_id)
-                    }
-                    Message::Outcome { op_id, outcome } => format!("{op_id}: {outcome:?}"),
-                })
-            })
-            .collect()
-    }
-}
-
-/// The last piece of a stream: why it ended.
-pub fn finish(reason: FinishReason) -> Say {
-    Say::Delta(Delta::Finish(reason))
 }

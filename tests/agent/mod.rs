@@ -1,6 +1,7 @@
 //! Sessions in this process: what front ends hear and what is stored.
 
 pub mod bench;
+mod heard;
 
 mod approvals;
 mod bodies;
@@ -11,3 +12,5 @@ mod compaction;
 mod reminders;
 mod retries;
 mod session;
+mod subagents;
+mod swarm;
