@@ -9,10 +9,11 @@ mod past;
 mod phase;
 mod readable;
 mod replay;
+mod running;
 
 use std::time::{Duration, Instant};
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 pub use news::ANNOUNCED;
 pub use past::Past;
@@ -247,6 +248,12 @@ impl Transcript {
                 rows.push(Line::default());
                 self.past.user(&response.feedback);
                 Update::of(rows)
+            }
+            Event::SubagentEvent { parent_tool_call_id, agent_id, subagent_type, event } => {
+                let call = parent_tool_call_id.as_deref().unwrap_or_default();
+                let agent = (agent_id.as_deref(), subagent_type.as_deref());
+                self.subagent_event(call, agent, event, now);
+                Update::default()
             }
             Event::Notification(news) => self.notification(news, now, look),
             _ => Update::default(),
@@ -508,7 +515,7 @@ impl Transcript {
             };
         }
         if !self.calls.is_empty() {
-            return self.calls_phase(columns, max_rows, theme);
+            return self.calls_phase(now, columns, max_rows, theme);
         }
         let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
         Phase { words: words.to_owned(), rows: Vec::new() }
@@ -529,27 +536,6 @@ impl Transcript {
             (_, [], true) => Activity::Write,
             (_, [], false) => Activity::Work,
         }
-    }
-
-    fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
-        let headline_columns = columns.saturating_sub(34).max(20);
-        if let [call] = self.calls.as_slice() {
-            return Phase {
-                words: plain(&call.card.running_headline(headline_columns, theme)),
-                rows: call.card.live_rows(columns, max_rows, theme),
-            };
-        }
-        let rows = self
-            .calls
-            .iter()
-            .take(max_rows)
-            .map(|call| {
-                let mut spans = vec![Span::raw("   ")];
-                spans.extend(call.card.running_headline(columns.saturating_sub(4), theme).spans);
-                Line::from(spans)
-            })
-            .collect();
-        Phase { words: format!("Using {} tools…", self.calls.len()), rows }
     }
 }
 
@@ -577,8 +563,4 @@ fn shown_input(input: &UserInput) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
     }
-}
-
-fn plain(line: &Line<'_>) -> String {
-    line.spans.iter().map(|span| span.content.as_ref()).collect()
 }
