@@ -4,6 +4,7 @@ pub mod bench;
 mod heard;
 
 mod approvals;
+mod background_agents;
 mod bodies;
 mod budgets;
 mod calls;

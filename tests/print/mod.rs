@@ -8,4 +8,5 @@ mod forms;
 mod input;
 mod signals;
 mod streams;
+mod subagents;
 mod together;
