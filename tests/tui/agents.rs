@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, composed, count};
+use super::world::{World, count};
 use crate::support::model_server::{Gate, Recorded, Reply};
 use crate::support::screen::{is_busy, is_idle};
 
@@ -80,7 +80,8 @@ fn an_approval_says_which_agent_asks_and_a_refusal_does_not_end_it() {
     kimi.ask("send it");
     let rows = kimi.wait_text("touch made");
     assert!(is_busy(&rows), "{rows:#?}");
-    assert!(composed(&rows).contains("coder"), "{rows:#?}");
+    assert_eq!(count(&rows, "asked by agent coder"), 1, "{rows:#?}");
+    assert_eq!(count(&rows, "look at ALPHA"), 1, "{rows:#?}");
     kimi.send("3");
     let rows = kimi.wait_closed(1);
     assert_eq!(count(&rows, "That is how it is."), 1, "{rows:#?}");

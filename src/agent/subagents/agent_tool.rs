@@ -1,5 +1,6 @@
 //! `Agent`: gives a task to a subagent, in the foreground or in the background.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -147,17 +148,19 @@ async fn in_foreground(
 ) -> ToolReturnValue {
     let begun = Begun::of(&engaged);
     let mut working = Working::begin(engaged);
-    let deadline = timeout.map(|s| tokio::time::Instant::now() + Duration::from_secs(s));
+    let since = cx.env.clock.instant();
+    let mut time_is_up = pin!(after(timeout));
     let mut tasks = cx.tasks.as_ref();
     loop {
         let ended = tokio::select! {
             biased;
             ended = working.ended() => ended,
             () = cx.cancel.cancelled() => working.stop(false).await,
-            () = until(deadline) => working.stop(true).await,
+            () = &mut time_is_up => working.stop(true).await,
             () = cx.to_background.cancelled(), if tasks.is_some() => {
                 let Some(to) = tasks.take() else { continue };
-                let left = deadline.map(|at| at - tokio::time::Instant::now());
+                let took = cx.env.clock.instant().saturating_duration_since(since);
+                let left = timeout.map(|s| Duration::from_secs(s).saturating_sub(took));
                 match begun.hand_over(working, left, to, cx).await {
                     Ok(view) => return begun.told(&view, "The user sent the agent to the background, where it goes on."),
                     // It stays where it is.
@@ -176,9 +179,9 @@ async fn in_foreground(
     }
 }
 
-async fn until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+async fn after(seconds: Option<u64>) {
+    match seconds {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
         None => std::future::pending().await,
     }
 }
