@@ -31,6 +31,8 @@ const OPENING: &str = "<notification id=\"";
 pub(super) struct Notifications {
     store: NotificationStore,
     all: Mutex<Vec<(NotificationRecord, Delivery)>>,
+    /// One at a time looks for news: the same end must not be told twice.
+    publishing: tokio::sync::Mutex<()>,
     /// Seconds after which a claim of another process no longer counts.
     stale_s: f64,
 }
@@ -41,6 +43,7 @@ impl Notifications {
         Self {
             store: NotificationStore::new(&session.dir),
             all: Mutex::default(),
+            publishing: tokio::sync::Mutex::default(),
             stale_s: claim_stale_after_ms as f64 / 1000.0,
         }
     }
@@ -94,6 +97,7 @@ pub(super) async fn begin(core: &Arc<Core>) {
 
 /// Makes notifications of the tasks that are over and not told of.
 pub(super) async fn publish(core: &Arc<Core>) {
+    let _one = core.notifications.publishing.lock().await;
     let known: HashSet<String> = {
         let all = core.notifications.lock();
         all.iter().filter_map(|(record, _)| record.dedupe_key.clone()).collect()

@@ -198,7 +198,7 @@ pub fn own_program() -> PathBuf {
 
 /// Whether a process of that number is there, be it ours or not.
 pub fn is_alive(pid: i32) -> bool {
-    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else { return false };
+    let Some(pid) = known(pid) else { return false };
     !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }
 
@@ -206,13 +206,18 @@ pub fn is_alive(pid: i32) -> bool {
 /// variables in its environment: numbers are used again, and it might be a stranger by now. Only
 /// where the environment of a process can be read; returns whether anything was killed.
 pub fn kill_orphan(leader: i32, marks: &[String]) -> bool {
-    let Some(pid) = Pid::from_raw(leader).filter(|_| leader > 1) else { return false };
+    let Some(pid) = known(leader).filter(|_| leader > 1) else { return false };
     let Ok(environment) = std::fs::read(format!("/proc/{leader}/environ")) else { return false };
     let marked = environment
         .split(|byte| *byte == 0)
         .any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable));
     let leads = rustix::process::getsid(Some(pid)).is_ok_and(|session| session == pid);
     marked && leads && kill_process_group(pid, Signal::KILL).is_ok()
+}
+
+/// A number as that of a process; a file may hold anything.
+fn known(pid: i32) -> Option<Pid> {
+    if pid > 0 { Pid::from_raw(pid) } else { None }
 }
 
 async fn until(deadline: Option<Instant>) {

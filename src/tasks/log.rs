@@ -33,7 +33,8 @@ pub(super) struct Log {
     size: u64,
     /// Where the kept beginning ends, once something was left out.
     head: Option<u64>,
-    left_out: u64,
+    /// All that was ever written.
+    written: u64,
 }
 
 impl Log {
@@ -47,7 +48,7 @@ impl Log {
             file: Some(file),
             size,
             head: None,
-            left_out: 0,
+            written: size,
         })
     }
 
@@ -67,7 +68,10 @@ impl Log {
         }
         let Some(file) = &mut self.file else { return };
         match file.write_all(bytes) {
-            Ok(()) => self.size += bytes.len() as u64,
+            Ok(()) => {
+                self.size += bytes.len() as u64;
+                self.written += bytes.len() as u64;
+            }
             Err(error) => {
                 tracing::warn!(%error, "the log of a task cannot be written");
                 self.file = None;
@@ -93,10 +97,9 @@ impl Log {
         (&mut old).take(self.bounds.tail).read_to_end(&mut tail)?;
         let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let tail = tail.get(line..).unwrap_or_default();
-        self.left_out += self.size.saturating_sub((head.len() + tail.len()) as u64);
+        let left_out = self.written.saturating_sub((head.len() + tail.len()) as u64);
         let mark = format!(
-            "[... {} bytes left out: of a long output the log keeps the beginning and the end ...]\n",
-            self.left_out
+            "[... {left_out} bytes left out: of a long output the log keeps the beginning and the end ...]\n"
         );
         self.head = Some(head.len() as u64);
         let beside = self.path.with_extension("log.tmp");

@@ -201,7 +201,7 @@ async fn an_adopted_command_comes_back_when_it_cannot_be_taken() {
     let tasks = tasks(dir.path());
     let running = Running::start(sh("sleep 100")).unwrap();
     let back = tasks.adopt(command("x"), running, Vec::new()).await;
-    let (running, error) = back.err().expect("a refusal");
+    let (running, error) = back.expect_err("a refusal");
     assert!(matches!(error, StartError::Io(_)));
     assert!(running.id().is_some_and(crate::platform::process::is_alive));
 }

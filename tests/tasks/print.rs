@@ -10,12 +10,20 @@ const RUN: [&str; 5] = ["--print", "--output-format", "stream-json", "-p", "go"]
 
 #[test]
 fn a_run_waits_for_its_tasks_and_lets_the_model_see_to_them() {
-    let server = ModelServer::start(vec![
-        background("c1", "echo built; echo \"$KIMI_TASK_ID\" >id; exit 3"),
-        Reply::new().text("launched"),
-        Reply::new().text("It failed."),
-    ]);
-    let home = Home::new(&server.url());
+    let home = Home::bare();
+    let go = home.path("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.02; done", go.display());
+    let command = format!("{wait}; echo built; echo \"$KIMI_TASK_ID\" >id; exit 3");
+    let server = ModelServer::start(move |_: &Recorded, index: usize| match index {
+        0 => background("c1", &command),
+        1 => {
+            // Not before the model was asked, or it would be told already.
+            std::fs::write(&go, "").unwrap();
+            Reply::new().text("launched")
+        }
+        _ => Reply::new().text("It failed."),
+    });
+    home.write("share/config.toml", Home::config(&server.url()));
     let ran = home.run(&RUN);
     ran.well();
     let requests = server.requests();

@@ -129,10 +129,8 @@ impl App {
             }
             Action::OpenEditor => return self.edit_outside(),
             Action::PasteClipboard => self.jobs.paste(),
-            Action::ToBackground => {
-                if !self.send_to_background() {
-                    return self.composer_key(KeyEvent::from(KeyCode::Left));
-                }
+            Action::ToBackground if !self.send_to_background() => {
+                return self.composer_key(KeyEvent::from(KeyCode::Left));
             }
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),

@@ -110,6 +110,8 @@ impl Composer {
             Action::Submit => self.enter(cx, pasted),
             Action::Newline => self.edit(|composer| composer.buffer.type_text("\n")),
             Action::Complete => self.tab(cx),
+            // With nothing that runs it is the key of old.
+            Action::ToBackground if !cx.running => self.go(Motion::Left),
             Action::CharLeft => self.go(Motion::Left),
             Action::CharRight => self.go(Motion::Right),
             Action::WordLeft => self.go(Motion::WordLeft),

@@ -61,6 +61,8 @@ pub fn body_rows(
                 .collect()
         }
         Ending::Done | Ending::Failed => match kind {
+            // The rest of the text is for the model.
+            Kind::Shell if is_task(&value.display) => facts(&value.display, style, room),
             Kind::Shell => {
                 let (rows, hidden) = printed(&value.output.text(), room, theme);
                 with_earlier(rows, hidden, style, room)
@@ -92,6 +94,11 @@ pub fn body_rows(
             }
         },
     }
+}
+
+/// Whether the call has started a background task, or become one.
+pub fn is_task(blocks: &[DisplayBlock]) -> bool {
+    blocks.iter().any(|block| matches!(block, DisplayBlock::BackgroundTask { .. }))
 }
 
 fn has_diff(blocks: &[DisplayBlock]) -> bool {

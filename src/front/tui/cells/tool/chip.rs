@@ -68,6 +68,8 @@ pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
             let n = answers(&text).len();
             Some(if n == 1 { "1 answer".to_owned() } else { format!("{n} answers") })
         }
+        // Its lines are for the model, not the command's.
+        Kind::Shell if super::body::is_task(&value.display) => None,
         Kind::Shell if lines == 0 => Some("no output".to_owned()),
         Kind::Agent => None,
         _ if lines == 0 => None,
