@@ -6,7 +6,9 @@ use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 
 /// What the default agent is offered.
-const DEFAULT_TOOLS: [&str; 12] = [
+const DEFAULT_TOOLS: [&str; 14] = [
+    "Agent",
+    "AgentSwarm",
     "AskUserQuestion",
     "SetTodoList",
     "Shell",
@@ -121,7 +123,7 @@ fn a_resumed_session_keeps_its_prompt() {
     let requests = server.requests();
     assert!(requests.iter().all(|request| system(request) == "One."));
     let counts: Vec<usize> = requests.iter().map(|request| tools(request).len()).collect();
-    assert_eq!(counts, [12, 1, 12]);
+    assert_eq!(counts, [14, 1, 14]);
 }
 
 /// The first line of stderr of a run that fails before it asks anybody.
