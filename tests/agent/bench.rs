@@ -298,6 +298,33 @@ impl Tool for Probe {
     }
 }
 
+/// `Agent` with a time limit that a test can wait for.
+struct Hasty(Arc<dyn Tool>);
+
+#[async_trait]
+impl Tool for Hasty {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn description(&self) -> &str {
+        self.0.description()
+    }
+
+    fn parameters(&self) -> Value {
+        self.0.parameters()
+    }
+
+    fn effect(&self, arguments: &Value) -> Effect {
+        self.0.effect(arguments)
+    }
+
+    async fn call(&self, mut arguments: Value, cx: &CallContext) -> ToolReturn {
+        arguments["timeout"] = json!(1);
+        self.0.call(arguments, cx).await
+    }
+}
+
 /// Everything a session needs.
 pub struct Bench {
     pub dir: tempfile::TempDir,
@@ -314,6 +341,8 @@ pub struct Bench {
     pub real_tools: bool,
     /// Agents that may be started, besides the real tools.
     pub crew: Option<Agent>,
+    /// An agent has one second, whatever its call says.
+    pub hasty: bool,
 }
 
 impl Bench {
@@ -339,6 +368,7 @@ impl Bench {
             no_model: false,
             real_tools: false,
             crew: None,
+            hasty: false,
         }
     }
 
@@ -396,7 +426,8 @@ impl Bench {
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
             registry: if let Some((crew, agent)) = &crew {
                 let names = agent.tools.iter().map(String::as_str);
-                Registry::chosen_among(names, crew.tools())
+                let hasty = |tool| if self.hasty { Arc::new(Hasty(tool)) } else { tool };
+                Registry::chosen_among(names, crew.tools().into_iter().map(hasty).collect())
             } else if self.real_tools {
                 Registry::builtin()
             } else {

@@ -457,3 +457,27 @@ async fn what_was_left_at_work_has_failed() {
     assert!(!result(&heard, "c1").is_error, "{:?}", result(&heard, "c1"));
     assert_eq!(meta(&folder)["status"], "idle");
 }
+
+#[tokio::test]
+async fn one_that_takes_too_long_is_stopped_and_can_go_on() {
+    let mut bench = bench();
+    bench.hasty = true;
+    bench.model.reply(agents(&[agent("c1", "TASK", json!({}))]));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to(
+        "TASK",
+        [shell("s1", "echo begun; exec sleep 100"), vec![text(&report("the rest"))]],
+    );
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    let value = result(&heard, "c1");
+    assert!(value.is_error && value.message.starts_with("Agent timed out (1s)."), "{value:?}");
+    let folder = folders(&live).remove(0);
+    assert_eq!(meta(&folder)["status"], "failed");
+    let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    bench.model.reply(agents(&[agent("c2", "MORE", json!({"resume": id}))]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("again").await;
+    assert!(result(&heard, "c2").output.text().contains("Report of the rest."));
+}
