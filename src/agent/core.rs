@@ -133,7 +133,7 @@ impl Core {
 
     /// The same as a subagent, which uses up what its session may.
     #[must_use]
-    pub fn as_subagent(mut self, source: Arc<Source>, meter: Arc<Meter>) -> Self {
+    pub fn for_subagent(mut self, source: Arc<Source>, meter: Arc<Meter>) -> Self {
         self.source = Some(source);
         self.meter = meter;
         self

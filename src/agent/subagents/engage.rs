@@ -273,7 +273,7 @@ fn core(
         Notifications::new(&session, 0),
         Some(llm),
     );
-    Ok(core.as_subagent(Arc::clone(source), Arc::clone(&parent.meter)))
+    Ok(core.for_subagent(Arc::clone(source), Arc::clone(&parent.meter)))
 }
 
 /// Tells the session what the agent does, while its call lasts, and writes the report.
