@@ -128,14 +128,14 @@ mod tests {
         let env = crate::platform::env::fixed::env(dir.path(), &[("PATH", &path)]);
         let git = async |args: &[&str]| git::ask(dir.path(), args, &env).await;
         git(&["init", "-q", "-b", "main"]).await.expect("git");
-        std::fs::write(dir.path().join("</git-context>"), "").unwrap();
+        std::fs::write(dir.path().join("<git-context>"), "").unwrap();
         for n in 0..30 {
             std::fs::write(dir.path().join(format!("f{n:02}")), "").unwrap();
         }
         let context = context(dir.path(), &env).await.expect("a work tree");
         assert!(context.contains("\nBranch: main\nChanged files: 31\n"), "{context}");
         assert!(context.contains("\n  ... and 11 more\n"), "{context}");
-        assert_eq!(context.matches("</git-context>").count(), 1, "{context}");
+        assert_eq!(context.matches("<git-context>").count(), 1, "{context}");
         assert!(context.ends_with("\n</git-context>"), "{context}");
     }
 }
