@@ -17,9 +17,10 @@
 //! | [`agent`] | session, turn, step, context, compaction, approvals: knows no screen |
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
+//! | [`permission`] | rules, commands taken apart, what a call may change |
 //! | [`tasks`] | background tasks: their records, their worker, the registry |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
-//! | [`customize`] | what the user's files add: agent files, AGENTS.md |
+//! | [`customize`] | what the user's files add: agent files, AGENTS.md, hooks, plugins |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
 //! | [`platform`] | clock, environment, processes, clipboard |
 //! | [`front`] | the equal front ends: the terminal screen and print mode |
@@ -35,6 +36,7 @@ pub mod customize;
 pub mod front;
 pub mod llm;
 pub mod mcp;
+pub mod permission;
 pub mod platform;
 pub mod protocol;
 pub mod store;

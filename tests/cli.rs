@@ -42,9 +42,10 @@ fn the_help_is_this() {
     Usage: kimi [OPTIONS] [COMMAND] [ARGS]...
 
     Commands:
-      info  Print versions of the program and its protocols
-      ctl   See what the instances that run do, and drive them
-      mcp   Add, list, remove and test MCP servers
+      info    Print versions of the program and its protocols
+      ctl     See what the instances that run do, and drive them
+      mcp     Add, list, remove and test MCP servers
+      plugin  Install, list and remove plugins
 
     One-shot use:
       -p, --prompt <TEXT>           Ask TEXT. On a terminal it becomes the first
@@ -71,6 +72,9 @@ fn the_help_is_this() {
           --no-thinking               Do not let it think
           --max-steps-per-turn <N>    Stop a turn after N model requests
           --max-retries-per-step <N>  Try a failing model request N times in all
+          --max-tokens-total <N>      Stop when N tokens are used, in and out
+          --max-budget-usd <USD>      Stop when so many US dollars are spent
+          --timeout <TIME>            Stop after this time: 90s, 15m, 2h
 
     Approval:
       -y, --yolo  Approve every tool call [aliases: --yes, --auto-approve]

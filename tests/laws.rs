@@ -29,6 +29,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("tools/", &["crate::front", "crate::cli", "crate::agent"]),
     ("tasks/", &["crate::front", "crate::cli", "crate::agent", "crate::tools"]),
     ("mcp/", &["crate::front", "crate::cli", "crate::agent"]),
+    ("permission/", &["crate::front", "crate::cli", "crate::agent", "crate::config"]),
     ("store/", &["crate::front", "crate::cli", "crate::agent"]),
     ("config/", &["crate::front", "crate::cli", "crate::agent"]),
     ("customize/", &["crate::front", "crate::cli", "crate::agent"]),

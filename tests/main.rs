@@ -4,6 +4,7 @@ mod agent;
 mod cli;
 mod ctl;
 mod docked;
+mod hooks;
 mod laws;
 mod llm;
 mod mcp;

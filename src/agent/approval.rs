@@ -3,17 +3,21 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::hub::Hub;
+use super::plan::Plan;
 use super::subagents::Source;
+use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
+use crate::permission::call::Subject;
+use crate::permission::offer::{Offer, exact_key, offer};
+use crate::permission::{Call, Judgment, Rule, Rules, Site};
 use crate::platform::Env;
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, Event, Question, QuestionRequest, QuestionResponse, Request,
-    Response, Verdict,
+    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
+    QuestionResponse, Request, Response, Verdict,
 };
-use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
+use crate::tools::{ApprovalAsk, ApprovalVerdict, QuestionOutcome};
 
 /// Who is asked, and what goes without asking (agent-loop.md section 11).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,10 +42,60 @@ impl Modes {
     }
 }
 
+/// What goes ahead without a person: the rules of the configuration, and what was approved for the
+/// session.
+pub struct Permissions {
+    rules: Rules,
+    site: Site,
+    /// As they are stored: kinds of acts (`edit file`), rules, single commands. `run command`, as
+    /// kimi-cli stores it, is kept for kimi-cli and allows nothing here: it says nothing of the
+    /// command that was approved.
+    approved: BTreeSet<String>,
+    /// Those of `approved` that are rules.
+    session: Vec<Rule>,
+}
+
+impl Permissions {
+    /// The permissions of a session with its stored approvals.
+    pub fn new(rules: Rules, site: Site, approved: impl IntoIterator<Item = String>) -> Self {
+        let mut new = Self { rules, site, approved: BTreeSet::new(), session: Vec::new() };
+        approved.into_iter().for_each(|key| new.approve(key));
+        new
+    }
+
+    fn approve(&mut self, key: String) {
+        if key.starts_with("Shell(")
+            && let Ok(rule) = Rule::parse(&key)
+            && !self.session.contains(&rule)
+        {
+            self.session.push(rule);
+        }
+        self.approved.insert(key);
+    }
+
+    fn judge(&self, call: &Call) -> Judgment {
+        self.rules.judge(call, &self.site, &self.session)
+    }
+
+    /// Whether this very act was approved for the session.
+    fn is_approved(&self, call: &Call, action: &str, judgment: &Judgment) -> bool {
+        match (&call.subject, judgment) {
+            (Subject::Command { text, .. }, _) => self.approved.contains(&exact_key(text)),
+            (_, Judgment::Open { .. }) => is_approved(&self.approved, action),
+            (_, Judgment::Ask { rule, .. }) => self.approved.contains(&asked_key(rule)),
+            _ => false,
+        }
+    }
+}
+/// What a rejected call says when a hook that rejected it gave no reason.
+const NO_REASON: &str = "A hook does not allow this.";
+
 /// Asks a person through the hub and waits for the answer, for as long as it takes.
 pub struct ApprovalDesk {
     env: Env,
     hub: Arc<Hub>,
+    hooks: Arc<Hooks>,
+    plan: Plan,
     state: Mutex<State>,
     /// Called when the set of approved actions changed, to store it.
     on_change: OnChange,
@@ -49,41 +103,57 @@ pub struct ApprovalDesk {
 
 type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send + Sync>;
 
-#[derive(Default)]
 struct State {
     modes: Modes,
-    /// Actions approved for the session.
-    approved: BTreeSet<String>,
+    permissions: Permissions,
     approvals: HashMap<String, PendingApproval>,
     questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
 }
 
 struct PendingApproval {
+    call: Arc<Call>,
     action: String,
     /// The subagent that asks, if one does.
     source: Option<Arc<Source>>,
+    /// What is kept when it is approved for the session.
+    keys: Vec<String>,
     answer: oneshot::Sender<ApprovalVerdict>,
 }
 
 impl ApprovalDesk {
-    /// A desk with the session's stored approvals.
-    pub fn new(
+    /// A desk with the session's permissions.
+    pub(super) fn new(
         env: Env,
         hub: Arc<Hub>,
+        hooks: Arc<Hooks>,
+        plan: Plan,
         modes: Modes,
-        approved: impl IntoIterator<Item = String>,
+        permissions: Permissions,
         on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
     ) -> Self {
         Self {
             env,
             hub,
+            hooks,
+            plan,
             state: Mutex::new(State {
                 modes,
-                approved: approved.into_iter().collect(),
-                ..State::default()
+                permissions,
+                approvals: HashMap::new(),
+                questions: HashMap::new(),
             }),
             on_change: Box::new(on_change),
         }
+    }
+
+    /// The plan mode of the session, whose agents all ask here.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where everybody is told.
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// The modes in force.
@@ -96,9 +166,18 @@ impl ApprovalDesk {
         let mut state = self.lock();
         state.modes = modes;
         if modes.auto_approve() {
-            let waiting: Vec<String> = state.approvals.keys().cloned().collect();
-            for id in waiting {
-                self.resolve(&mut state, &id, Verdict::Approve, String::new());
+            let waiting: Vec<(String, Judgment)> = state
+                .approvals
+                .iter()
+                .map(|(id, pending)| (id.clone(), state.permissions.judge(&pending.call)))
+                .collect();
+            for (id, judgment) in waiting {
+                if matches!(judgment, Judgment::Open { .. } | Judgment::Allow) {
+                    self.resolve(&mut state, &id, Verdict::Approve, String::new());
+                } else if let Some(reason) = forbidden(&judgment, modes) {
+                    let verdict = ApprovalVerdict::Denied { reason: reason.clone() };
+                    self.close(&mut state, &id, Verdict::Reject, reason, verdict);
+                }
             }
         }
         if modes.unattended() {
@@ -115,22 +194,30 @@ impl ApprovalDesk {
         let mut state = self.lock();
         match response {
             Response::Approval(ApprovalResponse { request_id, response, feedback }) => {
-                let Some(action) =
-                    state.approvals.get(&request_id).map(|pending| pending.action.clone())
+                let Some(keys) =
+                    state.approvals.get(&request_id).map(|pending| pending.keys.clone())
                 else {
                     return false;
                 };
                 self.resolve(&mut state, &request_id, response, feedback);
                 if response == Verdict::ApproveForSession {
-                    state.approved.insert(action.clone());
-                    (self.on_change)(&state.approved);
-                    let same: Vec<String> = state
+                    keys.into_iter().for_each(|key| state.permissions.approve(key));
+                    (self.on_change)(&state.permissions.approved);
+                    let covered: Vec<String> = state
                         .approvals
                         .iter()
-                        .filter(|(_, pending)| pending.action == action)
+                        .filter(|(_, pending)| {
+                            let judgment = state.permissions.judge(&pending.call);
+                            judgment == Judgment::Allow
+                                || state.permissions.is_approved(
+                                    &pending.call,
+                                    &pending.action,
+                                    &judgment,
+                                )
+                        })
                         .map(|(id, _)| id.clone())
                         .collect();
-                    for id in same {
+                    for id in covered {
                         self.resolve(&mut state, &id, Verdict::Approve, String::new());
                     }
                 }
@@ -168,25 +255,74 @@ impl ApprovalDesk {
     }
 
     fn resolve(&self, state: &mut State, id: &str, response: Verdict, feedback: String) {
-        let Some(pending) = state.approvals.remove(id) else { return };
         let feedback = feedback.trim().to_owned();
-        self.hub.event(Event::ApprovalResponse(ApprovalResponse {
-            request_id: id.to_owned(),
-            response,
-            feedback: feedback.clone(),
-        }));
         let verdict = match response {
             Verdict::Approve | Verdict::ApproveForSession => ApprovalVerdict::Approved,
             Verdict::Reject => ApprovalVerdict::Rejected {
-                feedback: Some(feedback).filter(|feedback| !feedback.is_empty()),
+                feedback: Some(feedback.clone()).filter(|feedback| !feedback.is_empty()),
             },
         };
+        self.close(state, id, response, feedback, verdict);
+    }
+
+    /// Closes a request everywhere and gives the asker the verdict.
+    fn close(
+        &self,
+        state: &mut State,
+        id: &str,
+        response: Verdict,
+        feedback: String,
+        verdict: ApprovalVerdict,
+    ) {
+        let Some(pending) = state.approvals.remove(id) else { return };
+        let request_id = id.to_owned();
+        self.hub.event(Event::ApprovalResponse(ApprovalResponse {
+            request_id,
+            response,
+            feedback,
+        }));
         // The asker may be gone; then nobody misses the answer.
         let _ = pending.answer.send(verdict);
     }
 
+    /// What the hooks say before anybody is asked; `None` leaves it to the person.
+    async fn hooks_say(
+        &self,
+        ask: &ApprovalAsk,
+        source: Option<&Arc<Source>>,
+    ) -> Option<ApprovalVerdict> {
+        let hooks = source.map_or(&self.hooks, |source| &source.hooks);
+        if !hooks.has(HookEvent::PermissionRequest) {
+            return None;
+        }
+        let ApprovalAsk { sender, call_id, action, description, .. } = ask;
+        let occasion = Occasion::permission_request(sender, call_id, action, description);
+        match hooks.fire(occasion).await {
+            HookVerdict { block: Some(reason), .. } => {
+                let feedback = if reason.is_empty() { NO_REASON.to_owned() } else { reason };
+                Some(ApprovalVerdict::Rejected { feedback: Some(feedback) })
+            }
+            HookVerdict { allow, .. } => allow.then_some(ApprovalVerdict::Approved),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a question everywhere when whoever asked it goes before there is an answer.
+struct Withdrawn<'a> {
+    desk: &'a ApprovalDesk,
+    id: String,
+}
+
+impl Drop for Withdrawn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.desk.lock();
+        if state.questions.remove(&self.id).is_some() {
+            self.desk.hub.event(Event::RequestWithdrawn { request_id: self.id.clone() });
+        }
     }
 }
 
@@ -199,37 +335,121 @@ fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
         )
 }
 
-#[async_trait]
-impl Desk for ApprovalDesk {
-    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
-        self.approve_for(ask, None).await
-    }
-
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
-        self.put(call_id, questions).await
+impl State {
+    /// What the rules say of a call that a person has to be asked about; the error is the verdict on
+    /// one that is decided.
+    fn undecided(&self, ask: &ApprovalAsk, call: &Call) -> Result<Judgment, ApprovalVerdict> {
+        let judgment = self.permissions.judge(call);
+        if let Some(reason) = forbidden(&judgment, self.modes) {
+            return Err(ApprovalVerdict::Denied { reason });
+        }
+        let open = matches!(judgment, Judgment::Open { .. });
+        if judgment == Judgment::Allow
+            || (open && self.modes.auto_approve())
+            || self.permissions.is_approved(call, &ask.action, &judgment)
+        {
+            return Err(ApprovalVerdict::Approved);
+        }
+        Ok(judgment)
     }
 }
 
+/// Why a call must not go ahead, if so: a rule forbids it, or wants a person who is not there.
+fn forbidden(judgment: &Judgment, modes: Modes) -> Option<String> {
+    let told = |part: &str| part.chars().take(200).collect::<String>();
+    match judgment {
+        Judgment::Deny { rule, part } => Some(format!(
+            "The user's permission rule `{rule}` forbids this: `{}`. Do not try it in another way.",
+            told(part)
+        )),
+        Judgment::Ask { rule, part } if modes.unattended() => Some(format!(
+            "The user's permission rule `{rule}` wants a person to be asked about `{}`, and nobody is \
+             there. Go on without it.",
+            told(part)
+        )),
+        Judgment::Unsure { rule, part, why } if modes.unattended() => Some(format!(
+            "`{}` cannot be told from what the user's permission rule `{rule}` is about: {why}. Write \
+             it as plain words.",
+            told(part)
+        )),
+        _ => None,
+    }
+}
+
+/// The key of everything a rule asks about.
+fn asked_key(rule: &str) -> String {
+    format!("asked by {rule}")
+}
+
+/// The note for a person who is asked about a command.
+fn note(offer: &Offer, judgment: &Judgment, parts: usize) -> DisplayBlock {
+    let why = match judgment {
+        Judgment::Ask { rule, part } => Some(format!("the rule {rule} asks: {part}")),
+        Judgment::Unsure { part, why, .. } => Some(format!("cannot be judged, {why}: {part}")),
+        Judgment::Open { parts: open } if parts > 1 && open.len() < parts => {
+            let open: Vec<&str> = open.iter().map(|part| part.shown()).collect();
+            Some(format!("no rule allows: {}", open.join(" · ")))
+        }
+        _ => None,
+    };
+    ApprovalRequest::note(why.map(|why| why.replace('\n', " ")).as_deref(), &offer.told)
+}
+
 impl ApprovalDesk {
-    /// Asks whether a call may go ahead: one of this subagent, or of the session's own agent.
-    pub async fn approve_for(
+    /// What the rules say about a call.
+    pub fn judge(&self, call: &Call) -> Judgment {
+        self.lock().permissions.judge(call)
+    }
+
+    /// Why a call must not go ahead, if so.
+    pub fn forbids(&self, judgment: &Judgment) -> Option<String> {
+        forbidden(judgment, self.modes())
+    }
+
+    /// Asks whether a call may go ahead, unless that is decided. Waits for as long as it takes.
+    /// `source` is the subagent that asks, if it is not the session's own agent.
+    pub async fn approve_call(
         &self,
         ask: ApprovalAsk,
+        call: Arc<Call>,
         source: Option<&Arc<Source>>,
     ) -> ApprovalVerdict {
+        if let Err(verdict) = self.lock().undecided(&ask, &call) {
+            return verdict;
+        }
+        if let Some(verdict) = self.hooks_say(&ask, source).await {
+            return verdict;
+        }
         let task = source.and_then(|source| source.task());
         let answer = {
             let mut state = self.lock();
-            if state.modes.auto_approve() || is_approved(&state.approved, &ask.action) {
-                return ApprovalVerdict::Approved;
-            }
+            // Something may have been approved meanwhile.
+            let judgment = match state.undecided(&ask, &call) {
+                Ok(judgment) => judgment,
+                Err(verdict) => return verdict,
+            };
+            let mut display = ask.display;
+            let keys = match (&call.subject, &judgment) {
+                (Subject::Command { text, script }, judgment) => {
+                    let offer = match judgment {
+                        Judgment::Open { parts } => offer(text, parts),
+                        _ => offer(text, &[]),
+                    };
+                    display.push(note(&offer, judgment, script.parts.len()));
+                    offer.keys
+                }
+                (_, Judgment::Ask { rule, .. }) => vec![asked_key(rule)],
+                _ => vec![ask.action.clone()],
+            };
             let (sender, receiver) = oneshot::channel();
             let id = self.env.ids.uuid();
             state.approvals.insert(
                 id.clone(),
                 PendingApproval {
+                    call,
                     action: ask.action.clone(),
                     source: source.map(Arc::clone),
+                    keys,
                     answer: sender,
                 },
             );
@@ -247,7 +467,7 @@ impl ApprovalDesk {
                 agent_id: source.map(|source| source.agent_id.clone()),
                 subagent_type: source.map(|source| source.subagent_type.clone()),
                 source_description: source.map(|source| source.description.clone()),
-                display: ask.display,
+                display,
             }));
             receiver
         };
@@ -255,7 +475,8 @@ impl ApprovalDesk {
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
     }
 
-    async fn put(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+    /// Puts questions.
+    pub async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
         let (id, answer) = {
             let mut state = self.lock();
             if state.modes.unattended() {
@@ -271,6 +492,7 @@ impl ApprovalDesk {
             }));
             (id, receiver)
         };
+        let _withdrawn = Withdrawn { desk: self, id: id.clone() };
         QuestionOutcome::Answered(
             answer.await.unwrap_or_else(|_| QuestionResponse {
                 request_id: id,

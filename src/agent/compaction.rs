@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::trim::Reach;
 use super::core::{Core, Limits};
+use super::dmail::marked;
+use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
 use crate::store::StoreError;
@@ -76,7 +78,7 @@ impl AutoCompact {
         let target = limit / 5 * 3;
         let result = match trim_results(core, &llm, Reach::BeforeLastStep, target).await? {
             Some(_) => Ok(()),
-            None => run(core, None, cancel).await.map(drop),
+            None => run(core, Reason::Full, cancel).await.map(drop),
         };
         let left = core.context.lock().await.tokens();
         if left >= limit {
@@ -120,11 +122,37 @@ async fn trim_results(
     Ok(Some(after))
 }
 
+/// Why the conversation is compacted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason<'a> {
+    /// There is no room left.
+    Full,
+    /// The user asked for it, and said what to keep unless it is empty.
+    Asked { focus: &'a str },
+}
+
+impl<'a> Reason<'a> {
+    fn focus(self) -> Option<&'a str> {
+        match self {
+            Self::Asked { focus } if !focus.is_empty() => Some(focus),
+            _ => None,
+        }
+    }
+
+    fn trigger(self) -> CompactTrigger {
+        match (self, self.focus()) {
+            (Self::Full, _) => CompactTrigger::Auto,
+            (Self::Asked { .. }, None) => CompactTrigger::Manual,
+            (Self::Asked { .. }, Some(_)) => CompactTrigger::ManualWithPrompt,
+        }
+    }
+}
+
 /// Compacts now: a summary takes the place of all but the end. `None` when there is nothing to
 /// summarise.
 pub(super) async fn run(
     core: &Arc<Core>,
-    focus: Option<&str>,
+    reason: Reason<'_>,
     cancel: &CancellationToken,
 ) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
@@ -139,7 +167,14 @@ pub(super) async fn run(
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
-    let result = match summarise(core, &llm, &old, focus, cancel).await {
+    let result = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(CompactionError::Cancelled),
+        _ = core.hooks.fire(Occasion::pre_compact(reason.trigger(), before)) => {
+            summarise(core, &llm, &old, reason.focus(), cancel).await
+        }
+    };
+    let result = match result {
         Ok(summary) => {
             let begin = vec![ContentPart::text(SUMMARY_PREFACE), ContentPart::text(summary)];
             replace(core, &llm, begin, request, kept).await
@@ -147,6 +182,9 @@ pub(super) async fn run(
         Err(error) => Err(error),
     };
     core.hub.event(Event::CompactionEnd {});
+    if let Ok(after) = &result {
+        core.hooks.fire_later(Occasion::post_compact(reason.trigger(), *after));
+    }
     result.map(|after| Some(Compacted { before, after }))
 }
 
@@ -194,10 +232,11 @@ async fn replace(
         ))
     }));
     let mut context = core.context.lock().await;
+    let tools = core.specs();
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {
             system: context.system_prompt(),
-            tools: &core.specs,
+            tools: &tools,
             messages,
             context_tokens: 0,
         })
@@ -225,17 +264,21 @@ fn split_to_fit(messages: &[Message], max: u64) -> usize {
     if max > 0 && kept.saturating_mul(2) >= max { last_step(messages) } else { at }
 }
 
+/// Whether the user or the model says something in it; marks of checkpoints are not said.
+fn is_said(message: &Message) -> bool {
+    matches!(message.role, Role::User | Role::Assistant) && marked(message).is_none()
+}
+
 /// Where the last message of the user or the model is.
 fn last_step(messages: &[Message]) -> usize {
-    let said = |message: &Message| matches!(message.role, Role::User | Role::Assistant);
-    messages.iter().rposition(said).unwrap_or(0)
+    messages.iter().rposition(is_said).unwrap_or(0)
 }
 
 /// What the user asked last, if it is before `at` while nothing of the user's comes after: the model
 /// works on that, and a summary must not blur it.
 fn request_before(messages: &[Message], at: usize) -> Option<String> {
     let (before, kept) = messages.split_at(at);
-    if kept.iter().any(|message| message.role == Role::User) {
+    if kept.iter().any(|message| message.role == Role::User && is_said(message)) {
         return None;
     }
     let asked = |message: &&Message| {
@@ -251,7 +294,7 @@ fn request_before(messages: &[Message], at: usize) -> Option<String> {
 fn split(messages: &[Message]) -> (usize, usize) {
     let mut counted = 0;
     for (at, message) in messages.iter().enumerate().rev() {
-        if matches!(message.role, Role::User | Role::Assistant) {
+        if is_said(message) {
             counted += 1;
             if counted == KEPT_MESSAGES {
                 return (at, counted);

@@ -1,9 +1,10 @@
 //! The history that the model sees, in memory and in `context.jsonl`.
 
+use super::dmail::marked;
 use super::notifications::is_notification;
 use crate::llm::{Message, Role, estimate};
 use crate::protocol::ContentPart;
-use crate::store::{ContextLog, ContextRecord, LoadedContext, StoreError, open_calls};
+use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreError, open_calls};
 
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
@@ -83,10 +84,22 @@ impl Context {
         self.counted.saturating_add(self.pending)
     }
 
-    /// Marks a place that the conversation could return to.
-    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
-        self.log.append(&[ContextRecord::Checkpoint(self.next_checkpoint)])?;
+    /// Marks a place that the conversation could return to. Returns its number.
+    pub fn checkpoint(&mut self) -> Result<u64, StoreError> {
+        let id = self.next_checkpoint;
+        self.log.append(&[ContextRecord::Checkpoint(id)])?;
         self.next_checkpoint += 1;
+        Ok(id)
+    }
+
+    /// Returns to a checkpoint: it and all that came after it leave the conversation. The old file
+    /// is kept beside the new one.
+    pub fn revert(&mut self, checkpoint: u64) -> Result<(), StoreError> {
+        let loaded = self.log.revert(checkpoint)?;
+        self.messages = loaded.messages;
+        self.counted = loaded.token_count;
+        self.pending = loaded.pending_text_tokens;
+        self.next_checkpoint = loaded.next_checkpoint;
         Ok(())
     }
 
@@ -133,8 +146,10 @@ impl Context {
         self.rewrite(Vec::new(), 0)
     }
 
-    /// Puts `messages` in place of the conversation, believed to take `tokens`.
-    pub fn rewrite(&mut self, messages: Vec<Message>, tokens: u64) -> Result<(), StoreError> {
+    /// Puts `messages` in place of the conversation, believed to take `tokens`. Marks of checkpoints
+    /// that are no more are left out.
+    pub fn rewrite(&mut self, mut messages: Vec<Message>, tokens: u64) -> Result<(), StoreError> {
+        messages.retain(|message| marked(message).is_none());
         let mut records = vec![ContextRecord::SystemPrompt(self.system_prompt.clone())];
         if !messages.is_empty() {
             records.push(ContextRecord::Checkpoint(0));
@@ -149,6 +164,30 @@ impl Context {
         self.counted = tokens;
         self.pending = 0;
         Ok(())
+    }
+
+    /// Where the conversation ends now.
+    pub fn mark(&mut self) -> Result<ContextMark, StoreError> {
+        self.log.mark()
+    }
+
+    /// Whether the conversation can return to a mark.
+    pub fn has(&self, mark: &ContextMark) -> Result<bool, StoreError> {
+        self.log.has(mark)
+    }
+
+    /// Makes the conversation end at a mark again. The record as it was is kept beside the new one.
+    /// False when the mark is in no record: nothing is changed then.
+    pub fn return_to(&mut self, mark: &ContextMark) -> Result<bool, StoreError> {
+        let Some(loaded) = self.log.return_to(mark)? else { return Ok(false) };
+        if let Some(system_prompt) = loaded.system_prompt {
+            self.system_prompt = system_prompt;
+        }
+        self.messages = loaded.messages;
+        self.counted = loaded.token_count;
+        self.pending = loaded.pending_text_tokens;
+        self.next_checkpoint = loaded.next_checkpoint;
+        Ok(true)
     }
 
     /// How many answers were added since the start: whoever has noted it knows later whether there

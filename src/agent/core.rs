@@ -5,21 +5,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
 use super::context::Context;
+use super::goal::Goals;
 use super::hub::Hub;
 use super::notifications::Notifications;
-use super::subagents::{Source, SubagentDesk};
+use super::rewind::Rewinder;
+use super::subagents::Source;
+use crate::customize::hooks::{Hooks, Occasion};
+use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
-use crate::protocol::{Event, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
-use crate::tools::{Desk, Registry, TodoStore, Tool, Workspace};
+use crate::tools::{Mailbox, Registry, TodoStore, Tool, Workspace};
 
 /// Where a session gets its models from, by configured name.
 pub trait ModelSource: Send + Sync {
@@ -39,6 +44,8 @@ pub struct Limits {
     pub reserved_context: u64,
     /// Share of the context window at which to compact.
     pub compaction_trigger_ratio: f64,
+    /// How often a task is gone over again: 0 for not at all, -1 for as often as the model wants.
+    pub max_ralph_iterations: i64,
     pub budget: Budget,
 }
 
@@ -47,23 +54,32 @@ pub(super) struct Core {
     pub env: Env,
     pub hub: Arc<Hub>,
     pub desk: Arc<ApprovalDesk>,
+    pub hooks: Arc<Hooks>,
     pub registry: Registry,
-    /// What the model is told of the session's own tools: the same bytes in every request.
-    pub specs: Vec<ToolSpec>,
+    /// What the model sends to its own past.
+    pub mail: Arc<Mailbox>,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
+    /// The hooks that hear of the session's start, while they run.
+    started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     pub workspace: Arc<Workspace>,
+    /// Where skills are looked for; `None` for nowhere.
+    pub places: Option<Places>,
     pub models: Arc<dyn ModelSource>,
-    /// What the session has used up in this process.
+    /// What the session has used up in this process, its subagents included.
     pub meter: Arc<Meter>,
     pub limits: Limits,
+    /// The goals of the session: what its subagents use up counts for them too.
+    pub goals: Arc<Goals>,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
     pub session: Session,
     pub settings: Arc<Settings>,
     pub context: tokio::sync::Mutex<Context>,
+    /// What it takes to undo turns; `None` when another process writes to the session too.
+    pub rewinder: Option<Arc<Rewinder>>,
     pub tasks: Tasks,
     pub notifications: Notifications,
     /// Which subagent this is; `None` for the session's own agent.
@@ -74,50 +90,107 @@ pub(super) struct Core {
     steers: Mutex<VecDeque<UserInput>>,
 }
 
+/// What an agent is made of: the session's own, or one that it has started.
+pub(super) struct Parts {
+    pub env: Env,
+    pub hub: Arc<Hub>,
+    pub desk: Arc<ApprovalDesk>,
+    pub hooks: Arc<Hooks>,
+    pub registry: Registry,
+    pub dispatch: Option<Dispatch>,
+    pub workspace: Arc<Workspace>,
+    pub places: Option<Places>,
+    pub models: Arc<dyn ModelSource>,
+    pub meter: Arc<Meter>,
+    pub limits: Limits,
+    pub goals: Arc<Goals>,
+    pub afk_reminder: bool,
+    pub session: Session,
+    pub settings: Arc<Settings>,
+    pub context: Context,
+    pub rewinder: Option<Arc<Rewinder>>,
+    pub tasks: Tasks,
+    pub notifications: Notifications,
+    pub source: Option<Arc<Source>>,
+    pub llm: Option<Llm>,
+}
+
 impl Core {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called by the session and by its subagents, which own the parts"
-    )]
-    pub fn new(
-        env: Env,
-        hub: Arc<Hub>,
-        desk: Arc<ApprovalDesk>,
-        registry: Registry,
-        dispatch: Option<Dispatch>,
-        workspace: Arc<Workspace>,
-        models: Arc<dyn ModelSource>,
-        limits: Limits,
-        afk_reminder: bool,
-        session: Session,
-        settings: Arc<Settings>,
-        context: Context,
-        tasks: Tasks,
-        notifications: Notifications,
-        llm: Option<Llm>,
-    ) -> Self {
+    /// An agent of these parts, at rest.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            env,
+            hub,
+            desk,
+            hooks,
+            registry,
+            dispatch,
+            workspace,
+            places,
+            models,
+            meter,
+            limits,
+            goals,
+            afk_reminder,
+            session,
+            settings,
+            context,
+            rewinder,
+            tasks,
+            notifications,
+            source,
+            llm,
+        } = parts;
         Self {
             env,
             hub,
             desk,
-            specs: registry.specs(),
+            hooks,
             registry,
+            mail: Arc::default(),
             dispatch,
             told_servers: Mutex::default(),
+            started: tokio::sync::Mutex::default(),
             workspace,
+            places,
             models,
-            meter: Arc::new(Meter::new(limits.budget)),
+            meter,
             limits,
+            goals,
             afk_reminder,
             session,
             settings,
             context: tokio::sync::Mutex::new(context),
+            rewinder,
             tasks,
             notifications,
-            source: None,
+            source,
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
+        }
+    }
+
+    /// Tells the hooks that the session has begun. The first turn waits for them.
+    pub fn begin(&self, resumed: bool) {
+        if self.hooks.has(HookEvent::SessionStart) {
+            let hooks = Arc::clone(&self.hooks);
+            let work = tokio::spawn(async move {
+                hooks.fire(Occasion::session_start(resumed)).await;
+            });
+            if let Ok(mut started) = self.started.try_lock() {
+                *started = Some(AbortOnDropHandle::new(work));
+            }
+        }
+    }
+
+    /// Waits until the hooks know that the session has begun.
+    pub async fn begun(&self) {
+        let mut started = self.started.lock().await;
+        if let Some(work) = started.as_mut() {
+            // One that broke has nothing to wait for.
+            let _ = work.await;
+            *started = None;
         }
     }
 
@@ -131,25 +204,14 @@ impl Core {
         std::mem::take(&mut *lock(&self.to_background)).cancel();
     }
 
-    /// The same as a subagent, which uses up what its session may.
-    #[must_use]
-    pub fn for_subagent(mut self, source: Arc<Source>, meter: Arc<Meter>) -> Self {
-        self.source = Some(source);
-        self.meter = meter;
-        self
-    }
-
-    /// Where the calls of this agent ask.
-    pub fn asking(&self) -> Arc<dyn Desk> {
-        match &self.source {
-            None => Arc::clone(&self.desk) as Arc<dyn Desk>,
-            Some(source) => Arc::new(SubagentDesk::new(Arc::clone(&self.desk), Arc::clone(source))),
-        }
-    }
-
     /// The background tasks, for an agent that may have some.
     pub fn own_tasks(&self) -> Option<&Tasks> {
         self.source.is_none().then_some(&self.tasks)
+    }
+
+    /// The goals, for the agent that works on them.
+    pub fn own_goals(&self) -> Option<&Goals> {
+        self.source.is_none().then_some(&*self.goals)
     }
 
     /// The model in use.
@@ -175,6 +237,12 @@ impl Core {
     /// The oldest message that waits for the turn.
     pub fn next_steer(&self) -> Option<UserInput> {
         lock(&self.steers).pop_front()
+    }
+
+    /// What the model in use is told of the session's own tools: the same bytes in every request,
+    /// until there is another model.
+    pub fn specs(&self) -> Vec<ToolSpec> {
+        self.registry.specs(self.llm().map(|llm| llm.capabilities).unwrap_or_default())
     }
 
     /// The tool of that name, if the model may call it: one of the session's own, else one of the
@@ -246,6 +314,11 @@ impl Settings {
     /// The settings as they are now.
     pub fn snapshot(&self) -> SessionState {
         lock(&self.file).state.clone()
+    }
+
+    /// A look at the settings.
+    pub fn read<T>(&self, look: impl FnOnce(&SessionState) -> T) -> T {
+        look(&lock(&self.file).state)
     }
 
     /// Changes the settings and stores them. A store that fails is logged: the session goes on.

@@ -10,13 +10,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
+use super::gate::Gate;
+use super::goal::{Goals, Keeper};
+use super::guard::{self, Passed, Stopped};
+use super::plan::restriction;
 use super::repeat::Repeat;
+use super::rewind::Approved;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
+use crate::permission::Call;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
-    CallContext, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+    CallContext, ChangeLog, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
 };
 
 /// How long a cancelled call may take to clean up before it is dropped.
@@ -26,6 +32,9 @@ const CANCEL_GRACE: Duration = Duration::from_secs(3);
 const REJECTED_IN_SUBAGENT: &str = "The user rejected this tool call. Do not try to get the same \
      effect another way. Go on with what can be done without it, and say in your report what could not \
      be done.";
+
+/// Tools that tell every change they make before they make it.
+const EXACT: [&str; 2] = ["WriteFile", "StrReplaceFile"];
 
 /// A call that is ready to run, or whose result is known already.
 struct Prepared {
@@ -55,9 +64,13 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
             answer_not_started(turn, &left).await?;
             return Err(StepError::Cancelled);
         }
-        if stopped {
+        let refused = match stopped {
+            true => Some(not_run()),
+            false => turn.core.own_goals().is_some_and(Goals::just_ended).then(goal_ended),
+        };
+        if let Some(refused) = refused {
             for prepared in group {
-                finish(turn, &prepared.call, prepared.repeat, not_run()).await?;
+                finish(turn, &prepared.call, prepared.repeat, refused.clone()).await?;
             }
             continue;
         }
@@ -92,6 +105,7 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let repeat = turn.repeats.note(&call.function.name, call.arguments());
     let name = &call.function.name;
     let work = match turn.core.tool(name) {
+        _ if turn.last_step.is_some() => Work::Refused(last_step()),
         None => Work::Refused(not_found(name)),
         Some(tool) => match prepared(tool, call.arguments()) {
             Ok((tool, arguments)) => {
@@ -133,10 +147,15 @@ async fn run_group(
     for Prepared { call, repeat, work } in group {
         match work {
             Work::Refused(value) => finish(turn, &call, repeat, value.into()).await?,
-            Work::Run { tool, arguments, .. } => {
+            Work::Run { tool, arguments, effect } => {
                 let (core, cancel) = (turn.core, turn.cancel);
                 running.push(async move {
-                    (run_one(core, cancel, tool, arguments, &call.id).await, call, repeat)
+                    let ran = match guard::before(core, cancel, &call, &tool, arguments).await {
+                        Ok(passed) => run_one(core, cancel, tool, passed, effect, &call.id).await,
+                        Err(Stopped::Answered(result)) => Ran::Done(*result),
+                        Err(Stopped::Cancelled) => Ran::NotStarted,
+                    };
+                    (ran, call, repeat)
                 });
             }
         }
@@ -147,6 +166,10 @@ async fn run_group(
             Ran::Done(result) => {
                 rejections.extend(result.rejected);
                 finish(turn, &call, repeat, result).await?;
+            }
+            Ran::NotStarted => {
+                cut_off = true;
+                answer_not_started(turn, std::slice::from_ref(&call)).await?;
             }
             // Clients hear no result for it (wire.md section 6); the model does.
             Ran::CutOff(output) => {
@@ -166,33 +189,68 @@ async fn run_group(
 /// How a call ended.
 enum Ran {
     Done(ToolReturn),
+    /// Cancelled before it began.
+    NotStarted,
     /// Cancelled, with the output it had until then.
     CutOff(ToolOutput),
 }
 
-/// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
+/// Runs one call and tells the hooks how it ended.
 async fn run_one(
     core: &Arc<Core>,
     cancel: &CancellationToken,
     tool: Arc<dyn Tool>,
+    passed: Passed,
+    effect: Effect,
+    call_id: &str,
+) -> Ran {
+    let (used, arguments) = passed.split();
+    let ran = run_alone(core, cancel, tool, arguments, effect, call_id).await;
+    match &ran {
+        Ran::Done(result) => guard::after(core, &used, Some(&result.value)),
+        Ran::CutOff(_) => guard::after(core, &used, None),
+        Ran::NotStarted => {}
+    }
+    ran
+}
+
+/// Runs one call in a task of its own, so that a fault in a tool ends the call and nothing else.
+async fn run_alone(
+    core: &Arc<Core>,
+    cancel: &CancellationToken,
+    tool: Arc<dyn Tool>,
     arguments: Value,
+    effect: Effect,
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
-    let context = call_context(core, cancel.child_token(), call_id);
+    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
+    let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let gate = Gate::new(core, call, finding);
+    let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
+    let exact = EXACT.contains(&name.as_str());
+    let changes = match (&core.rewinder, effect) {
+        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call(exact).await)),
+        _ => None,
+    };
     // Dropped with the turn: what a tool has started must not outlive it.
-    let mut task =
-        AbortOnDropHandle::new(tokio::spawn(async move { tool.call(arguments, &context).await }));
+    let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
+        match gate.refusal(&context).await {
+            Some(refused) => refused,
+            None => tool.call(arguments, &context).await,
+        }
+    }));
     let joined = tokio::select! {
-        joined = &mut task => joined,
+        joined = &mut task => Some(joined),
         () = cancel.cancelled() => {
             // The tool hears of the cancel too: it gets time to take down what it started.
-            match tokio::time::timeout(CANCEL_GRACE, &mut task).await {
-                Ok(joined) => joined,
-                Err(_) => return Ran::CutOff(ToolOutput::Text(String::new())),
-            }
+            tokio::time::timeout(CANCEL_GRACE, &mut task).await.ok()
         }
     };
+    if let Some((rewinder, from)) = changes {
+        rewinder.after_call(from, exact);
+    }
+    let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {
         // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
         Ok(result) if cancel.is_cancelled() && result.value.is_error => {
@@ -213,7 +271,12 @@ async fn run_one(
     }
 }
 
-fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> CallContext {
+fn call_context(
+    core: &Arc<Core>,
+    gate: Gate,
+    cancel: CancellationToken,
+    call_id: &str,
+) -> CallContext {
     let live = {
         let hub = Arc::clone(&core.hub);
         let tool_call_id = call_id.to_owned();
@@ -221,20 +284,40 @@ fn call_context(core: &Arc<Core>, cancel: CancellationToken, call_id: &str) -> C
             hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
         })
     };
+    let desk: Arc<dyn crate::tools::Desk> = Arc::new(gate);
+    let (desk, changes): (_, Arc<dyn ChangeLog>) = match &core.rewinder {
+        Some(rewinder) => {
+            let rewinder = Arc::clone(rewinder);
+            (Arc::new(Approved { desk, rewinder: Arc::clone(&rewinder) }) as _, rewinder)
+        }
+        None => (desk, Arc::new(())),
+    };
     CallContext {
         call_id: call_id.to_owned(),
         env: core.env.clone(),
         workspace: Arc::clone(&core.workspace),
-        desk: core.asking(),
+        desk,
         todos: core.settings.clone(),
+        changes,
+        goals: Arc::new(Keeper(Arc::clone(core))),
         live,
         cancel,
         spill_dir: core.spill_dir(),
         tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
-        plan_mode: core.settings.snapshot().plan_mode,
-        child_env: Vec::new(),
+        plan_mode: core.desk.plan().is_on(),
+        plan: core.desk.clone(),
+        child_env: child_env(core),
+        llm: core.llm(),
+        mail: Arc::clone(&core.mail),
     }
+}
+
+/// Variables for what a call starts. In plan mode git leaves its index alone, which it else brings up
+/// to date while it only looks.
+fn child_env(core: &Core) -> Vec<(String, String)> {
+    let planning = core.desk.plan().is_on();
+    Vec::from_iter(planning.then(|| ("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned())))
 }
 
 /// Stores and tells a result: the record first, then the screen.
@@ -288,6 +371,14 @@ fn append(output: &mut ToolOutput, text: &str) {
         ToolOutput::Text(existing) => existing.push_str(text),
         ToolOutput::Parts(parts) => parts.push(ContentPart::text(text)),
     }
+}
+
+fn goal_ended() -> ToolReturn {
+    ToolReturnValue::error("Not run: the goal has ended before this call.", "Not run").into()
+}
+
+fn last_step() -> ToolReturnValue {
+    ToolReturnValue::error("Not run: this was the last message of the turn.", "Not run")
 }
 
 fn not_run() -> ToolReturn {

@@ -56,6 +56,9 @@ fn level(out: &mut String, dir: &Path, found: &Entries, limit: usize, indent: &s
         if indent.is_empty() && name.ends_with('/') {
             let deeper = if is_last { "    " } else { "│   " };
             match entries(&dir.join(name)) {
+                Some(found) if found.names.is_empty() => {
+                    let _ = writeln!(out, "{deeper}└── (empty)");
+                }
                 Some(found) => level(out, dir, &found, CHILD_ENTRIES, deeper),
                 None => {
                     let _ = writeln!(out, "{deeper}└── (cannot be read)");
@@ -86,6 +89,9 @@ mod tests {
         assert!(text.starts_with("├── src/\n│   ├── deep/\n│   ├── f00.rs"), "{text}");
         assert!(text.contains("│   └── ... and 3 more\n└── a?b"), "{text}");
         assert!(!text.contains("deeper"));
+        fs::create_dir(root.join("void")).unwrap();
+        assert!(tree(root).contains("├── void/\n│   └── (empty)\n└── a?b"), "{}", tree(root));
+        assert_eq!(tree(&root.join("void")), "(empty)");
         assert_eq!(tree(&root.join("none")), "(this directory cannot be read)");
     }
 }

@@ -8,35 +8,57 @@
 //! | `turn` | one user input to its end: the loop over steps, steering |
 //! | `step` | one model request with its retries, then its calls |
 //! | `dispatch` | runs the calls of a step: readers together, writers one by one |
+//! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
+//! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
+//! | `goal` | an objective over many turns |
+//! | `plan` | plan mode: what it lets through, its file, its command |
 //! | `repeat` | notices a model that goes round in circles |
+//! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
+//! | `skills`, `flow` | sending a skill, running one that is a flowchart |
+//! | `ralph` | the same task again and again |
+//! | `btw` | a question beside the conversation |
 //! | `subagents` | agents that the agent starts |
 //! | `slash` | the commands that belong to the agent |
+//! | `prompts` | prompts of MCP servers as commands |
+//! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod btw;
 mod budget;
 mod compaction;
 mod context;
 mod context_report;
 mod core;
 mod dispatch;
+mod dmail;
+mod flow;
+mod gate;
+mod goal;
+mod guard;
 mod hub;
 mod listing;
 mod notifications;
+mod plan;
 mod prompt;
+mod prompts;
+mod ralph;
 mod recorder;
 mod reminders;
 mod repeat;
+mod resources;
+mod rewind;
 mod servers;
 mod session;
+mod skills;
 mod slash;
 mod step;
 mod subagents;
@@ -45,9 +67,15 @@ mod turn;
 pub use approval::Modes;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
+pub use goal::{
+    Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,
+    starts_goal,
+};
 pub use hub::Hub;
 pub use notifications::TASKS_HAVE_ENDED;
+pub use plan::PlanStart;
 pub use prompt::PromptFacts;
+pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
 pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
-pub use slash::{AGENT_COMMANDS, AgentCommand};
+pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};
 pub use subagents::{Crew, PromptOf};

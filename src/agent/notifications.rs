@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use super::core::Core;
+use crate::customize::hooks::Occasion;
 use crate::llm::{Message, Role};
 use crate::protocol::{ContentPart, Event, Notification};
 use crate::store::{Delivery, NotificationRecord, NotificationStore, Session, StoreError};
@@ -146,6 +147,7 @@ pub(super) async fn deliver(core: &Arc<Core>) -> Result<(), StoreError> {
         due.take(PER_STEP).map(|(record, _)| record.event.clone()).collect()
     };
     for event in due {
+        core.hooks.fire_later(Occasion::notification("llm", &event));
         let text = for_model(core, &event).await;
         core.context.lock().await.push(Message::user_text(text))?;
         core.notifications.note(&event.id, |told| told.sinks.llm.ack(now));

@@ -12,6 +12,8 @@ pub struct PromptFacts {
     pub additional_dirs: Vec<PathBuf>,
     /// The merged AGENTS.md files.
     pub agents_md: String,
+    /// The skills that the model may read; empty when the agent is told of none.
+    pub skills: String,
     /// The shell that runs commands, for example ``bash (`/bin/bash`)``.
     pub shell: String,
 }
@@ -53,8 +55,7 @@ impl PromptFacts {
             ("KIMI_WORK_DIR_LS", listing::tree(&self.work_dir)),
             ("KIMI_ADDITIONAL_DIRS_INFO", additional.join("\n\n")),
             ("KIMI_AGENTS_MD", self.agents_md.clone()),
-            // There are no skills yet; prompts that ask for them get none.
-            ("KIMI_SKILLS", String::new()),
+            ("KIMI_SKILLS", self.skills.clone()),
         ]
     }
 }
@@ -71,6 +72,7 @@ mod tests {
             work_dir: PathBuf::from("/work"),
             additional_dirs: vec![PathBuf::from("/more")],
             agents_md: "Use tabs. ${KIMI_NOW}".to_owned(),
+            skills: "### User\n- tidy".to_owned(),
             shell: "bash (`/bin/bash`)".to_owned(),
         }
     }
@@ -83,12 +85,18 @@ mod tests {
         // What comes from a file is not looked at again.
         assert_eq!(prompt.matches("${").count(), 1, "{prompt}");
         assert!(!prompt.contains("{%") && !prompt.contains("\n\n\n"), "{prompt}");
-        for part in ["`/work`", "## `/more`", "Use tabs. ${KIMI_NOW}", "2026-01-02"] {
+        for part in
+            ["`/work`", "## `/more`", "# Skills", "- tidy", "Use tabs. ${KIMI_NOW}", "2026-01-02"]
+        {
             assert!(prompt.contains(part), "{part} is missing");
         }
         assert!(prompt.len() < 5_000, "{} bytes", prompt.len());
-        let alone =
-            PromptFacts { additional_dirs: Vec::new(), agents_md: String::new(), ..facts() };
+        let alone = PromptFacts {
+            additional_dirs: Vec::new(),
+            agents_md: String::new(),
+            skills: String::new(),
+            ..facts()
+        };
         let prompt = alone.render(&default, &env);
         assert!(prompt.ends_with("\n\n(none)"), "{prompt}");
         assert!(!prompt.contains("also has") && !prompt.contains("\n\n\n"), "{prompt}");

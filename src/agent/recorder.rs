@@ -15,6 +15,8 @@ pub struct Recorder {
     log: WireLog,
     taps: Vec<Tap>,
     pending: Option<Pending>,
+    /// Turns that run, one inside the other.
+    turns: usize,
     /// Set after the first failed write, so that a full disk is told once.
     failed: bool,
 }
@@ -36,7 +38,7 @@ enum Piece {
 impl Recorder {
     /// A recorder that appends to `log`.
     pub fn new(log: WireLog) -> Self {
-        Self { log, taps: Vec::new(), pending: None, failed: false }
+        Self { log, taps: Vec::new(), pending: None, turns: 0, failed: false }
     }
 
     /// The same, with somebody who hears what is recorded.
@@ -64,6 +66,13 @@ impl Recorder {
 
     fn event(&mut self, now: f64, event: &Event) {
         match event {
+            Event::TurnBegin { .. } => self.turns += 1,
+            Event::TurnEnd {} => self.turns = self.turns.saturating_sub(1),
+            _ => {}
+        }
+        match event {
+            // A session in which nothing was said has no record, whoever hears of its start and end.
+            Event::HookTriggered { .. } | Event::HookResolved { .. } if self.turns == 0 => {}
             Event::ContentPart(ContentPart::Text { text }) => self.text(now, text),
             Event::ContentPart(ContentPart::Think { think, encrypted: None }) => {
                 self.think(now, think);
@@ -85,6 +94,8 @@ impl Recorder {
                 self.pending = None;
                 self.append(now, event);
             }
+            // They come in the middle of what streams, which must stay whole.
+            Event::BtwBegin { .. } | Event::BtwEnd { .. } => self.append(now, event),
             Event::ApprovalResponse(_) => self.flush(),
             event if event.is_wire() => {
                 self.flush();

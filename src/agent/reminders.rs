@@ -13,7 +13,7 @@ use super::core::Core;
 /// A kind of reminder: its text when it is due.
 type Kind = fn(&Core, &[Message]) -> Option<String>;
 
-const KINDS: [Kind; 1] = [unattended];
+const KINDS: [Kind; 3] = [unattended, super::plan::reminder::due, super::goal::due];
 
 const AFK_ON: &str = "Unattended mode is on: nobody is at the terminal. Every action is approved without a \
      question, and questions are not answered. Decide for yourself, prefer what can be undone, and say \

@@ -19,15 +19,15 @@ pub(super) struct Offered {
 }
 
 /// What the next request has: the session's own tools and prompt, with what the servers add at the
-/// end. The same bytes until the context is cleared or compacted.
+/// end. The same bytes while neither the context is cleared or compacted nor a server changes.
 pub(super) async fn offered(core: &Core, system: String, cancel: &CancellationToken) -> Offered {
     let Some(dispatch) = &core.dispatch else {
-        return Offered { system, tools: core.specs.clone() };
+        return Offered { system, tools: core.specs() };
     };
     let offer = dispatch.offer(cancel).await;
     let more = offer.tools.iter().map(|tool| spec(&**tool));
     Offered {
-        tools: core.specs.iter().cloned().chain(more).collect(),
+        tools: core.specs().into_iter().chain(more).collect(),
         system: match &offer.index {
             Some(index) => format!("{system}\n\n{index}"),
             None => system,
@@ -51,6 +51,7 @@ impl Loading {
         let Some(servers) = servers(core).filter(|servers| !servers.is_empty()) else {
             return Self(None);
         };
+        servers.wake();
         tell(core, &servers);
         if servers.is_settled() {
             return Self(None);

@@ -10,25 +10,33 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::approval::{ApprovalDesk, Modes};
+use super::approval::{ApprovalDesk, Modes, Permissions};
+use super::budget::Meter;
 use super::context::Context;
-use super::core::{Core, Limits, ModelSource, Settings};
+use super::core::{Core, Limits, ModelSource, Parts, Settings};
+use super::goal::Goals;
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
+use super::plan::{Plan, PlanStart};
 use super::recorder::Recorder;
+use super::rewind::{self, Rewinder, finish_interrupted};
 use super::subagents::Crew;
-use super::{slash, turn};
+use super::{btw, goal, slash};
 use crate::config::Background;
+use crate::customize::hooks::{self, HookSet, Hooks, Place};
+use crate::customize::skills::Places;
 use crate::llm::{Llm, Message as LlmMessage};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
+use crate::permission::{Rules, Site};
 use crate::platform::Env;
-use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
 use crate::store::{
-    ContextLog, Session, SessionLock, StateFile, StoreError, WireLog, write_last_answer,
+    ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
+    write_last_answer,
 };
 use crate::tasks::{TaskOptions, Tasks, View};
-use crate::tools::{Registry, Workspace};
+use crate::tools::{PlanMode as _, Registry, Workspace};
 
 /// How long a shutdown waits for a cancelled turn.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
@@ -45,12 +53,16 @@ pub struct SessionOptions {
     /// Tells that no other process has the session open.
     pub lock: Option<SessionLock>,
     pub workspace: Arc<Workspace>,
+    /// Where skills are looked for; `None` for nowhere.
+    pub places: Option<Places>,
     /// The model to begin with; `None` when none is configured.
     pub llm: Option<Llm>,
     pub models: Arc<dyn ModelSource>,
     pub registry: Registry,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
+    /// The hooks of the configuration.
+    pub hooks: Arc<HookSet>,
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
@@ -64,6 +76,10 @@ pub struct SessionOptions {
     pub program: PathBuf,
     /// Modes asked for on the command line or in the configuration: they add to the stored ones.
     pub modes: Modes,
+    /// Where plans go, and whether plan mode is on from the start.
+    pub plan: PlanStart,
+    /// What goes ahead without a person, what never does.
+    pub rules: Rules,
     /// Makes the system prompt of a session that has none yet.
     pub system_prompt: Box<dyn FnOnce() -> String + Send>,
 }
@@ -102,10 +118,12 @@ impl SessionHandle {
             session,
             lock,
             workspace,
+            places,
             llm,
             models,
             registry,
             dispatch,
+            hooks,
             limits,
             afk_reminder,
             crew,
@@ -113,6 +131,8 @@ impl SessionHandle {
             claim_stale_after_ms,
             program,
             modes,
+            plan,
+            rules,
             system_prompt,
         } = options;
         let (file, mut warnings) = StateFile::open(&session.dir);
@@ -134,9 +154,33 @@ impl SessionHandle {
             ContextLog::open_shared(&path)?
         };
         warnings.extend(loaded.warnings.iter().map(|w| format!("{}: {w}", path.display())));
+        let rewinder = lock
+            .is_some()
+            .then(|| Rewinder::new(env.clone(), &session.dir, Arc::clone(&workspace)));
+        let (mut log, mut loaded, mut file) = (log, loaded, file);
+        if let Some(rewinder) = &rewinder {
+            let settle = |change: &dyn Fn(&mut SessionState)| {
+                change(&mut file.state);
+                if let Err(error) = file.save() {
+                    warn!(%error, "the session's settings cannot be written");
+                }
+            };
+            let finished = finish_interrupted(rewinder, &mut log, settle, &mut warnings)?;
+            loaded = finished.unwrap_or(loaded);
+        }
+        let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt)?;
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
+        let hooks = {
+            let place = Place {
+                env: env.clone(),
+                session_id: session.id.clone(),
+                work_dir: workspace.work_dir.clone(),
+            };
+            let hub = Arc::clone(&hub);
+            Arc::new(Hooks::new(hooks, place, move |event| hub.event(event)))
+        };
         let modes = Modes {
             yolo: modes.yolo || state.approval.yolo,
             afk: modes.afk || state.approval.afk,
@@ -149,8 +193,14 @@ impl SessionHandle {
             Arc::new(ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
+                Arc::clone(&hooks),
+                Plan::new(env.clone(), plan, Arc::clone(&settings)),
                 modes,
-                approved,
+                Permissions::new(
+                    rules,
+                    Site { workspace: Arc::clone(&workspace), home: env.home.clone() },
+                    approved,
+                ),
                 move |approved| {
                     settings.update(|state| {
                         state.approval.auto_approve_actions = approved.iter().cloned().collect();
@@ -168,29 +218,37 @@ impl SessionHandle {
             },
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
-        let core = Arc::new(Core::new(
+        let core = Arc::new(Core::new(Parts {
+            meter: Arc::new(Meter::new(limits.budget)),
+            goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,
             desk,
+            hooks,
             registry,
             dispatch,
             workspace,
+            places,
             models,
             limits,
             afk_reminder,
             session,
             settings,
             context,
+            rewinder,
             tasks,
             notifications,
+            source: None,
             llm,
-        ));
+        }));
         if let Some(crew) = crew {
             crew.attach(&core, lock.is_some());
         }
+        core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
-        let actor = Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None };
+        let actor =
+            Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
         let task = tokio::spawn(actor.run(receiver));
         Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
@@ -216,14 +274,29 @@ impl SessionHandle {
         self.core.info()
     }
 
+    /// The goal and the queue behind it as they are now.
+    pub fn goal(&self) -> GoalUpdate {
+        self.core.goals.update()
+    }
+
     /// Where the session's records are.
     pub fn session(&self) -> &Session {
         &self.core.session
     }
 
+    /// The hooks, for clients that subscribe and for lists.
+    pub fn hooks(&self) -> &Arc<Hooks> {
+        &self.core.hooks
+    }
+
     /// The MCP servers, if there may be any.
     pub fn servers(&self) -> Option<Arc<Servers>> {
         self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
+    }
+
+    /// What can be undone; `None` when another process writes to the session too.
+    pub fn rewinder(&self) -> Option<Arc<Rewinder>> {
+        self.core.rewinder.clone()
     }
 
     /// The background tasks.
@@ -267,7 +340,11 @@ impl SessionHandle {
     /// for their grace. Returns when all is on disk, with the tasks that it has stopped.
     pub async fn shutdown(mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
         self.submit(Op::Shutdown);
-        if tokio::time::timeout(SHUTDOWN_GRACE * 2, &mut self.task).await.is_err() {
+        let mut grace = SHUTDOWN_GRACE * 2;
+        if self.core.hooks.ends_slowly() {
+            grace += hooks::END_GRACE;
+        }
+        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
             self.task.abort();
         }
         let tasks = &self.core.tasks;
@@ -304,6 +381,8 @@ struct Actor {
     core: Arc<Core>,
     kept: Kept,
     turn: Option<RunningTurn>,
+    /// The question beside the conversation that is being answered, or was last.
+    side: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 struct RunningTurn {
@@ -344,12 +423,32 @@ impl Actor {
                 }
             }
         }
+        if let Some((cancel, mut task)) = self.side.take() {
+            cancel.cancel();
+            if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        self.core.hooks.end().await;
+        // A resumed session has to know what the last turn did.
+        if let Some(rewinder) = &self.core.rewinder {
+            rewinder.settle().await;
+        }
         self.core.hub.close();
     }
 
     async fn take(&mut self, op: Op) {
         match op {
-            Op::Prompt { id, input } => self.begin_turn(id, input).await,
+            Op::Prompt { id, input } => {
+                let core = Arc::clone(&self.core);
+                let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
+                self.begin_turn(id, work).await;
+            }
+            Op::Rewind { id, request } => {
+                let core = Arc::clone(&self.core);
+                let work = move |_| async move { rewind::run(&core, request).await };
+                self.begin_turn(id, work).await;
+            }
             Op::Steer { input } if self.turn.is_some() => self.core.steer(input),
             // Too late: the front end has heard of the end of the turn by now.
             Op::Steer { .. } => {}
@@ -363,8 +462,23 @@ impl Actor {
             Op::Answer { response } => {
                 self.core.desk.answer(response);
             }
+            Op::SideQuestion { id, question } => self.ask_beside(id, question),
+            Op::CancelSideQuestion {} => {
+                if let Some((cancel, _)) = &self.side {
+                    cancel.cancel();
+                }
+            }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
+            Op::SetPlanMode { enabled } => self.core.desk.switch(enabled),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
+            Op::Goal { act } => {
+                if self.core.goals.act(act)
+                    && let Some(running) = &self.turn
+                {
+                    running.cancel.cancel();
+                    self.core.desk.cancel_all();
+                }
+            }
             Op::SetTitle { title } => {
                 self.core.settings.update(|state| {
                     state.custom_title = Some(title);
@@ -376,7 +490,27 @@ impl Actor {
         }
     }
 
-    async fn begin_turn(&mut self, op_id: String, input: crate::protocol::UserInput) {
+    /// Answers a question beside the turn. There is one at a time: the one before is given up.
+    fn ask_beside(&mut self, id: String, question: String) {
+        let cancel = CancellationToken::new();
+        let before = self.side.take();
+        let task = {
+            let (core, cancel) = (Arc::clone(&self.core), cancel.clone());
+            tokio::spawn(async move {
+                if let Some((cancel, task)) = before {
+                    cancel.cancel();
+                    let _ = task.await;
+                }
+                btw::run(&core, id, question, &cancel).await;
+            })
+        };
+        self.side = Some((cancel, task));
+    }
+
+    async fn begin_turn<F>(&mut self, op_id: String, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
         if self.turn.is_some() {
             self.core.hub.outcome(
                 op_id,
@@ -390,11 +524,7 @@ impl Actor {
         }
         let answers = self.core.context.lock().await.answers();
         let cancel = CancellationToken::new();
-        let task = {
-            let core = Arc::clone(&self.core);
-            let cancel = cancel.clone();
-            tokio::spawn(async move { turn::run(&core, input, &cancel).await })
-        };
+        let task = tokio::spawn(work(cancel.clone()));
         self.turn = Some(RunningTurn { op_id, answers, cancel, task });
     }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::approval::Modes;
-use super::compaction::{self, CompactionError};
+use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
+use super::goal;
+use super::plan;
+use super::prompts::{self, Ran};
 use super::servers::offered;
-use super::turn;
+use super::{skills, turn};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -43,10 +46,22 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         arguments: "",
     },
     AgentCommand {
+        name: "skills",
+        aliases: &[],
+        description: "List the skills, and what is wrong with files that cannot be used",
+        arguments: "",
+    },
+    AgentCommand {
         name: "clear",
         aliases: &["reset"],
         description: "Clear the context",
         arguments: "",
+    },
+    AgentCommand {
+        name: "goal",
+        aliases: &[],
+        description: "Work toward an objective over many turns",
+        arguments: "[objective | status | pause | resume | cancel | replace … | next …]",
     },
     AgentCommand {
         name: "yolo",
@@ -59,6 +74,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         aliases: &["auto"],
         description: "Switch unattended mode on or off: approves everything, asks nothing",
         arguments: "[on|off]",
+    },
+    AgentCommand {
+        name: "plan",
+        aliases: &[],
+        description: "Plan mode: change nothing until a plan is approved",
+        arguments: "[on|off|view|clear]",
     },
     AgentCommand {
         name: "add-dir",
@@ -81,18 +102,28 @@ pub(super) fn parse(text: &str) -> Option<Command> {
     let rest = text.strip_prefix('/')?;
     let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
     let (name, arguments) = rest.split_at(end);
+    is_name(name).then(|| Command { name: name.to_owned(), arguments: arguments.trim().to_owned() })
+}
+
+/// Whether a word without its slash may be the name of a command.
+fn is_name(name: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
     };
-    name.split(':')
-        .all(word)
-        .then(|| Command { name: name.to_owned(), arguments: arguments.trim().to_owned() })
+    name.split(':').all(word)
+}
+
+/// Whether a word without its slash is in the way in which the prompts of MCP servers are called,
+/// `server:prompt` or `mcp__server__prompt`: whether it is one, the agent knows when it runs it.
+pub fn is_prompt_name(name: &str) -> bool {
+    is_name(name) && (name.contains(':') || name.starts_with(crate::mcp::names::PREFIX))
 }
 
 /// Runs a command inside its turn. What it has to say is told as answer text.
 pub(super) async fn run(
     core: &Arc<Core>,
     command: &Command,
+    input: &UserInput,
     cancel: &CancellationToken,
 ) -> Outcome {
     let known = AGENT_COMMANDS
@@ -115,9 +146,20 @@ pub(super) async fn run(
         Some("context") => context(core, cancel).await,
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
+        Some("plan") => plan::command::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
+        Some("skills") => skills::list(core).await,
+        Some("goal") => return goal::run(core, &command.arguments, cancel).await,
         Some("init") => return init(core, cancel).await,
-        _ => format!("Unknown slash command \"/{}\".", command.name),
+        _ => match skills::run(core, command, input, cancel).await {
+            skills::Done::Ran(outcome) => return outcome,
+            skills::Done::Told(text) => text,
+            skills::Done::Unknown => match prompts::run(core, command, cancel).await {
+                Ran::Turn(outcome) => return outcome,
+                Ran::Said(text) => text,
+                Ran::Unknown => format!("Unknown slash command \"/{}\".", command.name),
+            },
+        },
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
     Outcome::Finished { stop: StopReason::Command }
@@ -129,8 +171,9 @@ async fn context(core: &Arc<Core>, cancel: &CancellationToken) -> String {
         (context.system_prompt().to_owned(), context.messages().to_vec(), context.tokens())
     };
     let offered = offered(core, String::new(), cancel).await;
-    let more = offered.tools.get(core.specs.len()..).unwrap_or_default();
-    let filling = Filling::of(&system, offered.system.trim(), &core.specs, more, &messages);
+    let own = core.specs();
+    let more = offered.tools.get(own.len()..).unwrap_or_default();
+    let filling = Filling::of(&system, offered.system.trim(), &own, more, &messages);
     let llm = core.llm();
     let max = llm.as_ref().map_or(0, |llm| llm.max_context);
     let window = Window {
@@ -148,8 +191,7 @@ async fn compact(
     focus: &str,
     cancel: &CancellationToken,
 ) -> Result<String, Outcome> {
-    let focus = Some(focus).filter(|focus| !focus.is_empty());
-    match compaction::run(core, focus, cancel).await {
+    match compaction::run(core, Reason::Asked { focus }, cancel).await {
         Ok(Some(done)) => Ok(format!(
             "The context has been compacted: about {}k tokens before, {}k after.",
             done.before.div_ceil(1000),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::compaction::{self, CompactionError};
+use super::compaction::{self, CompactionError, Reason};
 use super::dispatch;
 use super::notifications;
 use super::servers::offered;
@@ -92,7 +92,7 @@ async fn request(
         };
         if error.context_overflow() && !compacted {
             compacted = true;
-            match compaction::run(turn.core, None, turn.cancel).await {
+            match compaction::run(turn.core, Reason::Full, turn.cancel).await {
                 Ok(Some(_)) => continue,
                 Err(CompactionError::Cancelled) => return Err(StepError::Cancelled),
                 // Nothing to leave out: the refusal stands.
@@ -107,6 +107,7 @@ async fn request(
         failed_attempts += 1;
         let jitter = turn.core.env.clock.jitter();
         let Some(wait) = policy.wait_before(failed_attempts, &error, jitter) else {
+            turn.error_class = Some(error.class());
             return Err(StepError::Failed(provider_failure(llm, &error)));
         };
         turn.core.hub.event(Event::StepRetry {
@@ -278,6 +279,8 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
         }),
         llm.prices.as_ref(),
     );
+    let output = answer.usage.map_or(total.saturating_sub(input), |usage| usage.output);
+    turn.core.goals.count(output, turn.core.meter.usage(true).usd.unwrap_or_default());
     let mut status = turn.core.context_status(total, llm.max_context);
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);

@@ -7,13 +7,20 @@ use tracing::warn;
 
 use super::compaction::AutoCompact;
 use super::core::Core;
+use super::dmail;
+use super::goal::{Goals, LastStep};
+use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
+use super::resources;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
+use crate::customize::hooks::Occasion;
 use crate::llm::{Llm, Message};
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, ToolOutput, UserInput};
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, Outcome, StopReason, ToolOutput, UserInput,
+};
 use crate::store::{StoreError, derive_title};
 
 /// What a turn carries from step to step.
@@ -22,17 +29,42 @@ pub(super) struct Turn<'a> {
     pub cancel: &'a CancellationToken,
     pub repeats: RepeatGuard,
     pub auto_compact: AutoCompact,
+    /// What the model's last error is called, for hooks.
+    pub error_class: Option<&'static str>,
+    /// The step that runs is the last one: its calls do not run.
+    pub last_step: Option<LastStep>,
+}
+
+/// What a turn begins with.
+pub(super) struct Opening {
+    /// What everybody is told.
+    shown: UserInput,
+    /// What the model gets instead, when nobody has written it: never a command.
+    prompt: Option<String>,
+}
+
+impl From<UserInput> for Opening {
+    fn from(input: UserInput) -> Self {
+        Self { shown: input, prompt: None }
+    }
+}
+
+impl Opening {
+    /// A turn that follows by itself. `label` stands where the words of a user would.
+    pub fn continued(label: String, prompt: String) -> Self {
+        Self { shown: UserInput::Text(label), prompt: Some(prompt) }
+    }
 }
 
 /// Runs a turn within the time that is left for it.
-pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
     let now = || core.env.clock.instant();
     core.meter.begin_turn(now());
     let outcome = match core.meter.time_left(now()) {
-        None => run_whole(core, input, cancel).await,
+        None => run_whole(core, opening, cancel).await,
         Some(left) => {
             let inner = cancel.child_token();
-            let turn = run_whole(core, input, &inner);
+            let turn = run_whole(core, opening, &inner);
             tokio::pin!(turn);
             tokio::select! {
                 outcome = &mut turn => outcome,
@@ -53,22 +85,102 @@ pub(super) async fn run(core: &Arc<Core>, input: UserInput, cancel: &Cancellatio
 }
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
-async fn run_whole(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
+async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
+    let Opening { shown: input, prompt } = opening;
     core.hub.event(Event::TurnBegin { user_input: input.clone() });
     let loading = Loading::begin(core);
+    // What nobody has written, nobody has to allow (agent-loop.md section 1).
+    let allowed = match &prompt {
+        Some(_) => Ok(()),
+        None => submitted(core, &input.text(), cancel).await,
+    };
+    let outcome = match allowed {
+        Ok(()) => {
+            note_point(core, &input.text()).await;
+            let outcome = run_submitted(core, input, prompt, cancel).await;
+            stopping(core, outcome, cancel).await
+        }
+        Err(outcome) => outcome,
+    };
+    core.desk.cancel_all();
+    if let Some(rewinder) = &core.rewinder {
+        rewinder.end_turn();
+    }
+    loading.end();
+    core.hub.event(Event::TurnEnd {});
+    outcome
+}
+
+/// Lets the hooks see what the user has sent. One that forbids it ends the turn with its reason as the
+/// answer; nothing enters the conversation.
+async fn submitted(
+    core: &Arc<Core>,
+    prompt: &str,
+    cancel: &CancellationToken,
+) -> Result<(), Outcome> {
+    let asked = async {
+        core.begun().await;
+        core.hooks.fire(Occasion::user_prompt_submit(prompt)).await
+    };
+    let verdict = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(Outcome::Cancelled),
+        verdict = asked => verdict,
+    };
+    let Some(reason) = verdict.block else { return Ok(()) };
+    let reason = match reason.is_empty() {
+        true => "A hook does not allow this prompt.".to_owned(),
+        false => reason,
+    };
+    core.hub.event(Event::ContentPart(ContentPart::text(reason)));
+    Err(Outcome::Finished { stop: StopReason::Command })
+}
+
+/// Runs a command or the model.
+async fn run_submitted(
+    core: &Arc<Core>,
+    input: UserInput,
+    prompt: Option<String>,
+    cancel: &CancellationToken,
+) -> Outcome {
     let text = input.text();
-    let outcome = match slash::parse(&text) {
-        Some(command) => slash::run(core, &command, cancel).await,
-        None => {
-            let outcome = run_plain(core, input, cancel).await;
+    match (prompt, slash::parse(&text)) {
+        (Some(prompt), _) => run_plain(core, prompt.as_str().into(), cancel).await,
+        (None, Some(command)) => slash::run(core, &command, &input, cancel).await,
+        (None, None) => {
+            let input = resources::attached(core, input, cancel).await;
+            let outcome = ralph::run(core, input, cancel).await;
             if matches!(outcome, Outcome::Finished { .. }) {
                 set_first_title(core, &text);
             }
             outcome
         }
+    }
+}
+
+/// Lets the hooks see that the turn is about to end well. One that forbids it makes its reason the
+/// input of one more turn, and no other one (agent-loop.md section 1).
+async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken) -> Outcome {
+    let asked = async |active| {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => None,
+            verdict = core.hooks.fire(Occasion::stop(active)) => verdict.block,
+        }
     };
-    core.desk.cancel_all();
-    loading.end();
+    if !matches!(outcome, Outcome::Finished { .. }) {
+        return outcome;
+    }
+    let Some(reason) = asked(false).await.filter(|reason| !reason.is_empty()) else {
+        return outcome;
+    };
+    let input = UserInput::from(reason.as_str());
+    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let outcome = run_plain(core, input, cancel).await;
+    if matches!(outcome, Outcome::Finished { .. }) {
+        // It may look on; another turn is not to be had.
+        asked(true).await;
+    }
     core.hub.event(Event::TurnEnd {});
     outcome
 }
@@ -88,6 +200,23 @@ pub(super) async fn run_subagent(
     outcome
 }
 
+/// Notes where one can return to.
+async fn note_point(core: &Arc<Core>, text: &str) {
+    let Some(rewinder) = &core.rewinder else { return };
+    let mark = async {
+        let mut context = core.context.lock().await;
+        context.answer_open_calls()?;
+        context.mark()
+    };
+    match mark.await {
+        Ok(mark) => {
+            let state = core.settings.snapshot();
+            rewinder.begin_turn(text.to_owned(), mark, state.todos, state.custom_title).await;
+        }
+        Err(error) => warn!(%error, "this turn cannot be undone"),
+    }
+}
+
 /// Runs the model on `input`, without looking for commands in it.
 pub(super) async fn run_plain(
     core: &Arc<Core>,
@@ -99,6 +228,8 @@ pub(super) async fn run_plain(
         cancel,
         repeats: RepeatGuard::default(),
         auto_compact: AutoCompact::default(),
+        error_class: None,
+        last_step: None,
     };
     turn.run(input).await
 }
@@ -116,8 +247,13 @@ impl Turn<'_> {
         if let Some(failure) = missing_capability(&llm, &parts) {
             return Outcome::Failed(failure);
         }
-        match self.begin(parts).await {
-            Ok(()) => self.steps().await,
+        let begun = match self.begin(parts).await {
+            // What came between two turns of a goal.
+            Ok(()) => self.take_steers().await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(_) => self.steps().await,
             Err(error) => Outcome::Failed(store_failure(&error)),
         }
     }
@@ -126,7 +262,9 @@ impl Turn<'_> {
     async fn begin(&self, parts: Vec<ContentPart>) -> Result<(), StoreError> {
         self.core.context.lock().await.answer_open_calls()?;
         let mut context = self.core.context.lock().await;
-        context.checkpoint()?;
+        // Mail of a turn that was cut off.
+        self.core.mail.take();
+        dmail::checkpoint(self.core, &mut context)?;
         context.push(Message::user(parts))
     }
 
@@ -142,17 +280,27 @@ impl Turn<'_> {
                 return Outcome::BudgetSpent(spent);
             }
             if n == limit {
+                let message = format!("The limit of {limit} steps was reached.");
+                let failure = Occasion::stop_failure("MaxStepsReached", &message);
+                self.core.hooks.fire_later(failure);
                 return Outcome::MaxStepsReached { steps: limit };
             }
             n += 1;
+            self.last_step = self.core.own_goals().and_then(Goals::last_step);
             self.core.hub.event(Event::StepBegin { n });
             if let Err(error) = self.auto_compact.when_full(self.core, self.cancel).await {
                 // The request may still fit; if it does not, the provider says so.
                 warn!(%error, "automatic compaction failed");
             }
-            let end = match self.prepare().await {
+            let end = match self.before_step().await {
                 Ok(()) => step::run(self, n).await,
                 Err(error) => Err(StepError::Failed(store_failure(&error))),
+            };
+            let end = match end {
+                Ok(end) => dmail::deliver(self, end)
+                    .await
+                    .map_err(|error| StepError::Failed(store_failure(&error))),
+                Err(error) => Err(error),
             };
             let mut steered = false;
             let end = match end {
@@ -166,8 +314,11 @@ impl Turn<'_> {
                 Err(error) => Err(error),
             };
             match end {
+                Ok(_) if steered => {}
+                Ok(StepEnd::Continue) if self.last_step.is_some() => {
+                    return Outcome::Finished { stop: StopReason::NoToolCalls };
+                }
                 Ok(StepEnd::Continue) => {}
-                Ok(StepEnd::Stop(_)) if steered => {}
                 Ok(StepEnd::Stop(reason)) => return Outcome::Finished { stop: reason },
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
@@ -175,15 +326,30 @@ impl Turn<'_> {
                 }
                 Err(StepError::Failed(failure)) => {
                     self.core.hub.event(Event::StepInterrupted {});
+                    let class = self.error_class.unwrap_or_else(|| class_of(&failure.kind));
+                    let occasion = Occasion::stop_failure(class, &failure.message);
+                    self.core.hooks.fire_later(occasion);
                     return Outcome::Failed(failure);
                 }
             }
         }
     }
 
-    /// What belongs before a request.
-    async fn prepare(&self) -> Result<(), StoreError> {
-        self.core.context.lock().await.checkpoint()?;
+    /// Marks the place, and gives the model what hooks had to tell it since its last request.
+    async fn before_step(&self) -> Result<(), StoreError> {
+        let mut context = self.core.context.lock().await;
+        dmail::checkpoint(self.core, &mut context)?;
+        let told = self.core.hooks.take_contexts();
+        if told.is_empty() {
+            drop(context);
+            return reminders::add_due(self.core).await;
+        }
+        let told: Vec<String> = told
+            .iter()
+            .map(|text| format!("<system-reminder>A hook says: {text}</system-reminder>"))
+            .collect();
+        context.push(Message::user_text(told.join("\n")))?;
+        drop(context);
         reminders::add_due(self.core).await
     }
 
@@ -195,7 +361,8 @@ impl Turn<'_> {
                 Some(llm) => without_unsupported(&llm, input),
                 None => input,
             };
-            let message = Message::user(input.clone().into_parts());
+            let whole = resources::attached(self.core, input.clone(), self.cancel).await;
+            let message = Message::user(whole.into_parts());
             // When this fails it is not told to be taken in, and the front end still has it.
             self.core.context.lock().await.push(message)?;
             self.core.hub.event(Event::SteerInput { user_input: input });
@@ -206,9 +373,10 @@ impl Turn<'_> {
 
     /// Tells the model, for its next request, that the user stopped it here.
     async fn note_interruption(&self) {
-        let who = match self.core.meter.spent(self.core.env.clock.instant()) {
-            Some(_) => "The time limit ended",
-            None => "The user interrupted",
+        let spent = self.core.meter.spent(self.core.env.clock.instant()).is_some();
+        let who = match spent || self.core.goals.time_is_up() {
+            true => "The time limit ended",
+            false => "The user interrupted",
         };
         let note = Message::user_text(format!(
             "<system-reminder>{who} the previous turn. Nothing after this point ran; do not resume it \
@@ -217,6 +385,17 @@ impl Turn<'_> {
         if let Err(error) = self.core.context.lock().await.push(note) {
             warn!(%error, "the interruption could not be stored");
         }
+    }
+}
+
+/// What kimi-cli calls such a failure.
+fn class_of(kind: &FailureKind) -> &'static str {
+    match kind {
+        FailureKind::LlmNotSet => "LLMNotSet",
+        FailureKind::LlmNotSupported => "LLMNotSupported",
+        FailureKind::Provider { status: Some(_), .. } => "APIStatusError",
+        FailureKind::Provider { status: None, .. } => "ChatProviderError",
+        FailureKind::Internal => "RuntimeError",
     }
 }
 
@@ -230,7 +409,7 @@ pub(super) fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// The capability that this part needs and the model lacks.
-fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
+pub(super) fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     let (name, have) = match part {
         ContentPart::ImageUrl { .. } => ("image_in", llm.capabilities.image_in),
         ContentPart::VideoUrl { .. } => ("video_in", llm.capabilities.video_in),
@@ -239,9 +418,9 @@ fn lacking(llm: &Llm, part: &ContentPart) -> Option<&'static str> {
     (!have).then_some(name)
 }
 
-/// A steer without what the model cannot take: failing the turn for it would throw away the work
-/// that the steer is about. A sentence says what is missing.
-fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
+/// A message without what the model cannot take: failing the turn would throw away the rest of it,
+/// and with a steer the work that it is about. A sentence says what is missing.
+pub(super) fn without_unsupported(llm: &Llm, input: UserInput) -> UserInput {
     let parts = match input {
         UserInput::Parts(parts) if parts.iter().any(|part| lacking(llm, part).is_some()) => parts,
         input => return input,
@@ -296,7 +475,7 @@ fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
 }
 
 /// The first turn names the session, unless it has a name.
-fn set_first_title(core: &Core, text: &str) {
+pub(super) fn set_first_title(core: &Core, text: &str) {
     if core.settings.snapshot().custom_title.is_some() {
         return;
     }

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::ctl::{CtlCommand, EXIT_STATUS};
+use super::plugin::PluginCommand;
 use super::servers::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
@@ -119,15 +120,15 @@ pub struct Args {
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_retries_per_step: Option<String>,
 
-    /// Stop when N tokens are used, input and output together.
+    /// Stop when N tokens are used, in and out.
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_tokens_total: Option<String>,
 
-    /// Stop when so many US dollars are spent (needs `prices` of the model in config.toml).
+    /// Stop when so many US dollars are spent.
     #[arg(long, value_name = "USD", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_budget_usd: Option<String>,
 
-    /// Stop after so much time in turns: 90, 90s, 15m, 2h.
+    /// Stop after this time: 90s, 15m, 2h.
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, help_heading = MODEL)]
     pub timeout: Option<String>,
 
@@ -231,6 +232,12 @@ pub enum Command {
     Mcp {
         #[command(subcommand)]
         command: McpCommand,
+    },
+    /// Install, list and remove plugins.
+    #[command(override_usage = "kimi plugin COMMAND [ARGS]...", subcommand_required = true)]
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
     },
     /// Attends a background command; this program starts it by itself.
     #[command(name = "__background-task-worker", hide = true)]

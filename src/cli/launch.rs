@@ -47,6 +47,8 @@ pub struct Launch {
     pub max_steps_per_turn: Option<u32>,
     /// Attempts in all, not extra ones.
     pub max_retries_per_step: Option<u32>,
+    /// How often a task is gone over again: 0 for not at all, -1 for as often as the model wants.
+    pub max_ralph_iterations: Option<i64>,
     pub budget: Budget,
     pub debug: bool,
     pub verbose: bool,
@@ -218,13 +220,10 @@ impl Launch {
             .map(|dir| checks::directory("'--skills-dir'", dir, env))
             .collect::<Result<_, _>>()?;
 
-        let mut notices = Vec::new();
+        let notices = Vec::new();
         let ralph = args.max_ralph_iterations.as_deref();
         let ralph =
             ralph.map(|n| checks::at_least("'--max-ralph-iterations'", n, -1)).transpose()?;
-        if ralph.is_some_and(|n| n != 0) {
-            notices.push("--max-ralph-iterations has no effect in this version".to_owned());
-        }
         let renewed_by_prompts = matches!(front, Front::Tui { .. });
         Ok(Self {
             front,
@@ -250,6 +249,7 @@ impl Launch {
                 "'--max-retries-per-step'",
                 args.max_retries_per_step,
             )?,
+            max_ralph_iterations: ralph,
             budget: Budget {
                 tokens: checks::tokens("'--max-tokens-total'", args.max_tokens_total.as_deref())?,
                 usd: checks::dollars("'--max-budget-usd'", args.max_budget_usd.as_deref())?,

@@ -9,6 +9,7 @@ mod ctl;
 mod info;
 mod launch;
 mod mcp;
+mod plugin;
 mod run;
 mod servers;
 mod usage_error;
@@ -38,7 +39,6 @@ const MISSING_COMMANDS: &[(&str, &str)] = &[
     ("logout", "remove the key from ~/.kimi/config.toml"),
     ("acp", ""),
     ("export", ""),
-    ("plugin", ""),
     ("term", "run kimi without a command: it is the terminal screen"),
     ("web", "run kimi without a command in a terminal"),
     ("vis", "the record of a session is wire.jsonl in its directory under ~/.kimi/sessions"),
@@ -73,6 +73,7 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Info { json: true }) => return print(&info::json()),
         Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
         Some(Command::Mcp { command }) => return servers::run(command, &env),
+        Some(Command::Plugin { command }) => return plugin::run(command, &env),
         Some(Command::Worker(worker)) => return attend(worker, &env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}

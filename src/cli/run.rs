@@ -9,6 +9,7 @@ use super::{
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::Agent;
+use crate::customize::hooks::HookSet;
 use crate::front::ending::{resume_hint, stopped_tasks};
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
@@ -16,6 +17,7 @@ use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::mcp::connection::Surroundings;
 use crate::mcp::limits::Limits;
+use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir, check_session_id};
@@ -73,6 +75,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
         AgentChoice::File(file) => Agent::load(file)?,
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
+    let hooks = HookSet::new(&loaded.config.hooks);
+    loaded.warnings.extend(hooks.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
     let servers = servers(launch, env, &share, &loaded.config)?;
     Ok(Host {
@@ -89,12 +93,16 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
                 afk: launch.afk,
                 runtime_afk: matches!(launch.front, Front::Print(_)),
             },
+            plan: launch.plan,
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             budget: launch.budget,
             agent: Some(Arc::new(agent)),
             mcp: Some(Arc::new(servers)),
+            hooks: Arc::new(hooks),
             tour: matches!(launch.front, Front::Tui { .. }),
+            skills_dirs: launch.skills_dirs.clone(),
+            max_ralph_iterations: launch.max_ralph_iterations,
         }),
     })
 }
@@ -122,12 +130,14 @@ fn servers(
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
+        project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
         given: mcp::check(&launch.mcp)?,
     };
     let around = Surroundings {
         env: env.clone(),
         work_dir: launch.work_dir.clone(),
         logs: share.logs_dir().join("mcp"),
+        person: matches!(launch.front, Front::Tui { .. }),
     };
     let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))
@@ -158,6 +168,7 @@ async fn screen(
         which: which(&launch.session),
         picker: launch.session == SessionChoice::Picker,
         initial_prompt,
+        can_ask: launch.terminals.stdin,
         notices: launch.notices.clone(),
     };
     let ended = match tui::run(host, options).await {
@@ -189,6 +200,7 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if let Some(servers) = &host.options.mcp {
         servers.start();
         servers.warnings().iter().for_each(warn);
+        servers.unasked().iter().map(ProjectFile::unasked_line).for_each(|line| warn(&line));
     }
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();

@@ -6,23 +6,27 @@ use super::Args;
 
 /// A command line that makes no sense, in one sentence. Never wrapped: scripts look for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(String);
+#[error("{said}")]
+pub struct UsageError {
+    said: String,
+    /// How the command is used, when it is known which one was meant.
+    usage: Option<String>,
+}
 
 impl UsageError {
     /// `Invalid value for <hint>: <message>`; the hint is the option at fault.
     pub fn invalid(hint: &str, message: impl AsRef<str>) -> Self {
-        Self(one_line(&format!("Invalid value for {hint}: {}", message.as_ref())))
+        Self::of(format!("Invalid value for {hint}: {}", message.as_ref()))
     }
 
     /// Something that has to be there is not.
     pub fn missing(what: &str) -> Self {
-        Self(one_line(&format!("Missing {what}.")))
+        Self::of(format!("Missing {what}."))
     }
 
     /// A word where a subcommand stands.
     pub fn no_such_command(word: &str) -> Self {
-        Self(one_line(&format!("No such command '{word}'.")))
+        Self::of(format!("No such command '{word}'."))
     }
 
     /// What the argument parser found, in the words that kimi-cli uses for it.
@@ -32,8 +36,11 @@ impl UsageError {
             Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
             _ => None,
         };
+        if error.kind() == ErrorKind::MissingRequiredArgument {
+            return Self::missing_arguments(error);
+        }
         let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
-        Self(one_line(&match error.kind() {
+        Self::of(match error.kind() {
             ErrorKind::UnknownArgument if !option.starts_with('-') => {
                 format!("Got unexpected extra argument ({option})")
             }
@@ -57,15 +64,43 @@ impl UsageError {
                 let first = whole.lines().next().unwrap_or_default();
                 first.strip_prefix("error: ").unwrap_or(first).to_owned()
             }
-        }))
+        })
+    }
+
+    /// Names what is missing, and the usage of the command that misses it.
+    fn missing_arguments(error: &clap::Error) -> Self {
+        let names: Vec<String> = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(names)) => names.iter().map(|name| bare(name)).collect(),
+            Some(ContextValue::String(name)) => vec![bare(name)],
+            _ => Vec::new(),
+        };
+        let s = if names.len() == 1 { "" } else { "s" };
+        let said = format!("Missing argument{s} {}.", names.join(", "));
+        let usage = match error.get(ContextKind::Usage) {
+            Some(ContextValue::StyledStr(usage)) => Some(usage.to_string()),
+            _ => None,
+        };
+        let usage = usage.as_deref().and_then(|usage| usage.trim().strip_prefix("Usage: "));
+        Self { usage: usage.map(one_line), ..Self::of(said) }
+    }
+
+    fn of(said: impl AsRef<str>) -> Self {
+        Self { said: one_line(said.as_ref()), usage: None }
     }
 
     /// The whole text for stderr.
     pub fn report(&self) -> String {
-        format!(
-            "Usage: kimi [OPTIONS] [COMMAND] [ARGS]...\nTry 'kimi -h' for help.\nError: {self}\n"
-        )
+        let usage = self.usage.as_deref().unwrap_or("kimi [OPTIONS] [COMMAND] [ARGS]...");
+        // The words before the first argument are the command.
+        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        let command = usage.split(' ').take_while(is_word).collect::<Vec<_>>().join(" ");
+        format!("Usage: {usage}\nTry '{command} -h' for help.\nError: {self}\n")
     }
+}
+
+/// `'NAME'` of `<NAME>`, `'TARGET'` of `<TARGET>...`.
+fn bare(shown: &str) -> String {
+    format!("'{}'", shown.replace(['<', '>'], "").trim_end_matches("..."))
 }
 
 /// `--session` of `--session [<ID>]`; `--model` of `--model=x`.

@@ -17,7 +17,7 @@ pub use edit::{Scalar, set_key};
 pub use error::ConfigError;
 pub use load::{ConfigSource, LoadedConfig, check_text, write_default_if_missing};
 pub use schema::{
-    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
-    Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
+    Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
+    OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
 pub use select::{DEFAULT_KIMI_MODEL, ModelChoice, SelectError, resolve_thinking, select};

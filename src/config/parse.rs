@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
+use crate::permission::{Decision, Rule, Rules};
+
 use super::fields::{Fields, Problem};
 use super::schema::{
-    Background, Config, HOOK_EVENTS, Hook, LoopControl, McpClient, McpMode, ModelConfig,
-    Notifications, OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
+    Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
+    OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
-use crate::protocol::Prices;
+use crate::protocol::{HookEvent, Prices};
 
 /// US dollars per million tokens that no model costs.
 const MAX_PRICE: f64 = 1_000_000.0;
@@ -66,6 +68,7 @@ pub(super) fn parse(
             )?,
         },
         mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
+        permission: permission(&root.table("permission")?)?,
         hooks: hooks(&root, warnings)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
@@ -228,22 +231,52 @@ fn services(fields: &Fields) -> Result<Services, Problem> {
     })
 }
 
+/// `[permission]`: lists of rules, and kimi-code's `[[permission.rules]]`. A rule that is not
+/// understood is an error: passed over, it would not forbid what it is there to forbid.
+fn permission(fields: &Fields) -> Result<Rules, Problem> {
+    let mut rules = Rules::default();
+    for decision in [Decision::Allow, Decision::Ask, Decision::Deny] {
+        let key = decision.word();
+        for (at, text) in fields.texts(key)?.iter().enumerate() {
+            let rule = Rule::parse(text);
+            let named = |problem| format!("{}[{at}]: {problem}", fields.name(key));
+            rules.add(decision, rule.map_err(named)?);
+        }
+    }
+    for entry in fields.list_of_tables("rules")? {
+        let decision = match entry.required("decision")?.as_str() {
+            "allow" => Decision::Allow,
+            "ask" => Decision::Ask,
+            "deny" => Decision::Deny,
+            other => {
+                let key = entry.name("decision");
+                return Err(format!("{key}: {other:?} is unknown; write allow, ask or deny"));
+            }
+        };
+        let rule = Rule::parse(&entry.required("pattern")?);
+        let named = |problem| format!("{}: {problem}", entry.name("pattern"));
+        rules.add(decision, rule.map_err(named)?);
+    }
+    Ok(rules)
+}
+
 fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem> {
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
-        if !HOOK_EVENTS.contains(&event.as_str()) {
+        let Some(event) = HookEvent::from_name(&event) else {
             warnings.push(format!(
                 "{}: there is no event {event:?}, so this hook never runs",
                 fields.name("event")
             ));
             continue;
-        }
+        };
         hooks.push(Hook {
             event,
             command: fields.required("command")?,
             matcher: fields.text("matcher")?.unwrap_or_default(),
             timeout: fields.int("timeout", 30, 1, 600)?.unsigned_abs(),
+            fail_closed: fields.bool("fail_closed", false)?,
         });
     }
     Ok(hooks)

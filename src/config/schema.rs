@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::protocol::Prices;
+use crate::permission::Rules;
+use crate::protocol::{HookEvent, Prices};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub services: Services,
     pub mcp_client: McpClient,
     pub mcp_mode: McpMode,
+    /// What goes ahead without a person, what never does.
+    pub permission: Rules,
     pub hooks: Vec<Hook>,
     pub tui: Tui,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             services: Services::default(),
             mcp_client: McpClient::default(),
             mcp_mode: McpMode::default(),
+            permission: Rules::default(),
             hooks: Vec::new(),
             tui: Tui::default(),
         }
@@ -202,6 +206,16 @@ pub struct ServiceConfig {
     pub oauth: Option<OauthRef>,
 }
 
+impl ServiceConfig {
+    /// Whether it can be asked: it has an address, and a key where it would else want a sign-in.
+    pub fn is_usable(&self) -> bool {
+        let mut headers = self.custom_headers.keys();
+        let has_key = !self.api_key.is_empty()
+            || headers.any(|header| header.eq_ignore_ascii_case("authorization"));
+        !self.base_url.is_empty() && (has_key || self.oauth.is_none())
+    }
+}
+
 impl fmt::Debug for ServiceConfig {
     /// Secrets are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,33 +250,18 @@ pub enum McpMode {
     Direct,
 }
 
-/// What a hook can wait for.
-pub const HOOK_EVENTS: [&str; 13] = [
-    "PreToolUse",
-    "PostToolUse",
-    "PostToolUseFailure",
-    "UserPromptSubmit",
-    "Stop",
-    "StopFailure",
-    "SessionStart",
-    "SessionEnd",
-    "SubagentStart",
-    "SubagentStop",
-    "PreCompact",
-    "PostCompact",
-    "Notification",
-];
-
 /// `[[hooks]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hook {
-    /// One of [`HOOK_EVENTS`].
-    pub event: String,
+    pub event: HookEvent,
     pub command: String,
     /// A regular expression searched for; empty matches everything.
     pub matcher: String,
     /// Seconds, 1 to 600.
     pub timeout: u64,
+    /// Ours: a hook that has nothing to say, because it failed, was killed by its timeout or wrote
+    /// what is no answer, forbids instead of allowing.
+    pub fail_closed: bool,
 }
 
 /// `[tui]`, our own table.

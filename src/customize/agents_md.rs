@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::platform::env::Env;
+use crate::platform::git::project_root;
 use crate::store::{ShareDir, read_regular};
 
 /// Bytes of instructions that the model is given.
@@ -75,8 +76,8 @@ impl Source {
 
 /// The directories from the project's root down to the work directory.
 fn directories(work_dir: &Path) -> Vec<&Path> {
-    let depth = work_dir.ancestors().position(|dir| fs::symlink_metadata(dir.join(".git")).is_ok());
-    let mut dirs: Vec<_> = work_dir.ancestors().take(depth.unwrap_or(0) + 1).collect();
+    let root = project_root(work_dir);
+    let mut dirs: Vec<_> = work_dir.ancestors().take_while(|dir| dir.starts_with(root)).collect();
     dirs.reverse();
     dirs
 }

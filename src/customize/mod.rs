@@ -2,6 +2,11 @@
 
 pub mod agent_file;
 mod agents_md;
+pub mod flow;
+pub mod hooks;
+pub mod plugins;
+pub mod skills;
+mod yaml;
 
 pub use agent_file::{Agent, AgentError, Builtin, Subagent};
 pub use agents_md::{AgentsMd, discover};

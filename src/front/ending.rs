@@ -15,6 +15,10 @@ pub enum ExitCode {
     Usage,
     /// The provider failed in a way that may pass (`EX_TEMPFAIL`): try again later.
     TryLater,
+    /// A goal is blocked (kimi-code's, as the next one).
+    GoalBlocked,
+    /// A goal is paused: interrupted, or something failed on the way.
+    GoalPaused,
     /// A budget of tokens or money is spent.
     BudgetSpent,
     /// `kimi ctl`: the instance asks something and waits for the answer.
@@ -39,6 +43,8 @@ impl ExitCode {
             Self::Failure => 1,
             Self::Usage => 2,
             Self::TryLater => 75,
+            Self::GoalBlocked => 3,
+            Self::GoalPaused => 6,
             Self::BudgetSpent => 4,
             Self::Asks => 10,
             Self::TurnFailed => 11,

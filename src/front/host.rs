@@ -4,18 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{
-    Budget, Crew, Limits, ModelSource, Modes, PromptFacts, SessionHandle, SessionOptions,
+    Budget, Crew, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
 };
-use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError};
+use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
+use crate::customize::hooks::HookSet;
+use crate::customize::plugins;
+use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
-use crate::llm::{self, Capabilities, Llm, ModelSpec, ProviderKind, Secret};
+use crate::llm::{self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, process, shell};
-use crate::protocol::SessionInfo;
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
-use crate::tools::{Registry, Workspace};
+use crate::tools::{Registry, Tool, WebServices, Workspace};
 
 /// Which session to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct HostOptions {
     pub model: Option<String>,
     pub thinking: Option<bool>,
     pub modes: Modes,
+    /// Plan mode is on from the start.
+    pub plan: bool,
     pub max_steps_per_turn: Option<u32>,
     pub max_retries_per_step: Option<u32>,
     pub budget: Budget,
@@ -43,8 +47,14 @@ pub struct HostOptions {
     pub agent: Option<Arc<Agent>>,
     /// The MCP servers of this process; `None` without any.
     pub mcp: Option<Arc<Servers>>,
+    /// The hooks of the configuration.
+    pub hooks: Arc<HookSet>,
     /// Let the built-in scripted tour answer when no model is configured.
     pub tour: bool,
+    /// Directories that replace the search for skills; empty leaves it.
+    pub skills_dirs: Vec<PathBuf>,
+    /// How often a task is gone over again; `None` leaves it to the configuration.
+    pub max_ralph_iterations: Option<i64>,
 }
 
 /// Opens sessions as this process was launched.
@@ -62,12 +72,6 @@ pub enum HostError {
     /// `--continue` in a directory without sessions.
     #[error("No previous session found for the working directory")]
     NoPreviousSession,
-    /// A hook that may forbid something would be passed over with nobody watching.
-    #[error(
-        "The configuration has a {0} hook, and hooks are not part of this version: nothing would \
-         stop what it is there to stop. Remove it, or run without --print, --yolo and --afk."
-    )]
-    Guard(String),
     /// A budget in money needs to know what the model costs.
     #[error(
         "--max-budget-usd needs the prices of model {0:?}. Add them to it in config.toml, in US dollars \
@@ -105,7 +109,6 @@ impl Host {
 
     /// Opens a session. Reads its records: call it where blocking is allowed, inside the runtime.
     pub fn open(&self, which: &Which) -> Result<Opened, HostError> {
-        self.check_guards(self.modes())?;
         let agent = self.agent()?;
         let work_dir = &self.options.work_dir;
         let mut warnings = Vec::new();
@@ -131,32 +134,49 @@ impl Host {
             }
         };
         let tour = llm.as_ref().is_some_and(|llm| llm.is_tour);
-        let crew = self.crew(&agent);
-        let handle = SessionHandle::open(SessionOptions {
+        let secrets = plugins::Secrets::of(self.config(), &self.env);
+        let plugins_dir = self.store.share().plugins_dir();
+        let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
+        let web = self.web();
+        let crew = self.crew(&agent, web.clone(), plugin_tools.clone());
+        let mut handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
-            workspace: Arc::new(Workspace::new(work_dir.clone(), self.options.add_dirs.clone())),
+            places: Some(self.places()),
+            workspace: Arc::new(
+                Workspace::new(work_dir.clone(), self.options.add_dirs.clone())
+                    .with_skills(self.places().directories()),
+            ),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen_among(agent.tools.iter().map(String::as_str), crew.tools()),
+            registry: Registry::chosen_among(
+                agent.tools.iter().map(String::as_str),
+                &web,
+                crew.tools(),
+            )
+            .with(plugin_tools),
             crew: Some(crew),
             dispatch: self
                 .options
                 .mcp
                 .as_ref()
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
+            hooks: Arc::clone(&self.options.hooks),
             limits: self.limits(),
             afk_reminder: !self.config().skip_afk_prompt_injection,
             background: self.config().background.clone(),
             claim_stale_after_ms: self.config().notifications.claim_stale_after_ms,
             program: process::own_program(),
             modes: self.modes(),
+            plan: PlanStart {
+                dir: self.store.share().plans_dir(),
+                on: self.options.plan || (!resumed && self.config().default_plan_mode),
+            },
+            rules: self.config().permission.clone(),
             system_prompt: self.system_prompt(agent),
             llm,
             lock: SessionLock::take(&session)?,
             session,
         })?;
-        // A session may remember that it runs unattended.
-        let SessionInfo { yolo, afk, .. } = handle.info();
-        self.check_guards(Modes { yolo, afk, ..self.modes() })?;
+        handle.warnings.extend(left_out);
         warnings.extend(handle.warnings.iter().cloned());
         Ok(Opened { handle, resumed, warnings, tour })
     }
@@ -183,16 +203,6 @@ impl Host {
     /// The sessions of the work directory, or all of them, newest first.
     pub fn sessions(&self, all: bool) -> Vec<SessionSummary> {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
-    }
-
-    /// Refuses to run unattended past hooks that may forbid something, until hooks are run.
-    fn check_guards(&self, modes: Modes) -> Result<(), HostError> {
-        match self.config().guard() {
-            Some(event) if modes.yolo || modes.afk || modes.runtime_afk => {
-                Err(HostError::Guard(event.to_owned()))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The model a session begins with.
@@ -226,14 +236,41 @@ impl Host {
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
         let spec = spec_of(choice)?;
-        let (share, env) = (self.store.share().clone(), self.env.clone());
         let connection = llm::Connection {
             thinking,
             session_id,
-            device_id: Some(Arc::new(move || device_id(&share, &env))),
+            device_id: Some(self.device_id()),
             ..llm::Connection::default()
         };
         Ok(connection.open(&spec, &self.env)?)
+    }
+
+    /// The configured services of the web. One that cannot be used is passed over, with a line in the
+    /// log: a session is worth more than a search.
+    fn web(&self) -> WebServices {
+        let service = |name: &str, config: &Option<ServiceConfig>| {
+            let config = config.as_ref().filter(|config| config.is_usable())?;
+            let key = Secret::new(config.api_key.clone());
+            let headers: Vec<_> = config.custom_headers.clone().into_iter().collect();
+            let clock = Arc::clone(&self.env.clock);
+            match Service::new(&config.base_url, &key, &headers, Some(self.device_id()), clock) {
+                Ok(service) => Some(Arc::new(service)),
+                Err(error) => {
+                    tracing::warn!(%error, "services.{name} cannot be used");
+                    None
+                }
+            }
+        };
+        let services = &self.config().services;
+        WebServices {
+            search: service("moonshot_search", &services.moonshot_search),
+            fetch: service("moonshot_fetch", &services.moonshot_fetch),
+        }
+    }
+
+    fn device_id(&self) -> DeviceId {
+        let (share, env) = (self.store.share().clone(), self.env.clone());
+        Arc::new(move || device_id(&share, &env))
     }
 
     fn limits(&self) -> Limits {
@@ -250,6 +287,10 @@ impl Host {
                 .unwrap_or_else(|| narrow(control.max_retries_per_step)),
             reserved_context: control.reserved_context_size,
             compaction_trigger_ratio: control.compaction_trigger_ratio,
+            max_ralph_iterations: self
+                .options
+                .max_ralph_iterations
+                .unwrap_or(control.max_ralph_iterations),
             budget: self.options.budget,
         }
     }
@@ -257,6 +298,18 @@ impl Host {
     fn modes(&self) -> Modes {
         let asked = self.options.modes;
         Modes { yolo: asked.yolo || self.config().default_yolo, ..asked }
+    }
+
+    /// Where the skills of this process are.
+    pub fn places(&self) -> Places {
+        Places::new(
+            &self.env,
+            self.store.share().root(),
+            &self.options.work_dir,
+            &self.options.skills_dirs,
+            &self.config().extra_skill_dirs,
+            self.config().merge_all_available_skills,
+        )
     }
 
     fn agent(&self) -> Result<Arc<Agent>, AgentError> {
@@ -274,11 +327,11 @@ impl Host {
     }
 
     /// The agents that this one may start.
-    fn crew(&self, agent: &Agent) -> Arc<Crew> {
+    fn crew(&self, agent: &Agent, web: WebServices, plugins: Vec<Arc<dyn Tool>>) -> Arc<Crew> {
         let host = self.clone();
         let prompt =
             move |agent: &Agent, dirs: &[PathBuf]| host.facts(dirs).render(agent, &host.env);
-        Crew::new(agent.subagents.clone(), Box::new(prompt))
+        Crew::new(agent.subagents.clone(), Box::new(prompt), web, plugins)
     }
 
     /// What a prompt says about the surroundings.
@@ -288,11 +341,16 @@ impl Host {
         for warning in agents.warnings {
             tracing::warn!("{warning}");
         }
+        let skills = self.places().skills();
+        for problem in &skills.problems {
+            tracing::warn!("{problem}");
+        }
         let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
         PromptFacts {
             work_dir: self.options.work_dir.clone(),
             additional_dirs: additional_dirs.to_vec(),
             agents_md: agents.text,
+            skills: skills.prompt(),
             shell: format!("{shell_name} (`{}`)", shell.display()),
         }
     }
@@ -360,9 +418,7 @@ mod tests {
     use super::*;
     use crate::config::ConfigSource;
     use crate::platform::env::fixed;
-    use crate::store::{ShareDir, StateFile};
-
-    const GUARD: &str = "[[hooks]]\nevent = \"PreToolUse\"\ncommand = \"x\"\n";
+    use crate::store::ShareDir;
 
     fn host(home: &Path, config: &str, modes: Modes) -> Host {
         let env = fixed::env(home, &[]);
@@ -376,41 +432,38 @@ mod tests {
         }
     }
 
-    fn refused(config: &str, modes: Modes) -> bool {
-        let host = host(Path::new("/nowhere"), config, modes);
-        matches!(host.check_guards(host.modes()), Err(HostError::Guard(event)) if event == "PreToolUse")
+    #[test]
+    fn the_default_agent_has_every_tool_but_two() {
+        let search =
+            "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:9\"\napi_key = \"k\"\n";
+        let host = host(Path::new("/nowhere"), search, Modes::default());
+        let agent = host.agent().unwrap();
+        let web = host.web();
+        let seeing = Capabilities { image_in: true, ..Capabilities::default() };
+        let names = |registry: Registry| -> Vec<String> {
+            registry.specs(seeing).into_iter().map(|spec| spec.name).collect()
+        };
+        let chosen = names(Registry::chosen(agent.tools.iter().map(String::as_str), &web));
+        let mut all = names(Registry::all(&web));
+        all.retain(|name| !["Think", "SendDMail"].contains(&name.as_str()));
+        assert_eq!(chosen, all);
+        assert!(chosen.contains(&"SearchWeb".to_owned()));
     }
 
     #[test]
-    fn guards_need_somebody_who_watches() {
-        let watched = Modes::default();
-        let yolo = Modes { yolo: true, ..watched };
-        for modes in [yolo, Modes { afk: true, ..watched }, Modes { runtime_afk: true, ..watched }]
-        {
-            assert!(refused(GUARD, modes), "{modes:?}");
+    fn a_service_that_cannot_be_used_is_passed_over() {
+        let searches = |fields: &str| {
+            let config = format!("[services.moonshot_search]\n{fields}\n");
+            host(Path::new("/nowhere"), &config, Modes::default()).web().search.is_some()
+        };
+        assert!(searches("base_url = \"http://127.0.0.1:9\"\napi_key = \"\""));
+        for fields in [
+            "base_url = \"\"\napi_key = \"k\"",
+            "base_url = \"ftp://x\"\napi_key = \"k\"",
+            "base_url = \"http://127.0.0.1:9\"\napi_key = \"a\\nb\"",
+            "base_url = \"http://127.0.0.1:9\"\napi_key = \"\"\noauth = { storage = \"file\", key = \"k\" }",
+        ] {
+            assert!(!searches(fields), "{fields}");
         }
-        assert!(!refused(GUARD, watched));
-        assert!(refused(&format!("default_yolo = true\n{GUARD}"), watched));
-        assert!(!refused("[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n", yolo));
-    }
-
-    #[test]
-    fn the_default_agent_has_every_tool_but_think() {
-        let agent = host(Path::new("/nowhere"), "theme = \"x\"", Modes::default()).agent().unwrap();
-        let chosen = Registry::chosen(agent.tools.iter().map(String::as_str));
-        assert_eq!(chosen.specs(), Registry::builtin().specs());
-    }
-
-    #[tokio::test]
-    async fn a_session_that_remembers_yolo_needs_somebody_too() {
-        let home = tempfile::tempdir().unwrap();
-        let host = host(home.path(), GUARD, Modes::default());
-        let (session, _) = host.store.create(home.path(), Some("s"), &host.env).unwrap();
-        let which = Which::Id("s".to_owned());
-        host.open(&which).map(|opened| opened.handle).unwrap().shutdown(None).await;
-        let (mut file, _) = StateFile::open(&session.dir);
-        file.state.approval.yolo = true;
-        file.save().unwrap();
-        assert!(matches!(host.open(&which), Err(HostError::Guard(_))));
     }
 }

@@ -112,6 +112,15 @@ impl Connection<'_> {
 
 /// `{base_url}/chat/completions`; a query stays.
 fn endpoint(base_url: &str) -> Result<Url, ConnectError> {
+    let mut url = web_address(base_url)?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(["chat", "completions"]);
+    }
+    Ok(url)
+}
+
+/// A configured address, without its fragment.
+pub(super) fn web_address(base_url: &str) -> Result<Url, ConnectError> {
     let text = base_url.trim();
     if text.is_empty() {
         return Err(ConnectError::NoBaseUrl);
@@ -128,9 +137,6 @@ fn endpoint(base_url: &str) -> Result<Url, ConnectError> {
         return Err(bad("it names no host"));
     }
     url.set_fragment(None);
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["chat", "completions"]);
-    }
     Ok(url)
 }
 

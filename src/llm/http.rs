@@ -89,6 +89,33 @@ pub(super) async fn post(
     Err(LlmError::Other(format!("{} redirects in a circle; check base_url", place(url))))
 }
 
+/// The body of an answer up to `most` bytes, and whether that is all of it.
+pub(super) async fn body(
+    url: &Url,
+    mut response: Response,
+    most: usize,
+    timeouts: &Timeouts,
+) -> Result<(Vec<u8>, bool), LlmError> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = match tokio::time::timeout(timeouts.idle, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => return Ok((body, true)),
+            Ok(Err(error)) => return Err(transport_error(url, &error, timeouts)),
+            Err(_) => {
+                let waited = seconds(timeouts.idle);
+                let message = format!("{} sent nothing for {waited} s", place(url));
+                return Err(LlmError::Timeout(message));
+            }
+        };
+        let room = most - body.len();
+        body.extend_from_slice(chunk.get(..chunk.len().min(room)).unwrap_or_default());
+        if chunk.len() > room {
+            return Ok((body, false));
+        }
+    }
+}
+
 /// Where a redirect leads, if it may be followed.
 fn redirected(from: &Url, response: &Response) -> Option<Result<Url, String>> {
     let moved = matches!(

@@ -202,6 +202,17 @@ mod tests {
         assert_eq!(empty.text(), "<system>Tool output is empty.</system>");
         let failed = Message::tool_result("c1", &ToolReturnValue::error("no", "No"));
         assert_eq!(failed.text(), "<system>ERROR: no</system>");
+        let partly = ToolReturnValue::error("no", "No").with_output("half");
+        assert_eq!(Message::tool_result("c1", &partly).text(), "<system>ERROR: no</system>\nhalf");
+        let image = ContentPart::ImageUrl {
+            image_url: crate::protocol::MediaUrl { url: "data:,".into(), id: None },
+        };
+        let mute = ToolReturnValue {
+            output: crate::protocol::ToolOutput::Parts(vec![image.clone()]),
+            ..ToolReturnValue::default()
+        };
+        let note = ContentPart::text("<system>Tool returned non-text content.</system>");
+        assert_eq!(Message::tool_result("c1", &mute).content, [note, image]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod openai;
 mod provider;
 pub mod retry;
 pub mod scripted;
+mod service;
 pub mod spec;
 pub mod sse;
 mod status;
@@ -26,6 +27,8 @@ pub use http::Timeouts;
 pub use message::{Message, Role};
 pub use provider::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, Provider, Thinking, ToolSpec,
+    UploadedFile,
 };
 pub use retry::RetryPolicy;
+pub use service::{Answer, Service};
 pub use spec::{ModelSpec, ProviderKind, Secret, derived_capabilities};

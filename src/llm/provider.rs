@@ -71,6 +71,21 @@ pub type DeltaStream = Pin<Box<dyn Stream<Item = Result<Delta, LlmError>> + Send
 pub trait Provider: Send + Sync {
     /// Sends the request; the answer streams. Dropping the future or the stream cancels it.
     async fn stream(&self, request: ChatRequest<'_>) -> Result<DeltaStream, LlmError>;
+
+    /// Hands a film to the provider and returns the address under which messages can show it.
+    /// `None` when the provider keeps no files.
+    async fn upload_video(&self, _: &UploadedFile) -> Option<Result<String, LlmError>> {
+        None
+    }
+}
+
+/// A file on its way to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedFile {
+    pub name: String,
+    /// Such as `video/mp4`.
+    pub mime: &'static str,
+    pub bytes: Vec<u8>,
 }
 
 /// What a model can take and do.

@@ -75,14 +75,13 @@ fn shares(lengths: &[usize], limit: usize) -> Vec<usize> {
 
 fn head_and_tail(text: &str, limit: usize, whole_at: Option<&str>) -> Bounded {
     let total = text.chars().count();
-    let notice = |left_out: usize| {
-        format!(
-            "\n\n[{left_out} of {total} characters left out here.{}]\n\n",
-            rest_of_notice(whole_at)
-        )
+    let notice = |left_out: usize, rest: &str| {
+        format!("\n\n[{left_out} of {total} characters left out here.{rest}]\n\n")
     };
     // The longest that the notice gets.
-    let room = limit.saturating_sub(notice(total).chars().count());
+    let room = |rest: &str| limit.saturating_sub(notice(total, rest).chars().count());
+    let rest = rest_of_notice(whole_at, |rest| room(rest) >= limit / 2);
+    let room = room(&rest);
     if room == 0 || room < limit / 2 {
         // Too little for an explanation.
         let kept = limit.saturating_sub(1);
@@ -99,7 +98,7 @@ fn head_and_tail(text: &str, limit: usize, whole_at: Option<&str>) -> Bounded {
     let head = up_to_line(text.get(..head_end).unwrap_or_default());
     let tail = from_line(text.get(tail_start..).unwrap_or_default());
     let left_out = total - head.chars().count() - tail.chars().count();
-    Bounded { text: format!("{head}{}{tail}", notice(left_out)), cut: true }
+    Bounded { text: format!("{head}{}{tail}", notice(left_out, &rest)), cut: true }
 }
 
 /// Without the last, broken line, if it is short.
@@ -118,14 +117,17 @@ fn from_line(tail: &str) -> &str {
     }
 }
 
-/// The sentences that every notice ends in.
-fn rest_of_notice(whole_at: Option<&str>) -> String {
-    match whole_at {
-        None => format!(" {ADVICE}"),
-        Some(file) => {
-            format!(" {ADVICE} The whole result is in `{file}`, which ReadFile and Grep can read.")
-        }
-    }
+/// The sentences that a notice ends in: as many as leave room for the result itself.
+fn rest_of_notice(whole_at: Option<&str>, has_room: impl Fn(&str) -> bool) -> String {
+    let whole = |file: &str| format!(" The whole result is in `{file}`");
+    let forms = match whole_at {
+        None => vec![format!(" {ADVICE}")],
+        Some(file) => vec![
+            format!(" {ADVICE}{}, which ReadFile and Grep can read.", whole(file)),
+            format!("{}.", whole(file)),
+        ],
+    };
+    forms.into_iter().find(|rest| has_room(rest)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -114,6 +114,14 @@ impl Catalog {
         found.into_iter().filter_map(|number| self.view(self.tools.get(number as usize)?)).collect()
     }
 
+    /// Whether most of the words say something of this tool.
+    fn is_about(&self, query: &Query, qualified: &str) -> bool {
+        let at = self.tools.binary_search_by(|place| place.qualified.as_str().cmp(qualified));
+        at.ok()
+            .and_then(|at| u32::try_from(at).ok())
+            .is_some_and(|number| 2.0 * self.index.covered(query, number) > 1.0)
+    }
+
     fn view<'a>(&'a self, place: &'a Place) -> Option<Tool<'a>> {
         let (listing, tool) = listed(&self.servers, place)?;
         Some(Tool {

@@ -8,6 +8,7 @@
 
 mod expand;
 mod load;
+mod save;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use url::Url;
 
-pub use load::{Loaded, project_files, read_file};
+pub use load::{Loaded, read_file};
+pub(in crate::mcp) use load::{parse, read_bytes};
+pub use save::set_enabled;
 
 /// How long a server may take to start, connect and list its tools, if it says nothing else.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,11 +76,22 @@ pub enum RemoteWire {
 pub enum Auth {
     None,
     /// OAuth, with tokens from `kimi mcp auth`.
-    Oauth,
+    Oauth(OauthClient),
     /// A bearer token.
     Bearer(String),
     /// A bearer token in an environment variable of this name.
     BearerFrom(String),
+}
+
+/// Who we are to the authority of a server. Without an id we make ourselves known to it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OauthClient {
+    pub id: Option<String>,
+    pub secret: Option<String>,
+    /// The port that the browser comes back to, where the authority takes no other.
+    pub port: Option<u16>,
+    /// What to ask for, blanks between, in place of what the server wants.
+    pub scopes: Option<String>,
 }
 
 /// Which tools of a server are offered.
@@ -123,6 +137,12 @@ impl Source {
             }
         }
         Ok(source)
+    }
+
+    /// Whether there is an entry of that name, good or bad.
+    pub fn names(&self, name: &str) -> bool {
+        self.servers.iter().any(|server| server.name == name)
+            || self.bad.iter().any(|bad| bad.name == name)
     }
 }
 
@@ -197,7 +217,7 @@ fn remote(entry: &Entry<'_>, url: String) -> Result<Reach, String> {
     };
     let variable = entry.text(&["bearerTokenEnvVar", "bearer_token_env_var"])?;
     let auth = match (entry.text(&["auth"])?, variable) {
-        (Some(kind), _) if kind == "oauth" => Auth::Oauth,
+        (Some(kind), _) if kind == "oauth" => Auth::Oauth(entry.oauth_client()?),
         (Some(token), _) if !token.is_empty() => Auth::Bearer(token),
         (_, Some(variable)) => Auth::BearerFrom(variable),
         (_, None) => Auth::None,
@@ -265,6 +285,27 @@ impl Entry<'_> {
         texts.map(Some).ok_or_else(|| format!("{name}: expected a list of strings"))
     }
 
+    fn oauth_client(&self) -> Result<OauthClient, String> {
+        let fields = match self.get(&["oauth"]) {
+            None => return Ok(OauthClient::default()),
+            Some((_, Value::Object(fields))) => Entry(fields),
+            Some(_) => return Err("oauth: expected an object".to_owned()),
+        };
+        let port = match fields.get(&["callbackPort", "callback_port"]) {
+            None => None,
+            Some((name, port)) => {
+                let port = port.as_u64().and_then(|port| u16::try_from(port).ok());
+                Some(port.ok_or_else(|| format!("{name}: expected the number of a port"))?)
+            }
+        };
+        Ok(OauthClient {
+            id: fields.text(&["clientId", "client_id"])?,
+            secret: fields.text(&["clientSecret", "client_secret"])?,
+            port,
+            scopes: fields.text(&["scopes", "scope"])?,
+        })
+    }
+
     fn text_map(&self, name: &'static str) -> Result<BTreeMap<String, String>, String> {
         let texts = match self.get(&[name]) {
             None => return Ok(BTreeMap::new()),
@@ -313,7 +354,7 @@ impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
-            Self::Oauth => "Oauth",
+            Self::Oauth(_) => "Oauth",
             Self::Bearer(_) => "Bearer",
             Self::BearerFrom(_) => "BearerFrom",
         })

@@ -3,39 +3,45 @@
 //! Results are handed on as plain JSON: what of it makes sense is decided by those who use it, tool
 //! by tool and part by part, so that one strange entry spoils nothing but itself.
 
+mod lists;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest,
-    ErrorCode, Implementation, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
-    ProtocolVersion,
+    CustomRequest, CustomResult, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, ErrorCode, FormElicitationCapability, Implementation,
+    ProgressNotificationParam, ProtocolVersion, UrlElicitationCapability,
 };
 use rmcp::service::{
-    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RoleClient, ServiceError,
-    serve_client_with_ct,
+    ClientInitializeError, NotificationContext, Peer, PeerRequestOptions, RequestContext,
+    RoleClient, ServiceError, serve_client_with_ct,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::{ClientHandler, transport::Transport};
+use rmcp::{ClientHandler, ErrorData, transport::Transport};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
+use super::elicit::{Answer, Caller, Elicitations, Ongoing};
+use super::journal::Journal;
+use super::oauth::{Bearer, OauthError};
 use super::progress::Progress;
 use super::transport::{
-    Command, HttpError, LastWords, Sse, Stdio, Throttled, headers, http_client, streamable,
+    Access, Command, HttpError, LastWords, ServerLog, Sse, Stdio, Throttled, headers, http_client,
+    streamable,
 };
 use crate::platform::Env;
 use crate::tools::LiveOutput;
 
-/// Pages of a list of tools.
-const MOST_PAGES: usize = 200;
-/// Tools of one server.
-const MOST_TOOLS: usize = 10_000;
 /// Time for telling a server that nobody waits any more.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
+/// For a server to take the level of its reports.
+const SET_LEVEL_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end of a connection may take to be known.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long closing may take before the connection is dropped as it is.
@@ -49,6 +55,15 @@ pub struct Surroundings {
     pub work_dir: PathBuf,
     /// Where the files with their error output are.
     pub logs: PathBuf,
+    /// Whether a person is there who can answer questions of servers.
+    pub person: bool,
+}
+
+impl Surroundings {
+    /// The file with the error output of a server.
+    pub fn log_of(&self, server: &str) -> PathBuf {
+        self.logs.join(format!("{}.log", file_name(server)))
+    }
 }
 
 /// Why there is no connection.
@@ -67,6 +82,8 @@ pub enum OpenError {
 pub enum CallError {
     Timeout(Duration),
     Cancelled,
+    /// It wants to know who we are, or does not believe it any more.
+    Unauthorized,
     /// The connection is gone; half a sentence.
     Closed(String),
     /// The server refused; its words.
@@ -79,17 +96,39 @@ pub struct Connection {
     /// What the server says of itself for the model.
     pub instructions: Option<String>,
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
     ended: CancellationToken,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
+    /// The server does not know us any more.
+    refused: CancellationToken,
     last_words: LastWords,
 }
 
+/// What a server may ask, whether there is anybody, and where it goes what it reports.
+struct Asks {
+    elicitations: Elicitations,
+    person: bool,
+    log: ServerLog,
+}
+
 impl Connection {
-    /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left.
-    pub async fn open(server: &ServerConfig, around: &Surroundings) -> Result<Self, OpenError> {
+    /// Starts or reaches the server and greets it. Dropped half way, nothing of it is left but what
+    /// it has said, in `last_words`.
+    pub(super) async fn open(
+        server: &ServerConfig,
+        around: &Surroundings,
+        last_words: LastWords,
+    ) -> Result<Self, OpenError> {
         let server = server.expanded(&around.env).map_err(OpenError::Never)?;
+        let log = ServerLog::new(around.log_of(&server.name));
+        let ask = Asks {
+            elicitations: Elicitations::new(&server.name),
+            person: around.person,
+            log: log.clone(),
+        };
         match &server.reach {
             Reach::Stdio { command, args, env, cwd } => {
                 let command = Command {
@@ -100,55 +139,74 @@ impl Connection {
                         || around.work_dir.clone(),
                         |dir| around.work_dir.join(home_relative(dir, &around.env)),
                     ),
-                    log: around.logs.join(format!("{}.log", file_name(&server.name))),
+                    log,
                 };
-                let last_words = LastWords::default();
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;
-                Self::greet(transport, last_words).await
+                Self::greet(transport, last_words, CancellationToken::new(), ask).await
             }
             Reach::Remote { url, wire, headers: configured, auth } => {
                 let token = match auth {
                     Auth::Bearer(token) => Some(token.as_str()),
-                    Auth::None | Auth::Oauth | Auth::BearerFrom(_) => None,
+                    Auth::None | Auth::Oauth(_) | Auth::BearerFrom(_) => None,
                 };
                 // Without a token there is nothing to say to it.
-                if *auth == Auth::Oauth {
-                    return Err(OpenError::Unauthorized);
-                }
+                let bearer = match auth {
+                    Auth::Oauth(_) => Some(Bearer::load(url, &around.env).await.map_err(no_token)?),
+                    _ => None,
+                };
+                let access = Access::new(bearer);
+                let refused = access.refused();
                 let headers = headers(configured, token).map_err(never)?;
                 let (client, url) = http_client(url).await.map_err(never)?;
                 match wire {
                     RemoteWire::Http => {
-                        let transport = streamable(client, &url, &headers);
-                        Self::greet(transport, LastWords::default()).await
+                        let transport = streamable(client, &url, &headers, access);
+                        Self::greet(transport, LastWords::default(), refused, ask).await
                     }
                     RemoteWire::Sse => {
-                        let transport = Sse::connect(client, url, headers).await;
+                        let transport =
+                            Sse::connect(client, url, headers, access, last_words.clone()).await;
                         let transport = transport.map_err(|error| match error {
                             HttpError::Unauthorized => OpenError::Unauthorized,
                             HttpError::Other(why) => OpenError::Failed(why),
                         })?;
-                        Self::greet(transport, LastWords::default()).await
+                        Self::greet(transport, last_words, refused, ask).await
                     }
                 }
             }
         }
     }
 
-    async fn greet<T>(transport: T, last_words: LastWords) -> Result<Self, OpenError>
+    async fn greet<T>(
+        transport: T,
+        last_words: LastWords,
+        refused: CancellationToken,
+        ask: Asks,
+    ) -> Result<Self, OpenError>
     where
         T: Transport<RoleClient> + 'static,
     {
         let changed = Arc::new(Notify::new());
+        let offerings_changed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let progress = Progress::default();
-        let client = Client { changed: Arc::clone(&changed), progress: progress.clone() };
+        let client = Client {
+            changed: Arc::clone(&changed),
+            offerings_changed: Arc::clone(&offerings_changed),
+            progress: progress.clone(),
+            elicitations: ask.elicitations.clone(),
+            person: ask.person,
+            journal: Journal::keep(ask.log),
+        };
         let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
             .await
             .map_err(|error| open_error(&error, &last_words))?;
         let peer = running.peer().clone();
         let instructions = peer.peer_info().and_then(|info| info.instructions.clone());
+        if peer.peer_info().is_some_and(|info| info.capabilities.logging.is_some()) {
+            tokio::spawn(want_reports(peer.clone()));
+        }
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
         tokio::spawn(async move {
@@ -160,54 +218,19 @@ impl Connection {
             peer,
             instructions,
             changed,
+            offerings_changed,
             progress,
+            elicitations: ask.elicitations,
             ended,
             _stop_on_drop: stop.clone().drop_guard(),
             stop,
+            refused,
             last_words,
         })
     }
 
-    /// All tools, as the server describes them. The error is half a sentence.
-    pub async fn tools(&self) -> Result<Vec<Value>, String> {
-        let mut tools = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let request = ListToolsRequest {
-                method: Default::default(),
-                params: Some(PaginatedRequestParams::default().with_cursor(cursor.clone())),
-                extensions: Default::default(),
-            };
-            let page = match self.peer.send_request(ClientRequest::ListToolsRequest(request)).await
-            {
-                Ok(page) => serde_json::to_value(page).unwrap_or_default(),
-                // A server that brings something else, and says so.
-                Err(ServiceError::McpError(error)) if error.code == ErrorCode::METHOD_NOT_FOUND => {
-                    return Ok(tools);
-                }
-                Err(ServiceError::McpError(error)) => {
-                    return Err(format!("it does not list its tools: {}", error.message));
-                }
-                Err(error) => return Err(self.gone(&error)),
-            };
-            let Some(Value::Array(found)) = page.get("tools") else {
-                return Err("its list of tools is none".to_owned());
-            };
-            tools.extend(found.iter().take(MOST_TOOLS - tools.len()).cloned());
-            let next = page.get("nextCursor").and_then(Value::as_str);
-            // A cursor that comes again would go round for ever.
-            if next.is_none_or(str::is_empty)
-                || next == cursor.as_deref()
-                || tools.len() == MOST_TOOLS
-            {
-                break;
-            }
-            cursor = next.map(str::to_owned);
-        }
-        Ok(tools)
-    }
-
-    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`. When the time is up or `cancel` says so, the server is
+    /// Calls a tool and waits for its result; what the server reports meanwhile goes to `live`, and
+    /// what it asks to the person behind `caller`. When the time is up or `cancel` says so, the server is
     /// told that nobody waits any more.
     pub async fn call(
         &self,
@@ -216,15 +239,30 @@ impl Connection {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
+        let asking = self.elicitations.begin(caller);
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let request = CallToolRequest::new(params);
-        let deadline = tokio::time::sleep(timeout);
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        self.exchange(request, timeout, cancel, Some((live, &asking))).await
+    }
+
+    /// Sends a request and waits for its result, in the way of [`Self::call`].
+    async fn exchange(
+        &self,
+        request: ClientRequest,
+        timeout: Duration,
+        cancel: &CancellationToken,
+        call: Option<(&LiveOutput, &Ongoing)>,
+    ) -> Result<Value, CallError> {
+        let deadline = async {
+            match call {
+                Some((_, asking)) => asking.overdue(timeout).await,
+                None => tokio::time::sleep(timeout).await,
+            }
+        };
         tokio::pin!(deadline);
-        let sent = self.peer.send_cancellable_request(
-            ClientRequest::CallToolRequest(request),
-            PeerRequestOptions::no_options(),
-        );
+        let sent = self.peer.send_cancellable_request(request, PeerRequestOptions::no_options());
         let mut handle = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(CallError::Cancelled),
@@ -234,7 +272,8 @@ impl Connection {
                 Err(error) => return Err(self.broken(&error).await),
             },
         };
-        let _watched = self.progress.watch(&handle.progress_token, live.clone());
+        let _watched =
+            call.map(|(live, _)| self.progress.watch(&handle.progress_token, live.clone()));
         let (given_up, reason) = tokio::select! {
             biased;
             () = cancel.cancelled() => (CallError::Cancelled, "the user cancelled the call"),
@@ -257,7 +296,7 @@ impl Connection {
 
     /// Whether the connection is over.
     pub fn has_ended(&self) -> bool {
-        self.ended.is_cancelled()
+        self.ended.is_cancelled() || self.refused.is_cancelled()
     }
 
     /// Waits until the server says that its list of tools is another one.
@@ -265,10 +304,21 @@ impl Connection {
         self.changed.notified().await;
     }
 
-    /// Waits for the end of the connection; returns how it ended, half a sentence.
-    pub async fn ended(&self) -> String {
-        self.ended.cancelled().await;
-        self.gone(&ServiceError::TransportClosed)
+    /// Waits until the server says that its prompts or resources are others.
+    pub async fn offerings_changed(&self) {
+        self.offerings_changed.notified().await;
+    }
+
+    /// Waits for the end of the connection, which is also when the server does not know us any more;
+    /// returns how it ended.
+    pub async fn ended(&self) -> OpenError {
+        tokio::select! {
+            biased;
+            () = self.refused.cancelled() => OpenError::Unauthorized,
+            () = self.ended.cancelled() => {
+                OpenError::Failed(self.gone(&ServiceError::TransportClosed))
+            }
+        }
     }
 
     /// Ends the connection and waits until the server is gone.
@@ -279,6 +329,9 @@ impl Connection {
 
     /// A call that went down with the connection. How that ended is known a moment later.
     async fn broken(&self, error: &ServiceError) -> CallError {
+        if self.refused.is_cancelled() {
+            return CallError::Unauthorized;
+        }
         if matches!(error, ServiceError::TransportClosed) {
             let _ = tokio::time::timeout(END_PATIENCE, self.ended.cancelled()).await;
         }
@@ -297,18 +350,103 @@ impl Connection {
 /// Our side, as the server sees it.
 struct Client {
     changed: Arc<Notify>,
+    offerings_changed: Arc<Notify>,
     progress: Progress,
+    elicitations: Elicitations,
+    /// Whether a person is there who can answer.
+    person: bool,
+    journal: Journal,
+}
+
+/// Asks a server that can report of itself to do so. Whether it does is its own matter.
+#[expect(deprecated, reason = "servers of today have it")]
+async fn want_reports(peer: Peer<RoleClient>) {
+    let level = rmcp::model::SetLevelRequestParams::new(rmcp::model::LoggingLevel::Info);
+    let _ = tokio::time::timeout(SET_LEVEL_PATIENCE, peer.set_level(level)).await;
+}
+
+impl Client {
+    async fn asked(
+        &self,
+        params: &Value,
+        withdrawn: &CancellationToken,
+    ) -> Result<ElicitResult, ErrorData> {
+        if !self.person {
+            info!("a question of an MCP server was declined: there is nobody to answer");
+            return Ok(ElicitResult::new(ElicitationAction::Decline));
+        }
+        match self.elicitations.answer(params, withdrawn).await {
+            Ok(Answer::Accept(content)) => {
+                let result = ElicitResult::new(ElicitationAction::Accept);
+                Ok(content.into_iter().fold(result, ElicitResult::with_content))
+            }
+            Ok(Answer::Decline) => Ok(ElicitResult::new(ElicitationAction::Decline)),
+            Ok(Answer::Cancel) => Ok(ElicitResult::new(ElicitationAction::Cancel)),
+            Err(why) => {
+                info!("a question of an MCP server cannot be put: {why}");
+                Err(ErrorData::invalid_params(why, None))
+            }
+        }
+    }
 }
 
 impl ClientHandler for Client {
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("kimi", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), us)
-            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+        let mut able = ClientCapabilities::default();
+        able.elicitation = self.person.then(|| {
+            ElicitationCapability::default()
+                .with_form(FormElicitationCapability::default())
+                .with_url(UrlElicitationCapability::default())
+        });
+        ClientConfig::new(able, us).with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.changed.notify_one();
+    }
+
+    async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.offerings_changed.notify_one();
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let params = serde_json::to_value(request).unwrap_or_default();
+        self.asked(&params, &context.ct).await
+    }
+
+    /// Requests of other kinds, and those of a known kind whose parameters are not as they should be.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleClient>,
+    ) -> Result<CustomResult, ErrorData> {
+        if request.method != "elicitation/create" {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None));
+        }
+        let params = request.params.unwrap_or_default();
+        let result = self.asked(&params, &context.ct).await?;
+        Ok(CustomResult::new(serde_json::to_value(result).unwrap_or_default()))
+    }
+
+    #[expect(deprecated, reason = "servers of today have it")]
+    async fn on_logging_message(
+        &self,
+        report: rmcp::model::LoggingMessageNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        let report = serde_json::to_value(report).unwrap_or_default();
+        if let Some(line) = self.journal.take(&report) {
+            self.progress.warn(&line);
+        }
     }
 
     async fn on_progress(
@@ -322,6 +460,13 @@ impl ClientHandler for Client {
 
 fn never(error: HttpError) -> OpenError {
     OpenError::Never(error.to_string())
+}
+
+fn no_token(error: OauthError) -> OpenError {
+    match error {
+        OauthError::LoginNeeded => OpenError::Unauthorized,
+        OauthError::Failed(why) => OpenError::Never(why),
+    }
 }
 
 fn open_error(error: &ClientInitializeError, last_words: &LastWords) -> OpenError {

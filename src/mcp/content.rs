@@ -28,14 +28,9 @@ pub struct Content {
 impl Content {
     /// Reads the result of `tools/call`.
     pub fn read(result: &Value) -> Self {
-        let mut content = Self {
-            parts: Vec::new(),
-            is_error: result.get("isError").and_then(Value::as_bool).unwrap_or(false),
-        };
-        let mut room = MAX_MEDIA;
-        for block in result.get("content").and_then(Value::as_array).into_iter().flatten() {
-            content.push(block_part(block, &mut room));
-        }
+        let blocks = result.get("content").and_then(Value::as_array);
+        let mut content = Self::of_blocks(blocks.map(Vec::as_slice).unwrap_or_default());
+        content.is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
         if content.is_blank() {
             // `toolResult` is what the first version of the protocol called it.
             let structured = ["structuredContent", "toolResult"]
@@ -46,6 +41,16 @@ impl Content {
                 content.parts.clear();
                 content.push(ContentPart::text(value.to_string()));
             }
+        }
+        content
+    }
+
+    /// Reads content blocks, those of a result or of a prompt's messages.
+    pub fn of_blocks(blocks: &[Value]) -> Self {
+        let mut content = Self { parts: Vec::new(), is_error: false };
+        let mut room = MAX_MEDIA;
+        for block in blocks {
+            content.push(block_part(block, &mut room));
         }
         content
     }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::platform::Env;
 
+/// Characters of a result that are always allowed: fewer have no room for both ends and a notice.
+const LEAST_RESULT: usize = 300;
+
 /// Sizes of what a model gets to see of MCP. Read once, when the program starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -16,6 +19,8 @@ pub struct Limits {
     /// How long the result of a read-only tool may be used again (`KIMI_MCP_CACHE_TTL_SECS`); zero
     /// is never.
     pub cache_ttl: Duration,
+    /// Characters of one prompt or resource in a message (`KIMI_MCP_ATTACH_MAX_CHARS`).
+    pub attached_chars: usize,
 }
 
 impl Default for Limits {
@@ -25,6 +30,7 @@ impl Default for Limits {
             search_results: 5,
             description_chars: 300,
             cache_ttl: Duration::ZERO,
+            attached_chars: 50_000,
         }
     }
 }
@@ -40,11 +46,12 @@ impl Limits {
         };
         let default = Self::default();
         Self {
-            result_chars: size("KIMI_MCP_RESULT_MAX_CHARS", default.result_chars),
+            result_chars: size("KIMI_MCP_RESULT_MAX_CHARS", default.result_chars).max(LEAST_RESULT),
             search_results: size("KIMI_MCP_SEARCH_RESULT_CAP", default.search_results),
             description_chars: size("KIMI_MCP_DESC_MAX_CHARS", default.description_chars),
             cache_ttl: number("KIMI_MCP_CACHE_TTL_SECS")
                 .map_or(default.cache_ttl, Duration::from_secs),
+            attached_chars: size("KIMI_MCP_ATTACH_MAX_CHARS", default.attached_chars),
         }
     }
 }
@@ -63,6 +70,7 @@ mod tests {
                 ("KIMI_MCP_SEARCH_RESULT_CAP", " 9 "),
                 ("KIMI_MCP_DESC_MAX_CHARS", "40"),
                 ("KIMI_MCP_CACHE_TTL_SECS", "30"),
+                ("KIMI_MCP_ATTACH_MAX_CHARS", "700"),
             ],
         );
         let expected = Limits {
@@ -70,8 +78,15 @@ mod tests {
             search_results: 9,
             description_chars: 40,
             cache_ttl: Duration::from_secs(30),
+            attached_chars: 700,
         };
         assert_eq!(Limits::from_env(&env), expected);
+    }
+
+    #[test]
+    fn a_result_has_room_for_its_ends() {
+        let env = fixed::env("/h", &[("KIMI_MCP_RESULT_MAX_CHARS", "7")]);
+        assert_eq!(Limits::from_env(&env).result_chars, LEAST_RESULT);
     }
 
     #[test]
@@ -84,6 +99,7 @@ mod tests {
                     ("KIMI_MCP_SEARCH_RESULT_CAP", bad),
                     ("KIMI_MCP_DESC_MAX_CHARS", bad),
                     ("KIMI_MCP_CACHE_TTL_SECS", bad),
+                    ("KIMI_MCP_ATTACH_MAX_CHARS", bad),
                 ],
             );
             assert_eq!(Limits::from_env(&env), Limits::default(), "{bad}");

@@ -109,6 +109,11 @@ impl ServerListing {
         &self.server
     }
 
+    /// What is known of it in words: a clean line, perhaps empty.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
     /// How many tools it has.
     pub fn len(&self) -> usize {
         self.tools.len()
@@ -195,7 +200,7 @@ mod tests {
         let listing = ServerListing::new("s", &huge, [tool("t", &huge, Value::Null)], 300);
         assert_eq!(listing.about.chars().count(), MAX_ABOUT);
         assert_eq!(listing.tools[0].description.chars().count(), 300);
-        assert!(listing.tools[0].description.starts_with("a[2J bb"));
+        assert!(listing.tools[0].description.starts_with("a bb"));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::model::{NumberOrString, ProgressNotificationParam, ProgressToken};
 
 use super::tidy::one_line;
 use crate::tools::LiveOutput;
 
-/// Lines shown of one call: a server that reports every byte must not fill the memory.
-const MOST_LINES: usize = 200;
+/// After a report the next ones of the call wait for so long, and of those the newest is shown: a
+/// server that reports every byte must not fill screen and memory.
+const REST: Duration = Duration::from_millis(100);
+/// Warnings shown of one call.
+const MOST_WARNINGS: usize = 50;
 /// Characters of a line.
 const MAX_LINE: usize = 200;
 
@@ -19,7 +23,11 @@ pub(super) struct Progress(Arc<Mutex<HashMap<String, Running>>>);
 
 struct Running {
     live: LiveOutput,
-    lines: usize,
+    /// A report was shown a moment ago.
+    resting: bool,
+    /// The newest report that was not shown yet.
+    waiting: Option<String>,
+    warnings: usize,
 }
 
 /// A call whose progress is shown, until this is dropped.
@@ -32,17 +40,45 @@ impl Progress {
     /// Shows the progress of a call.
     pub fn watch(&self, token: &ProgressToken, live: LiveOutput) -> Watched {
         let token = key(token);
-        self.lock().insert(token.clone(), Running { live, lines: 0 });
+        self.lock()
+            .insert(token.clone(), Running { live, resting: false, waiting: None, warnings: 0 });
         Watched { progress: self.clone(), token }
     }
 
-    /// Takes a report. One that belongs to no call is dropped.
+    /// Takes a report. One that belongs to no call is dropped. Call it inside the runtime.
     pub fn report(&self, report: &ProgressNotificationParam) {
         let mut calls = self.lock();
-        let Some(call) = calls.get_mut(&key(&report.progress_token)) else { return };
-        if call.lines < MOST_LINES {
-            call.lines += 1;
-            call.live.send(format!("{}\n", line(report)));
+        let token = key(&report.progress_token);
+        let Some(call) = calls.get_mut(&token) else { return };
+        call.waiting = Some(line(report));
+        if !std::mem::replace(&mut call.resting, true) {
+            call.show();
+            drop(calls);
+            tokio::spawn(self.clone().show_newest(token));
+        }
+    }
+
+    /// Shows the newest report now and then, until there is none or the call is over.
+    async fn show_newest(self, token: String) {
+        loop {
+            tokio::time::sleep(REST).await;
+            let mut calls = self.lock();
+            let Some(call) = calls.get_mut(&token) else { return };
+            call.resting = call.show();
+            if !call.resting {
+                return;
+            }
+        }
+    }
+
+    /// Shows a line that says what the server is worried about. It does not say which call it is
+    /// about, so all that run show it.
+    pub fn warn(&self, line: &str) {
+        for call in self.lock().values_mut() {
+            if call.warnings < MOST_WARNINGS {
+                call.warnings += 1;
+                call.live.send(format!("{line}\n"));
+            }
         }
     }
 
@@ -51,9 +87,21 @@ impl Progress {
     }
 }
 
+impl Running {
+    /// Shows the report that waits; returns whether there was one.
+    fn show(&mut self) -> bool {
+        let line = self.waiting.take();
+        line.map(|line| self.live.send(format!("{line}\n"))).is_some()
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.progress.lock().remove(&self.token);
+        let call = self.progress.lock().remove(&self.token);
+        // The last report is never the one left out.
+        if let Some(mut call) = call {
+            call.show();
+        }
     }
 }
 
@@ -85,21 +133,45 @@ mod tests {
         ProgressNotificationParam::new(token, 3.0).with_total(10.0).with_message(message)
     }
 
-    #[test]
-    fn reports_are_shown_while_the_call_runs_and_not_for_ever() {
+    #[tokio::test]
+    async fn the_newest_report_is_shown_now_and_then_and_the_last_one_always() {
         let shown = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&shown);
         let live = LiveOutput::new(move |text| sink.lock().unwrap().push(text));
+        let take = || std::mem::take(&mut *shown.lock().unwrap());
         let progress = Progress::default();
         let call = progress.watch(&ProgressToken(NumberOrString::Number(7)), live);
         progress.report(&report(7, "copy\u{1b}[2J\nfiles"));
         progress.report(&report(8, "somebody else's"));
-        assert_eq!(*shown.lock().unwrap(), ["3/10 copy[2J files\n"]);
-        for _ in 0..MOST_LINES * 2 {
-            progress.report(&report(7, "more"));
+        assert_eq!(take(), ["3/10 copy files\n"]);
+        for n in 0..10_000 {
+            progress.report(&report(7, &n.to_string()));
         }
-        assert_eq!(shown.lock().unwrap().len(), MOST_LINES);
+        assert_eq!(take().len(), 0);
+        let rested = async {
+            while progress.lock().values().any(|call| call.resting) {
+                tokio::time::sleep(REST / 10).await;
+            }
+        };
+        tokio::time::timeout(REST * 200, rested).await.unwrap();
+        assert_eq!(take(), ["3/10 9999\n"]);
+        progress.report(&report(7, "at once again"));
+        assert_eq!(take(), ["3/10 at once again\n"]);
+        progress.report(&report(7, "done"));
         drop(call);
+        assert_eq!(take(), ["3/10 done\n"]);
         assert!(progress.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn warnings_go_to_the_calls_that_run_and_are_not_endless() {
+        let shown = Arc::new(Mutex::new(0));
+        let sink = Arc::clone(&shown);
+        let live = LiveOutput::new(move |_| *sink.lock().unwrap() += 1);
+        let progress = Progress::default();
+        progress.warn("nobody runs");
+        let _call = progress.watch(&ProgressToken(NumberOrString::Number(7)), live);
+        (0..MOST_WARNINGS * 2).for_each(|_| progress.warn("[error] x"));
+        assert_eq!(*shown.lock().unwrap(), MOST_WARNINGS);
     }
 }

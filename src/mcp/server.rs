@@ -1,19 +1,26 @@
 //! One server over its life: started, watched, started again when it dies.
 
+mod offerings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use super::config::ServerConfig;
+use super::config::{Auth, Reach, ServerConfig};
 use super::connection::{CallError, Connection, OpenError, Surroundings};
+use super::elicit::Caller;
 use super::limits::Limits;
 use super::listing::{ServerListing, ToolEntry};
 use super::tidy::{one_line, without_spinner};
+use super::transport::LastWords;
 use crate::tools::LiveOutput;
+
+pub use offerings::Offerings;
 
 /// A server that failed is tried again after 1, 2, 4, 8 and 16 seconds; then it rests until somebody
 /// wants it.
@@ -69,6 +76,10 @@ pub struct State {
     pub reason: Option<String>,
     /// Its tools: those of the last connection while it is away.
     pub listing: Option<Arc<ServerListing>>,
+    /// Its prompts and resources; `None` until they were read for the first time.
+    pub offerings: Option<Offerings>,
+    /// The last lines of its error output when it failed, clean.
+    pub said: Vec<String>,
     connection: Option<Arc<Connection>>,
     /// How often it was tried.
     tries: u64,
@@ -119,6 +130,8 @@ impl Server {
             status,
             reason: None,
             listing: None,
+            offerings: None,
+            said: Vec::new(),
             connection: None,
             tries: 0,
         });
@@ -131,6 +144,7 @@ impl Server {
             orders: waiting,
             changed,
             retries: 0,
+            last_words: LastWords::default(),
         };
         (Self { config, orders, state: seen }, keeper)
     }
@@ -151,6 +165,12 @@ impl Server {
         let _ = self.state.clone().wait_for(|state| state.status.is_settled()).await;
     }
 
+    /// Waits until an attempt after the one of this number has ended, well or not.
+    pub async fn tried_after(&self, tries: u64) {
+        let tried = |state: &State| state.tries > tries && state.status.is_settled();
+        let _ = self.state.clone().wait_for(tried).await;
+    }
+
     /// Calls a tool. A server that is not connected is tried once more before.
     pub async fn call(
         &self,
@@ -159,13 +179,47 @@ impl Server {
         timeout: Duration,
         cancel: &CancellationToken,
         live: &LiveOutput,
+        caller: Caller,
     ) -> Result<Value, CallError> {
-        let connection = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(CallError::Cancelled),
-            connection = self.connected() => connection.map_err(CallError::Closed)?,
+        self.ready(cancel).await?.call(tool, arguments, timeout, cancel, live, caller).await
+    }
+
+    /// Waits until it is known which prompts and resources it has, or that it is not connected.
+    pub async fn offered(&self) {
+        let known = |state: &State| {
+            state.status.is_settled()
+                && (state.status != Status::Connected || state.offerings.is_some())
         };
-        connection.call(tool, arguments, timeout, cancel, live).await
+        let _ = self.state.clone().wait_for(known).await;
+    }
+
+    /// A prompt with these arguments, as the server fills it in.
+    pub async fn prompt(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        self.ready(cancel).await?.prompt(name, arguments, timeout, cancel).await
+    }
+
+    /// The contents of a resource.
+    pub async fn read(
+        &self,
+        uri: &str,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<Value, CallError> {
+        self.ready(cancel).await?.read(uri, timeout, cancel).await
+    }
+
+    async fn ready(&self, cancel: &CancellationToken) -> Result<Arc<Connection>, CallError> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(CallError::Cancelled),
+            connection = self.connected() => connection.map_err(CallError::Closed),
+        }
     }
 
     /// The connection, made if it is not there. The error is half a sentence.
@@ -207,6 +261,8 @@ pub struct Keeper {
     changed: watch::Sender<u64>,
     /// Attempts since the last good connection.
     retries: u32,
+    /// Of the newest attempt.
+    last_words: LastWords,
 }
 
 /// What to do next.
@@ -235,7 +291,10 @@ impl Keeper {
             state.status = Status::Connecting;
             state.tries += 1;
         });
-        let mut attempt = Box::pin(attempt(self.config.clone(), self.around.clone(), self.limits));
+        self.last_words = LastWords::default();
+        let (config, around) = (self.config.clone(), self.around.clone());
+        let mut attempt =
+            Box::pin(attempt_heard(config, around, self.limits, self.last_words.clone()));
         let opened = loop {
             tokio::select! {
                 opened = &mut attempt => break opened,
@@ -264,20 +323,29 @@ impl Keeper {
         self.tell(|state| {
             state.status = Status::Connected;
             state.reason = None;
+            state.said.clear();
             state.listing = Some(Arc::new(listing));
             state.connection = Some(Arc::clone(&connection));
         });
+        let _offerings = AbortOnDropHandle::new(tokio::spawn(offerings::keep(
+            self.config.name.clone(),
+            Arc::clone(&connection),
+            self.state.clone(),
+            self.changed.clone(),
+        )));
         loop {
             tokio::select! {
                 // First: an order to connect that comes after the end is not yet carried out.
                 biased;
                 why = connection.ended() => {
                     self.tell(|state| state.connection = None);
+                    // One that does not know us any more is still there.
+                    tokio::spawn(async move { connection.close().await });
                     let now = self.around.env.clock.instant();
                     if now.saturating_duration_since(since) >= STEADY {
                         self.retries = 0;
                     }
-                    return self.failed(OpenError::Failed(why)).await;
+                    return self.failed(why).await;
                 }
                 () = connection.changed() => self.refresh(&connection).await,
                 order = self.orders.recv() => {
@@ -322,20 +390,18 @@ impl Keeper {
 
     async fn failed(&mut self, error: OpenError) -> Next {
         let (status, reason, again) = match error {
-            OpenError::Unauthorized => {
-                let why = "it asks for authorization; give it a token with \"headers\" or \
-                           \"bearerTokenEnvVar\" in mcp.json";
-                (Status::Unauthorized, why.to_owned(), false)
-            }
+            OpenError::Unauthorized => (Status::Unauthorized, login_wanted(&self.config), false),
             OpenError::Never(why) => (Status::Failed, why, false),
             OpenError::Failed(why) => (Status::Failed, why, true),
         };
         let reason = without_spinner(&reason);
         let reason = one_line(reason.trim_end_matches([' ', ':', '.']), MAX_REASON);
         warn!(server = self.config.name, "MCP server not connected: {reason}");
+        let said = self.last_words.error_lines();
         self.tell(|state| {
             state.status = status;
             state.reason = Some(reason);
+            state.said = said;
         });
         if again && self.retries < MOST_RETRIES {
             let wait = FIRST_WAIT * 2u32.pow(self.retries);
@@ -375,7 +441,9 @@ impl Keeper {
         self.tell(|state| {
             state.status = Status::Disabled;
             state.reason = None;
+            state.said.clear();
             state.listing = None;
+            state.offerings = None;
             state.connection = None;
         });
         Next::Rest
@@ -387,14 +455,39 @@ impl Keeper {
     }
 }
 
+/// What to do about a server that asks for authorization, half a sentence for a person.
+pub fn login_wanted(config: &ServerConfig) -> String {
+    match &config.reach {
+        Reach::Remote { auth: Auth::Oauth(_), .. } => {
+            format!("it asks for authorization; run: kimi mcp auth {}", config.name)
+        }
+        Reach::Remote { auth: Auth::Bearer(_) | Auth::BearerFrom(_), .. } => {
+            "it asks for authorization and does not take the token in mcp.json".to_owned()
+        }
+        _ => "it asks for authorization; give it \"auth\": \"oauth\", or a token with \"headers\" or \
+              \"bearerTokenEnvVar\", in mcp.json"
+            .to_owned(),
+    }
+}
+
 /// Connects and reads the list of tools, within the time for both.
 pub async fn attempt(
     config: ServerConfig,
     around: Surroundings,
     limits: Limits,
 ) -> Result<(Connection, ServerListing), OpenError> {
+    attempt_heard(config, around, limits, LastWords::default()).await
+}
+
+/// [`attempt`], with somebody who hears what the server says meanwhile.
+async fn attempt_heard(
+    config: ServerConfig,
+    around: Surroundings,
+    limits: Limits,
+    last_words: LastWords,
+) -> Result<(Connection, ServerListing), OpenError> {
     let both = async {
-        let connection = Connection::open(&config, &around).await?;
+        let connection = Connection::open(&config, &around, last_words).await?;
         let tools = connection.tools().await.map_err(OpenError::Failed)?;
         let listing = listing(&config, &connection, tools, &limits);
         Ok((connection, listing))

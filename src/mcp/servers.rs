@@ -3,8 +3,11 @@
 //! Nothing is read and nothing is started before [`Servers::start`]: the first frame does not wait
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
+mod logins;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,20 +15,35 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::catalog::Catalog;
-use super::config::{BadServer, Loaded, Source};
+use super::catalog::{Catalog, Resolution};
+use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
+use super::listing::ServerListing;
+use super::oauth::{Login, Stamp};
+use super::project::{Project, ProjectFile};
+use super::prompts::{Prompt, Prompts, may_belong};
+use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
+use crate::store::Verdict;
 
 /// How long the end of the program waits for the servers.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// A look at the servers that takes this long is not taken after every change.
+const DEAR_LOOK: Duration = Duration::from_millis(1);
+/// The time between two such looks, in times of what one takes.
+const BETWEEN_LOOKS: u32 = 4;
+/// Resources of all servers together, and so rows of a menu.
+const MOST_RESOURCES: usize = 2_000;
 
 /// Where the configuration comes from, in the order in which it is laid over each other.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// A file that need not be there; `None` when files were given on the command line.
     pub default_file: Option<PathBuf>,
+    /// The project, whose files count for less than everything else; `None` when they do not count.
+    pub project: Option<Project>,
     /// What was given on the command line, checked already.
     pub given: Vec<Source>,
 }
@@ -41,6 +59,18 @@ pub struct ServerView {
     pub tools: Vec<String>,
 }
 
+/// How much there is of a server that is switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Connected,
+    /// It was connected and is away: its tools are those that it had.
+    Away,
+    /// It was not connected yet; an attempt is under way.
+    Coming,
+    /// It could not be connected.
+    Missing,
+}
+
 /// The servers.
 pub struct Servers {
     sources: Sources,
@@ -50,13 +80,26 @@ pub struct Servers {
     call_timeout: Duration,
     changed: watch::Sender<u64>,
     loaded: OnceLock<Running>,
-    catalog: Mutex<Option<(u64, Arc<Catalog>)>>,
+    catalog: Mutex<Option<Made>>,
+    prompts: Mutex<Option<(u64, Arc<Prompts>)>>,
+    /// The tokens with which servers were woken last, by the server's name.
+    tried_tokens: Mutex<HashMap<String, Stamp>>,
+}
+
+/// A catalog, and the listings of which it was made.
+struct Made {
+    revision: u64,
+    of: Vec<Arc<ServerListing>>,
+    catalog: Arc<Catalog>,
 }
 
 struct Running {
-    servers: Vec<Arc<Server>>,
+    /// Only ever grows.
+    servers: Mutex<Vec<Arc<Server>>>,
     bad: Vec<BadServer>,
     warnings: Vec<String>,
+    /// Files of the project that nobody has agreed to or refused yet.
+    unasked: Mutex<Vec<ProjectFile>>,
     /// Those that were not started yet.
     keepers: Mutex<Vec<Keeper>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -65,7 +108,7 @@ struct Running {
 impl fmt::Debug for Servers {
     /// Only how many there are: a configuration has secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.loaded.get().map(|running| running.servers.len());
+        let count = self.loaded.get().map(|running| lock(&running.servers).len());
         f.debug_struct("Servers").field("loaded", &count).finish_non_exhaustive()
     }
 }
@@ -79,8 +122,18 @@ impl Servers {
         call_timeout: Duration,
     ) -> Self {
         let (changed, _) = watch::channel(0);
-        let (loaded, catalog) = (OnceLock::new(), Mutex::default());
-        Self { sources, around, limits, call_timeout, changed, loaded, catalog }
+        let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Self {
+            sources,
+            around,
+            limits,
+            call_timeout,
+            changed,
+            loaded,
+            catalog,
+            prompts,
+            tried_tokens: Mutex::default(),
+        }
     }
 
     fn running(&self) -> &Running {
@@ -92,41 +145,109 @@ impl Servers {
             for source in &self.sources.given {
                 loaded.add(source.clone());
             }
-            let (mut servers, mut keepers) = (Vec::new(), Vec::new());
-            for config in loaded.servers {
-                let (server, keeper) =
-                    Server::new(config, self.around.clone(), self.limits, self.changed.clone());
-                servers.push(Arc::new(server));
-                keepers.push(keeper);
-            }
+            let unasked = self.add_project(&mut loaded);
+            let (servers, keepers) = loaded.servers.into_iter().map(|it| self.make(it)).unzip();
             Running {
-                servers,
+                servers: Mutex::new(servers),
                 bad: loaded.bad,
                 warnings: loaded.warnings,
+                unasked: Mutex::new(unasked),
                 keepers: Mutex::new(keepers),
                 tasks: Mutex::default(),
             }
         })
     }
 
+    fn make(&self, config: ServerConfig) -> (Arc<Server>, Keeper) {
+        let changed = self.changed.clone();
+        let (server, keeper) = Server::new(config, self.around.clone(), self.limits, changed);
+        (Arc::new(server), keeper)
+    }
+
+    /// Adds the servers that the user has agreed to and returns the files to ask about.
+    fn add_project(&self, loaded: &mut Loaded) -> Vec<ProjectFile> {
+        let Some(project) = &self.sources.project else { return Vec::new() };
+        let found = project.find();
+        loaded.warnings.extend(found.warnings);
+        let mut unasked = Vec::new();
+        for (file, verdict) in found.files {
+            match verdict {
+                Some(Verdict::Trusted) => loaded.add_below(file.source, &file.path),
+                Some(Verdict::Never) => {}
+                None => unasked.push(file),
+            }
+        }
+        unasked
+    }
+
+    fn all(&self) -> Vec<Arc<Server>> {
+        lock(&self.running().servers).clone()
+    }
+
     /// Starts all servers, each by itself, and returns at once. Only the first call does anything.
     /// Call it inside the runtime.
     pub fn start(&self) {
+        let keepers = std::mem::take(&mut *lock(&self.running().keepers));
+        self.run(keepers);
+    }
+
+    fn run(&self, keepers: Vec<Keeper>) {
+        let tasks = keepers.into_iter().map(|keeper| tokio::spawn(keeper.run()));
+        lock(&self.running().tasks).extend(tasks);
+    }
+
+    /// The files of the project that wait for a word of the user.
+    pub fn unasked(&self) -> Vec<ProjectFile> {
+        lock(&self.running().unasked).clone()
+    }
+
+    /// What the user says of a file that waits: `None` is not now. With a yes its servers start, in
+    /// exactly the form that was shown. Returns what went wrong or was left out, a line each. Writes
+    /// to the disk. Call it inside the runtime.
+    pub fn decide(&self, path: &Path, verdict: Option<Verdict>) -> Vec<String> {
         let running = self.running();
-        let keepers = std::mem::take(&mut *lock(&running.keepers));
-        lock(&running.tasks).extend(keepers.into_iter().map(|keeper| tokio::spawn(keeper.run())));
+        let file = {
+            let mut unasked = lock(&running.unasked);
+            let Some(at) = unasked.iter().position(|file| file.path == path) else {
+                return Vec::new();
+            };
+            unasked.remove(at)
+        };
+        let mut warnings = Vec::new();
+        if let (Some(project), Some(_)) = (&self.sources.project, verdict)
+            && let Err(error) = project.remember(&file, verdict)
+        {
+            warnings.push(format!("The answer holds for this run only: {error}."));
+        }
+        if verdict == Some(Verdict::Trusted) {
+            let mut known = Loaded {
+                servers: self.all().iter().map(|server| server.config.clone()).collect(),
+                bad: running.bad.clone(),
+                warnings: Vec::new(),
+            };
+            let count = known.servers.len();
+            let more = |bad: &&BadServer| !running.bad.contains(bad);
+            known.add_below(file.source, &file.path);
+            warnings.extend(known.warnings);
+            warnings.extend(known.bad.iter().filter(more).map(bad_line));
+            let more = known.servers.into_iter().skip(count).map(|it| self.make(it));
+            let (servers, keepers): (Vec<_>, Vec<_>) = more.unzip();
+            lock(&running.servers).extend(servers);
+            self.changed.send_modify(|revision| *revision += 1);
+            self.run(keepers);
+        }
+        warnings
     }
 
     /// What is wrong with the configuration, a line each: whole files and single entries.
     pub fn warnings(&self) -> Vec<String> {
         let running = self.running();
-        let bad = |bad: &BadServer| format!("MCP server {}: {}.", bad.name, bad.reason);
-        running.warnings.iter().cloned().chain(running.bad.iter().map(bad)).collect()
+        running.warnings.iter().cloned().chain(running.bad.iter().map(bad_line)).collect()
     }
 
     /// Whether there is no server.
     pub fn is_empty(&self) -> bool {
-        self.running().servers.is_empty()
+        lock(&self.running().servers).is_empty()
     }
 
     /// The sizes that were set.
@@ -135,8 +256,8 @@ impl Servers {
     }
 
     /// The server of that name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Server>> {
-        self.running().servers.iter().find(|server| server.config.name == name)
+    pub fn get(&self, name: &str) -> Option<Arc<Server>> {
+        self.all().into_iter().find(|server| server.config.name == name)
     }
 
     /// For a call to this server.
@@ -144,10 +265,35 @@ impl Servers {
         server.config.tool_timeout.unwrap_or(self.call_timeout)
     }
 
+    /// Keeps in the user's file whether a server is to be started. The error is one line. Writes to
+    /// the disk.
+    pub fn keep_enabled(&self, name: &str, enabled: bool) -> Result<(), String> {
+        let file = self.sources.default_file.as_deref();
+        let given = self.sources.given.iter().any(|source| source.names(name));
+        let kept = match file {
+            Some(path) if !given => set_enabled(path, name, enabled)?,
+            _ => false,
+        };
+        if kept {
+            return Ok(());
+        }
+        let word = if enabled { "true" } else { "false" };
+        Err(format!(
+            "MCP server {name} is not in your own mcp.json; it holds for this run only. Write \
+             \"enabled\": {word} where it is configured."
+        ))
+    }
+
+    /// The file with the error output of a server.
+    pub fn log_of(&self, name: &str) -> PathBuf {
+        self.around.log_of(name)
+    }
+
     /// Gives all servers, or the one of that name, an order. False when there is no such server.
     pub fn order(&self, name: Option<&str>, order: Order) -> bool {
-        let servers = self.running().servers.iter();
-        let meant = servers.filter(|server| name.is_none_or(|name| server.config.name == name));
+        let servers = self.all();
+        let meant =
+            servers.iter().filter(|server| name.is_none_or(|name| server.config.name == name));
         let mut any = false;
         for server in meant {
             server.order(order);
@@ -156,11 +302,20 @@ impl Servers {
         any
     }
 
+    /// The login to the server of that name. The error is a whole sentence.
+    pub fn login(&self, name: &str) -> Result<Login, String> {
+        match self.get(name) {
+            Some(server) => Login::of(&server.config, &self.around.env),
+            None => Err(format!("There is no MCP server \"{name}\".")),
+        }
+    }
+
     /// What is known of every server, in the order of the configuration, those with a bad
     /// entry last.
     pub fn view(&self) -> Vec<ServerView> {
         let running = self.running();
-        let servers = running.servers.iter().map(|server| {
+        let all = self.all();
+        let servers = all.iter().map(|server| {
             let state = server.state();
             let listing = state.listing.as_deref();
             ServerView {
@@ -210,7 +365,8 @@ impl Servers {
 
     /// The servers that are not connected although they should be, a line each.
     pub fn failures(&self) -> Vec<String> {
-        let servers = self.running().servers.iter().filter_map(|server| {
+        let all = self.all();
+        let servers = all.iter().filter_map(|server| {
             let State { status, reason, .. } = server.state();
             matches!(status, Status::Failed | Status::Unauthorized).then(|| {
                 let reason = reason.unwrap_or_default();
@@ -222,24 +378,31 @@ impl Servers {
 
     /// Whether every server is connected or known not to be.
     pub fn is_settled(&self) -> bool {
-        self.running().servers.iter().all(|server| server.state().status.is_settled())
+        self.all().iter().all(|server| server.state().status.is_settled())
     }
 
     /// Waits until every server is connected or known not to be.
     pub async fn settled(&self) {
-        for server in &self.running().servers {
+        for server in self.all() {
             server.settled().await;
         }
     }
 
-    /// Waits until it is enough: looked at after every change of a server, until all have settled or
-    /// the patience is over. False when it never was enough.
+    /// Waits until it is enough: looked at when servers have changed, until all have settled or the
+    /// patience is over. False when it never was enough. Looking may cost something, and a thousand
+    /// servers that start change thousands of times: most of the time passes between two looks.
     pub async fn until(&self, patience: Duration, enough: impl Fn() -> bool) -> bool {
         let mut changes = self.changes();
         let wait = async {
             loop {
+                let clock = &self.around.env.clock;
+                let before = clock.instant();
                 if enough() {
                     return true;
+                }
+                let cost = clock.instant().saturating_duration_since(before);
+                if cost >= DEAR_LOOK && !self.is_settled() {
+                    tokio::time::sleep(cost * BETWEEN_LOOKS).await;
                 }
                 if self.is_settled() || changes.changed().await.is_err() {
                     return enough();
@@ -249,31 +412,112 @@ impl Servers {
         tokio::time::timeout(patience, wait).await.unwrap_or(false)
     }
 
+    /// The servers that are switched on, by name, in the order of the configuration.
+    pub fn presence(&self) -> Vec<(String, Presence)> {
+        let all = self.all();
+        let present = all.iter().filter_map(|server| {
+            let State { status, listing, .. } = server.state();
+            let presence = match status {
+                Status::Disabled => return None,
+                Status::Connected => Presence::Connected,
+                _ if listing.is_some() => Presence::Away,
+                Status::Pending | Status::Connecting => Presence::Coming,
+                Status::Failed | Status::Unauthorized => Presence::Missing,
+            };
+            Some((server.config.name.clone(), presence))
+        });
+        present.collect()
+    }
+
+    /// Another number after every change of any server.
+    pub fn revision(&self) -> u64 {
+        *self.changed.borrow()
+    }
+
     /// Counts the changes of any server.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// `server.tool` of a tool that is written in any way that a call takes.
+    pub fn full_name(&self, written: &str) -> Option<String> {
+        match self.catalog().resolve(written) {
+            Resolution::Found(tool) => Some(format!("{}.{}", tool.server, tool.name)),
+            _ => None,
+        }
     }
 
     /// The tools of all servers that are connected, or were and are coming back.
     pub fn catalog(&self) -> Arc<Catalog> {
         let revision = *self.changed.borrow();
         let mut kept = lock(&self.catalog);
-        if let Some((of, catalog)) = &*kept
+        if let Some(made) = kept.as_ref().filter(|made| made.revision == revision) {
+            return Arc::clone(&made.catalog);
+        }
+        let of: Vec<_> = self.all().iter().filter_map(|server| server.state().listing).collect();
+        // Most changes are those of a status.
+        if let Some(made) = kept.as_mut()
+            && made.of.len() == of.len()
+            && made.of.iter().zip(&of).all(|(one, other)| Arc::ptr_eq(one, other))
+        {
+            made.revision = revision;
+            return Arc::clone(&made.catalog);
+        }
+        let catalog = Arc::new(Catalog::new(of.iter().cloned()));
+        *kept = Some(Made { revision, of, catalog: Arc::clone(&catalog) });
+        catalog
+    }
+
+    /// The names of all servers.
+    pub fn names(&self) -> Vec<String> {
+        self.all().iter().map(|server| server.config.name.clone()).collect()
+    }
+
+    /// The resources of all servers that are connected, or were and are coming back.
+    pub fn resources(&self) -> Vec<Resource> {
+        let all = self.all();
+        let offerings = all.iter().filter_map(|server| server.state().offerings);
+        let resources = offerings.flat_map(|offerings| offerings.resources.to_vec());
+        resources.take(MOST_RESOURCES).collect()
+    }
+
+    /// The prompts of all servers that are connected, or were and are coming back.
+    pub fn prompts(&self) -> Arc<Prompts> {
+        let revision = *self.changed.borrow();
+        let mut kept = lock(&self.prompts);
+        if let Some((of, prompts)) = &*kept
             && *of == revision
         {
-            return Arc::clone(catalog);
+            return Arc::clone(prompts);
         }
-        let listings = self.running().servers.iter().filter_map(|server| server.state().listing);
-        let catalog = Arc::new(Catalog::new(listings));
-        *kept = Some((revision, Arc::clone(&catalog)));
-        catalog
+        let offerings: Vec<_> =
+            self.all().iter().filter_map(|server| server.state().offerings).collect();
+        let prompts = Arc::new(Prompts::new(offerings.iter().flat_map(|it| &*it.prompts)));
+        *kept = Some((revision, Arc::clone(&prompts)));
+        prompts
+    }
+
+    /// The prompt that a command without its slash means, with its command's proper name. Waits for
+    /// servers that it may belong to and that have not told their prompts yet.
+    pub async fn prompt(&self, command: &str) -> Option<(String, Arc<Prompt>)> {
+        let find = || {
+            let prompts = self.prompts();
+            prompts.get(command).map(|(name, prompt)| (name.to_owned(), Arc::clone(prompt)))
+        };
+        if let Some(found) = find() {
+            return Some(found);
+        }
+        for server in self.all().iter().filter(|server| may_belong(command, &server.config.name)) {
+            server.offered().await;
+        }
+        find()
     }
 
     /// Ends all servers and waits for that, for a bounded time.
     pub async fn shutdown(&self) {
         let Some(running) = self.loaded.get() else { return };
         lock(&running.keepers).clear();
-        for server in &running.servers {
+        for server in self.all() {
             server.order(Order::Stop);
         }
         let tasks = std::mem::take(&mut *lock(&running.tasks));
@@ -288,6 +532,10 @@ impl Servers {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
     }
+}
+
+fn bad_line(bad: &BadServer) -> String {
+    format!("MCP server {}: {}.", bad.name, bad.reason)
 }
 
 /// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.

@@ -1,5 +1,7 @@
 //! Text of servers on its way to the model: one line, no control characters, no hidden ones, short.
 
+use std::borrow::Cow;
+
 /// Ends a text that was cut.
 const ELLIPSIS: char = '…';
 
@@ -11,7 +13,8 @@ pub fn one_line(text: &str, limit: usize) -> String {
     let mut count = 0;
     let mut gap = false;
     // A text of nothing but hidden characters must not be read to its end.
-    for ch in text.chars().take(limit.saturating_mul(8).saturating_add(64)) {
+    let text = prefix(text, limit.saturating_mul(32).saturating_add(256));
+    for ch in without_escapes(text).chars() {
         if ch.is_whitespace() {
             gap = !out.is_empty();
             continue;
@@ -37,6 +40,54 @@ pub fn one_line(text: &str, limit: usize) -> String {
 pub fn without_spinner(text: &str) -> String {
     let frame = |c: char| matches!(c, '\u{2800}'..='\u{28ff}' | '\u{1f311}'..='\u{1f318}');
     text.chars().filter(|c| !frame(*c)).collect()
+}
+
+/// The text without terminal escape sequences, those cut off at its end included. One that opens a
+/// string and never ends it takes nothing else with it.
+pub fn without_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\u{1b}', '\u{9b}']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\u{1b}', '\u{9b}']) {
+        let (before, sequence) = rest.split_at(at);
+        out.push_str(before);
+        rest = sequence.get(escape_length(sequence)..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Bytes of the sequence that the text begins with.
+fn escape_length(text: &str) -> usize {
+    let mut chars = text.char_indices().skip(1);
+    let parameters = |c: char| matches!(c, '\u{20}'..='\u{3f}');
+    let kind =
+        if text.starts_with('\u{9b}') { Some('[') } else { chars.next().map(|(_, kind)| kind) };
+    match kind {
+        None => text.len(),
+        Some('[') => match chars.find(|(_, c)| !parameters(*c)) {
+            Some((at, c @ '\u{40}'..='\u{7e}')) => at + c.len_utf8(),
+            // Broken: what broke it is text again.
+            Some((at, _)) => at,
+            None => text.len(),
+        },
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            let end = |stop: &str| text.find(stop).map(|at| at + stop.len());
+            let ends = [end("\u{7}"), text.get(1..).and_then(|_| end("\u{1b}\\"))];
+            ends.into_iter().flatten().min().unwrap_or(2)
+        }
+        // Intermediates and a final character.
+        Some('\u{20}'..='\u{2f}') => match chars.find(|(_, c)| !matches!(c, '\u{20}'..='\u{2f}')) {
+            Some((at, c)) if c.is_ascii_graphic() => at + c.len_utf8(),
+            Some((at, _)) => at,
+            None => text.len(),
+        },
+        // Those of one character that are in use; before any other one it is only noise.
+        Some('7' | '8' | '=' | '>' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'Z' | 'c') => 2,
+        Some(_) => 1,
+    }
 }
 
 /// The first `limit` bytes of a text, at a character boundary.
@@ -74,9 +125,26 @@ mod tests {
 
     #[test]
     fn becomes_one_line() {
-        assert_eq!(one_line("  a\n\tb\u{1b}[31m \u{202e}c\u{200b} ", 80), "a b[31m c");
+        assert_eq!(one_line("  a\n\tb\u{1b}[31m \u{202e}c\u{200b} ", 80), "a b c");
         assert_eq!(one_line("", 80), "");
         assert_eq!(one_line("\u{e0041}\u{e0042}", 80), "");
+    }
+
+    #[test]
+    fn escape_sequences_vanish_whole() {
+        for (text, left) in [
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{9b}1;2Ha\u{1b}(Bb\u{1b}7c", "abc"),
+            ("\u{1b}]0;title\u{7}a\u{1b}]8;;u\u{1b}\\b", "ab"),
+            ("\u{1b}]0;never ends", "0;never ends"),
+            ("a\u{1b}[31", "a"),
+            ("a\u{1b}", "a"),
+            ("a\u{1b}[3\u{e9}", "a\u{e9}"),
+            ("a\u{1b}\u{e9}", "a\u{e9}"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_escapes(text), left, "{text:?}");
+        }
     }
 
     #[test]
@@ -103,6 +171,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_escape_is_left(text in "[\u{1b}\u{9b}\\[\\]\u{7}a0; \u{e9}(\\\\]{0,24}") {
+            let left = without_escapes(&text);
+            prop_assert!(!left.contains(['\u{1b}', '\u{9b}']), "{:?}", left);
+        }
+
         #[test]
         fn stays_within_the_limit(text in any::<String>(), limit in 0usize..40) {
             let line = one_line(&text, limit);

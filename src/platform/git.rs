@@ -59,6 +59,11 @@ pub async fn ask(dir: &Path, args: &[&str], env: &Env) -> Option<String> {
     tokio::time::timeout(PATIENCE, answer).await.ok()?
 }
 
+/// The root of the project around `dir`: the nearest directory upwards with a `.git`, else `dir`.
+pub fn project_root(dir: &Path) -> &Path {
+    dir.ancestors().find(|dir| fs::symlink_metadata(dir.join(".git")).is_ok()).unwrap_or(dir)
+}
+
 /// The repository's directory, if `root` is the root of a work tree. In a linked work tree `.git` is
 /// a file that names it.
 fn git_dir(root: &Path) -> Option<PathBuf> {

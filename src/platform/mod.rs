@@ -1,6 +1,7 @@
 //! The machine: clock, environment, processes, clipboard. Everything that would make a test
 //! unstable comes from here and is passed in.
 
+pub mod browser;
 pub mod clipboard;
 pub mod editor;
 pub mod env;

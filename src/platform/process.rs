@@ -1,5 +1,7 @@
 //! Running a command with everything it starts: one session, one output, gone when it has to go.
 
+mod capture;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -13,6 +15,8 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+pub use capture::{Bounded, Captured, capture};
 
 /// Time between asking a group to end and killing it. Programs that end us wait a second and a half
 /// before they kill, and what a turn has started has to be gone by then.

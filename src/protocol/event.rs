@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApprovalResponse, ContentPart, TokenUsage, ToolCall, ToolReturnValue, UserInput};
+use super::{
+    ApprovalResponse, ContentPart, GoalUpdate, TokenUsage, ToolCall, ToolReturnValue, UserInput,
+};
 
 /// Something that happened. Names and fields are those of wire protocol 1.10, except for the last
-/// two, which stay inside the process (see [`Event::is_wire`]).
+/// ones, which stay inside the process (see [`Event::is_wire`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "payload")]
 pub enum Event {
@@ -99,13 +101,30 @@ pub enum Event {
         error: Option<String>,
     },
 
+    /// In-process only: a piece of the answer to a question beside the conversation. A fresh one begins
+    /// the answer anew.
+    BtwText {
+        id: String,
+        text: String,
+        fresh: bool,
+    },
+    /// In-process only: a flow goes on with another node; the words say which, on one line.
+    FlowStep {
+        words: String,
+    },
     /// In-process only: text that a running tool has produced so far, piece by piece.
     ToolOutput {
         tool_call_id: String,
         text: String,
     },
+    /// In-process only: whoever asked does not want to know any more; the question is not open now.
+    RequestWithdrawn {
+        request_id: String,
+    },
     /// In-process only: the session's settings, sent whenever one of them changed.
     SessionInfo(SessionInfo),
+    /// In-process only: the goal or the queue behind it has changed.
+    GoalUpdated(Box<GoalUpdate>),
 }
 
 fn one_hook() -> u32 {
@@ -116,7 +135,15 @@ impl Event {
     /// Whether clients outside this process and the record on disk may see it. Clients stop at
     /// event types they do not know, so the protocol's list is closed.
     pub fn is_wire(&self) -> bool {
-        !matches!(self, Self::ToolOutput { .. } | Self::SessionInfo(_))
+        !matches!(
+            self,
+            Self::BtwText { .. }
+                | Self::GoalUpdated(_)
+                | Self::FlowStep { .. }
+                | Self::RequestWithdrawn { .. }
+                | Self::ToolOutput { .. }
+                | Self::SessionInfo(_)
+        )
     }
 }
 

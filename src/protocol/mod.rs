@@ -9,6 +9,8 @@
 mod content;
 pub mod control;
 mod event;
+mod goal;
+mod hook;
 mod op;
 mod request;
 mod tool;
@@ -16,7 +18,14 @@ mod usage;
 
 pub use content::{ContentPart, MediaUrl, UserInput};
 pub use event::{Event, Notification, SessionInfo, StatusUpdate};
-pub use op::{Failure, FailureKind, Message, Op, Outcome, Spent, StopReason};
+pub use goal::{
+    GoalAct, GoalActor, GoalChange, GoalLimits, GoalSnapshot, GoalStatus, GoalUpdate, GoalUsed,
+    UpcomingGoal, goal_turn_label, labelled_goal_turn,
+};
+pub use hook::{HookAction, HookEvent, HookRequest, HookResponse};
+pub use op::{
+    Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent, StopReason,
+};
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
     Request, Response, Verdict,

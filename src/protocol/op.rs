@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Request, Response, UserInput};
+use super::{Event, GoalAct, Request, Response, UserInput};
 
 /// A request from a front end to the agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,16 +21,72 @@ pub enum Op {
     /// Let the command or agent that runs in the foreground go on in the background. Nothing happens
     /// when none runs.
     ToBackground,
+    /// Ask something beside the conversation; nothing of it is kept. Answered between an
+    /// [`Event::BtwBegin`] and an [`Event::BtwEnd`] of that id. A turn that runs goes on.
+    SideQuestion { id: String, question: String },
+    /// Give up the question beside the conversation, if one is being answered.
+    CancelSideQuestion {},
     /// Answer a [`Request`].
     Answer { response: Response },
     /// Switch approvals off or on (`yolo`), or unattended mode (`afk`). `None` leaves a flag.
     SetApproval { yolo: Option<bool>, afk: Option<bool> },
+    /// Switch plan mode. Told by an [`Event::StatusUpdate`]; nothing happens when it is so already.
+    SetPlanMode { enabled: bool },
     /// Use another configured model from the next step on; `None` keeps model or thinking.
     SetModel { model: Option<String>, thinking: Option<bool> },
+    /// Change the goal or its queue, also while a turn runs. Told with [`Event::GoalUpdated`].
+    Goal { act: GoalAct },
     /// Set the session's title.
     SetTitle { title: String },
+    /// Carry out a plan to go back to before a turn, or forth again. Runs as a turn: answered by a
+    /// [`Message::Outcome`] with the same id, always.
+    Rewind { id: String, request: RewindRequest },
     /// Finish: cancel what runs, write what is pending, end the message stream.
     Shutdown,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewindRequest {
+    /// The plan that was shown.
+    pub plan: u64,
+    /// What goes back; a redo brings back what had gone.
+    pub scope: RewindScope,
+    /// Files that these hands have changed since stay as they are.
+    pub keep: Vec<Hand>,
+}
+
+/// What a rewind brings back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RewindScope {
+    Both,
+    Conversation,
+    Files,
+}
+
+impl RewindScope {
+    /// Whether the conversation goes back.
+    pub fn conversation(self) -> bool {
+        self != Self::Files
+    }
+
+    /// Whether files go back.
+    pub fn files(self) -> bool {
+        self != Self::Conversation
+    }
+}
+
+/// Who has changed a file since a point, as far as it matters for the question whether to touch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hand {
+    /// The file tools alone.
+    Agent,
+    /// A command, or another tool that may do anything.
+    Command,
+    /// Somebody else: the user, as far as one can tell.
+    User,
 }
 
 /// Everything a front end receives, on one ordered queue.

@@ -49,6 +49,37 @@ pub struct ApprovalRequest {
     pub display: Vec<DisplayBlock>,
 }
 
+/// How the line of a request's note begins that tells what an approval for the session covers.
+const SCOPE: &str = "For this session: ";
+
+impl ApprovalRequest {
+    /// The note of a request about a command: why it asks, and what an approval for the session covers.
+    pub fn note(why: Option<&str>, scope: &str) -> DisplayBlock {
+        let why = why.map(|why| format!("{why}\n")).unwrap_or_default();
+        DisplayBlock::Brief { text: format!("{why}{SCOPE}{scope}") }
+    }
+
+    /// What an approval for the session covers, when the request tells.
+    pub fn session_scope(&self) -> Option<&str> {
+        self.notes().last()?.lines().last()?.strip_prefix(SCOPE)
+    }
+
+    /// Why it asks, when the request tells; the session's scope is left out.
+    pub fn why(&self) -> Option<&str> {
+        let (why, scope) = self.notes().last()?.rsplit_once('\n')?;
+        scope.starts_with(SCOPE).then_some(why)
+    }
+
+    /// Notes are told of commands alone: elsewhere such a text may come from a server.
+    fn notes(&self) -> impl Iterator<Item = &str> {
+        let command = self.display.iter().any(|block| matches!(block, DisplayBlock::Shell { .. }));
+        self.display.iter().filter_map(move |block| match block {
+            DisplayBlock::Brief { text } if command => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// How a person decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

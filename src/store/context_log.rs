@@ -1,11 +1,14 @@
 //! `context.jsonl`: what the model sees, one record per line, append-only.
 
+mod revert;
+
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use super::lines::{LineReader, open_log};
@@ -40,6 +43,18 @@ pub struct LoadedContext {
     pub next_checkpoint: u64,
     /// What had to be skipped or repaired.
     pub warnings: Vec<String>,
+}
+
+/// Bytes before a mark by which it is found again.
+const MARK_TAIL: u64 = 4096;
+
+/// A place in the log, found again also when the log was replaced since: by what is before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextMark {
+    /// Bytes from the start.
+    pub length: u64,
+    /// SHA-256, in hex, of the last bytes before it.
+    pub tail: String,
 }
 
 /// The log, open for appending.
@@ -118,6 +133,33 @@ impl ContextLog {
         Ok(())
     }
 
+    /// The place where the log ends now.
+    pub fn mark(&mut self) -> Result<ContextMark, StoreError> {
+        self.follow()?;
+        let length = self.file.metadata().map_err(StoreError::io("read", &self.path))?.len();
+        mark_at(&self.file, length).map_err(StoreError::io("read", &self.path))
+    }
+
+    /// Whether the mark can be returned to.
+    pub fn has(&self, mark: &ContextMark) -> Result<bool, StoreError> {
+        let found = find_mark(&self.path, mark).map_err(StoreError::io("read", &self.path))?;
+        Ok(found.is_some())
+    }
+
+    /// Makes the log end at a mark again, byte for byte, and reads it; the log as it was stays as the
+    /// next free `context_<n>.jsonl`. The mark may be in a log that was replaced since. `None` when
+    /// it is in none of them: nothing is changed then.
+    pub fn return_to(&mut self, mark: &ContextMark) -> Result<Option<LoadedContext>, StoreError> {
+        let io = |error| StoreError::io("rotate", &self.path)(error);
+        let Some(bytes) = find_mark(&self.path, mark).map_err(io)? else { return Ok(None) };
+        self.keep_old()
+            .and_then(|()| super::write_atomic(&self.path, &bytes, 0o600))
+            .map_err(StoreError::io("rotate", &self.path))?;
+        let (log, loaded) = Self::open(&self.path)?;
+        *self = log;
+        Ok(Some(loaded))
+    }
+
     /// Another process may have put a new log in this one's place; records go there then.
     fn follow(&mut self) -> Result<(), StoreError> {
         #[cfg(unix)]
@@ -163,6 +205,39 @@ impl ContextLog {
             n = n.checked_add(1).ok_or(io::ErrorKind::AlreadyExists)?;
         }
     }
+}
+
+fn mark_at(mut file: &File, length: u64) -> io::Result<ContextMark> {
+    let start = length.saturating_sub(MARK_TAIL);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.take(length - start).read_to_end(&mut tail)?;
+    Ok(ContextMark { length, tail: format!("{:x}", Sha256::digest(&tail)) })
+}
+
+/// What is before a mark, looked for in the log and then in the replaced ones beside it, the newest
+/// first.
+fn find_mark(path: &Path, mark: &ContextMark) -> io::Result<Option<Vec<u8>>> {
+    let mut kept: Vec<u32> = fs::read_dir(path.parent().unwrap_or(Path::new(".")))?
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            name.to_str()?.strip_prefix("context_")?.strip_suffix(".jsonl")?.parse().ok()
+        })
+        .collect();
+    kept.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
+    let kept = kept.into_iter().map(|n| path.with_file_name(format!("context_{n}.jsonl")));
+    for candidate in std::iter::once(path.to_path_buf()).chain(kept) {
+        let Some(file) = super::lines::open_regular(&candidate)? else { continue };
+        if file.metadata()?.len() < mark.length || mark_at(&file, mark.length)? != *mark {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        (&file).seek(SeekFrom::Start(0))?;
+        file.take(mark.length).read_to_end(&mut bytes)?;
+        return Ok(Some(bytes));
+    }
+    Ok(None)
 }
 
 fn encode(out: &mut Vec<u8>, records: &[ContextRecord]) -> io::Result<()> {

@@ -11,7 +11,16 @@ use super::{Session, StoreError};
 /// killed.
 #[derive(Debug)]
 pub struct SessionLock {
-    _directory: File,
+    directory: File,
+}
+
+impl Drop for SessionLock {
+    /// Lets go even where a child process has a copy of the file, as each has between its fork and its
+    /// start.
+    fn drop(&mut self) {
+        // One that cannot be let go ends with the process.
+        let _ = self.directory.unlock();
+    }
 }
 
 impl SessionLock {
@@ -25,7 +34,7 @@ impl SessionLock {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(StoreError::io("open", &session.dir)(error)),
         };
-        Ok(directory.try_lock().is_ok().then_some(Self { _directory: directory }))
+        Ok(directory.try_lock().is_ok().then_some(Self { directory }))
     }
 }
 

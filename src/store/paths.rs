@@ -53,6 +53,21 @@ impl ShareDir {
         self.root.join("mcp.json")
     }
 
+    /// The tokens of MCP servers.
+    pub fn mcp_oauth_dir(&self) -> PathBuf {
+        self.root.join("mcp-oauth")
+    }
+
+    /// Which MCP files of projects the user has agreed to; see [`TrustStore`](super::TrustStore).
+    pub fn mcp_trust_json(&self) -> PathBuf {
+        self.root.join("mcp-trust.json")
+    }
+
+    /// The plugins' directory.
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.root.join("plugins")
+    }
+
     /// The log files' directory.
     pub fn logs_dir(&self) -> PathBuf {
         self.root.join("logs")
@@ -76,6 +91,11 @@ impl ShareDir {
     /// The parent of the sessions of a work directory.
     pub fn sessions_of(&self, work_dir: &Path) -> PathBuf {
         self.sessions_dir().join(work_dir_hash(work_dir))
+    }
+
+    /// The plans that were made in plan mode, of all sessions.
+    pub fn plans_dir(&self) -> PathBuf {
+        self.root.join("plans")
     }
 
     /// Long answers, under names short enough for a row of the screen.

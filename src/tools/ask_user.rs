@@ -171,5 +171,16 @@ mod tests {
         let one = json!({"questions": [{"question": "Q?", "options": [{"label": "A"}]}]});
         let error = schema::check(&AskUserQuestion.parameters(), one).unwrap_err();
         assert_eq!(error, "`questions[0].options` must be a list with at least 2");
+        assert!(AskUserQuestion.check(json!({"questions": []})).is_err());
+        assert!(AskUserQuestion.check(questions(&["1", "2", "3", "4"])).is_ok());
+        assert!(AskUserQuestion.check(questions(&["1", "2", "3", "4", "5"])).is_err());
+        assert!(AskUserQuestion.check(questions(&[""])).is_err());
+        let label = |label: &str| json!({ "label": label });
+        let labels = ["a", "b", "c", "d", "e"].map(label);
+        let five = json!({"questions": [{"question": "Q?", "options": labels}]});
+        assert!(AskUserQuestion.check(five).is_err());
+        let filled = AskUserQuestion.check(questions(&["Which?"])).unwrap();
+        assert_eq!(filled["questions"][0]["header"], "");
+        assert_eq!(filled["questions"][0]["multi_select"], false);
     }
 }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::schema;
+use super::{GoalKeeper, Mailbox, PlanMode, schema};
+use crate::llm::{Capabilities, Llm};
 use crate::platform::Env;
 use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
 use crate::tasks::Tasks;
@@ -21,6 +22,12 @@ pub trait Tool: Send + Sync {
     /// What the model is told the tool is for.
     fn description(&self) -> &str;
 
+    /// The description for a model with these capabilities; `None` when the tool is of no use to it
+    /// and is not offered.
+    fn described_for(&self, _: Capabilities) -> Option<String> {
+        Some(self.description().to_owned())
+    }
+
     /// The JSON schema of the arguments.
     fn parameters(&self) -> Value;
 
@@ -33,9 +40,40 @@ pub trait Tool: Send + Sync {
     /// What a call with these arguments may do; decides what may run beside it.
     fn effect(&self, arguments: &Value) -> Effect;
 
+    /// What a call with these arguments, checked, really is, for a tool that passes calls on to others.
+    /// `written` are the same as the model wrote them. The error is the answer to a call that cannot
+    /// be passed on.
+    async fn meant(
+        &self,
+        arguments: Value,
+        written: Value,
+        cancel: &CancellationToken,
+    ) -> Result<Meant, ToolReturnValue> {
+        let _ = cancel;
+        Ok(Meant { name: self.name().to_owned(), input: written, arguments })
+    }
+
+    /// Whether plan mode lets a call with these arguments begin, for a tool of which the name says too
+    /// little: one that itself refuses what does more than read, or that starts an agent. The error
+    /// says why not. `None`: its name, or its command, says what it does.
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        None
+    }
+
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
     /// with everything it started gone.
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn;
+}
+
+/// A call as hooks and rules see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meant {
+    /// The tool that does the work, by its full name.
+    pub name: String,
+    /// Its arguments as the model wrote them.
+    pub input: Value,
+    /// What the called tool has to get, so that it does exactly this.
+    pub arguments: Value,
 }
 
 /// What a call may do to the world.
@@ -72,6 +110,11 @@ impl From<ToolReturnValue> for ToolReturn {
 }
 
 impl ToolReturn {
+    /// The result of a call that a rule of the user's forbids.
+    pub fn denied(reason: String) -> Self {
+        ToolReturnValue::error(reason, "Denied by a rule").into()
+    }
+
     /// The result of a call that a person rejected.
     pub fn rejected(feedback: Option<&str>) -> Self {
         let value = match feedback {
@@ -98,6 +141,10 @@ pub struct CallContext {
     /// Where to ask a person.
     pub desk: Arc<dyn Desk>,
     pub todos: Arc<dyn TodoStore>,
+    /// Hears of every change that a file tool makes.
+    pub changes: Arc<dyn ChangeLog>,
+    pub goals: Arc<dyn GoalKeeper>,
+    pub plan: Arc<dyn PlanMode>,
     /// Text that the call has produced so far goes here for the screen.
     pub live: LiveOutput,
     pub cancel: CancellationToken,
@@ -111,6 +158,10 @@ pub struct CallContext {
     pub plan_mode: bool,
     /// The environment variables given to child processes, beyond the inherited ones.
     pub child_env: Vec<(String, String)>,
+    /// The model that made the call.
+    pub llm: Option<Llm>,
+    /// Where messages to an earlier point of the conversation go.
+    pub mail: Arc<Mailbox>,
 }
 
 /// Sends pieces of a call's output to the screen while it runs.
@@ -139,12 +190,25 @@ pub struct Workspace {
     /// Absolute, not resolved through symlinks.
     pub work_dir: PathBuf,
     additional: RwLock<Vec<PathBuf>>,
+    /// Directories of skills: what is in them may be listed wherever they are.
+    skills: Vec<PathBuf>,
 }
 
 impl Workspace {
     /// A workspace of a work directory and further directories.
     pub fn new(work_dir: PathBuf, additional: Vec<PathBuf>) -> Self {
-        Self { work_dir, additional: RwLock::new(additional) }
+        Self { work_dir, additional: RwLock::new(additional), skills: Vec::new() }
+    }
+
+    /// The same with directories of skills, which may be outside.
+    pub fn with_skills(self, skills: Vec<PathBuf>) -> Self {
+        Self { skills, ..self }
+    }
+
+    /// Whether a path without symlinks in it belongs to a skill.
+    pub fn has_skill(&self, real: &Path) -> bool {
+        let dirs = self.skills.iter().filter_map(|dir| dir.canonicalize().ok());
+        dirs.into_iter().any(|dir| real.starts_with(dir))
     }
 
     /// The further directories.
@@ -196,7 +260,25 @@ pub struct ApprovalAsk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApprovalVerdict {
     Approved,
-    Rejected { feedback: Option<String> },
+    /// By a person, or in a person's place.
+    Rejected {
+        feedback: Option<String>,
+    },
+    /// By a rule of the user's; nobody was asked.
+    Denied {
+        reason: String,
+    },
+}
+
+impl ApprovalVerdict {
+    /// The result of the call when it must not go ahead.
+    pub fn refusal(self) -> Option<ToolReturn> {
+        match self {
+            Self::Approved => None,
+            Self::Rejected { feedback } => Some(ToolReturn::rejected(feedback.as_deref())),
+            Self::Denied { reason } => Some(ToolReturn::denied(reason)),
+        }
+    }
 }
 
 /// The answer to questions.
@@ -214,4 +296,21 @@ pub enum QuestionOutcome {
 pub trait TodoStore: Send + Sync {
     fn get(&self) -> Vec<TodoItem>;
     fn set(&self, items: Vec<TodoItem>);
+}
+
+/// Keeps what it takes to undo the changes that file tools make. Both are called where blocking is
+/// allowed, with the file's real path.
+pub trait ChangeLog: Send + Sync {
+    /// The file is about to be written, made or removed.
+    fn before(&self, real: &Path);
+
+    /// That is over, whether or not it went well.
+    fn after(&self, real: &Path);
+}
+
+/// For calls that nobody will undo.
+impl ChangeLog for () {
+    fn before(&self, _: &Path) {}
+
+    fn after(&self, _: &Path) {}
 }

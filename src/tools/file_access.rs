@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-pub use self::disk::{End, read_if_exists};
+pub use self::disk::{End, give_to_owner, keeps_its_place, read_if_exists};
 use super::path_guard::{GuardedPath, real_path};
 use super::{ApprovalAsk, ApprovalVerdict, CallContext, ToolReturn, diff_blocks::diff_blocks};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
@@ -131,16 +131,16 @@ impl FileAccess {
         let (shown, shared) = (target.path.clone(), Arc::clone(&deed));
         let display = tokio::task::spawn_blocking(move || shared.display(&shown));
         let display = display.await.unwrap_or_default();
-        match self.ask(cx, sender, verb, &target, &display).await {
-            Some(ApprovalVerdict::Approved) => {}
-            Some(ApprovalVerdict::Rejected { feedback }) => {
-                return ToolReturn::rejected(feedback.as_deref());
-            }
-            None => return cancelled().into(),
+        let Some(verdict) = self.ask(cx, sender, verb, &target, &display).await else {
+            return cancelled().into();
+        };
+        if let Some(refused) = verdict.refusal() {
+            return refused;
         }
         let lock = self.lock_of(&target.real);
         let _held = lock.lock().await;
         let GuardedPath { path, real, inside } = target.clone();
+        let changes = Arc::clone(&cx.changes);
         let written = tokio::task::spawn_blocking(move || {
             // A link that was turned while the person decided would lead elsewhere.
             if real_path(&path).as_ref() != Some(&real) {
@@ -148,7 +148,10 @@ impl FileAccess {
                     "its path leads elsewhere than when it was approved, so nothing was written. Try again",
                 ));
             }
-            deed.perform(&real, inside)
+            changes.before(&real);
+            let written = deed.perform(&real, inside);
+            changes.after(&real);
+            written
         })
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)));

@@ -18,7 +18,9 @@ pub fn key_argument(tool_name: &str, partial_json: &str, work_dir: &Path) -> Opt
         "SearchWeb" | "mcp_search" => "query",
         "mcp_call" => "name",
         "FetchURL" => "url",
-        "SendDMail" | "SetTodoList" => return None,
+        "CreateGoal" => "objective",
+        "UpdateGoal" => "status",
+        "GetGoal" | "SendDMail" | "SetTodoList" => return None,
         "AskUserQuestion" => {
             let first = partial_value(partial_json, "questions")?.strip_prefix('[')?;
             return partial_string(first, "question").map(|question| shorten_middle(&question));

@@ -14,14 +14,19 @@ mod edit;
 mod fetch_url;
 mod file_access;
 mod glob;
+mod goal;
 mod grep;
 mod key_argument;
 pub mod output;
 pub mod path_guard;
+mod plan;
 mod read_file;
+mod read_media;
 mod registry;
 pub(crate) mod schema;
+mod search_web;
 mod secrets;
+mod send_d_mail;
 mod shell;
 mod sniff;
 mod str_replace_file;
@@ -32,13 +37,21 @@ mod task_stop;
 mod testing;
 mod think;
 mod todo;
-mod walk;
+pub(crate) mod walk;
+mod web;
 mod write_file;
 
+pub use arguments::parse as parse_arguments;
 pub use context::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, Effect, LiveOutput, QuestionOutcome, Rejected,
-    TodoStore, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, ChangeLog, Desk, Effect, LiveOutput, Meant,
+    QuestionOutcome, Rejected, TodoStore, Tool, ToolReturn, Workspace,
 };
 pub use diff_blocks::diff_blocks;
+pub(crate) use file_access::{give_to_owner, keeps_its_place};
+pub use goal::{GoalKeeper, NoGoals};
 pub use key_argument::key_argument;
+pub use plan::{NoPlanMode, PlanMode, restricted};
 pub use registry::{Registry, not_found, prepared, spec};
+pub use secrets::Secrets;
+pub use send_d_mail::{DMail, Mailbox, SendDMail};
+pub use web::WebServices;

@@ -15,6 +15,7 @@ use super::blocking::on_file;
 use super::file_access::{FileAccess, cancelled};
 use super::sniff::{self, Kind};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::llm::Capabilities;
 use crate::protocol::ToolReturnValue;
 
 /// Most lines of one call.
@@ -93,8 +94,9 @@ impl Tool for ReadFile {
                 return Err(arguments::invalid(why));
             }
             let (cancel, files) = (cx.cancel.clone(), Arc::clone(&self.files));
+            let model = cx.llm.as_ref().map(|llm| llm.capabilities).unwrap_or_default();
             on_file(cx, path, "read", move |target| {
-                let value = read(&target.path, &target.real, range, &cancel);
+                let value = read(&target.path, &target.real, range, model, &cancel);
                 if !value.is_error {
                     files.note_seen(&target.real);
                 }
@@ -106,7 +108,13 @@ impl Tool for ReadFile {
     }
 }
 
-fn read(path: &Path, real: &Path, range: Range, cancel: &CancellationToken) -> ToolReturnValue {
+fn read(
+    path: &Path,
+    real: &Path,
+    range: Range,
+    model: Capabilities,
+    cancel: &CancellationToken,
+) -> ToolReturnValue {
     let shown = path.display();
     let failed = |error: io::Error| {
         ToolReturnValue::error(
@@ -145,9 +153,13 @@ fn read(path: &Path, real: &Path, range: Range, cancel: &CancellationToken) -> T
     match sniff::sniff(path, &header) {
         Kind::Text => {}
         kind @ (Kind::Image | Kind::Video) => {
-            let kind = if kind == Kind::Image { "an image" } else { "a video" };
+            let (kind, takes) = match kind {
+                Kind::Image => ("an image", model.image_in),
+                _ => ("a video", model.video_in),
+            };
+            let instead = if takes { " Look at it with ReadMediaFile." } else { "" };
             return ToolReturnValue::error(
-                format!("`{shown}` is {kind}; ReadFile reads text files only."),
+                format!("`{shown}` is {kind}; ReadFile reads text files only.{instead}"),
                 "Unsupported file type",
             );
         }

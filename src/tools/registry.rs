@@ -5,13 +5,27 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::file_access::FileAccess;
-use super::{Tool, arguments};
+use super::{SendDMail, Tool, WebServices, arguments};
 use super::{
-    ask_user::AskUserQuestion, fetch_url::FetchUrl, glob::Glob, grep::Grep, read_file::ReadFile,
-    shell::Shell, str_replace_file::StrReplaceFile, task_list::TaskList, task_output::TaskOutput,
-    task_stop::TaskStop, think::Think, todo::SetTodoList, write_file::WriteFile,
+    ask_user::AskUserQuestion,
+    fetch_url::FetchUrl,
+    glob::Glob,
+    goal::{CreateGoal, GetGoal, SetGoalBudget, UpdateGoal},
+    grep::Grep,
+    plan::{EnterPlanMode, ExitPlanMode},
+    read_file::ReadFile,
+    read_media::ReadMediaFile,
+    search_web::SearchWeb,
+    shell::Shell,
+    str_replace_file::StrReplaceFile,
+    task_list::TaskList,
+    task_output::TaskOutput,
+    task_stop::TaskStop,
+    think::Think,
+    todo::SetTodoList,
+    write_file::WriteFile,
 };
-use crate::llm::ToolSpec;
+use crate::llm::{Capabilities, ToolSpec};
 use crate::protocol::ToolReturnValue;
 
 /// The tools that a model is offered, in the order it is told of them.
@@ -26,10 +40,11 @@ impl Registry {
         Self { tools }
     }
 
-    /// The built-in tools, with state of their own: one registry for each session.
-    pub fn builtin() -> Self {
+    /// Every tool there is, with state of its own: one registry for each session. Without a search
+    /// service there is no `SearchWeb`.
+    pub fn all(web: &WebServices) -> Self {
         let files = Arc::new(FileAccess::default());
-        Self::new(vec![
+        let mut tools: Vec<Arc<dyn Tool>> = vec![
             Arc::new(AskUserQuestion),
             Arc::new(SetTodoList),
             Arc::new(Shell),
@@ -37,40 +52,60 @@ impl Registry {
             Arc::new(TaskOutput),
             Arc::new(TaskStop),
             Arc::new(ReadFile::new(Arc::clone(&files))),
+            Arc::new(ReadMediaFile::default()),
             Arc::new(Glob),
             Arc::new(Grep),
             Arc::new(WriteFile::new(Arc::clone(&files))),
             Arc::new(StrReplaceFile::new(files)),
-            Arc::new(FetchUrl),
-        ])
-    }
-
-    /// The built-in tools and `Think`, which only some agents have.
-    pub fn builtin_with_think() -> Self {
-        let mut registry = Self::builtin();
-        registry.tools.push(Arc::new(Think));
-        registry
+        ];
+        if let Some(search) = &web.search {
+            tools.push(Arc::new(SearchWeb::new(Arc::clone(search))));
+        }
+        tools.push(Arc::new(FetchUrl::new(web.fetch.clone())));
+        let more: [Arc<dyn Tool>; 6] = [
+            Arc::new(ExitPlanMode),
+            Arc::new(EnterPlanMode),
+            Arc::new(CreateGoal),
+            Arc::new(GetGoal),
+            Arc::new(SetGoalBudget),
+            Arc::new(UpdateGoal),
+        ];
+        tools.extend(more);
+        tools.push(Arc::new(Think));
+        tools.push(Arc::new(SendDMail));
+        Self::new(tools)
     }
 
     /// The tools of these names, in their order, with state of their own: one registry for each
     /// session. Names of tools that there are not are passed over.
-    pub fn chosen<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::chosen_among(names, Vec::new())
+    pub fn chosen<'a>(names: impl IntoIterator<Item = &'a str>, web: &WebServices) -> Self {
+        Self::chosen_among(names, web, Vec::new())
     }
 
     /// The same where there are more tools than the built-in ones.
     pub fn chosen_among<'a>(
         names: impl IntoIterator<Item = &'a str>,
+        web: &WebServices,
         more: Vec<Arc<dyn Tool>>,
     ) -> Self {
-        let mut all = Self::builtin_with_think();
+        let mut all = Self::all(web);
         all.tools.extend(more);
         Self::new(names.into_iter().filter_map(|name| all.get(name)).collect())
     }
 
-    /// What the model is told; the same bytes at every call.
-    pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.iter().map(|tool| spec(&**tool)).collect()
+    /// The same with more tools at the end.
+    pub fn with(mut self, more: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
+        self.tools.extend(more);
+        self
+    }
+
+    /// What a model with these capabilities is told; the same bytes at every call.
+    pub fn specs(&self, model: Capabilities) -> Vec<ToolSpec> {
+        let told = |tool: &Arc<dyn Tool>| {
+            let description = tool.described_for(model)?;
+            Some(ToolSpec { description, ..spec(&**tool) })
+        };
+        self.tools.iter().filter_map(told).collect()
     }
 
     /// The tool of that name.
@@ -122,6 +157,7 @@ pub fn prepared(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::llm::{Secret, Service};
     use crate::tools::testing::brief;
     use serde_json::json;
 
@@ -138,14 +174,26 @@ mod tests {
             .sum()
     }
 
+    const BLIND: Capabilities =
+        Capabilities { thinking: true, always_thinking: false, image_in: false, video_in: false };
+
+    fn web() -> WebServices {
+        let clock = crate::platform::env::fixed::env("/h", &[]).clock;
+        let url = "http://127.0.0.1:9/search";
+        let service = Service::new(url, &Secret::default(), &[], None, clock).unwrap();
+        WebServices { search: Some(Arc::new(service)), fetch: None }
+    }
+
+    fn names(specs: &[ToolSpec]) -> Vec<&str> {
+        specs.iter().map(|spec| spec.name.as_str()).collect()
+    }
+
     #[test]
     fn the_model_is_told_little_and_always_the_same() {
-        let registry = Registry::builtin_with_think();
-        let specs = registry.specs();
-        assert_eq!(specs, Registry::builtin_with_think().specs());
-        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        let specs = Registry::all(&web()).specs(BLIND);
+        assert_eq!(specs, Registry::all(&web()).specs(BLIND));
         assert_eq!(
-            names,
+            names(&specs),
             [
                 "AskUserQuestion",
                 "SetTodoList",
@@ -158,11 +206,34 @@ mod tests {
                 "Grep",
                 "WriteFile",
                 "StrReplaceFile",
+                "SearchWeb",
                 "FetchURL",
-                "Think"
+                "ExitPlanMode",
+                "EnterPlanMode",
+                "CreateGoal",
+                "GetGoal",
+                "SetGoalBudget",
+                "UpdateGoal",
+                "Think",
+                "SendDMail"
             ]
         );
-        assert!(size(&specs) < 12 * 1024, "{} bytes", size(&specs));
+        assert!(size(&specs) < 15 * 1024, "{} bytes", size(&specs));
+    }
+
+    #[test]
+    fn tools_that_are_of_no_use_are_not_offered() {
+        let has = |registry: &Registry, model, name: &str| {
+            registry.specs(model).iter().any(|spec| spec.name == name)
+        };
+        let all = Registry::all(&WebServices::default());
+        assert!(!has(&all, BLIND, "SearchWeb") && all.get("SearchWeb").is_none());
+        assert!(!has(&all, BLIND, "ReadMediaFile") && all.get("ReadMediaFile").is_some());
+        for seeing in
+            [Capabilities { image_in: true, ..BLIND }, Capabilities { video_in: true, ..BLIND }]
+        {
+            assert!(has(&all, seeing, "ReadMediaFile"));
+        }
     }
 
     #[test]
@@ -180,7 +251,8 @@ mod tests {
             }
             value.as_array().into_iter().flatten().for_each(check);
         }
-        for spec in Registry::builtin_with_think().specs() {
+        let seeing = Capabilities { image_in: true, video_in: true, ..BLIND };
+        for spec in Registry::all(&web()).specs(seeing) {
             assert_eq!(spec.parameters["type"], "object");
             assert!(!spec.description.is_empty());
             check(&spec.parameters);
@@ -189,7 +261,7 @@ mod tests {
 
     #[test]
     fn calls_are_prepared() {
-        let registry = Registry::builtin();
+        let registry = Registry::all(&WebServices::default());
         let (tool, arguments) =
             registry.prepare("ReadFile", r#"{"path": "a", "n_lines": "7", "x": 1}"#).unwrap();
         assert_eq!(tool.name(), "ReadFile");
@@ -210,16 +282,9 @@ mod tests {
 
     #[test]
     fn an_agent_chooses() {
-        let names = |registry: Registry| -> Vec<String> {
-            registry.specs().into_iter().map(|spec| spec.name).collect()
-        };
-        let chosen = Registry::chosen(["Think", "Agent", "Shell", "nothing"]);
-        assert_eq!(names(chosen), ["Think", "Shell"]);
-        assert!(names(Registry::chosen([])).is_empty());
-    }
-
-    #[test]
-    fn think_is_offered_only_on_request() {
-        assert!(Registry::builtin().get("Think").is_none());
+        let chosen = |names: &[&str]| Registry::chosen(names.iter().copied(), &web());
+        let specs = chosen(&["Think", "Agent", "SearchWeb", "Shell", "nothing"]).specs(BLIND);
+        assert_eq!(names(&specs), ["Think", "SearchWeb", "Shell"]);
+        assert!(chosen(&[]).specs(BLIND).is_empty());
     }
 }

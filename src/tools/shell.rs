@@ -12,10 +12,7 @@ use serde_json::{Value, json};
 use super::file_access::cancelled;
 use super::output::{Collected, Collector, Limits, last_lines};
 use super::task_list::unavailable;
-use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, LiveOutput, Tool, ToolReturn, arguments,
-    schema,
-};
+use super::{ApprovalAsk, CallContext, Effect, LiveOutput, Tool, ToolReturn, arguments, schema};
 use crate::platform::process::{Attendance, End, GRACE, Output, Running};
 use crate::platform::shell;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
@@ -139,13 +136,13 @@ impl Tool for Shell {
             verdict = cx.desk.approve(ask) => verdict,
             () = cx.cancel.cancelled() => return cancelled().into(),
         };
-        match verdict {
-            ApprovalVerdict::Approved if arguments.run_in_background => {
-                start(arguments, cx).await.into()
-            }
-            ApprovalVerdict::Approved => run(&arguments, cx).await.into(),
-            ApprovalVerdict::Rejected { feedback } => ToolReturn::rejected(feedback.as_deref()),
+        if let Some(refused) = verdict.refusal() {
+            return refused;
         }
+        if arguments.run_in_background {
+            return start(arguments, cx).await.into();
+        }
+        run(&arguments, cx).await.into()
     }
 }
 

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 
 use super::file_access::cancelled;
 use super::task_list::{no_such_task, unavailable};
-use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Tool, ToolReturn, arguments, schema,
-};
+use super::{ApprovalAsk, CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
 use crate::tasks;
 
@@ -82,8 +80,8 @@ impl Tool for TaskStop {
             verdict = cx.desk.approve(ask) => verdict,
             () = cx.cancel.cancelled() => return cancelled().into(),
         };
-        if let ApprovalVerdict::Rejected { feedback } = verdict {
-            return ToolReturn::rejected(feedback.as_deref());
+        if let Some(refused) = verdict.refusal() {
+            return refused;
         }
         let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());
         match tasks.stop(&task_id, reason.unwrap_or("Stopped by TaskStop")).await {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, QuestionOutcome, TodoStore, Tool,
-    Workspace, schema,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoGoals, NoPlanMode,
+    QuestionOutcome, TodoStore, Tool, Workspace, schema,
 };
 use crate::platform::env::fixed;
 use crate::protocol::{Question, TodoItem, ToolReturnValue};
@@ -86,6 +86,9 @@ impl Bench {
             workspace: Arc::new(Workspace::new(root.join("ws"), vec![])),
             desk: desk.clone(),
             todos: Arc::new(Todos::default()),
+            changes: Arc::new(()),
+            goals: Arc::new(NoGoals),
+            plan: Arc::new(NoPlanMode),
             live: LiveOutput::new(move |text| sink.lock().unwrap().push_str(&text)),
             cancel: CancellationToken::new(),
             spill_dir: root.join("spill"),
@@ -93,6 +96,8 @@ impl Bench {
             to_background: CancellationToken::new(),
             plan_mode: false,
             child_env: vec![],
+            llm: None,
+            mail: Arc::default(),
         };
         Self { _dir: dir, root, desk, live, cx }
     }
@@ -158,4 +163,65 @@ pub fn brief(value: &ToolReturnValue) -> &str {
         Some(crate::protocol::DisplayBlock::Brief { text }) => text,
         other => panic!("no brief: {other:?}"),
     }
+}
+
+/// A web server for the tools that use one. It answers every request by a rule and keeps them.
+pub struct WebServer {
+    pub base: String,
+    /// Heads and bodies, as they came.
+    pub requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl WebServer {
+    /// Starts it; `rule` gets a whole request and returns a status and a body.
+    pub async fn start(rule: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Self {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                let mut buffer = [0; 8192];
+                while !is_whole(&request) {
+                    match socket.read(&mut buffer).await {
+                        Ok(read) if read > 0 => request.extend_from_slice(&buffer[..read]),
+                        _ => break,
+                    }
+                }
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let (status, body) = rule(&request);
+                kept.lock().unwrap().push(request);
+                let head = format!(
+                    "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    body.len()
+                );
+                let _ = socket.write_all(head.as_bytes()).await;
+                let _ = socket.write_all(body.as_bytes()).await;
+            }
+        });
+        Self { base, requests }
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// A service at this server.
+    pub fn service(&self) -> Arc<crate::llm::Service> {
+        let clock = fixed::env("/h", &[]).clock;
+        let (key, custom) = ("sk-web".into(), [("X-Mine".to_owned(), "1".to_owned())]);
+        let device: crate::llm::DeviceId = Arc::new(|| Some("d".repeat(32)));
+        let url = format!("{}/service", self.base);
+        Arc::new(crate::llm::Service::new(&url, &key, &custom, Some(device), clock).unwrap())
+    }
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    body.len() >= length.map_or(0, |length| length.trim().parse().unwrap())
 }

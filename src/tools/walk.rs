@@ -91,10 +91,14 @@ pub fn builder(root: &Path, include_ignored: bool) -> WalkBuilder {
         .standard_filters(!include_ignored)
         .hidden(false)
         .filter_entry(|entry| {
-            entry.depth() == 0
-                || !entry.file_name().to_str().is_some_and(|name| VCS.contains(&name))
+            entry.depth() == 0 || !entry.file_name().to_str().is_some_and(is_vcs)
         });
     builder
+}
+
+/// Whether a directory of this name belongs to a version control system.
+pub fn is_vcs(name: &str) -> bool {
+    VCS.contains(&name)
 }
 
 #[cfg(test)]

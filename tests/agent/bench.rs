@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use kimi_tui::agent::{Budget, Crew, Limits, ModelSource, Modes, SessionHandle, SessionOptions};
-use kimi_tui::config::Background;
+use kimi_tui::agent::{
+    Budget, Crew, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions,
+};
+use kimi_tui::config::{Background, Hook};
 use kimi_tui::customize::Agent;
+use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
     Thinking,
@@ -23,7 +26,8 @@ use kimi_tui::protocol::{
 };
 use kimi_tui::store::{Session, SessionLock, SessionStore, ShareDir};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, Tool, ToolReturn, Workspace,
+    ApprovalAsk, ApprovalVerdict, CallContext, Effect, Registry, SendDMail, Tool, ToolReturn,
+    WebServices, Workspace,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -272,9 +276,9 @@ impl Tool for Probe {
                 verdict = cx.desk.approve(ask) => verdict,
                 () = cx.cancel.cancelled() => ApprovalVerdict::Rejected { feedback: None },
             };
-            if let ApprovalVerdict::Rejected { feedback } = verdict {
+            if let Some(refused) = verdict.refusal() {
                 self.log.push(format!("rejected {}", cx.call_id));
-                return ToolReturn::rejected(feedback.as_deref());
+                return refused;
             }
         }
         if let Some(gate) = arguments["wait"].as_str() {
@@ -334,7 +338,11 @@ pub struct Bench {
     pub other: Arc<Model>,
     pub log: Arc<Log>,
     pub limits: Limits,
+    pub rules: kimi_tui::permission::Rules,
     pub modes: Modes,
+    pub hooks: Vec<Hook>,
+    /// Plan mode is on from the start.
+    pub plan: bool,
     pub max_context: u64,
     pub no_model: bool,
     /// The real tools instead of the probes.
@@ -343,6 +351,8 @@ pub struct Bench {
     pub crew: Option<Agent>,
     /// An agent has one second, whatever its call says.
     pub hasty: bool,
+    /// The model can send mail to its past.
+    pub dmail: bool,
 }
 
 impl Bench {
@@ -361,14 +371,19 @@ impl Bench {
                 max_retries_per_step: 3,
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
+                max_ralph_iterations: 0,
                 budget: Budget::default(),
             },
+            rules: Default::default(),
             modes: Modes::default(),
+            hooks: Vec::new(),
+            plan: false,
             max_context: 200_000,
             no_model: false,
             real_tools: false,
             crew: None,
             hasty: false,
+            dmail: false,
         }
     }
 
@@ -381,6 +396,10 @@ impl Bench {
 
     pub fn work_dir(&self) -> PathBuf {
         self.dir.path().join("work")
+    }
+
+    pub fn plans_dir(&self) -> PathBuf {
+        self.dir.path().join("share/plans")
     }
 
     pub fn store(&self) -> SessionStore {
@@ -409,7 +428,9 @@ impl Bench {
         let first = llm(Arc::clone(&self.model), "first");
         let crew = self.crew.as_ref().map(|agent| {
             let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name);
-            (Crew::new(agent.subagents.clone(), Box::new(prompt)), agent)
+            let types = agent.subagents.clone();
+            let web = WebServices::default();
+            (Crew::new(types, Box::new(prompt), web, Vec::new()), agent)
         });
         let handle = SessionHandle::open(SessionOptions {
             crew: crew.as_ref().map(|(crew, _)| Arc::clone(crew)),
@@ -417,7 +438,9 @@ impl Bench {
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),
             dispatch: None,
+            places: None,
             afk_reminder: true,
+            hooks: Arc::new(HookSet::new(&self.hooks)),
             env: self.env.clone(),
             lock: SessionLock::take(&session).unwrap(),
             session,
@@ -427,18 +450,47 @@ impl Bench {
             registry: if let Some((crew, agent)) = &crew {
                 let names = agent.tools.iter().map(String::as_str);
                 let hasty = |tool| if self.hasty { Arc::new(Hasty(tool)) } else { tool };
-                Registry::chosen_among(names, crew.tools().into_iter().map(hasty).collect())
+                let tools = crew.tools().into_iter().map(hasty).collect();
+                Registry::chosen_among(names, &WebServices::default(), tools)
             } else if self.real_tools {
-                Registry::builtin()
+                Registry::chosen(
+                    [
+                        "AskUserQuestion",
+                        "SetTodoList",
+                        "Shell",
+                        "TaskList",
+                        "TaskOutput",
+                        "TaskStop",
+                        "ReadFile",
+                        "Glob",
+                        "Grep",
+                        "WriteFile",
+                        "StrReplaceFile",
+                        "FetchURL",
+                        "ExitPlanMode",
+                        "EnterPlanMode",
+                        "CreateGoal",
+                        "GetGoal",
+                        "SetGoalBudget",
+                        "UpdateGoal",
+                    ],
+                    &WebServices::default(),
+                )
             } else {
-                Registry::new(vec![
+                let mut tools = vec![
                     probe("Look", Effect::Read),
                     probe("Change", Effect::Write),
                     probe("Talk", Effect::Interact),
-                ])
+                ];
+                if self.dmail {
+                    tools.push(Arc::new(SendDMail));
+                }
+                Registry::new(tools)
             },
             limits: self.limits.clone(),
             modes: self.modes,
+            plan: PlanStart { dir: self.plans_dir(), on: self.plan },
+            rules: self.rules.clone(),
             system_prompt: Box::new(|| "You are a test.".to_owned()),
         })
         .unwrap();

@@ -3,6 +3,7 @@
 pub mod bench;
 mod heard;
 
+mod again;
 mod approvals;
 mod background_agents;
 mod bodies;
@@ -10,6 +11,11 @@ mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod dmail;
+mod goal;
+mod permission;
+mod plan;
+mod plan_attacks;
 mod reminders;
 mod retries;
 mod session;

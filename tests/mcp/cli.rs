@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::server::{HttpServer, Script};
+use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::{Home, Ran};
 
 fn file(home: &Home) -> Value {
@@ -88,4 +89,54 @@ fn a_server_is_tested() {
     let bad = home.run(&["mcp", "test", "bad"]);
     fails(&bad, 1, "✗ Connection failed: ");
     fails(&bad, 1, "cannot open the database");
+}
+
+#[test]
+fn a_project_is_trusted_by_command_and_asked_about_nowhere_else() {
+    // The second run goes on until the server is there.
+    let server = ModelServer::start(|_: &Recorded, n: usize| match n {
+        1 => Reply::new().tool_call(
+            "c",
+            "Shell",
+            r#"{"command":"until [ -e \"$TRACE\" ]; do sleep 0.05; done"}"#,
+        ),
+        _ => Reply::new().text("well"),
+    });
+    let home = Home::new(&server.url());
+    let (trace, project) = (home.path("trace"), home.path("project/.mcp.json"));
+    let home = home.var("TRACE", trace.display().to_string());
+    let was_started = || std::fs::remove_file(&trace).is_ok();
+    let entries = json!({"mcpServers": {
+        "theirs": Script::new().log(&trace).entry(),
+        "mine": {"command": "/nowhere"},
+        "evil\u{1b}[2J": {"command": "x"},
+    }});
+    std::fs::write(&project, entries.to_string()).unwrap();
+    home.write(
+        "share/mcp.json",
+        json!({"mcpServers": {"mine": {"command": "true", "enabled": false}}}).to_string(),
+    );
+    let ask = || home.run(&["--print", "-p", "hi"]);
+
+    let ran = ask();
+    assert!(ran.well().err.contains("nobody has agreed to them"), "{ran:?}");
+    assert!(!was_started());
+    let listed = home.run(&["mcp", "list"]);
+    assert!(listed.well().out.contains("[not trusted - run: kimi mcp trust]"), "{listed:?}");
+
+    let trusted = home.run(&["mcp", "trust"]);
+    let out = &trusted.well().out;
+    assert!(out.contains("Trusted until it changes: ") && out.contains("runs /nowhere"), "{out}");
+    assert!(!out.contains('\u{1b}'));
+    let ran = ask();
+    assert!(ran.well().err.contains("MCP server mine of "), "{ran:?}");
+    assert!(was_started());
+
+    home.run(&["mcp", "untrust"]).well();
+    ask().well();
+    assert!(!was_started());
+    std::fs::remove_file(&project).unwrap();
+    fails(&home.run(&["mcp", "trust"]), 1, "has no MCP servers");
+    std::fs::write(&project, "{").unwrap();
+    fails(&home.run(&["mcp", "trust"]), 1, "invalid JSON");
 }

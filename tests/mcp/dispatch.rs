@@ -3,30 +3,9 @@
 use serde_json::{Value, json};
 
 use super::server::{HttpServer, Script};
+use super::tools_text;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::{Home, json_lines};
-
-/// The bytes of `tools` in a body, as they were sent.
-fn tools_text(request: &Recorded) -> &str {
-    let from = request.raw.find("\"tools\":[").expect("tools") + "\"tools\":".len();
-    let (mut depth, mut in_text, mut escaped) = (0, false, false);
-    for (at, byte) in request.raw[from..].bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => depth += 1,
-            b']' | b'}' if !in_text => {
-                depth -= 1;
-                if depth == 0 {
-                    return &request.raw[from..from + at + 1];
-                }
-            }
-            _ => {}
-        }
-    }
-    panic!("no end");
-}
 
 fn system(request: &Recorded) -> String {
     request.body["messages"][0]["content"].as_str().unwrap_or_default().to_owned()
@@ -87,8 +66,9 @@ fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
         assert!(added.len() < 2_600 && added.lines().count() <= 22, "{} bytes", added.len());
     }
     for requests in &runs {
-        // Within a conversation nothing before the newest message changes.
-        assert!(requests.windows(2).all(|pair| system(&pair[0]) == system(&pair[1])));
+        // The first request waits for no server, the search does: from there on nothing before the
+        // newest message changes.
+        assert!(requests[1..].windows(2).all(|pair| system(&pair[0]) == system(&pair[1])));
     }
     let without = {
         let (requests, ..) = run(&json!({}), DEFERRED);
@@ -226,4 +206,13 @@ fn a_subagent_has_the_servers_for_itself() {
         .map(has)
         .collect();
     assert_eq!(inner, [true, true, true, false, false, false]);
+}
+
+#[test]
+fn a_rule_that_forbids_a_tool_is_told_as_a_rule() {
+    let denied = "[permission]\ndeny = [\"mcp__s__echo\"]\n[mcp]\nmode = \"deferred\"\n";
+    let (requests, ..) = run(&json!({"s": Script::new().entry()}), denied);
+    let told = requests[2].body["messages"].as_array().unwrap().last().unwrap().to_string();
+    assert!(told.contains("permission rule `mcp__s__echo` forbids this"), "{told}");
+    assert!(!told.contains("rejected") && !told.contains("User feedback"), "{told}");
 }

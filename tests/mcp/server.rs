@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::authority::Authority;
+use super::offerings::{self, Answer};
+
 /// Tells a process of this binary to be a server: a [`Script`] as JSON.
 const ROLE: &str = "KIMI_TEST_MCP";
 
@@ -45,6 +48,27 @@ impl Script {
     /// Lists these as well, whatever they are.
     pub fn raw_tools(self, tools: Value) -> Self {
         self.with("raw", tools)
+    }
+
+    /// Brings these prompts, as the protocol lists them; [`offerings::prompt`] fills them in.
+    pub fn prompts(self, prompts: Value) -> Self {
+        self.with("prompts", prompts)
+    }
+
+    /// Brings so many prompts more, `p0` and on.
+    pub fn more_prompts(self, count: usize) -> Self {
+        self.with("many", count.into())
+    }
+
+    /// Brings these resources, as the protocol lists them; [`offerings::resource`] reads them.
+    pub fn resources(self, resources: Value) -> Self {
+        self.with("resources", resources)
+    }
+
+    /// Has a tool `ask`, which sends so many elicitations with these parameters and returns what it
+    /// heard, and a tool `late`, which sends them when its call is over.
+    pub fn asks(self, params: Value, times: usize) -> Self {
+        self.with("asks", params).with("times", times.into())
     }
 
     /// Writes every message it gets to this file, and its process id to the same with `.pid`.
@@ -122,12 +146,14 @@ struct Session {
     script: Script,
     grown: bool,
     calls: usize,
+    /// A call that waits for so many answers of the person, and those that have come.
+    asking: Option<(Value, usize, Vec<Value>)>,
 }
 
 impl Session {
     fn answer(&mut self, message: &Value, out: &Arc<Mutex<File>>) -> Vec<String> {
         let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else {
-            return Vec::new();
+            return self.heard(message);
         };
         if self.script.says("start") == "hang" {
             return Vec::new();
@@ -139,7 +165,7 @@ impl Session {
             }
             "initialize" => json!({
                 "protocolVersion": message["params"]["protocolVersion"],
-                "capabilities": {"tools": {"listChanged": true}},
+                "capabilities": self.capabilities(),
                 "serverInfo": {"name": "test", "version": "1"},
                 "instructions": "Things for tests.",
             }),
@@ -148,6 +174,29 @@ impl Session {
                 Called::Result(result) => result,
                 Called::Raw(lines) => return lines,
             },
+            "prompts/list" => {
+                let mut prompts =
+                    self.script.0[if self.grown { "grown" } else { "prompts" }].clone();
+                for n in 0..self.script.0["many"].as_u64().unwrap_or(0) {
+                    prompts.as_array_mut().unwrap().push(json!({"name": format!("p{n}")}));
+                }
+                let size = self.script.0["page"].as_u64();
+                offerings::page("prompts", &prompts, &message["params"], size)
+            }
+            "resources/list" => {
+                let resources = &self.script.0["resources"];
+                let size = self.script.0["page"].as_u64();
+                offerings::page("resources", resources, &message["params"], size)
+            }
+            "prompts/get" | "resources/read" => match offerings::answer(method, &message["params"])
+            {
+                Answer::Result(result) => result,
+                Answer::Silence => return Vec::new(),
+                Answer::Refused(why) => {
+                    let error = json!({"code": -32602, "message": why});
+                    return vec![json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()];
+                }
+            },
             "ping" => json!({}),
             _ => {
                 let error = json!({"code": -32601, "message": "unknown"});
@@ -155,6 +204,35 @@ impl Session {
             }
         };
         vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
+    }
+
+    /// Takes an answer of the person; with the last one the call that asked is over.
+    fn heard(&mut self, message: &Value) -> Vec<String> {
+        let Some((_, wanted, heard)) = &mut self.asking else { return Vec::new() };
+        let answer = ["result", "error"].iter().find_map(|key| message.get(key));
+        heard.extend(answer.cloned());
+        if heard.len() < *wanted {
+            return Vec::new();
+        }
+        let Some((id, count, mut heard)) = self.asking.take() else { return Vec::new() };
+        if count > 10 {
+            // Of very many the kinds are enough.
+            heard.dedup();
+        }
+        let text = json!({"type": "text", "text": format!("HEARD {}", Value::from(heard))});
+        let result = json!({"content": [text]});
+        vec![json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()]
+    }
+
+    fn capabilities(&self) -> Value {
+        let mut all = json!({"tools": {"listChanged": true}});
+        if self.script.0["prompts"].is_array() {
+            all["prompts"] = json!({"listChanged": true});
+        }
+        if self.script.0["resources"].is_array() {
+            all["resources"] = json!({"listChanged": true});
+        }
+        all
     }
 
     fn list(&self, cursor: Option<&str>) -> Value {
@@ -174,6 +252,11 @@ impl Session {
             tool("count", "Counts its calls.", none.clone()),
             tool("broken", "Answers with broken JSON.", none.clone()),
         ];
+        if self.script.0["asks"].is_object() {
+            let mut ask = tool("ask", "Asks the person.", none.clone());
+            ask["annotations"] = json!({"readOnlyHint": true});
+            tools.extend([ask, tool("late", "Asks when it is too late.", none.clone())]);
+        }
         tools[6]["annotations"] = json!({"readOnlyHint": true});
         if self.grown {
             tools.push(tool("grown", "Came later.", none.clone()));
@@ -235,13 +318,48 @@ impl Session {
                 });
                 text("flooding".to_owned())
             }
+            "say" => {
+                // Each character is a byte: what is said need not be text.
+                let said = params["arguments"]["bytes"].as_str().unwrap_or_default();
+                let said = said.replace("\"$ID\"", &id.to_string());
+                let bytes: Vec<u8> = said.chars().map(|ch| ch as u8).collect();
+                let mut out = out.lock().unwrap();
+                for _ in 0..params["arguments"]["times"].as_u64().unwrap_or(1) {
+                    out.write_all(&bytes).unwrap();
+                }
+                text("said".to_owned())
+            }
             "grow" => {
                 self.grown = true;
                 let changed =
                     json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+                self.script.0["grown"] = json!([{"name": "grown"}]);
+                let prompts =
+                    json!({"jsonrpc": "2.0", "method": "notifications/prompts/list_changed"});
                 let result = text("grown".to_owned());
                 let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
-                return Called::Raw(vec![changed.to_string(), answer.to_string()]);
+                return Called::Raw(vec![
+                    changed.to_string(),
+                    prompts.to_string(),
+                    answer.to_string(),
+                ]);
+            }
+            asks @ ("ask" | "late") => {
+                let times = self.script.0["times"].as_u64().unwrap_or(1) as usize;
+                let request = |n: usize| {
+                    json!({"jsonrpc": "2.0", "id": format!("e{n}"), "method": "elicitation/create",
+                        "params": self.script.0["asks"]})
+                    .to_string()
+                };
+                let mut lines: Vec<String> = (0..times).map(request).collect();
+                if asks == "late" {
+                    let result = text("done".to_owned());
+                    let answer = json!({"jsonrpc": "2.0", "id": id, "result": result});
+                    lines.insert(0, answer.to_string());
+                } else {
+                    self.asking = Some((id.clone(), times, Vec::new()));
+                }
+                return Called::Raw(lines);
             }
             "broken" => {
                 let line =
@@ -266,6 +384,7 @@ pub struct HttpServer {
 
 struct Shared {
     script: Script,
+    authority: Option<Arc<Authority>>,
     session: Mutex<Session>,
     /// Streams of the older kind, by session.
     streams: Mutex<HashMap<String, Sender<String>>>,
@@ -273,15 +392,25 @@ struct Shared {
 }
 
 impl HttpServer {
-    /// Answers `/mcp` with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
+    /// Answers `/mcp`, and what is below it, with JSON, `/events` with streams of events, `/sse` in the older way; 401 to
     /// what lacks `authorization: Bearer sesame` when the script starts with `locked`.
     pub fn start(script: Script) -> Self {
+        Self::listen(script, None)
+    }
+
+    /// The same behind an authorization server at the same port: only who has a token gets through.
+    pub fn behind(authority: &Arc<Authority>) -> Self {
+        Self::listen(Script::new(), Some(Arc::clone(authority)))
+    }
+
+    fn listen(script: Script, authority: Option<Arc<Authority>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
         let shared = Arc::new(Shared {
             session: Mutex::new(Session { script: script.clone(), ..Session::default() }),
             script,
+            authority,
             streams: Mutex::default(),
             seen: Arc::clone(&seen),
         });
@@ -328,6 +457,10 @@ fn serve_http(mut stream: TcpStream, shared: &Shared) {
     if shared.script.says("start") == "locked" && !lower.contains("authorization: bearer sesame") {
         return reply("401 Unauthorized", "www-authenticate: Bearer\r\n", "");
     }
+    let refused = shared.authority.as_ref().and_then(|authority| authority.answer(&head, &body));
+    if let Some((status, headers, body)) = refused {
+        return reply(&status, &headers, &body);
+    }
     let out = Arc::new(Mutex::new(File::options().write(true).open("/dev/null").unwrap()));
     let answers = |body: &str| {
         let message: Value = serde_json::from_str(body).unwrap();
@@ -335,10 +468,12 @@ fn serve_http(mut stream: TcpStream, shared: &Shared) {
     };
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let json = "content-type: application/json\r\nmcp-session-id: s1\r\n";
-    match (head.split(' ').next().unwrap_or_default(), path.as_str()) {
+    // Many addresses are the same server.
+    let place = if path.starts_with("/mcp/") { "/mcp" } else { path.as_str() };
+    match (head.split(' ').next().unwrap_or_default(), place) {
         ("POST", "/mcp" | "/events") => match answers(&body) {
             none if none.is_empty() => reply("202 Accepted", "", ""),
-            answer if path == "/mcp" => reply("200 OK", json, &answer),
+            answer if place == "/mcp" => reply("200 OK", json, &answer),
             answer => {
                 let text = format!("event: message\ndata: {answer}\n\n");
                 reply("200 OK", "content-type: text/event-stream\r\nmcp-session-id: s1\r\n", &text);

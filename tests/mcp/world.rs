@@ -16,8 +16,8 @@ use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
 use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, QuestionOutcome, TodoStore,
-    Workspace, prepared,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, PlanMode,
+    QuestionOutcome, TodoStore, Workspace, prepared,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ pub struct World {
     pub servers: Arc<Servers>,
     pub dispatch: Dispatch,
     pub asked: Arc<Mutex<Vec<ApprovalAsk>>>,
+    pub plan: Arc<dyn PlanMode>,
     /// What running calls have shown.
     pub shown: Arc<Mutex<String>>,
 }
@@ -44,17 +45,26 @@ impl World {
         let entries = json!({"mcpServers": entries});
         let sources = Sources {
             default_file: None,
+            project: None,
             given: vec![Source::read(entries.as_object().unwrap()).unwrap()],
         };
         let around = Surroundings {
             env: env(dir.path()),
             work_dir: dir.path().to_path_buf(),
             logs: dir.path().join("logs"),
+            person: true,
         };
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();
         let dispatch = Dispatch::new(Arc::clone(&servers), mode);
-        Self { dir, servers, dispatch, asked: Arc::default(), shown: Arc::default() }
+        Self {
+            dir,
+            servers,
+            dispatch,
+            asked: Arc::default(),
+            plan: Arc::new(NoPlanMode),
+            shown: Arc::default(),
+        }
     }
 
     /// All servers have settled.
@@ -105,6 +115,9 @@ impl World {
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),
             desk: Arc::new(Asking(Arc::clone(&self.asked))),
             todos: Arc::new(NoTodos),
+            changes: Arc::new(()),
+            goals: Arc::new(kimi_tui::tools::NoGoals),
+            plan: Arc::clone(&self.plan),
             live: {
                 let shown = Arc::clone(&self.shown);
                 LiveOutput::new(move |text| shown.lock().unwrap().push_str(&text))
@@ -112,6 +125,8 @@ impl World {
             cancel: cancel.clone(),
             spill_dir: self.dir.path().join("outputs"),
             child_env: Vec::new(),
+            llm: None,
+            mail: Arc::default(),
         };
         let called = tokio::time::timeout(PATIENCE, tool.call(arguments, &cx)).await;
         called.expect("the call ends").value
@@ -123,7 +138,8 @@ impl World {
     }
 }
 
-fn env(dir: &Path) -> Env {
+/// What the servers of a world have around them.
+pub fn env(dir: &Path) -> Env {
     let vars =
         [("PATH", "/usr/bin:/bin"), ("HOME", dir.to_str().unwrap()), ("SECRET_KEY", "hunter2")];
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

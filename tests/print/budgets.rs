@@ -15,6 +15,44 @@ fn busy() -> (ModelServer, Home) {
     (server, home)
 }
 
+/// The most memory that the program has used so far, in KB, as its commands see it.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_does_not_grow_with_the_steps() {
+    const STEPS: usize = 300;
+    let server = ModelServer::start(|request: &Recorded, n: usize| {
+        let tokens = request.raw.len() as u64 / 4;
+        if request.body["tools"].as_array().is_none_or(Vec::is_empty) {
+            return Reply::new().text("A summary.").usage(tokens, 10, 0);
+        }
+        let command =
+            format!(r#"{{"command":"seq {n} {}; grep VmHWM /proc/$PPID/status"}}"#, n + 300);
+        match n {
+            ..STEPS => {
+                Reply::new().tool_call(&format!("c{n}"), "Shell", &command).usage(tokens, 10, 0)
+            }
+            _ => Reply::new().text("Done.").usage(tokens, 10, 0),
+        }
+    });
+    let home = Home::new(&server.url());
+    let config = std::fs::read_to_string(home.path("share/config.toml")).unwrap();
+    let small = config.replace("max_context_size = 262144", "max_context_size = 30000")
+        + "[loop_control]\nreserved_context_size = 1000\n";
+    assert!(small.contains("= 30000"), "{config}");
+    home.write("share/config.toml", small);
+    home.run(&["--quiet", "-p", "go"]).well();
+    let peaks: Vec<u64> = server
+        .requests()
+        .iter()
+        .filter_map(|request| {
+            let (_, after) = request.raw.rsplit_once("VmHWM:")?;
+            after.trim_start_matches(|c: char| !c.is_ascii_digit()).split(' ').next()?.parse().ok()
+        })
+        .collect();
+    let (early, late) = (peaks[peaks.len() / 4], peaks[peaks.len() - 1]);
+    assert!(late < early + 8 * 1024, "{early} KB at a quarter, {late} KB at the end");
+}
+
 #[test]
 fn tokens() {
     let (server, home) = busy();

@@ -110,23 +110,6 @@ fn an_unknown_model_is_told_the_known_ones() {
 }
 
 #[test]
-fn guards_are_not_passed_over_unattended() {
-    let server = yes();
-    let home = Home::new(&server.url());
-    let hook = |event| format!("[[hooks]]\nevent = \"{event}\"\ncommand = \"exit 2\"\n");
-    for event in ["PreToolUse", "UserPromptSubmit"] {
-        home.write("share/config.toml", Home::config(&server.url()) + &hook(event));
-        let line = refused(&home, &["--print", "-p", "x"], 1);
-        assert!(line.contains(&format!("a {event} hook")), "{line}");
-    }
-    assert!(server.requests().is_empty());
-    home.write("share/config.toml", Home::config(&server.url()) + &hook("Stop"));
-    let ran = home.run(&["--quiet", "-p", "x"]);
-    assert_eq!(ran.well().out, "yes\n");
-    assert_eq!(ran.err.matches("no effect in this version: hooks\n").count(), 1, "{}", ran.err);
-}
-
-#[test]
 fn a_sign_in_without_a_key_is_an_error() {
     let server = yes();
     let oauth = "[providers.p.oauth]\nstorage = \"file\"\nkey = \"oauth/kimi-code\"\n";

@@ -245,8 +245,10 @@ fn hostile_words_of_a_server_do_not_reach_stderr_raw() {
 fn each_remark_is_made_once_and_in_plain_text() {
     let server = ModelServer::start(vec![Reply::new().text("yes"); 3]);
     let home = Home::new(&server.url());
-    let ran = home.run(&["--quiet", "-S", "mine", "--max-ralph-iterations", "3", "-p", "x"]);
-    assert_eq!(ran.well().err.matches("--max-ralph-iterations").count(), 1, "{}", ran.err);
+    let config = Home::config(&server.url()) + "[mcp]\nmode = \"sometimes\"\n";
+    home.write("share/config.toml", config);
+    let ran = home.run(&["--quiet", "-S", "mine", "-p", "x"]);
+    assert_eq!(ran.well().err.matches("sometimes").count(), 1, "{}", ran.err);
     // What was mended is told with the name of the file.
     let context = home.session().join("context.jsonl");
     let mut bytes = std::fs::read(&context).unwrap();

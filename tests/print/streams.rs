@@ -60,8 +60,10 @@ fn a_full_disk_behind_stdout_is_an_error() {
     let answer = std::fs::read_to_string(home.session().join("last_message.md")).unwrap();
     assert_eq!(answer, "yes\n");
     // A stderr that nobody can write to is no reason to fail.
+    let config = Home::config(&server.url()) + "[mcp]\nmode = \"sometimes\"\n";
+    home.write("share/config.toml", config);
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = home.command(&["--quiet", "--max-ralph-iterations", "3", "-p", "x"]);
+    let mut command = home.command(&["--quiet", "-p", "x"]);
     let output = command.stdin(Stdio::null()).stderr(full).output().unwrap();
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"yes\n"[..]));
 }

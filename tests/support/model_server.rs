@@ -324,6 +324,8 @@ impl Script for Vec<Reply> {
 }
 
 struct Shared {
+    /// Ends of other paths and what they answer.
+    others: Mutex<Vec<(String, Reply)>>,
     script: Mutex<(Box<dyn Script>, usize)>,
     requests: Mutex<Vec<Recorded>>,
     arrived: Condvar,
@@ -346,6 +348,7 @@ impl ModelServer {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
+            others: Mutex::default(),
             script: Mutex::new((Box::new(script), 0)),
             requests: Mutex::default(),
             arrived: Condvar::new(),
@@ -366,6 +369,16 @@ impl ModelServer {
             runtime.shutdown_background();
         });
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Answers posts to paths with this end too; they use up none of the script's replies.
+    pub fn also(&self, end: &str, reply: Reply) {
+        self.shared.others.lock().unwrap().push((end.to_owned(), reply));
+    }
+
+    /// The requests to paths with this end.
+    pub fn requests_to(&self, end: &str) -> Vec<Recorded> {
+        self.requests().into_iter().filter(|request| request.path.ends_with(end)).collect()
     }
 
     /// The base URL for a provider's `base_url`, with `/v1`.
@@ -437,7 +450,12 @@ impl Shared {
             *index += 1;
             script.reply(&request, *index - 1)
         } else {
-            Reply::status(404, json!({"error": {"message": "no such path"}}))
+            let others = self.others.lock().unwrap();
+            let other = others.iter().find(|(end, _)| request.path.ends_with(end.as_str()));
+            other.map_or_else(
+                || Reply::status(404, json!({"error": {"message": "no such path"}})),
+                |(_, reply)| reply.clone(),
+            )
         };
         self.requests.lock().unwrap().push(request);
         self.arrived.notify_all();

@@ -229,7 +229,13 @@ impl Running {
     /// Waits until stdout has this in it.
     #[track_caller]
     pub fn wait_out(&self, text: &str) {
-        self.out.wait(text, |out, _| out.contains(text));
+        self.out_with(text);
+    }
+
+    /// The same; returns what stdout has by then.
+    #[track_caller]
+    pub fn out_with(&self, text: &str) -> String {
+        self.out.wait(text, |out, _| out.contains(text))
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 mod agreement;
 mod core;
 mod fleet;
+mod goal;
 mod layout;
 mod matrix;
 mod readers;

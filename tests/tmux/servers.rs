@@ -31,6 +31,9 @@ fn a_failed_server_is_told_and_the_pane_stays_idle() {
             let entry = json!({"command": "/bin/sh", "args": ["-c", script]});
             servers.insert(format!("bad{n}"), entry);
         }
+        // While this one is waited for, the status bar says how far the start is.
+        let slow = json!({"command": "/bin/sleep", "args": ["60"], "startupTimeoutMs": 3_000});
+        servers.insert("slow".to_owned(), slow);
         let servers = json!({"mcpServers": servers}).to_string();
         std::fs::write(world.share().join("mcp.json"), servers).unwrap();
         let watched = Watched::start(&world, "--yolo", size);

@@ -47,7 +47,7 @@ fn the_dialog_shows_the_command_and_the_choices() {
     assert!(at("Waiting for approval…") < at("▶ Run this command?"));
     assert_eq!(rows[at("$ echo")], "   $ echo ran >> ran.txt");
     assert_eq!(rows[at("1. Approve")], " ▶ 1. Approve once");
-    assert_eq!(rows[at("2. Approve")], "   2. Approve for this session (run command)");
+    assert_eq!(rows[at("2. Approve")], "   2. Approve for this session (this command only)");
     assert_eq!(rows[at("3. Reject")], "   3. Reject");
     assert_eq!(rows[at("4. Reject")], "   4. Reject, tell the model what to do instead");
     assert!(rows[at("── input ──")].ends_with("(answer the question above)"));
@@ -116,6 +116,51 @@ fn an_approval_for_the_session_is_not_asked_for_again() {
     assert_eq!(ran(&world), 2);
     kimi.turn("again");
     assert_eq!(ran(&world), 3);
+}
+
+#[test]
+fn an_approval_for_the_session_covers_no_other_command() {
+    let other = r#"{"command":"echo ran >> ran.txt; echo more"}"#;
+    let world = World::new(vec![
+        unhurried().tool_call("c1", "Shell", COMMAND),
+        Reply::new().tool_call("c2", "Shell", other),
+        Reply::new().text("Done."),
+    ]);
+    let mut kimi = open_dialog(&world);
+    kimi.send("2");
+    kimi.wait_for_rows("the second dialog", |rows| {
+        count(rows, "• Used Shell") == 1 && count(rows, "1. Approve once") == 1
+    });
+    assert_eq!(ran(&world), 1);
+    kimi.send("3");
+    kimi.wait_closed(1);
+    assert_eq!(ran(&world), 1);
+}
+
+#[test]
+fn the_dialog_says_which_part_asks_and_what_would_be_approved() {
+    let command = |text: &str| serde_json::json!({ "command": text }).to_string();
+    let world = World::with_config(
+        vec![
+            unhurried().tool_call("c1", "Shell", &command("echo ran >> ran.txt")),
+            Reply::new().tool_call("c2", "Shell", &command("echo a && ls -a && echo b")),
+            Reply::new().tool_call("c3", "Shell", &command("ls")),
+            Reply::new().tool_call("c4", "Shell", &command("echo c; rm -f gone")),
+            Reply::new().text("Done."),
+        ],
+        "permission = { allow = [\"Shell(echo:*)\", \"WriteFile(*.txt)\"], ask = [\"Shell(rm:*)\"] }",
+    );
+    let mut kimi = world.start(&[]);
+    kimi.ask("run it");
+    let rows = kimi.wait_text("1. Approve once");
+    assert_eq!(ran(&world), 1, "the first call is allowed");
+    assert_eq!(count(&rows, "no rule allows: ls -a"), 1, "{rows:?}");
+    assert_eq!(count(&rows, "2. Approve for this session (ls …)"), 1, "{rows:?}");
+    kimi.send("2");
+    let rows = kimi.wait_text("asks: rm -f gone");
+    assert_eq!(count(&rows, "2. Approve for this session (this command only)"), 1, "{rows:?}");
+    kimi.send("1");
+    kimi.wait_closed(1);
 }
 
 #[test]

@@ -99,6 +99,13 @@ impl Tool for AgentTool {
         Effect::Delegate
     }
 
+    fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
+        let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::trim);
+        let said = |key: &str| text(key).filter(|text| !text.is_empty());
+        let kind = said("subagent_type").unwrap_or(DEFAULT_TYPE);
+        Some(self.crew.in_plan_mode(kind, said("resume")))
+    }
+
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         let arguments: Arguments = match arguments::typed(arguments) {
             Ok(arguments) => arguments,

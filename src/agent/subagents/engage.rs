@@ -6,7 +6,7 @@ use super::record::Record;
 use super::report::Report;
 use super::{Crew, Source, git_context, store_of};
 use crate::agent::context::Context;
-use crate::agent::core::{Core, Settings};
+use crate::agent::core::{Core, Parts, Settings};
 use crate::agent::hub::Hub;
 use crate::agent::notifications::Notifications;
 use crate::agent::recorder::Recorder;
@@ -16,26 +16,7 @@ use crate::protocol::{Event, ToolReturnValue};
 use crate::store::{
     ContextLog, LaunchSpec, Session, StateFile, StoreError, SubagentMeta, SubagentStatus, WireLog,
 };
-use crate::tools::Registry;
 
-/// Tools that belong to the session's own agent: they start agents, ask a person, have to do with
-/// the session as a whole or with its background tasks.
-const NOT_FOR_SUBAGENTS: [&str; 14] = [
-    "Agent",
-    "AgentSwarm",
-    "AskUserQuestion",
-    "CreateGoal",
-    "EnterPlanMode",
-    "ExitPlanMode",
-    "GetGoal",
-    "SendDMail",
-    "SetGoalBudget",
-    "SetTodoList",
-    "TaskList",
-    "TaskOutput",
-    "TaskStop",
-    "UpdateGoal",
-];
 /// The type that is told of the repository.
 const EXPLORER: &str = "explore";
 
@@ -206,8 +187,12 @@ fn make(
             meta.launch_spec.effective_model = Some(llm.name.clone());
         })?;
         record.store().write_prompt(&id, &prompt)?;
-        let source =
-            Arc::new(Source::new(id.clone(), kind.name.clone(), order.description.clone()));
+        let source = Arc::new(Source::new(
+            id.clone(),
+            kind.name.clone(),
+            order.description.clone(),
+            parent.hooks.for_agent(),
+        ));
         let report = Report::open(&record.store().output_path(&id));
         let core = core(crew, parent, &record, &kind, llm, &source, &report, call_id)?;
         Ok((source, report, core))
@@ -253,27 +238,30 @@ fn core(
     for warning in warnings {
         tracing::warn!(agent = source.agent_id, "{warning}");
     }
-    let tools = kind.agent.tools.iter().map(String::as_str);
-    let tools = tools.filter(|name| !NOT_FOR_SUBAGENTS.contains(name));
     let dispatch = parent.dispatch.as_ref().filter(|_| kind.agent.mcp);
-    let core = Core::new(
-        parent.env.clone(),
-        Arc::new(Hub::new(parent.env.clone(), Some(recorder))),
-        Arc::clone(&parent.desk),
-        Registry::chosen(tools),
-        dispatch.map(|dispatch| dispatch.afresh()),
-        Arc::clone(&parent.workspace),
-        Arc::clone(&parent.models),
-        parent.limits.clone(),
-        false,
-        session.clone(),
-        Arc::new(Settings::new(state)),
+    Ok(Core::new(Parts {
+        env: parent.env.clone(),
+        hub: Arc::new(Hub::new(parent.env.clone(), Some(recorder))),
+        desk: Arc::clone(&parent.desk),
+        hooks: Arc::clone(&source.hooks),
+        registry: crew.registry(&kind.agent),
+        dispatch: dispatch.map(|dispatch| dispatch.afresh()),
+        workspace: Arc::clone(&parent.workspace),
+        places: parent.places.clone(),
+        models: Arc::clone(&parent.models),
+        meter: Arc::clone(&parent.meter),
+        limits: parent.limits.clone(),
+        goals: Arc::clone(&parent.goals),
+        afk_reminder: false,
+        session: session.clone(),
+        settings: Arc::new(Settings::new(state)),
         context,
-        parent.tasks.clone(),
-        Notifications::new(&session, 0),
-        Some(llm),
-    );
-    Ok(core.for_subagent(Arc::clone(source), Arc::clone(&parent.meter)))
+        rewinder: parent.rewinder.clone(),
+        tasks: parent.tasks.clone(),
+        notifications: Notifications::new(&session, 0),
+        source: Some(Arc::clone(source)),
+        llm: Some(llm),
+    }))
 }
 
 /// Tells the session what the agent does, while its call lasts, and writes the report.

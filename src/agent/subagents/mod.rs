@@ -35,11 +35,30 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::core::Core;
 use crate::customize::{Agent, Subagent};
 use crate::store::SubagentStore;
-use crate::tools::Tool;
+use crate::tools::{Registry, Tool, WebServices};
 
 use self::agent_tool::AgentTool;
-pub use self::source::{Source, SubagentDesk};
+pub use self::source::Source;
 use self::swarm_tool::SwarmTool;
+
+/// Tools that belong to the session's own agent: they start agents, ask a person, have to do with
+/// the session as a whole or with its background tasks.
+const NOT_FOR_SUBAGENTS: [&str; 14] = [
+    "Agent",
+    "AgentSwarm",
+    "AskUserQuestion",
+    "CreateGoal",
+    "EnterPlanMode",
+    "ExitPlanMode",
+    "GetGoal",
+    "SendDMail",
+    "SetGoalBudget",
+    "SetTodoList",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "UpdateGoal",
+];
 
 /// Makes the system prompt of an agent; the directories are those beside the work directory.
 pub type PromptOf = Box<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
@@ -48,6 +67,8 @@ pub type PromptOf = Box<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
 pub struct Crew {
     types: Vec<Subagent>,
     prompt: PromptOf,
+    web: WebServices,
+    plugins: Vec<Arc<dyn Tool>>,
     /// The session's own agent, as soon as there is one.
     parent: OnceLock<Weak<Core>>,
     /// The ids of those at work.
@@ -58,10 +79,18 @@ pub struct Crew {
 
 impl Crew {
     /// A crew of agents of these types, of which none is at work.
-    pub fn new(types: Vec<Subagent>, prompt: PromptOf) -> Arc<Self> {
+    /// `web` and `plugins` are what their tools are made of besides what is built in.
+    pub fn new(
+        types: Vec<Subagent>,
+        prompt: PromptOf,
+        web: WebServices,
+        plugins: Vec<Arc<dyn Tool>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             types,
             prompt,
+            web,
+            plugins,
             parent: OnceLock::new(),
             working: Mutex::default(),
             settled: tokio::sync::OnceCell::new(),
@@ -111,6 +140,42 @@ impl Crew {
     fn names(&self) -> String {
         let names: Vec<&str> = self.types.iter().map(|kind| kind.name.as_str()).collect();
         names.join(", ")
+    }
+
+    /// The tools of an agent of this type. Those of plugins only where the type does not say which
+    /// tools it has: who writes a list means the list.
+    fn registry(&self, agent: &Agent) -> Registry {
+        let names = agent.tools.iter().map(String::as_str);
+        let names = names.filter(|name| !NOT_FOR_SUBAGENTS.contains(name));
+        let plugins = self.plugins.iter().filter(|_| !agent.restricted).map(Arc::clone);
+        Registry::chosen(names, &self.web).with(plugins)
+    }
+
+    /// Why plan mode does not let an agent of this type begin, or of the type that the agent `resume`
+    /// is of: it is there to change files. What else it does is judged call by call. A name that
+    /// nobody has is somebody else's to tell.
+    fn in_plan_mode(&self, kind: &str, resume: Option<&str>) -> Result<(), String> {
+        let found = resume.and_then(|id| {
+            let parent = self.parent.get()?.upgrade()?;
+            store_of(&parent).read(id)
+        });
+        let kind = found.as_ref().map_or(kind, |meta| &meta.subagent_type);
+        let writes = |kind: &Subagent| {
+            let has = |name: &str| kind.agent.tools.iter().any(|tool| tool == name);
+            has("WriteFile") || has("StrReplaceFile")
+        };
+        if !self.kind(kind).is_some_and(writes) {
+            return Ok(());
+        }
+        let readers = self.types.iter().filter(|kind| !writes(kind));
+        let readers: Vec<&str> = readers.map(|kind| kind.name.as_str()).collect();
+        Err(match readers.as_slice() {
+            [] => format!("a `{kind}` agent changes files"),
+            readers => format!(
+                "a `{kind}` agent changes files. Types that only read: {}",
+                readers.join(", ")
+            ),
+        })
     }
 
     /// The types in the description of a tool.

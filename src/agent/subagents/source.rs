@@ -2,12 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-
-use crate::agent::approval::ApprovalDesk;
-use crate::protocol::Question;
+use crate::customize::hooks::Hooks;
 use crate::tasks::AgentRun;
-use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
 
 /// A subagent that asks.
 pub struct Source {
@@ -15,13 +11,20 @@ pub struct Source {
     pub subagent_type: String,
     /// What it was started for, a few words.
     pub description: String,
+    /// The session's hooks: what they have to tell about its calls they tell it.
+    pub hooks: Arc<Hooks>,
     task: Mutex<Option<AgentRun>>,
 }
 
 impl Source {
     /// A subagent in the foreground.
-    pub fn new(agent_id: String, subagent_type: String, description: String) -> Self {
-        Self { agent_id, subagent_type, description, task: Mutex::default() }
+    pub fn new(
+        agent_id: String,
+        subagent_type: String,
+        description: String,
+        hooks: Arc<Hooks>,
+    ) -> Self {
+        Self { agent_id, subagent_type, description, hooks, task: Mutex::default() }
     }
 
     /// The background task it runs in; `None` in the foreground.
@@ -32,30 +35,5 @@ impl Source {
     /// It goes on in the background.
     pub fn set_task(&self, task: AgentRun) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    }
-}
-
-/// The session's desk, as a subagent has it.
-pub struct SubagentDesk {
-    desk: Arc<ApprovalDesk>,
-    source: Arc<Source>,
-}
-
-impl SubagentDesk {
-    /// Asks at `desk` in the name of `source`.
-    pub fn new(desk: Arc<ApprovalDesk>, source: Arc<Source>) -> Self {
-        Self { desk, source }
-    }
-}
-
-#[async_trait]
-impl Desk for SubagentDesk {
-    async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
-        self.desk.approve_for(ask, Some(&self.source)).await
-    }
-
-    async fn ask(&self, _: &str, _: Vec<Question>) -> QuestionOutcome {
-        // Its caller asks.
-        QuestionOutcome::Unsupported
     }
 }

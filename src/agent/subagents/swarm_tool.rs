@@ -101,6 +101,11 @@ impl Tool for SwarmTool {
         Effect::Delegate
     }
 
+    fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
+        let kind = arguments.get("subagent_type").and_then(Value::as_str);
+        Some(self.crew.in_plan_mode(kind.unwrap_or(DEFAULT_TYPE), None))
+    }
+
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         let arguments: Arguments = match arguments::typed(arguments) {
             Ok(arguments) => arguments,

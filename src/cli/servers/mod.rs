@@ -1,13 +1,16 @@
 //! `kimi mcp`: the servers in `mcp.json` of the data directory (mcp.md section 6).
 
 mod edit;
+mod login;
 mod probe;
+mod trust;
 
 use clap::{ArgAction, Subcommand};
 
 use super::{ExitCode, UsageError, complain, print};
 use crate::front::tui::text::clean_line;
-use crate::mcp::config::{Auth, Reach, RemoteWire, Source};
+use crate::mcp::config::{Reach, RemoteWire, ServerConfig, Source};
+use crate::mcp::oauth::{Login, TokenFile};
 use crate::platform::Env;
 use crate::store::ShareDir;
 use edit::McpFile;
@@ -24,9 +27,13 @@ pub enum McpCommand {
     Remove { name: String },
     /// Connect to a server and list its tools.
     Test { name: String },
-    #[command(hide = true)]
+    /// Agree to the servers that the project of this directory brings along, as they are now.
+    Trust,
+    /// Forget what was said of the servers of this project: they are asked about again.
+    Untrust,
+    /// Log in to a server with OAuth, in the browser.
     Auth { name: String },
-    #[command(hide = true)]
+    /// Forget the login to a server.
     ResetAuth { name: String },
 }
 
@@ -42,7 +49,8 @@ pub struct AddArgs {
     /// "KEY: VALUE" to send to the address. Repeatable.
     #[arg(short = 'H', long, value_name = "KEY: VALUE", action = ArgAction::Append)]
     header: Vec<String>,
-    #[arg(short = 'a', long, value_name = "TYPE", hide = true)]
+    /// oauth: log in with kimi mcp auth; anything else is a bearer token.
+    #[arg(short = 'a', long, value_name = "TYPE")]
     auth: Option<String>,
     /// What to call the server.
     name: String,
@@ -69,18 +77,26 @@ pub(super) fn run(command: &McpCommand, env: &Env) -> ExitCode {
     let file = McpFile::new(ShareDir::from_env(env).mcp_json());
     let done = match command {
         McpCommand::Add(args) => add(args, &file),
-        McpCommand::List => list(&file),
+        McpCommand::List => list(&file, env).map(|text| text + &trust::list(env)),
+        McpCommand::Trust => trust::trust(env).map_err(Fault::Plain),
+        McpCommand::Untrust => trust::untrust(env).map_err(Fault::Plain),
         McpCommand::Remove { name } => remove(name, &file),
         McpCommand::Test { name } => {
-            return match find(name, &file) {
+            return match find_anywhere(name, &file, env) {
                 Ok(server) => probe::run(server, env),
                 Err(fault) => told(fault),
             };
         }
-        McpCommand::Auth { name } => auth(name, &file),
-        McpCommand::ResetAuth { name } => {
-            find(name, &file).map(|_| format!("OAuth tokens cleared for '{}'.\n", clean_line(name)))
+        McpCommand::Auth { name } => {
+            let found = find(name, &file);
+            return match found.and_then(|server| Ok((Login::of(&server, env)?, server))) {
+                Ok((login, server)) => login::run(&login, server, env),
+                Err(fault) => told(fault),
+            };
         }
+        McpCommand::ResetAuth { name } => find(name, &file)
+            .and_then(|server| Ok(login::reset(&TokenFile::of_server(&server, env)?)?))
+            .map(|()| format!("OAuth tokens cleared for '{}'.\n", clean_line(name))),
     };
     match done {
         Ok(text) => print(&text),
@@ -125,7 +141,7 @@ fn remove(name: &str, file: &McpFile) -> Result<String, Fault> {
     Ok(format!("Removed MCP server '{name}' from {}.\n", file.path.display()))
 }
 
-fn list(file: &McpFile) -> Result<String, Fault> {
+fn list(file: &McpFile, env: &Env) -> Result<String, Fault> {
     let source = file.source()?;
     let mut text = format!("MCP config file: {}\n", file.path.display());
     if source.servers.is_empty() && source.bad.is_empty() {
@@ -142,8 +158,12 @@ fn list(file: &McpFile) -> Result<String, Fault> {
             Reach::Remote { url, wire: RemoteWire::Http, .. } => ("http", url.clone()),
             Reach::Remote { url, wire: RemoteWire::Sse, .. } => ("sse", url.clone()),
         };
-        let oauth =
-            if is_oauth(&server.reach) { " [needs OAuth, not part of this version]" } else { "" };
+        let wanted = Login::of(server, env).is_ok_and(|login| !login.file(env).is_there());
+        let oauth = if wanted {
+            format!(" [authorization required - run: kimi mcp auth {}]", server.name)
+        } else {
+            String::new()
+        };
         let line = format!("  {} ({kind}): {target}{oauth}{off}", server.name);
         text.push_str(clean_line(line.trim_end()).as_ref());
         text.push('\n');
@@ -155,27 +175,22 @@ fn list(file: &McpFile) -> Result<String, Fault> {
     Ok(text)
 }
 
-fn auth(name: &str, file: &McpFile) -> Result<String, Fault> {
-    let server = find(name, file)?;
-    Err(Fault::Plain(if is_oauth(&server.reach) {
-        "OAuth for MCP servers is not part of this version yet; give the server a token with \
-         \"headers\" or \"bearerTokenEnvVar\" in mcp.json."
-            .to_owned()
-    } else {
-        format!("MCP server '{name}' does not use OAuth.")
-    }))
-}
-
-fn is_oauth(reach: &Reach) -> bool {
-    matches!(reach, Reach::Remote { auth: Auth::Oauth, .. })
-}
-
-fn find(name: &str, file: &McpFile) -> Result<crate::mcp::config::ServerConfig, Fault> {
+fn find(name: &str, file: &McpFile) -> Result<ServerConfig, Fault> {
     let source = file.source()?;
     if let Some(bad) = source.bad.iter().find(|bad| bad.name == name) {
         return Err(Fault::Plain(format!("MCP server '{name}': {}.", bad.reason)));
     }
     source.servers.into_iter().find(|server| server.name == name).ok_or_else(|| not_found(name))
+}
+
+/// A server of the user, or one of the project that the user has agreed to.
+fn find_anywhere(name: &str, file: &McpFile, env: &Env) -> Result<ServerConfig, Fault> {
+    let source = file.source()?;
+    let is_own = source.servers.iter().map(|server| &server.name);
+    if is_own.chain(source.bad.iter().map(|bad| &bad.name)).any(|own| own == name) {
+        return find(name, file);
+    }
+    trust::find(name, env)?.ok_or_else(|| not_found(name))
 }
 
 fn not_found(name: &str) -> Fault {

@@ -7,7 +7,8 @@ use crate::front::tui::text::clean_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::{OpenError, Surroundings};
 use crate::mcp::limits::Limits;
-use crate::mcp::server::attempt;
+use crate::mcp::listing::ServerListing;
+use crate::mcp::server::{attempt, login_wanted};
 use crate::platform::Env;
 use crate::store::ShareDir;
 
@@ -23,20 +24,11 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed("OSError", &error.to_string()),
     };
-    let around = Surroundings {
-        env: env.clone(),
-        work_dir: env.cwd.clone(),
-        logs: ShareDir::from_env(env).logs_dir().join("mcp"),
-    };
-    let connected = runtime.block_on(async {
-        let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;
-        connection.close().await;
-        Ok(listing)
-    });
+    let connected = runtime.block_on(connect(server.clone(), env));
     let listing = match connected {
         Ok(listing) => listing,
         Err(OpenError::Unauthorized) => {
-            return failed("Unauthorized", "it asks for authorization");
+            return failed("Unauthorized", &login_wanted(&server));
         }
         Err(OpenError::Never(why) | OpenError::Failed(why)) => {
             return failed("ConnectionError", &why);
@@ -60,6 +52,19 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
         let _ = writeln!(text, "  Left out: {}", clean_line(skipped));
     }
     print(&text)
+}
+
+/// Connects, lists the tools, disconnects.
+pub(super) async fn connect(server: ServerConfig, env: &Env) -> Result<ServerListing, OpenError> {
+    let around = Surroundings {
+        env: env.clone(),
+        work_dir: env.cwd.clone(),
+        logs: ShareDir::from_env(env).logs_dir().join("mcp"),
+        person: false,
+    };
+    let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;
+    connection.close().await;
+    Ok(listing)
 }
 
 fn failed(kind: &str, why: &str) -> ExitCode {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::{Hook, PromptSymbols};
 use crate::platform::env::fixed;
+use crate::protocol::HookEvent;
 
 fn text(text: &str) -> Result<LoadedConfig, ConfigError> {
     Config::load(&ConfigSource::Text(text.to_owned()), &fixed::env("/h", &[]))
@@ -82,8 +83,13 @@ fn our_own_table_and_soft_mistakes() {
     assert_eq!(config.tui.prompt_symbols, PromptSymbols::Emoji);
     assert!(!config.tui.status_bar && config.tui.reduced_motion && config.tui.notifications);
     assert!(!config.tui.terminal_marks);
-    let hook =
-        Hook { event: "Stop".into(), command: "x".into(), matcher: String::new(), timeout: 30 };
+    let hook = Hook {
+        event: HookEvent::Stop,
+        command: "x".into(),
+        matcher: String::new(),
+        timeout: 30,
+        fail_closed: false,
+    };
     assert_eq!(config.hooks, [hook]);
     assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
 }

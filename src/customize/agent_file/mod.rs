@@ -6,7 +6,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `yaml` | YAML as plain data, bounded |
+
 //! | `spec` | the fields of one file |
 //! | `inherit` | a file with all its bases |
 //! | `tool_names` | the spellings of a tool's name |
@@ -19,8 +19,7 @@ mod files;
 mod inherit;
 mod spec;
 mod template;
-mod tool_names;
-mod yaml;
+pub(super) mod tool_names;
 
 use std::path::Path;
 

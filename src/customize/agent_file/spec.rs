@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::yaml::{self, Yaml};
+use crate::customize::yaml::{self, Yaml};
 
 /// The only version of the format.
 const VERSION: &str = "1";

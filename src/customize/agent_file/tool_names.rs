@@ -33,16 +33,20 @@ const TOOLS: [&str; 20] = [
     "WriteFile",
 ];
 
-/// Other names: of kimi-code, and of older versions of kimi-cli.
-const OTHER_NAMES: [(&str, &str); 10] = [
-    ("Bash", "Shell"),
+/// Names of older versions of kimi-cli.
+const OTHER_NAMES: [(&str, &str); 4] = [
     ("CMD", "Shell"),
-    ("Edit", "StrReplaceFile"),
-    ("Read", "ReadFile"),
     ("Task", "Agent"),
     ("Todo", "SetTodoList"),
-    ("TodoList", "SetTodoList"),
     ("UpdateTodoList", "SetTodoList"),
+];
+
+/// Names of kimi-code.
+const CODE_NAMES: [(&str, &str); 6] = [
+    ("Bash", "Shell"),
+    ("Edit", "StrReplaceFile"),
+    ("Read", "ReadFile"),
+    ("TodoList", "SetTodoList"),
     ("WebSearch", "SearchWeb"),
     ("Write", "WriteFile"),
 ];
@@ -73,12 +77,28 @@ pub(super) fn resolve(written: &str) -> ToolName {
         Some(_) => return ToolName::Unknown,
         None => written,
     };
-    let canonical = OTHER_NAMES.iter().find(|(other, _)| *other == name).map_or(name, |(_, to)| to);
+    let mut others = CODE_NAMES.iter().chain(&OTHER_NAMES);
+    let canonical = others.find(|(other, _)| *other == name).map_or(name, |(_, to)| to);
     TOOLS
         .iter()
         .chain(&ELSEWHERE)
         .find(|known| **known == canonical)
         .map_or(ToolName::Unknown, |known| ToolName::Known(known))
+}
+
+/// Whether a tool of Kimi goes by this name.
+pub(in crate::customize) fn is_known(name: &str) -> bool {
+    resolve(name) != ToolName::Unknown
+}
+
+/// The name of a tool in kimi-code, where that has another one than we.
+pub(in crate::customize) fn code_name(name: &str) -> Option<&'static str> {
+    CODE_NAMES.iter().find(|(_, ours)| *ours == name).map(|(code, _)| *code)
+}
+
+/// The names of tools that kimi-code has, each with ours.
+pub(in crate::customize) fn code_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CODE_NAMES.into_iter()
 }
 
 #[cfg(test)]

@@ -19,13 +19,15 @@
 //!
 //! # Ends
 //!
-//! SIGINT cancels the turn (status 1), SIGTERM too (143, within two seconds, whole lines only). A
+//! A goal (`/goal <objective>`) ends with status 0, 3 or 6 and a word of its own, see [`goal`].
+//! SIGINT cancels the turn (status 1; 6 when that pauses a goal), SIGTERM too (143, within two seconds, whole lines only). A
 //! reader of stdout that goes away cancels the turn and ends with status 0; a stdout that cannot be
 //! written for another reason, such as a full disk, ends with status 1.
 
 mod background;
 mod door;
 mod failure;
+mod goal;
 mod input;
 mod last_message;
 mod output;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::door::{self, Door};
 use super::failure::Trouble;
+use super::goal::GoalRun;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
 use super::{Format, Link, PrintOptions, Printer, Signal, printer};
@@ -40,6 +41,8 @@ pub(super) enum End {
     Done(ExitCode),
     /// SIGINT.
     Interrupted,
+    /// The same, where it has paused a goal.
+    Paused,
     /// SIGTERM.
     Terminated,
     /// Nobody reads stdout any more.
@@ -52,6 +55,7 @@ impl End {
         match self {
             Self::Done(code) => code,
             Self::Interrupted => ExitCode::Failure,
+            Self::Paused => ExitCode::GoalPaused,
             Self::Terminated => ExitCode::Terminated,
             Self::Unread => ExitCode::Success,
         }
@@ -61,7 +65,7 @@ impl End {
     fn closing_time(self) -> Duration {
         match self {
             Self::Done(_) | Self::Unread => CALM_CLOSE_TIME,
-            Self::Interrupted | Self::Terminated => CLOSE_TIME,
+            Self::Interrupted | Self::Paused | Self::Terminated => CLOSE_TIME,
         }
     }
 
@@ -69,7 +73,7 @@ impl End {
     fn patience(self) -> Option<Duration> {
         match self {
             Self::Done(_) => None,
-            Self::Interrupted | Self::Terminated | Self::Unread => Some(LAST_WRITE),
+            Self::Interrupted | Self::Paused | Self::Terminated | Self::Unread => Some(LAST_WRITE),
         }
     }
 }
@@ -95,6 +99,8 @@ pub(super) struct Turns {
     json: bool,
     prompts: u64,
     pub(super) background: Option<BackgroundView>,
+    /// The goal that the running prompt has asked for.
+    goal: Option<GoalRun>,
 }
 
 /// What happened next.
@@ -127,6 +133,7 @@ impl Turns {
             json: options.output_format == Format::StreamJson,
             prompts: 0,
             background: link.background,
+            goal: None,
         }
     }
 
@@ -203,6 +210,7 @@ impl Turns {
     /// Runs one prompt to its end.
     pub(super) async fn turn(&mut self, prompt: &str) -> End {
         self.prompts += 1;
+        self.goal = GoalRun::of(prompt);
         let id = format!("print-{}", self.prompts);
         let op = Op::Prompt { id: id.clone(), input: prompt.into() };
         if let Some(door) = &mut self.door {
@@ -285,6 +293,10 @@ impl Turns {
         if let Some(trouble) = Trouble::of(outcome).filter(|_| told) {
             trouble.tell(self.json, &mut pieces);
         }
+        let goal = self.goal.take();
+        if let Some(goal) = goal.as_ref().filter(|_| ending != Some(End::Unread)) {
+            goal.tell(self.json, &mut pieces);
+        }
         self.output.send(&mut pieces);
         match ending {
             // The turn was over before the cancel came to it.
@@ -292,8 +304,12 @@ impl Turns {
                 self.tell(&Trouble::new("cancelled", "Interrupted by user"));
                 End::Interrupted
             }
+            Some(End::Interrupted) => match goal.map(|goal| goal.code(outcome)) {
+                Some(ExitCode::GoalPaused) => End::Paused,
+                _ => End::Interrupted,
+            },
             Some(end) => end,
-            None => End::Done(ExitCode::from(outcome)),
+            None => End::Done(goal.map_or(ExitCode::from(outcome), |goal| goal.code(outcome))),
         }
     }
 
@@ -311,7 +327,12 @@ impl Turns {
             door.hears(message);
         }
         match message {
-            Message::Event(event) => self.print(event),
+            Message::Event(event) => {
+                if let (Event::GoalUpdated(update), Some(goal)) = (event, &mut self.goal) {
+                    goal.hears(update);
+                }
+                self.print(event);
+            }
             Message::Request(request) => {
                 // A session that is gone waits for no answer.
                 let _ = self.ops.send(Op::Answer { response: answer(request) });

@@ -1,11 +1,12 @@
 //! The slash commands of the screen: one table for the menu, the help sheet and the parser.
 
-use crate::agent::AGENT_COMMANDS;
+use crate::agent::{AGENT_COMMANDS, is_prompt_name};
 
 /// A command that the screen itself carries out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Help,
+    Hooks,
     Exit,
     New,
     Mcp,
@@ -14,8 +15,12 @@ pub enum Command {
     Theme,
     Yolo,
     Afk,
+    Plan,
     Sessions,
     Title,
+    Undo,
+    Redo,
+    Btw,
     Copy,
     Usage,
     Status,
@@ -56,19 +61,37 @@ pub const COMMANDS: &[Entry] = &[
         "Unattended mode: approve everything, ask nothing",
         true,
     ),
+    entry(
+        Command::Btw,
+        "btw",
+        &["side"],
+        "[question]",
+        "Ask something beside the conversation; nothing of it is kept",
+        true,
+    ),
     entry(Command::Copy, "copy", &[], "", "Copy the last answer as Markdown", true),
     entry(Command::Exit, "exit", &["quit", "q"], "", "Leave", false),
     entry(Command::Help, "help", &["h", "?"], "", "Keys and commands", true),
+    entry(Command::Hooks, "hooks", &[], "", "Hooks: by event, and how they ended last", true),
     entry(
         Command::Mcp,
         "mcp",
         &[],
-        "[reconnect|enable|disable name]",
-        "MCP servers: state, tools, reconnect, on and off",
+        "[reconnect|enable|disable|login name]",
+        "MCP servers: state, tools, reconnect, on and off, log in",
         true,
     ),
     entry(Command::Model, "model", &[], "[name]", "Choose the model and whether it thinks", true),
     entry(Command::New, "new", &["clear", "reset"], "", "Start a new session", false),
+    entry(Command::Redo, "redo", &[], "", "Take back the last rewind", false),
+    entry(
+        Command::Plan,
+        "plan",
+        &[],
+        "[on|off|view|clear]",
+        "Plan mode: change nothing until a plan is approved",
+        true,
+    ),
     entry(
         Command::Sessions,
         "sessions",
@@ -95,6 +118,14 @@ pub const COMMANDS: &[Entry] = &[
         "",
         "Read everything, thinking and outputs unfolded",
         true,
+    ),
+    entry(
+        Command::Undo,
+        "undo",
+        &["rewind"],
+        "[count]",
+        "Go back to before a turn: conversation, files or both",
+        false,
     ),
     entry(Command::Usage, "usage", &["cost"], "", "Tokens used by this session", true),
     entry(Command::Version, "version", &[], "", "Which version this is", true),
@@ -130,9 +161,11 @@ pub fn resolve_line(line: &str) -> Option<(Resolved<'_>, &str)> {
     let agent = AGENT_COMMANDS
         .iter()
         .any(|command| command.name == name || command.aliases.contains(&name));
+    // Which skills there are, the agent knows.
+    let agent = agent || name.starts_with("skill:") || name.starts_with("flow:");
     let resolved = match find(name) {
         Some(entry) => Resolved::Screen(entry),
-        None if agent => Resolved::Agent,
+        None if agent || is_prompt_name(name) => Resolved::Agent,
         None => Resolved::Unknown { name, nearest: nearest(name) },
     };
     Some((resolved, arguments.trim()))
@@ -197,11 +230,16 @@ mod tests {
         assert_eq!(told(" /title  a b "), "Title a b");
         assert_eq!(told("/clear"), "New ");
         assert_eq!(told("/compact the tests"), "agent the tests");
+        assert_eq!(told("/skill:tidy up"), "agent up");
+        assert_eq!(told("/side why"), "Btw why");
         assert_eq!(told("/etc/hosts is odd"), "message");
         assert_eq!(told("exit the loop"), "message");
         assert_eq!(told("/"), "message");
         assert_eq!(told("/modle"), "unknown modle Some(\"model\")");
         assert_eq!(told("/nonsense"), "unknown nonsense None");
+        assert_eq!(told("/git:review 7"), "agent 7");
+        assert_eq!(told("/mcp__git__review"), "agent ");
+        assert_eq!(told("/git: x"), "unknown git: None");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | `composer`, `keymap` | the text being written; what each key does |
 //! | `transcript`, `cells`, `todo_panel` | events to rows |
 //! | `dialogs`, `overlays` | questions in the live region; pager and pickers over the screen |
+//! | `side_panel` | a question beside the conversation, in place of the composer |
 //! | `markdown`, `highlight`, `diff`, `text`, `theme` | text to styled rows |
 //! | `status` | status bar, spinner, prompt, title, notifications |
 
@@ -20,6 +21,7 @@ pub mod highlight;
 pub mod keymap;
 pub mod markdown;
 pub mod overlays;
+pub mod side_panel;
 pub mod status;
 pub mod terminal;
 pub mod text;

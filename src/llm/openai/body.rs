@@ -300,13 +300,24 @@ fn tool_result<'a>(
 ) -> WireMessage<'a> {
     let media = |part: &&ContentPart| part.as_text().is_none();
     let content = if dialect == Dialect::Legacy && message.content.iter().any(|p| media(&p)) {
-        held.extend(message.content.iter().filter(media).filter_map(part));
+        // With the text before each, which names the file it came from.
+        for (n, it) in message.content.iter().enumerate().filter(|(_, part)| media(part)) {
+            let before = n.checked_sub(1).and_then(|before| message.content.get(before));
+            held.extend(before.filter(|before| names_a_file(before)).and_then(part));
+            held.extend(part(it));
+        }
         content(message.content.iter().filter(|part| !media(part)))
     } else {
         content(message.content.iter())
     };
     let tool_call_id = message.tool_call_id.as_deref();
     WireMessage { tool_call_id, ..plain("tool", content) }
+}
+
+/// `<image path="...">`, as `ReadMediaFile` writes it before a medium.
+fn names_a_file(part: &ContentPart) -> bool {
+    let text = part.as_text().unwrap_or_default();
+    text.starts_with("<image path=") || text.starts_with("<video path=")
 }
 
 /// One text is a string, anything else a list; thinking and empty texts stay out of lists.

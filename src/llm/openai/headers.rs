@@ -4,9 +4,11 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 
+use tokio::sync::OnceCell;
+
 use super::Dialect;
-use crate::llm::Secret;
 use crate::llm::oneline::one_line;
+use crate::llm::{DeviceId, Secret};
 
 /// A setting that cannot be sent as a header.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +56,40 @@ pub(in crate::llm) fn static_headers(
     Ok(headers)
 }
 
+/// The headers of requests to one place. Those that tell of this machine are made at the first one.
+pub(in crate::llm) struct RequestHeaders {
+    fixed: HeaderMap,
+    device: Option<DeviceId>,
+    complete: OnceCell<HeaderMap>,
+}
+
+impl RequestHeaders {
+    /// Just these.
+    pub fn plain(headers: HeaderMap) -> Self {
+        Self { complete: OnceCell::from(headers.clone()), fixed: headers, device: None }
+    }
+
+    /// These, and those that tell of this machine.
+    pub fn of_machine(headers: HeaderMap, device: Option<DeviceId>) -> Self {
+        Self { fixed: headers, device, complete: OnceCell::new() }
+    }
+
+    /// All of them.
+    pub async fn get(&self) -> &HeaderMap {
+        let complete = async || {
+            let id = match self.device.clone() {
+                // It reads a file.
+                Some(device) => tokio::task::spawn_blocking(move || device()).await.ok().flatten(),
+                None => None,
+            };
+            with_device(&self.fixed, id.as_deref())
+        };
+        self.complete.get_or_init(complete).await
+    }
+}
+
 /// The same with what tells of this machine, where the user has not set it.
-pub(super) fn with_device(headers: &HeaderMap, device_id: Option<&str>) -> HeaderMap {
+fn with_device(headers: &HeaderMap, device_id: Option<&str>) -> HeaderMap {
     let mut complete = HeaderMap::new();
     let (name, model, version) = machine();
     for (key, value) in [

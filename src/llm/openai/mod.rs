@@ -2,6 +2,7 @@
 
 mod body;
 mod chunk;
+mod files;
 mod headers;
 mod schema;
 mod stream;
@@ -13,15 +14,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use tokio::sync::OnceCell;
 use url::Url;
 
-use super::{ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, http};
+use super::{ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, UploadedFile, http};
 use crate::platform::Clock;
 
 pub use body::Knobs;
 pub use headers::HeaderError;
-pub(super) use headers::static_headers;
+pub(super) use headers::{RequestHeaders, static_headers};
 
 /// Which additions to chat completions are spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,7 @@ impl Settings {
 /// A model behind a chat completions API.
 pub(super) struct ChatCompletions {
     settings: Arc<Settings>,
-    headers: HeaderMap,
-    device: Option<DeviceId>,
-    /// `headers` with those that tell of this machine, made at the first request.
-    complete_headers: OnceCell<HeaderMap>,
+    headers: RequestHeaders,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,28 +72,11 @@ impl ChatCompletions {
         device: Option<DeviceId>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            headers,
-            device,
-            complete_headers: OnceCell::new(),
-            clock,
-        }
-    }
-
-    async fn headers(&self) -> &HeaderMap {
-        if self.settings.dialect != Dialect::Kimi {
-            return &self.headers;
-        }
-        let complete = async || {
-            let id = match self.device.clone() {
-                // It reads a file.
-                Some(device) => tokio::task::spawn_blocking(move || device()).await.ok().flatten(),
-                None => None,
-            };
-            headers::with_device(&self.headers, id.as_deref())
+        let headers = match settings.dialect {
+            Dialect::Kimi => RequestHeaders::of_machine(headers, device),
+            Dialect::Legacy => RequestHeaders::plain(headers),
         };
-        self.complete_headers.get_or_init(complete).await
+        Self { settings: Arc::new(settings), headers, clock }
     }
 }
 
@@ -104,9 +84,17 @@ impl ChatCompletions {
 impl Provider for ChatCompletions {
     async fn stream(&self, request: ChatRequest<'_>) -> Result<DeltaStream, LlmError> {
         let body = Bytes::from(body::serialize(&self.settings, &request)?);
-        let headers = self.headers().await;
+        let headers = self.headers.get().await;
         let Settings { url, timeouts, .. } = &*self.settings;
         let response = http::post(url, headers, body, timeouts, self.clock.now()).await?;
         Ok(stream::deltas(response, Arc::clone(&self.settings)))
+    }
+
+    async fn upload_video(&self, file: &UploadedFile) -> Option<Result<String, LlmError>> {
+        if self.settings.dialect != Dialect::Kimi {
+            return None;
+        }
+        let headers = self.headers.get().await;
+        Some(files::upload(&self.settings, headers, file, &*self.clock).await)
     }
 }

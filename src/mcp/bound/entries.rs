@@ -34,30 +34,25 @@ pub fn shortened(text: &str, limit: usize, whole_at: Option<&str>) -> Option<Bou
         return None;
     }
     let root: &RawValue = serde_json::from_str(text.trim()).ok()?;
-    let notice = |short: &Short| {
+    let notice = |short: &Short, rest: &str| {
         let place =
             if short.path.is_empty() { String::new() } else { format!(" of `{}`", short.path) };
         format!(
-            "\n\n[The first {} of {} entries{place} are shown.{}]",
-            short.shown,
-            short.total,
-            rest_of_notice(whole_at)
+            "\n\n[The first {} of {} entries{place} are shown.{rest}]",
+            short.shown, short.total
         )
     };
     // Maybe only the blanks are too many.
-    let whole = short(root.get(), limit, String::new(), 0);
-    if let Some(whole) = whole.filter(|short| short.shown == short.total) {
+    let whole = short(root.get(), limit, String::new(), 0)?;
+    if whole.shown == whole.total {
         return Some(Bounded { text: whole.text, cut: false });
     }
-    let most = Short {
-        text: String::new(),
-        path: "x".repeat((MAX_NAME + 1) * MAX_WRAPPERS),
-        shown: usize::MAX,
-        total: usize::MAX,
-    };
-    let room = limit.checked_sub(notice(&most).chars().count())?;
-    let short = short(root.get(), room, String::new(), 0)?;
-    Some(Bounded { text: format!("{}{}", short.text, notice(&short)), cut: true })
+    // The notice gets no longer than with all of them.
+    let most = Short { shown: whole.total, ..whole };
+    let room = |rest: &str| limit.saturating_sub(notice(&most, rest).chars().count());
+    let rest = rest_of_notice(whole_at, |rest| room(rest) >= limit / 2);
+    let short = short(root.get(), room(&rest), String::new(), 0)?;
+    Some(Bounded { text: format!("{}{}", short.text, notice(&short, &rest)), cut: true })
 }
 
 fn short(raw: &str, room: usize, path: String, depth: usize) -> Option<Short> {

@@ -38,6 +38,24 @@ fn characters_are_never_halved_and_a_tiny_limit_holds() {
     assert_eq!(bounded(&text, 3, None).text, "日本…");
 }
 
+#[test]
+fn a_small_limit_costs_words_of_the_notice_first() {
+    let file = format!("/home/somebody/{}/c1.txt", "long/".repeat(20));
+    let lines: String = (0..20_000).map(|n| format!("line {n}\n")).collect();
+    for limit in [300, 500, 800] {
+        let short = bounded(&lines, limit, Some(&file));
+        assert!(short.text.chars().count() <= limit, "{}", short.text);
+        assert!(short.text.starts_with("line 0\n") && short.text.ends_with("line 19999\n"));
+        assert!(short.text.contains("characters left out here."), "{}", short.text);
+        let list = json!({"data": {"items": items(900)}}).to_string();
+        let short = bounded(&list, limit, Some(&file));
+        assert!(short.text.chars().count() <= limit, "{}", short.text);
+        let (shown, notice) = parts(&short);
+        assert!(!shown["data"]["items"].as_array().unwrap().is_empty());
+        assert!(notice.contains(" of 900 entries of `data.items` are shown."), "{notice}");
+    }
+}
+
 /// The JSON of a shortened text and its notice.
 fn parts(short: &Bounded) -> (Value, &str) {
     let (json, notice) = short.text.split_once("\n\n[").unwrap();

@@ -1,9 +1,8 @@
 //! From the name that a model wrote to the one tool that it means, or to none.
 
-use std::collections::HashSet;
-
 use super::{Catalog, Tool};
 use crate::mcp::names::{PREFIX, sanitized};
+use crate::mcp::search::query::Query;
 use crate::mcp::tidy::{one_line, prefix};
 
 /// How many tools an error names.
@@ -12,6 +11,8 @@ const MAX_NAMED: usize = 5;
 const MAX_WRITTEN: usize = 600;
 /// Bytes of a name that are compared by distance.
 const MAX_COMPARED: usize = 64;
+/// Slips between two names that are alike, at most.
+const MAX_DISTANCE: usize = 5;
 /// How alike two names have to be, of 1.
 const ALIKE: f64 = 0.6;
 
@@ -79,32 +80,69 @@ impl Catalog {
         }
     }
 
-    /// The qualified names closest to a name that is none: by letters, then by meaning.
+    /// The server that a name begins with, in full or without `mcp__`, and what comes after it; no
+    /// server and the name without `mcp__` when it begins with none. Of several the longest is meant.
+    pub fn without_server<'a, 'w>(&'a self, written: &'w str) -> (Option<&'a str>, &'w str) {
+        let bare = written.strip_prefix(PREFIX).unwrap_or(written);
+        let is_full = bare.len() < written.len();
+        let after = |name: &str| {
+            let rest = bare.strip_prefix(name)?;
+            if is_full && rest.is_empty() {
+                return Some(rest);
+            }
+            let rest = ["__", ".", "/", ":"].iter().find_map(|it| rest.strip_prefix(*it))?;
+            // A word of a sentence is no server because a point comes after it.
+            (!rest.starts_with(char::is_whitespace)).then_some(rest)
+        };
+        let found = self.servers().filter_map(|listing| {
+            let name = listing.server();
+            Some((name, after(name).or_else(|| after(&sanitized(name)))?))
+        });
+        match found.min_by_key(|(_, rest)| rest.len()) {
+            Some((server, rest)) => (Some(server), rest),
+            None => (None, bare),
+        }
+    }
+
+    /// The qualified names closest to a name that is none: by letters, and where no name is alike, by
+    /// meaning.
     fn closest(&self, written: &str) -> Vec<&str> {
-        let bare = sanitized(written.strip_prefix(PREFIX).unwrap_or(written)).to_ascii_lowercase();
-        let bare = prefix(&bare, MAX_COMPARED);
-        let mut alike: Vec<(f64, &str)> = self
+        let (server, rest) = self.without_server(written);
+        let said = sanitized(rest).to_ascii_lowercase();
+        let said = prefix(&said, MAX_COMPARED);
+        let mut alike: Vec<(f64, bool, &str)> = self
             .tools()
             .filter_map(|tool| {
-                let full = tool.qualified.strip_prefix(PREFIX).unwrap_or(tool.qualified);
-                let name = sanitized(prefix(tool.name, MAX_COMPARED));
-                let alike = likeness(&full.to_ascii_lowercase(), bare)
-                    .max(likeness(&name.to_ascii_lowercase(), bare));
-                (alike >= ALIKE).then_some((alike, tool.qualified))
+                let name = sanitized(prefix(tool.name, MAX_COMPARED)).to_ascii_lowercase();
+                let other = server.is_some_and(|server| server != tool.server);
+                let alike = likeness(&name, said).max(match server {
+                    // What is left of a name has its server no more.
+                    Some(_) => 0.0,
+                    None => whole_likeness(tool.qualified, &name, said),
+                });
+                (alike >= ALIKE).then_some((alike, other, tool.qualified))
             })
             .collect();
-        alike.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
-        // By letters no more than leave room for the best by meaning.
-        alike.truncate(MAX_NAMED - 1);
-        let found = self.search(written, None, MAX_NAMED);
-        let mut seen = HashSet::new();
-        let names = alike.iter().map(|(_, name)| *name);
-        names
-            .chain(found.iter().map(|tool| tool.qualified))
-            .filter(|name| seen.insert(*name))
-            .take(MAX_NAMED)
-            .collect()
+        alike.sort_by(|one, other| {
+            other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)).then(one.2.cmp(other.2))
+        });
+        alike.truncate(MAX_NAMED);
+        if !alike.is_empty() {
+            return alike.into_iter().map(|(_, _, name)| name).collect();
+        }
+        let query = Query::new(rest);
+        let found = self.search(rest, None, MAX_NAMED).into_iter().map(|tool| tool.qualified);
+        found.filter(|name| self.is_about(&query, name)).collect()
     }
+}
+
+/// How alike the whole of a name is to what was said, when its own part is: the long name of a server
+/// would make all its tools alike.
+fn whole_likeness(qualified: &str, name: &str, said: &str) -> f64 {
+    let full = qualified.strip_prefix(PREFIX).unwrap_or(qualified).to_ascii_lowercase();
+    let own = said.char_indices().rev().nth(name.chars().count().saturating_sub(1));
+    let own = own.and_then(|(at, _)| said.get(at..)).unwrap_or(said);
+    if likeness(name, own) < ALIKE { 0.0 } else { likeness(&full, said) }
 }
 
 /// How alike two names are, from 0 to 1.
@@ -112,6 +150,9 @@ fn likeness(one: &str, other: &str) -> f64 {
     let (short, long) = (one.len().min(other.len()), one.len().max(other.len()));
     // No spelling makes up for so much difference in length.
     if (short as f64) < ALIKE * long as f64 {
+        return 0.0;
+    }
+    if strsim::damerau_levenshtein(one, other) > MAX_DISTANCE {
         return 0.0;
     }
     strsim::normalized_damerau_levenshtein(one, other)
@@ -211,6 +252,25 @@ mod tests {
             "No MCP tool is called `qqqq`. Look for it with mcp_search."
         );
         assert!(matches!(catalog.resolve(""), Resolution::Unknown(_)));
+    }
+
+    #[test]
+    fn what_is_unrelated_is_not_named() {
+        let tools: &[(&str, &str)] =
+            &[("create_issue", "Open an issue."), ("search", "Search code."), ("list", "")];
+        let catalog = catalog(&[("a_server_with_a_long_name", tools)]);
+        for (written, expected) in [
+            ("mcp__a_server_with_a_long_name__fly_to_moon", vec![]),
+            ("mcp__a_server_with_a_long_name__create_database", vec![]),
+            ("mcp__a_server_with_a_long_name__create_isue", vec!["create_issue"]),
+            ("mcp__a_server_with_a_lomg_name__create_isue", vec!["create_issue"]),
+        ] {
+            let Resolution::Unknown(closest) = catalog.resolve(written) else {
+                panic!("{written}")
+            };
+            let bare = |name: &&str| name.rsplit("__").next().unwrap_or_default().to_owned();
+            assert_eq!(closest.iter().map(bare).collect::<Vec<_>>(), expected, "{written}");
+        }
     }
 
     proptest! {

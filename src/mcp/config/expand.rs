@@ -1,8 +1,8 @@
 //! `${VAR}` and `${VAR:-default}` in the texts of a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Auth, Reach, ServerConfig};
+use super::{Auth, OauthClient, Reach, ServerConfig};
 use crate::platform::Env;
 
 impl ServerConfig {
@@ -36,15 +36,55 @@ impl ServerConfig {
                         Some(token) => Auth::Bearer(token.to_owned()),
                         None => return Err(format!("the environment variable {name} is not set")),
                     },
-                    other => other.clone(),
+                    Auth::Oauth(client) => Auth::Oauth(OauthClient {
+                        id: client.id.as_ref().map(text).transpose()?,
+                        secret: client.secret.as_ref().map(text).transpose()?,
+                        ..client.clone()
+                    }),
+                    Auth::None => Auth::None,
                 },
             },
         };
         Ok(Self { reach, ..self.clone() })
     }
+
+    /// The names of the variables that it takes from the environment, in their order.
+    pub fn variables(&self) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        let mut look = |text: &str| {
+            // Nothing is taken here, so that nothing is missing.
+            let _ = fill(text, |name| {
+                names.insert(name.to_owned());
+                Some("")
+            });
+        };
+        match &self.reach {
+            Reach::Stdio { command, args, env, cwd } => {
+                look(command);
+                args.iter().chain(env.values()).for_each(|text| look(text));
+                if let Some(dir) = cwd {
+                    look(&dir.to_string_lossy());
+                }
+            }
+            Reach::Remote { url, headers, auth, .. } => {
+                look(url);
+                headers.values().for_each(|text| look(text));
+                match auth {
+                    Auth::Bearer(token) => look(token),
+                    Auth::BearerFrom(name) => drop(names.insert(name.clone())),
+                    Auth::None | Auth::Oauth(_) => {}
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
 }
 
 fn expand(text: &str, env: &Env) -> Result<String, String> {
+    fill(text, |name| env.var(name))
+}
+
+fn fill<'a>(text: &str, mut value: impl FnMut(&str) -> Option<&'a str>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
@@ -61,7 +101,7 @@ fn expand(text: &str, env: &Env) -> Result<String, String> {
             rest = after;
             continue;
         };
-        match env.var(name).or(default) {
+        match value(name).or(default) {
             Some(value) => out.push_str(value),
             None => return Err(format!("the environment variable {name} is not set")),
         }

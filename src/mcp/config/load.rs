@@ -1,15 +1,15 @@
 //! From files and options to the servers of a run.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::{BadServer, ServerConfig, Source};
+use crate::store::read_regular;
 
 /// The longest file that is read, in bytes.
-const MAX_FILE: u64 = 16 << 20;
+pub(super) const MAX_FILE: u64 = 16 << 20;
 
 /// The servers of a run, in the order in which they were first named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,26 @@ impl Loaded {
         }
     }
 
+    /// Lays a source under what is there: a name that is taken stays what it is, and that is told.
+    pub fn add_below(&mut self, mut source: Source, path: &Path) {
+        let taken = |name: &str| {
+            self.servers.iter().any(|server| server.name == name)
+                || self.bad.iter().any(|bad| bad.name == name)
+        };
+        let names =
+            source.servers.iter().map(|it| &it.name).chain(source.bad.iter().map(|it| &it.name));
+        let hidden: Vec<String> = names.filter(|name| taken(name)).cloned().collect();
+        for name in &hidden {
+            self.warnings.push(format!(
+                "MCP server {name} of {} is not used: another one has that name.",
+                path.display()
+            ));
+        }
+        source.servers.retain(|server| !hidden.contains(&server.name));
+        source.bad.retain(|bad| !hidden.contains(&bad.name));
+        self.add(source);
+    }
+
     /// Lays a file over what is there. A missing file is nothing; a broken one is a warning: the
     /// program is of use without it.
     pub fn add_file(&mut self, path: &Path) {
@@ -64,36 +84,31 @@ impl Loaded {
 /// The object in a file, `None` without a file. An empty file counts as an empty object. The error
 /// is half a sentence.
 pub fn read_file(path: &Path) -> Result<Option<Map<String, Value>>, String> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    // A pipe in its place could keep us waiting for ever.
-    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-        return Err("it is no ordinary file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("it is larger than {} MiB", MAX_FILE >> 20));
-    }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    read_bytes(path, MAX_FILE)?.map(|bytes| parse(&bytes)).transpose()
+}
+
+/// What is in a file of at most `max` bytes, `None` without a file. The error is half a sentence.
+pub(in crate::mcp) fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>, String> {
+    read_regular(path, max).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => format!("it is larger than {} MiB", max >> 20),
+        // A pipe in its place could keep us waiting for ever.
+        ErrorKind::InvalidInput => "it is no ordinary file".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+/// The object that a file's bytes are. The error is half a sentence.
+pub(in crate::mcp) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.trim_ascii().is_empty() {
-        return Ok(Some(Map::new()));
+        return Ok(Map::new());
     }
     match serde_json::from_slice(text) {
-        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("it holds no JSON object".to_owned()),
         // Not the parser's own words: they may quote a secret.
         Err(error) => {
             Err(format!("invalid JSON at line {}, column {}", error.line(), error.column()))
         }
     }
-}
-
-/// The files of a project that may name servers, in the order in which they are laid over each
-/// other. They start programs: nothing is read from them before the directory is trusted.
-pub fn project_files(work_dir: &Path) -> [PathBuf; 2] {
-    [work_dir.join(".mcp.json"), work_dir.join(".kimi").join("mcp.json")]
 }

@@ -88,6 +88,8 @@ fn what_is_wrong_is_named() {
         (json!({"url": "x", "timeout": "soon"}), "timeout: expected milliseconds"),
         (json!({"url": "x", "timeout": -1}), "timeout: expected milliseconds"),
         (json!({"url": "x", "enabled": "no"}), "enabled: expected true or false"),
+        (json!({"url": "x", "auth": "oauth", "oauth": "id"}), "oauth: expected an object"),
+        (json!({"url": "x", "auth": "oauth", "oauth": {"callbackPort": 70000}}), "callbackPort"),
         (json!([]), "expected an object"),
     ] {
         let told = one(entry.clone()).unwrap_err();
@@ -164,4 +166,29 @@ fn files_are_read_with_care() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(load().warnings[0].contains("no ordinary file"));
+}
+
+#[test]
+fn variables_are_put_in_place_wherever_a_text_is() {
+    let env = fixed::env("/h", &[("A", "a")]);
+    let stdio = one(json!({
+        "command": "${A}", "args": ["x${NONE:-d}"], "env": {"K": "${A}"}, "cwd": "/${A}"
+    }));
+    let stdio = stdio.unwrap().expanded(&env).unwrap();
+    let env_of = BTreeMap::from([("K".to_owned(), "a".to_owned())]);
+    let (command, args) = ("a".to_owned(), vec!["xd".to_owned()]);
+    let cwd = Some("/a".into());
+    assert_eq!(stdio.reach, Reach::Stdio { command, args, env: env_of, cwd });
+}
+
+#[test]
+fn the_type_is_a_transport_and_times_have_an_order() {
+    let remote = |entry: Value| match one(entry).unwrap().reach {
+        Reach::Remote { wire, .. } => wire,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(remote(json!({"url": "http://h/mcp", "type": "sse"})), RemoteWire::Sse);
+    assert_eq!(remote(json!({"url": "http://h/sse", "type": "http"})), RemoteWire::Http);
+    let both = one(json!({"command": "x", "timeout": 1_000, "toolTimeoutMs": 2_000})).unwrap();
+    assert_eq!(both.tool_timeout, Some(Duration::from_secs(2)));
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
+use super::LOGIN_PATIENCE;
 use super::invoke::{Invoker, Target};
 use super::search::absent;
 use crate::mcp::catalog::Resolution;
 use crate::protocol::ToolReturnValue;
-use crate::tools::{CallContext, Effect, Tool, ToolReturn};
+use crate::tools::{CallContext, Effect, Meant, Tool, ToolReturn};
 
 /// How long a call to a tool that is not known waits for servers that are still starting.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +35,47 @@ impl McpCall {
             (_, fault) => Err(fault.unwrap_or_default()),
         }
     }
+
+    /// The tool of that name; servers that are still starting are waited for.
+    async fn find(
+        &self,
+        name: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Target, ToolReturnValue> {
+        let servers = self.invoker.servers();
+        let mut target = self.target(name);
+        if target.is_err() {
+            tokio::select! {
+                () = servers.woken(LOGIN_PATIENCE) => {}
+                () = cancel.cancelled() => {}
+            }
+            target = self.target(name);
+        }
+        if target.is_err() && !servers.is_settled() {
+            tokio::select! {
+                _ = servers.until(PATIENCE, || self.target(name).is_ok()) => {}
+                () = cancel.cancelled() => {}
+            }
+            target = self.target(name);
+        }
+        target.map_err(|mut fault| {
+            if let Some(absent) = absent(&servers.view()) {
+                fault.push(' ');
+                fault.push_str(&absent);
+            }
+            ToolReturnValue::error(fault, "No such MCP tool")
+        })
+    }
+}
+
+/// The name and the inner arguments of a call.
+fn parts(mut arguments: Value) -> (String, Map<String, Value>) {
+    let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let inner = match arguments.get_mut("arguments").map(Value::take) {
+        Some(Value::Object(inner)) => inner,
+        _ => Map::new(),
+    };
+    (name, inner)
 }
 
 #[async_trait]
@@ -61,30 +104,33 @@ impl Tool for McpCall {
         self.target(name).map_or(Effect::Read, |target| target.effect())
     }
 
-    async fn call(&self, mut arguments: Value, cx: &CallContext) -> ToolReturn {
-        let name = arguments.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let inner = match arguments.get_mut("arguments").map(Value::take) {
-            Some(Value::Object(inner)) => inner,
-            _ => Map::new(),
-        };
-        let servers = self.invoker.servers();
-        let mut target = self.target(&name);
-        if target.is_err() && !servers.is_settled() {
-            tokio::select! {
-                _ = servers.until(PATIENCE, || self.target(&name).is_ok()) => {}
-                () = cx.cancel.cancelled() => {}
-            }
-            target = self.target(&name);
-        }
-        match target {
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        Some(Ok(()))
+    }
+
+    /// The server's tool with its arguments. From here on the call names it in full: a short name
+    /// could mean another tool by the time it is called.
+    async fn meant(
+        &self,
+        arguments: Value,
+        _written: Value,
+        cancel: &CancellationToken,
+    ) -> Result<Meant, ToolReturnValue> {
+        let (name, inner) = parts(arguments);
+        let Target { qualified, .. } = self.find(&name, cancel).await?;
+        let inner = Value::Object(inner);
+        Ok(Meant {
+            arguments: json!({"name": qualified, "arguments": inner}),
+            name: qualified,
+            input: inner,
+        })
+    }
+
+    async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        let (name, inner) = parts(arguments);
+        match self.find(&name, &cx.cancel).await {
             Ok(target) => self.invoker.run(&target, inner, cx).await,
-            Err(mut fault) => {
-                if let Some(absent) = absent(&servers.view()) {
-                    fault.push(' ');
-                    fault.push_str(&absent);
-                }
-                ToolReturnValue::error(fault, "No such MCP tool").into()
-            }
+            Err(fault) => fault.into(),
         }
     }
 }

@@ -60,6 +60,10 @@ impl Tool for DirectTool {
         self.target.effect()
     }
 
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        Some(Ok(()))
+    }
+
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         let Value::Object(arguments) = arguments else {
             return ToolReturn::from(crate::protocol::ToolReturnValue::error(

@@ -12,12 +12,13 @@ use crate::mcp::bound::{bound_parts, fits};
 use crate::mcp::catalog::Tool;
 use crate::mcp::connection::CallError;
 use crate::mcp::content::Content;
+use crate::mcp::elicit::Caller;
 use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
-use crate::mcp::server::{Server, Status};
+use crate::mcp::server::{Server, Status, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, ToolReturn};
+use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, restricted};
 
 /// Results larger than this, in bytes, are not kept for a second call.
 const MAX_CACHED: usize = 1 << 20;
@@ -47,6 +48,12 @@ impl Target {
     /// What a call may do. The server's word counts for what may run beside it, not for approval.
     pub fn effect(&self) -> Effect {
         if self.read_only { Effect::Read } else { Effect::Write }
+    }
+
+    /// In plan mode only what the server says to change nothing goes on to approval.
+    fn refused_in_plan_mode(&self, cx: &CallContext) -> Option<ToolReturnValue> {
+        let refused = cx.plan.is_on() && !self.read_only;
+        refused.then(|| restricted(&format!("`{}` may change something", self.qualified)))
     }
 }
 
@@ -87,10 +94,15 @@ impl Invoker {
             )
             .into();
         }
-        if let ApprovalVerdict::Rejected { feedback } =
-            cx.desk.approve(ask(target, &arguments, cx)).await
-        {
-            return ToolReturn::rejected(feedback.as_deref());
+        if let Some(refused) = target.refused_in_plan_mode(cx) {
+            return refused.into();
+        }
+        if let Some(refused) = cx.desk.approve(ask(target, &arguments, cx)).await.refusal() {
+            return refused;
+        }
+        // A person may have switched while they were asked.
+        if let Some(refused) = target.refused_in_plan_mode(cx) {
+            return refused.into();
         }
         let Value::Object(arguments) = arguments else {
             return ToolReturnValue::error("The arguments are no object.", "Invalid arguments")
@@ -109,11 +121,13 @@ impl Invoker {
             kept.message = join(&kept.message, "This is the result of an earlier, equal call.");
             return kept.into();
         }
-        let timeout = self.servers.timeout_of(server);
-        let result = match server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live).await
-        {
+        let timeout = self.servers.timeout_of(&server);
+        let caller = Caller::new(cx);
+        let called =
+            server.call(&target.name, arguments, timeout, &cx.cancel, &cx.live, caller).await;
+        let result = match called {
             Ok(result) => result,
-            Err(error) => return failure(target, server, error).into(),
+            Err(error) => return failure(target, &server, error).into(),
         };
         let value = returned(Content::read(&result), limits.result_chars, cx).await;
         if let Some(key) = key
@@ -188,18 +202,26 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
             format!("The MCP server `{of}` refused the call of `{name}`: {why}"),
             "The MCP server refused",
         ),
+        CallError::Unauthorized => not_connected(of, &login_wanted(&server.config), ASK_THE_USER),
         CallError::Closed(why) => {
             let next = match server.state().status {
-                Status::Unauthorized => "",
-                Status::Disabled => " The user can switch it on with /mcp.",
-                _ => " It is probably not working; do not just try again.",
+                Status::Unauthorized => ASK_THE_USER,
+                Status::Disabled => "The user can switch it on with /mcp.",
+                _ => "It is probably not working; do not just try again.",
             };
-            ToolReturnValue::error(
-                format!("The MCP server `{of}` is not connected: {why}.{next}"),
-                "MCP server not connected",
-            )
+            not_connected(of, &why, next)
         }
     }
+}
+
+/// A login needs a person and a browser.
+const ASK_THE_USER: &str = "Only the user can do that; do not call it again before.";
+
+fn not_connected(server: &str, why: &str, next: &str) -> ToolReturnValue {
+    ToolReturnValue::error(
+        format!("The MCP server `{server}` is not connected: {why}. {next}"),
+        "MCP server not connected",
+    )
 }
 
 async fn spill(path: std::path::PathBuf, text: String) -> std::io::Result<()> {

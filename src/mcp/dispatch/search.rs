@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::lock;
+use super::{LOGIN_PATIENCE, lock};
 use crate::mcp::schema::shown::ShownSchemas;
 use crate::mcp::search::answer::answer;
 use crate::mcp::server::Status;
@@ -72,6 +72,12 @@ impl Tool for McpSearch {
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         let text = |key: &str| arguments.get(key).and_then(Value::as_str);
         let (query, server) = (text("query").unwrap_or_default(), text("server"));
+        tokio::select! {
+            () = self.servers.woken(LOGIN_PATIENCE) => {}
+            () = cx.cancel.cancelled() => {
+                return ToolReturnValue::error("The search was cancelled.", "Cancelled").into();
+            }
+        }
         if !self.servers.is_settled() && !self.is_known(query, server) {
             let wait = async {
                 // The first that fits need not be the best: those that start beside it come too.
@@ -105,7 +111,9 @@ pub(super) fn absent(view: &[ServerView]) -> Option<String> {
         .map(|server| {
             let reason = match (&server.status, &server.reason) {
                 (Status::Pending | Status::Connecting, _) => "still starting".to_owned(),
-                (Status::Unauthorized, _) => "needs authorization by the user".to_owned(),
+                (Status::Unauthorized, Some(reason)) => {
+                    format!("needs authorization by the user: {}", one_line(reason, 120))
+                }
                 (_, Some(reason)) => format!("failed, {}", one_line(reason, 120)),
                 (_, None) => "failed".to_owned(),
             };

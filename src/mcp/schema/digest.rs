@@ -260,6 +260,6 @@ mod tests {
         schema["properties"][&long] = json!({"type": long, "format": long});
         let text = digest(&schema);
         assert!(text.chars().count() <= MAX_DIGEST && !text.chars().any(char::is_control));
-        assert!(text.starts_with("{\"a [31m\": \"b c\"|…, "), "{text}");
+        assert!(text.starts_with("{\"a\": \"b c\"|…, "), "{text}");
     }
 }

@@ -4,7 +4,7 @@ use crate::mcp::catalog::{Catalog, Tool};
 use crate::mcp::names::sanitized;
 use crate::mcp::schema::digest::{NO_ARGUMENTS, digest};
 use crate::mcp::schema::shown::ShownSchemas;
-use crate::mcp::tidy::one_line;
+use crate::mcp::tidy::{one_line, prefix};
 
 use super::query::Query;
 
@@ -12,6 +12,8 @@ use super::query::Query;
 const MAX_SERVERS: usize = 15;
 /// Tools named when a server is asked for without words.
 const MAX_NAMES: usize = 60;
+/// Bytes of a query that are read for names.
+const MAX_READ: usize = 2_000;
 /// Characters of what the model wrote, where it is repeated.
 const MAX_REPEATED: usize = 80;
 
@@ -38,6 +40,13 @@ pub fn answer(
             }
         },
     };
+    let exact = exact(catalog, query, server, limit);
+    if !exact.is_empty() {
+        return entries(&exact, shown);
+    }
+    // The beginning of a name says which server is meant, not what its tool does.
+    let (of, query) = catalog.without_server(query.trim());
+    let server = server.or(of);
     if Query::new(query).is_empty() {
         return match server {
             Some(server) => names(catalog, server),
@@ -53,7 +62,30 @@ pub fn answer(
             servers(catalog)
         );
     }
-    let entries = found.iter().enumerate().map(|(at, tool)| entry(at + 1, tool, shown));
+    entries(&found, shown)
+}
+
+/// The tools whose full names are in the query.
+fn exact<'a>(
+    catalog: &'a Catalog,
+    query: &str,
+    server: Option<&str>,
+    limit: usize,
+) -> Vec<Tool<'a>> {
+    let mut found: Vec<Tool> = Vec::new();
+    let between = |ch: char| ch.is_whitespace() || "`'\",;()".contains(ch);
+    let names = prefix(query, MAX_READ).split(between);
+    let tools = names.filter_map(|name| catalog.get(name.trim_end_matches(['.', ':', '?', '!'])));
+    for tool in tools.filter(|tool| server.is_none_or(|server| tool.server == server)) {
+        if found.len() < limit && found.iter().all(|other| other.qualified != tool.qualified) {
+            found.push(tool);
+        }
+    }
+    found
+}
+
+fn entries(tools: &[Tool], shown: &mut ShownSchemas) -> String {
+    let entries = tools.iter().enumerate().map(|(at, tool)| entry(at + 1, tool, shown));
     entries.collect::<Vec<_>>().join("\n")
 }
 
@@ -159,6 +191,22 @@ mod tests {
         }
         shown.reset();
         assert!(answer(&catalog, "create issue", None, 1, &mut shown).contains("string*"));
+    }
+
+    #[test]
+    fn a_full_name_finds_its_tool_alone() {
+        let (catalog, mut shown) = (sample(), ShownSchemas::default());
+        let mut ask = |query, server| answer(&catalog, query, server, 5, &mut shown);
+        for query in ["mcp__gh__whoami", " `mcp__gh__whoami` ", "call mcp__gh__whoami."] {
+            assert_eq!(ask(query, None), "1. mcp__gh__whoami\n   (no arguments)", "{query}");
+        }
+        let both = ask("mcp__gh__whoami, mcp__My_Docs__find", None);
+        assert!(both.starts_with("1. mcp__gh__whoami") && both.contains("\n2. mcp__My_Docs__find"));
+        // The server in a name that is none fits nothing by itself.
+        let near = ask("mcp__gh__create_isue", None);
+        assert!(near.contains("mcp__gh__create_issue") && !near.contains("whoami"), "{near}");
+        assert!(ask("mcp__gh__zebra", None).starts_with("No MCP tool of gh fits \"zebra\""));
+        assert!(ask("mcp__gh__", None).ends_with("\nmcp__gh__create_issue\nmcp__gh__whoami"));
     }
 
     #[test]

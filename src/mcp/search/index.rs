@@ -11,9 +11,9 @@ use super::query::{Concept, Query};
 /// How soon more of the same word stops counting.
 const SATURATION: f32 = 2.5;
 /// What a document keeps that has none of the query's other concepts.
-const ALONE: f32 = 0.5;
+const ALONE: f32 = 0.6;
 /// What a document with a word that was not said takes from the rarity of a concept.
-const UNSAID: f32 = 0.3;
+const UNSAID: f32 = 0.2;
 
 /// Words of a query that are guessed at.
 const MAX_GUESSES: usize = 4;
@@ -106,6 +106,20 @@ impl Index {
         found.sort_unstable_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
         found.truncate(limit);
         found.into_iter().map(|(number, _)| number).collect()
+    }
+
+    /// The share of a query's concepts that a document has, from 0 to 1.
+    pub fn covered(&self, query: &Query, document: u32) -> f32 {
+        let has = |concept: &Concept| {
+            concept.words.iter().any(|(word, _)| {
+                let places = self.places.get(word.as_str());
+                places.is_some_and(|places| places.iter().any(|place| place.document == document))
+            })
+        };
+        let concepts = query.concepts.iter().filter(|concept| {
+            if self.is_unknown(concept) { has(&self.guessed(concept)) } else { has(concept) }
+        });
+        concepts.count() as f32 / query.concepts.len().max(1) as f32
     }
 
     fn is_unknown(&self, concept: &Concept) -> bool {

@@ -10,6 +10,8 @@ const MAX_QUERY: usize = 2_000;
 const MAX_CONCEPTS: usize = 48;
 /// What a word counts that was not said but means the same.
 const SYNONYM: f32 = 0.65;
+/// What a word for looking counts when somebody asks.
+const ASKED: f32 = 0.7;
 
 /// A query, ready for the index.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,6 +49,7 @@ impl Query {
             }
             joined.len() < 2 * MAX_CONCEPTS
         });
+        joined.extend(looking(text).filter(|_| !concepts.is_empty()));
         Self { concepts, joined }
     }
 
@@ -54,6 +57,14 @@ impl Query {
     pub fn is_empty(&self) -> bool {
         self.concepts.is_empty()
     }
+}
+
+/// A question names no deed: what answers it looks and changes nothing.
+fn looking(text: &str) -> Option<Concept> {
+    let first = text.split(|ch: char| !ch.is_alphanumeric()).find(|word| !word.is_empty())?;
+    synonyms::is_question_word(&first.to_ascii_lowercase()).then(|| Concept {
+        words: synonyms::LOOKING.iter().map(|word| (stem(word), ASKED)).collect(),
+    })
 }
 
 impl Concept {

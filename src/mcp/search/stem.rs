@@ -3,6 +3,9 @@
 //! Not a dictionary's stem; it only has to be the same for "query", "queries" and "querying", and
 //! different for different words. Plurals, `-ing`, `-ed`, `-ion` and a final `e` go.
 
+/// Words in `-ion` that say something else than their root does.
+const UNLIKE_ROOT: &[&str] = &["production", "station", "mention", "fashion", "question"];
+
 /// The stem of a lower-case word. What is not ASCII stays as it is.
 pub fn stem(word: &str) -> String {
     if !word.is_ascii() || word.len() <= 3 || word.bytes().any(|byte| byte.is_ascii_digit()) {
@@ -48,6 +51,10 @@ fn without_ending(word: &str) -> String {
         let root = if doubled { &root[..root.len() - 1] } else { root };
         return root.to_owned();
     }
+    // "production" is not what is produced, nor has a "station" a state.
+    if UNLIKE_ROOT.contains(&word) {
+        return word.to_owned();
+    }
     match word.strip_suffix("ion") {
         Some(root) if root.len() >= 4 && root.ends_with(['t', 's']) => root.to_owned(),
         _ => word.to_owned(),
@@ -61,6 +68,12 @@ fn is_vowel(ch: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ending_that_changes_the_meaning_stays() {
+        assert_ne!(stem("production"), stem("product"));
+        assert_eq!(stem("stations"), stem("station"));
+    }
 
     #[test]
     fn forms_of_a_word_come_to_one() {

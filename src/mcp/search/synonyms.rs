@@ -12,9 +12,10 @@ use super::stem::stem;
 const GROUPS: &[&str] = &[
     // Verbs.
     "create make new add put generate build propose suggest",
+    "create schedule nightly daily plan cron recurring",
     "create register establish setup provision initialize",
     "create write draft compose author",
-    "create open start begin launch initiate raise file",
+    "create open start begin launch initiate raise file report",
     "delete remove rm drop erase destroy purge discard trash unlink getrid throwaway takeaway",
     "delete clear wipe reset empty clean cleanup forget",
     "list enumerate ls show all every browse overview display view",
@@ -23,12 +24,14 @@ const GROUPS: &[&str] = &[
     "get return give tell check inspect details info information describe findout",
     "update edit modify change set alter revise adjust patch amend replace rewrite bump fix correct",
     "update rename relabel",
-    "update refresh renew upgrade sync",
+    "update refresh renew upgrade sync uptodate",
     "search find query ask lookup lookfor seek locate discover look hunt grep",
     "search match filter",
     "run execute invoke perform trigger call evaluate eval kickoff",
     "run start launch boot spawn spinup turnon",
     "stop kill terminate abort cancel halt end quit interrupt shutdown turnoff",
+    "kill kick kickout throwout disconnect",
+    "accept dismiss ok okay confirm",
     "close shut dismiss finish resolve complete end",
     "send post publish submit share deliver tell notify announce",
     "reply respond answer response",
@@ -57,10 +60,11 @@ const GROUPS: &[&str] = &[
     "disconnect unlink detach",
     "stage add index",
     "unstage reset",
-    "switch checkout change",
+    "switch checkout change context select",
     "convert transform translate change",
     "extract parse pull scrape",
     "scrape crawl spider harvest",
+    "crawl whole entire everything everypage allpages",
     "summarize summary digest overview status stats report",
     "analyze analysis diagnose examine investigate audit insight assess",
     "count number total amount howmany",
@@ -68,7 +72,7 @@ const GROUPS: &[&str] = &[
     "resize size dimensions width height viewport",
     "emulate simulate throttle mimic pretend",
     "verify assert check validate ensure test",
-    "monitor watch track observe notify alert",
+    "monitor watch track observe notify alert changes tellwhen tellme tellmewhen letmeknow follow",
     "retry rerun again restart redo repeat",
     "rerun restart reboot",
     "assign give delegate allocate",
@@ -76,6 +80,8 @@ const GROUPS: &[&str] = &[
     "subscribe follow watch",
     "lock freeze protect",
     "think reason reflect plan",
+    "search memory remember know recall",
+    "add memory remember note learn memorize",
     "archive hide retire",
     "capture screenshot snapshot record photo picture image shot",
     // Nouns.
@@ -89,14 +95,19 @@ const GROUPS: &[&str] = &[
     "issue bug ticket defect problem",
     "task todo item job",
     "comment note remark reply review discussion feedback said wrote",
-    "thread discussion conversation",
-    "message chat dm text said",
+    "thread discussion conversation topic",
+    "history past yesterday earlier recent before",
+    "message chat dm text said talk talking wrote conversation",
+    "channel chat talk conversation discuss",
+    "message comment note say tell post",
     "channel room",
     "user person people member account profile who someone somebody folks author colleague teammate owner",
     "customer client buyer",
     "customer user account",
     "emoji reaction react thumbs",
     "branch ref",
+    "branch main master",
+    "unstaged uncommitted notyet",
     "commit revision change changeset",
     "history log changelog timeline past",
     "log logs output trace journal print",
@@ -110,7 +121,7 @@ const GROUPS: &[&str] = &[
     "milestone goal deadline",
     "wiki documentation docs manual guide help reference",
     "documentation docs library api",
-    "database db table sql schema data",
+    "database db table sql schema data postgres pg",
     "table schema column",
     "query sql select statement",
     "row record entry",
@@ -120,24 +131,26 @@ const GROUPS: &[&str] = &[
     "deployment deploy rollout release ship",
     "node machine server host",
     "graph knowledge know memory relation",
-    "entity node object thing concept",
+    "entity node object thing concept person people",
+    "relation friend married works knows between related",
     "observation fact memory",
     "price cost amount rate fee",
     "money balance funds cash",
     "payment charge pay paid purchase order transaction",
     "refund reimburse moneyback giveback",
-    "invoice bill receipt charge",
-    "subscription plan recurring membership",
-    "coupon discount promo voucher",
+    "invoice bill billing receipt charge",
+    "subscription plan recurring membership monthly month yearly billing",
+    "coupon discount promo voucher percent off sale rebate",
     "dispute chargeback",
     "product item goods",
     "time clock date hour now when today moment pm",
     "timezone zone tz",
-    "place location venue spot restaurant shop business",
+    "place location venue spot restaurant shop business hotel cafe hours opening store",
     "local nearby near around",
     "address street location place",
     "coordinate latitude longitude geocode position location",
-    "directions route way path drive walk trip journey navigation",
+    "directions route way path drive walk trip journey navigation howdoiget getto getfrom travel",
+    "directions station airport hotel",
     "distance far length travel miles kilometers",
     "elevation altitude height high",
     "internet web online",
@@ -154,7 +167,7 @@ const GROUPS: &[&str] = &[
     "element button link selector widget",
     "visible appear shown",
     "input field textbox box",
-    "restore backup dump",
+    "restore backup dump copy save",
     "replica copies instance scale",
     "email mail",
     "event calendar appointment meeting",
@@ -171,7 +184,7 @@ const GROUPS: &[&str] = &[
     "cookie session storage",
     "dialog popup alert prompt modal",
     "keyboard key press shortcut",
-    "network http traffic",
+    "network http traffic request requests",
     "javascript js script code",
     "code snippet source function",
     "performance speed slow fast profile trace",
@@ -181,6 +194,7 @@ const GROUPS: &[&str] = &[
     "video film recording media",
     "pdf print",
     "environment env variable",
+    "environment deploy production target",
     "variable parameter setting value",
     "configuration config setting preference option",
     "permission access right allowed role",
@@ -198,6 +212,8 @@ const GROUPS: &[&str] = &[
     "children child sub nested",
     "tree hierarchy structure recursive",
     "size bytes large big space",
+    "resource machine compute cpu hardware",
+    "underused idle big large oversized",
     "metadata info details properties stat",
     "recent latest last newest",
     "multiple several many batch bulk",
@@ -235,6 +251,12 @@ const STOP_WORDS: &str = "a an the this that these those it its of to for in on 
     some any each such very really about want wants need needs like let lets via per using use \
     used too yet still whether up out off";
 
+/// The first words of questions.
+const QUESTION_WORDS: [&str; 20] = [
+    "what", "whats", "which", "who", "whose", "when", "where", "how", "why", "is", "are", "was",
+    "were", "do", "does", "did", "has", "have", "any", "am",
+];
+
 static MEANINGS: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
     let mut meanings: HashMap<String, Vec<String>> = HashMap::new();
     for group in GROUPS {
@@ -263,6 +285,14 @@ pub fn of(stemmed: &str) -> impl Iterator<Item = &'static str> {
 pub fn spelled_out(stemmed: &str) -> &'static [&'static str] {
     let entry = SPELLED_OUT.iter().find(|(short, _)| *short == stemmed);
     entry.map_or(&[], |(_, words)| words)
+}
+
+/// What somebody wants who only asks: `which`, `who`, `is there`.
+pub const LOOKING: [&str; 5] = ["list", "get", "show", "read", "search"];
+
+/// Whether a text that begins with this lower-case word is a question.
+pub fn is_question_word(word: &str) -> bool {
+    QUESTION_WORDS.contains(&word)
 }
 
 /// Whether a lower-case word says nothing of which tool is meant.

@@ -11,6 +11,8 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use url::{Host, Url};
 
+use super::access::Access;
+use super::known::Known;
 use super::lines::MAX_LINE;
 use crate::platform::tls::install_tls;
 
@@ -96,7 +98,8 @@ fn build(local: bool) -> reqwest::Result<Client> {
     if local { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the address is on this machine.
+pub(in crate::mcp) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
@@ -133,17 +136,18 @@ pub(in crate::mcp) fn streamable(
     client: Client,
     url: &Url,
     headers: &HeaderMap,
-) -> StreamableHttpClientTransport<Client> {
+    access: Access,
+) -> StreamableHttpClientTransport<Known> {
     let custom: HashMap<HeaderName, HeaderValue> =
         headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
     config.custom_headers = custom;
     config.max_sse_event_size = MAX_LINE;
-    StreamableHttpClientTransport::with_client(client, config)
+    StreamableHttpClientTransport::with_client(Known::new(client, access), config)
 }
 
 /// The cause at the bottom of an error, which is the one that says something.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+pub(in crate::mcp) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

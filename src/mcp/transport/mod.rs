@@ -3,14 +3,22 @@
 //! Whatever the way, a server that floods is slowed down before the protocol engine sees it, and
 //! nothing that it sends is kept without a bound.
 
+mod access;
 mod http;
+mod known;
 mod lines;
+mod log;
 mod process;
+mod quiet;
 mod sse;
 mod stdio;
 mod throttle;
 
-pub(super) use http::{HttpError, client as http_client, headers, streamable};
+pub(super) use access::Access;
+pub(super) use http::{
+    HttpError, client as http_client, headers, innermost, is_loopback, streamable,
+};
+pub(super) use log::ServerLog;
 pub(super) use process::LastWords;
 pub(super) use sse::Sse;
 pub(super) use stdio::{Command, Stdio};

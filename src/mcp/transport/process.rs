@@ -1,5 +1,8 @@
 //! The child process of a server: started apart from everything else, gone when we are gone.
 
+mod watch;
+
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as Standard;
@@ -11,6 +14,8 @@ use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, setsid};
 use tokio::process::Child;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+
+use crate::mcp::tidy::{one_line, without_spinner};
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.
@@ -25,6 +30,8 @@ const TERM_GRACE: Duration = Duration::from_millis(500);
 /// the thread that made it. It also keeps the work of forking away from the agent's thread.
 pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Child, Group)> {
     let us = getpid();
+    let (variable, mark) = watch::mark();
+    command.env(variable, mark);
     command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
     // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
     unsafe {
@@ -50,7 +57,7 @@ pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Chi
         let mut command = tokio::process::Command::from(command);
         // Nobody may wait for the answer any more: the child is killed then, with its group.
         let _ = answer.send(command.kill_on_drop(true).spawn().map(|child| {
-            let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+            let group = Group::new(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
             (child, group)
         }));
     });
@@ -75,6 +82,11 @@ fn starter() -> io::Result<&'static Sender<Job>> {
 pub(super) struct Group(Option<Pid>);
 
 impl Group {
+    fn new(leader: Option<Pid>) -> Self {
+        leader.into_iter().for_each(watch::began);
+        Self(leader)
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(leader) = self.0 {
             // It fails when nobody is left, which is what was wanted.
@@ -99,8 +111,13 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        self.0.into_iter().for_each(watch::ended);
     }
 }
+
+/// Lines of error output that are remembered, and characters of each.
+const LINES: usize = 8;
+const LINE: usize = 400;
 
 /// What is known of a server that does not answer any more: how it ended, what it said last.
 #[derive(Debug, Clone, Default)]
@@ -109,9 +126,18 @@ pub(in crate::mcp) struct LastWords(Arc<Mutex<Words>>);
 #[derive(Debug, Default)]
 struct Words {
     end: Option<String>,
-    error_line: Option<String>,
+    /// The last lines of its error output.
+    error_lines: VecDeque<String>,
     /// The first line on its output that was no message.
     noise: Option<String>,
+}
+
+impl Words {
+    /// The line that says why: a stack of calls often comes after it.
+    fn reason(&self) -> Option<&String> {
+        let says_error = |line: &&String| line.to_ascii_lowercase().contains("error");
+        self.error_lines.iter().rev().find(says_error).or(self.error_lines.back())
+    }
 }
 
 impl LastWords {
@@ -126,15 +152,26 @@ impl LastWords {
 
     /// Notes a line of its error output.
     pub(super) fn said(&self, line: &str) {
-        if !line.trim().is_empty() {
-            self.with(|words| words.error_line = Some(line.trim().to_owned()));
+        let line = one_line(&without_spinner(line), LINE);
+        if !line.is_empty() {
+            self.with(|words| {
+                words.error_lines.push_back(line);
+                if words.error_lines.len() > LINES {
+                    words.error_lines.pop_front();
+                }
+            });
         }
+    }
+
+    /// The last lines of its error output, clean, the oldest first.
+    pub fn error_lines(&self) -> Vec<String> {
+        self.with(|words| words.error_lines.iter().cloned().collect())
     }
 
     /// Notes a line on its output that is no message.
     pub(super) fn made_noise(&self, line: &str) {
         self.with(|words| {
-            words.noise.get_or_insert_with(|| line.trim().to_owned());
+            words.noise.get_or_insert_with(|| one_line(line, LINE));
         });
     }
 
@@ -142,7 +179,7 @@ impl LastWords {
     pub fn told(&self) -> Option<String> {
         self.with(|words| {
             let mut told = words.end.clone().unwrap_or_default();
-            let said = match (&words.error_line, &words.noise) {
+            let said = match (words.reason(), &words.noise) {
                 (Some(line), _) => format!("it said: {line}"),
                 (None, Some(line)) => format!("its output is no MCP: {line}"),
                 (None, None) => String::new(),
@@ -155,5 +192,26 @@ impl LastWords {
             }
             (!told.is_empty()).then_some(told)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_among_the_last_lines() {
+        let words = LastWords::default();
+        for n in 0..20 {
+            words.said(&format!("\u{1b}[31mline {n}\u{1b}[0m"));
+        }
+        assert_eq!(words.told().unwrap(), "it said: line 19");
+        assert_eq!(words.error_lines().len(), LINES);
+        words.said("  Error: no such module ");
+        words.said(" at x.js:1");
+        words.said("\u{1b}[0m");
+        words.ended("it ended with status 1".to_owned());
+        assert_eq!(words.told().unwrap(), "it ended with status 1; it said: Error: no such module");
+        assert_eq!(words.error_lines().last().unwrap(), "at x.js:1");
     }
 }

@@ -15,8 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
-use super::http::{HttpError, innermost};
+use super::access::Access;
+use super::http::HttpError;
 use super::lines::{MAX_LINE, answered};
+use super::process::LastWords;
+use super::quiet::Comments;
 use super::{messages, refusal};
 use crate::llm::sse::{Event, Parser};
 
@@ -29,6 +32,7 @@ const POST_TIMEOUT: Duration = Duration::from_secs(60);
 pub(in crate::mcp) struct Sse {
     client: Client,
     headers: HeaderMap,
+    access: Access,
     endpoint: Url,
     messages: mpsc::Receiver<RxJsonRpcMessage<RoleClient>>,
     reader: Option<AbortOnDropHandle<()>>,
@@ -36,10 +40,16 @@ pub(in crate::mcp) struct Sse {
 
 impl Sse {
     /// Opens the stream and waits for the address.
-    pub async fn connect(client: Client, url: Url, headers: HeaderMap) -> Result<Self, HttpError> {
+    pub async fn connect(
+        client: Client,
+        url: Url,
+        headers: HeaderMap,
+        access: Access,
+        last_words: LastWords,
+    ) -> Result<Self, HttpError> {
         let request =
             client.get(url.clone()).headers(headers.clone()).header(ACCEPT, "text/event-stream");
-        let response = request.send().await.map_err(|error| HttpError::Other(innermost(&error)))?;
+        let response = access.send(request).await?;
         if !response.status().is_success() {
             return Err(HttpError::of_status(response.status()));
         }
@@ -49,7 +59,7 @@ impl Sse {
         }
         let (sender, messages) = mpsc::channel(WAITING);
         let (found, endpoint) = oneshot::channel();
-        let reader = tokio::spawn(read(response, found, sender));
+        let reader = tokio::spawn(read(response, found, sender, last_words));
         let reader = AbortOnDropHandle::new(reader);
         let endpoint = endpoint
             .await
@@ -60,7 +70,7 @@ impl Sse {
             // The headers go there: not to another host.
             .filter(|endpoint| endpoint.origin() == url.origin())
             .ok_or_else(|| HttpError::Other("it names an address of another host".to_owned()))?;
-        Ok(Self { client, headers, endpoint, messages, reader: Some(reader) })
+        Ok(Self { client, headers, access, endpoint, messages, reader: Some(reader) })
     }
 }
 
@@ -69,14 +79,21 @@ async fn read(
     response: Response,
     found: oneshot::Sender<String>,
     sender: mpsc::Sender<RxJsonRpcMessage<RoleClient>>,
+    last_words: LastWords,
 ) {
+    let mut comments = Comments::default();
     let mut found = Some(found);
     let mut parser = Parser::new(MAX_LINE);
     let mut stream = response.bytes_stream();
     let mut events = Vec::new();
     while let Some(Ok(bytes)) = stream.next().await {
         let parsed = parser.push(&bytes, |event| events.push(event));
+        if comments.are_too_many(&bytes) {
+            last_words.ended("it sends nothing but comments".to_owned());
+            return;
+        }
         for event in events.drain(..) {
+            comments.end();
             if let Some(found) = found.take_if(|_| event.name.as_deref() == Some("endpoint")) {
                 let _ = found.send(event.data);
                 continue;
@@ -118,9 +135,9 @@ impl Transport<RoleClient> for Sse {
             .headers(self.headers.clone())
             .timeout(POST_TIMEOUT)
             .json(&message);
+        let access = self.access.clone();
         async move {
-            let response =
-                request.send().await.map_err(|error| io::Error::other(innermost(&error)))?;
+            let response = access.send(request).await.map_err(io::Error::other)?;
             if response.status().is_success() {
                 return Ok(());
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::{Line, Lines, MAX_LINE, answered};
+use super::log::ServerLog;
 use super::process::{Group, LastWords, spawn};
 use super::{messages, refusal};
 use crate::platform::Env;
@@ -34,8 +35,6 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 const MOST_UNSENT: usize = 256;
 /// The longest line of error output that is kept, in bytes.
 const MAX_ERROR_LINE: usize = 8 << 10;
-/// A log file longer than this many bytes is put aside, and the one put aside before goes.
-const MAX_LOG: u64 = 1 << 20;
 /// How long the end of a process that has closed its output may take to be known.
 const END_PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes of a line that is quoted to a person.
@@ -50,7 +49,7 @@ pub(in crate::mcp) struct Command {
     /// Absolute.
     pub cwd: PathBuf,
     /// Where its error output goes.
-    pub log: PathBuf,
+    pub log: ServerLog,
 }
 
 /// The transport. Dropping it kills the server.
@@ -220,13 +219,12 @@ fn quoted(text: &[u8]) -> String {
     String::from_utf8_lossy(text.get(..text.len().min(QUOTED)).unwrap_or_default()).into_owned()
 }
 
-/// Writes the error output to its file, line by line, until it ends. When the file cannot be
-/// written the server goes on all the same.
-async fn keep_errors(stderr: ChildStderr, path: PathBuf, last_words: LastWords) {
+/// Writes the error output to its file, line by line, until it ends.
+async fn keep_errors(stderr: ChildStderr, log: ServerLog, last_words: LastWords) {
     let mut lines = Lines::new(stderr, MAX_ERROR_LINE);
-    let (mut file, mut unpaused) = (None, 0);
+    let mut unpaused = 0;
     while let Ok(Some(line)) = lines.next().await {
-        let mut text = match line {
+        let text = match line {
             Line::Whole(text) => text,
             Line::TooLong { head, .. } => head,
         };
@@ -236,45 +234,6 @@ async fn keep_errors(stderr: ChildStderr, path: PathBuf, last_words: LastWords) 
             unpaused = 0;
             tokio::time::sleep(ERROR_PAUSE).await;
         }
-        text.push(b'\n');
-        if file.is_none() {
-            file = ErrorLog::open(&path).await.ok();
-        }
-        if let Some(log) = &mut file
-            && log.write(&text).await.is_err()
-        {
-            file = None;
-        }
-    }
-}
-
-/// The log file of a server.
-struct ErrorLog {
-    path: PathBuf,
-    file: tokio::fs::File,
-    length: u64,
-}
-
-impl ErrorLog {
-    async fn open(path: &Path) -> io::Result<Self> {
-        if let Some(dir) = path.parent() {
-            tokio::fs::create_dir_all(dir).await?;
-        }
-        let mut options = tokio::fs::OpenOptions::new();
-        options.append(true).create(true).mode(0o600);
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-        let file = options.open(path).await?;
-        let length = file.metadata().await?.len();
-        Ok(Self { path: path.to_path_buf(), file, length })
-    }
-
-    async fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        if self.length > MAX_LOG {
-            tokio::fs::rename(&self.path, self.path.with_extension("log.1")).await?;
-            *self = Self::open(&self.path).await?;
-        }
-        self.length += text.len() as u64;
-        self.file.write_all(text).await?;
-        self.file.flush().await
+        log.write(&text).await;
     }
 }

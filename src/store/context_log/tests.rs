@@ -150,6 +150,33 @@ fn replacing_keeps_every_old_log() {
 }
 
 #[test]
+fn going_back_leaves_what_stood_before_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("context.jsonl");
+    let (mut log, _) = ContextLog::open(&path).unwrap();
+    log.append(&turn()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let loaded = log.revert(1).unwrap();
+    let left = fs::read(&path).unwrap();
+    assert!(whole.starts_with(&left) && left.ends_with("héllo\"}\n".as_bytes()));
+    assert_eq!((loaded.messages.len(), loaded.next_checkpoint, loaded.token_count), (1, 1, 0));
+    assert_eq!(fs::read(dir.path().join("context_1.jsonl")).unwrap(), whole);
+    log.append(&turn()[3..5]).unwrap();
+    assert_eq!(open(&path).next_checkpoint, 2);
+    // A checkpoint that is not there changes nothing.
+    let before = fs::read(&path).unwrap();
+    let error = log.revert(7).unwrap_err().to_string();
+    assert!(error.contains("has no checkpoint 7"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(!dir.path().join("context_2.jsonl").exists());
+    // What other programs write is understood, and of two the later one counts.
+    let theirs = "{\"role\":\"user\",\"content\":\"b\"}\n{\"id\":1,\"role\":\"_checkpoint\"}\n";
+    fs::write(&path, [before.as_slice(), theirs.as_bytes()].concat()).unwrap();
+    assert_eq!(log.revert(1).unwrap().messages.len(), 2);
+    assert_eq!(log.revert(0).unwrap().system_prompt.as_deref(), Some("Be kind — 你好"));
+}
+
+#[test]
 fn a_directory_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     let error = ContextLog::open(dir.path()).unwrap_err().to_string();

@@ -4,18 +4,20 @@ mod address;
 mod charset;
 mod html;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, Response, redirect};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use self::address::PublicResolver;
 use super::file_access::cancelled;
 use super::output::{Collector, Limits};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::llm::Service;
 use crate::platform::{Env, tls};
 use crate::protocol::ToolReturnValue;
 
@@ -31,7 +33,18 @@ const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KH
 const ALLOW_PRIVATE: &str = "KIMI_FETCH_ALLOW_PRIVATE";
 
 /// Fetches a page of the web.
-pub struct FetchUrl;
+#[derive(Default)]
+pub struct FetchUrl {
+    service: Option<Arc<Service>>,
+}
+
+impl FetchUrl {
+    /// The tool. The service, if there is one, is asked for each page first: it sees pages that are
+    /// drawn by scripts.
+    pub fn new(service: Option<Arc<Service>>) -> Self {
+        Self { service }
+    }
+}
 
 #[derive(Deserialize)]
 struct Arguments {
@@ -59,7 +72,7 @@ impl Tool for FetchUrl {
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         arguments::with(arguments, async |Arguments { url }| {
             tokio::select! {
-                fetched = fetch(&url, cx) => fetched.map(ToolReturn::from),
+                fetched = self.fetch(&url, cx) => fetched.map(ToolReturn::from),
                 () = cx.cancel.cancelled() => Err(cancelled()),
             }
         })
@@ -67,12 +80,58 @@ impl Tool for FetchUrl {
     }
 }
 
-async fn fetch(input: &str, cx: &CallContext) -> Result<ToolReturnValue, ToolReturnValue> {
-    let allow_private = cx.env.truthy(ALLOW_PRIVATE);
-    let url = Url::parse(input.trim()).map_err(|error| {
-        ToolReturnValue::error(format!("`{input}` is not a URL: {error}."), "Invalid URL")
-    })?;
-    address::check(&url, allow_private).map_err(refused)?;
+impl FetchUrl {
+    async fn fetch(
+        &self,
+        input: &str,
+        cx: &CallContext,
+    ) -> Result<ToolReturnValue, ToolReturnValue> {
+        let allow_private = cx.env.truthy(ALLOW_PRIVATE);
+        let url = Url::parse(input.trim()).map_err(|error| {
+            ToolReturnValue::error(format!("`{input}` is not a URL: {error}."), "Invalid URL")
+        })?;
+        address::check(&url, allow_private).map_err(refused)?;
+        match self.ask_service(&url, cx).await {
+            Some(value) => Ok(value),
+            None => fetch(url, allow_private, cx).await,
+        }
+    }
+
+    /// The page as the service has it. `None` when there is no service, when it fails, and for
+    /// addresses that are no business of a stranger.
+    async fn ask_service(&self, url: &Url, cx: &CallContext) -> Option<ToolReturnValue> {
+        let service = self.service.as_ref()?;
+        if !may_be_told(url) {
+            return None;
+        }
+        let request = json!({"url": url.as_str()});
+        match service.post(&cx.call_id, "text/markdown", &request, MAX_BODY).await {
+            Ok(answer) => {
+                let text = String::from_utf8_lossy(&answer.body);
+                let useful = !text.trim().is_empty() && !text.contains('\0');
+                useful.then(|| wrapped(url, &text, answer.whole, cx))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the fetch service failed; fetching the page from here");
+                None
+            }
+        }
+    }
+}
+
+/// Whether an address may be told to a service: it is public as far as can be seen, and holds no
+/// password.
+fn may_be_told(url: &Url) -> bool {
+    let local_name = url.domain().is_some_and(|name| !name.trim_end_matches('.').contains('.'));
+    let signed_in = !url.username().is_empty() || url.password().is_some();
+    !local_name && !signed_in && address::check(url, false).is_ok()
+}
+
+async fn fetch(
+    url: Url,
+    allow_private: bool,
+    cx: &CallContext,
+) -> Result<ToolReturnValue, ToolReturnValue> {
     let client = client(&cx.env, allow_private)
         .map_err(|error| failure(&url, &format!("the client could not be set up: {error}")))?;
     let response = client

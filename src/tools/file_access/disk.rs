@@ -124,7 +124,7 @@ pub fn write_atomically(real: &Path, bytes: &[u8], make_parents: bool) -> io::Re
         refuse_read_only(metadata)?;
     }
     // Replacing one name of a file with several would tear them apart.
-    if existing.as_ref().is_some_and(|metadata| has_more_names(metadata) || has_attributes(real)) {
+    if existing.as_ref().is_some_and(|metadata| keeps_its_place(real, metadata)) {
         return write_in_place(real, bytes);
     }
     let mut builder = tempfile::Builder::new();
@@ -168,9 +168,14 @@ fn write_in_place(real: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
+/// Whether a file has to be written where it is: a new one in its place would lose what belongs to it.
+pub fn keeps_its_place(real: &Path, metadata: &Metadata) -> bool {
+    has_more_names(metadata) || has_attributes(real)
+}
+
 /// Gives a file the owner and the group of another one; whether that could be done.
 #[cfg(unix)]
-fn give_to_owner(file: &File, like: &Metadata) -> io::Result<bool> {
+pub fn give_to_owner(file: &File, like: &Metadata) -> io::Result<bool> {
     use std::os::unix::fs::{MetadataExt, fchown};
     let now = file.metadata()?;
     let same = (now.uid(), now.gid()) == (like.uid(), like.gid());
@@ -178,7 +183,7 @@ fn give_to_owner(file: &File, like: &Metadata) -> io::Result<bool> {
 }
 
 #[cfg(not(unix))]
-fn give_to_owner(_: &File, _: &Metadata) -> io::Result<bool> {
+pub fn give_to_owner(_: &File, _: &Metadata) -> io::Result<bool> {
     Ok(true)
 }
 

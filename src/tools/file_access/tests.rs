@@ -3,6 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::tools::Tool;
 use crate::tools::read_file::ReadFile;
 use crate::tools::str_replace_file::StrReplaceFile;
 use crate::tools::testing::{Bench, brief};
@@ -260,4 +261,40 @@ async fn adding_shows_the_end_only_and_is_not_done_over_a_change() {
     let value = write(&bench, more).await;
     assert!(value.message.contains("changed by someone else"), "{}", value.message);
     assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+}
+
+#[tokio::test]
+async fn an_empty_path_and_an_unknown_mode_are_refused() {
+    let bench = Bench::new();
+    assert_eq!(
+        brief(&write(&bench, json!({"path": " ", "content": "x"})).await),
+        "Empty file path"
+    );
+    assert_eq!(brief(&edit(&bench, "", json!({"old": "a", "new": "b"})).await), "Empty file path");
+    let tool = WriteFile::new(Arc::default());
+    assert!(tool.check(json!({"path": "x", "content": "x", "mode": "prepend"})).is_err());
+    assert!(tool.check(json!({"path": "x"})).is_err());
+}
+
+#[tokio::test]
+async fn appending_makes_a_file_and_leaves_foreign_bytes() {
+    let bench = Bench::new();
+    let more = |path: &str| json!({"path": path, "content": "b", "mode": "append"});
+    assert!(!write(&bench, more("fresh")).await.is_error);
+    bench.put("latin", b"caf\xe9");
+    assert!(!write(&bench, more("latin")).await.is_error);
+    assert_eq!(std::fs::read(bench.ws("fresh")).unwrap(), b"b");
+    assert_eq!(std::fs::read(bench.ws("latin")).unwrap(), b"caf\xe9b");
+}
+
+#[tokio::test]
+async fn a_read_only_file_stays_as_it_is() {
+    let bench = Bench::new();
+    let path = bench.put("fixed", "old");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+    let edited = edit(&bench, "fixed", json!({"old": "old", "new": "new"})).await;
+    assert_eq!(brief(&edited), "Failed to edit file");
+    let written = write(&bench, json!({"path": "fixed", "content": "new"})).await;
+    assert_eq!(brief(&written), "Failed to write file");
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
 }

@@ -253,3 +253,29 @@ fn what_a_stuck_search_had_found_counts() {
     assert_eq!(brief(&value), "Grep timed out");
     assert!(settle(Err(Unfinished::Cancelled), &found).is_err());
 }
+
+#[tokio::test]
+async fn repositories_of_every_kind_are_left_out_and_other_hidden_files_are_not() {
+    let bench = Bench::new();
+    for dir in [".git", ".svn", ".hg", ".bzr", ".jj", ".sl", ".config"] {
+        bench.put(&format!("{dir}/f"), "needle\n");
+    }
+    assert_eq!(text(&bench, json!({"pattern": "needle"})).await, "./.config/f");
+    let all = json!({"pattern": "needle", "include_ignored": true});
+    assert_eq!(text(&bench, all).await, "./.config/f");
+}
+
+#[test]
+fn arguments_have_bounds() {
+    for bad in [
+        json!({}),
+        json!({"pattern": "x", "output_mode": "lines"}),
+        json!({"pattern": "x", "head_limit": -1}),
+        json!({"pattern": "x", "offset": -1}),
+        json!({"pattern": "x", "-A": "two"}),
+    ] {
+        assert!(Grep.check(bad.clone()).is_err(), "{bad}");
+    }
+    let filled = Grep.check(json!({"pattern": "x", "-A": null})).unwrap();
+    assert_eq!((&filled["head_limit"], &filled["-n"]), (&json!(250), &json!(true)));
+}

@@ -149,3 +149,24 @@ async fn a_cancelled_read_returns() {
     bench.cx.cancel.cancel();
     assert_eq!(brief(&read(&bench, json!({"path": "f"})).await), "Cancelled");
 }
+
+#[tokio::test]
+async fn films_are_not_text_and_secrets_are_not_looked_for() {
+    let bench = Bench::new();
+    bench.put("film.mp4", b"\0\0\0\x20ftypisom");
+    assert_eq!(brief(&read(&bench, json!({"path": "film.mp4"})).await), "Unsupported file type");
+    // Whether there is such a file is nobody's business either.
+    assert_eq!(brief(&read(&bench, json!({"path": ".env"})).await), "Sensitive file");
+}
+
+#[test]
+fn ranges_have_bounds() {
+    let tool = ReadFile::new(Arc::default());
+    for range in [json!({"line_offset": -1001}), json!({"n_lines": 0}), json!({"n_lines": "many"})]
+    {
+        let mut arguments = json!({"path": "x"});
+        arguments.as_object_mut().unwrap().extend(range.as_object().unwrap().clone());
+        assert!(tool.check(arguments).is_err(), "{range}");
+    }
+    assert!(tool.check(json!({"path": "x", "line_offset": -1000, "n_lines": 1})).is_ok());
+}

@@ -39,7 +39,8 @@ async fn a_timeout_keeps_what_came() {
 #[tokio::test]
 async fn it_asks_first_and_a_rejection_runs_nothing() {
     let bench = Bench::new();
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: Some("no".into()) };
+    *bench.desk.verdict.lock().unwrap() =
+        crate::tools::ApprovalVerdict::Rejected { feedback: Some("no".into()) };
     let arguments = json!({"command": "touch made", "timeout": 60});
     let result = Shell.call(arguments, &bench.cx).await;
     assert!(result.rejected.unwrap().with_feedback);
@@ -139,13 +140,14 @@ async fn the_background_has_rules_of_its_own() {
 #[tokio::test]
 async fn a_background_command_is_asked_for_as_one() {
     let bench = crate::tools::testing::with_tasks(Bench::new());
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
+    *bench.desk.verdict.lock().unwrap() =
+        crate::tools::ApprovalVerdict::Rejected { feedback: None };
     let arguments = json!({"command": "x", "run_in_background": true, "description": "d"});
     assert!(bench.run(&Shell, arguments.clone()).await.is_error);
     let asks = bench.desk.asks.lock().unwrap().clone();
     assert_eq!(asks[0].action, "run background command");
     assert_eq!(asks[0].description, "Run background command `x`");
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Approved;
+    *bench.desk.verdict.lock().unwrap() = crate::tools::ApprovalVerdict::Approved;
     // The bench has no program to attend it.
     assert_eq!(brief(&bench.run(&Shell, arguments).await), "Start failed");
 }
@@ -172,4 +174,38 @@ async fn a_running_command_goes_on_in_the_background() {
     let view = tasks.wait(&id, Duration::from_secs(20)).await.unwrap();
     assert_eq!(view.runtime.exit_code, Some(0));
     assert_eq!(tasks.tail(&id, 100).await.unwrap().text, "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_line_of_any_length_and_both_outputs_come() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let line = "echo first >&2; head -c 200000 /dev/zero | tr '\\0' x; echo; echo last >&2";
+    let value = shell(&bench, line).await;
+    assert!(!value.is_error, "{}", value.message);
+    let text = value.output.text();
+    assert!(text.starts_with("first\nxxx") && text.ends_with("\nlast\n"), "{}", text.len());
+    assert!(text.contains("[...truncated]\n") && text.len() < 3_000);
+}
+
+#[tokio::test]
+async fn what_is_left_running_does_not_hold_the_call() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let value = shell(&bench, "sleep 50 & echo begun").await;
+    assert_eq!((value.is_error, value.output.text().as_str()), (false, "begun\n"));
+}
+
+#[tokio::test]
+async fn the_end_of_a_failure_is_in_its_brief() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let value = shell(&bench, "seq 1 9; exit 2").await;
+    assert_eq!(brief(&value), "Failed with exit code: 2\n5\n6\n7\n8\n9");
+}
+
+#[tokio::test]
+async fn a_work_directory_that_is_gone_is_told() {
+    let bench = Bench::new();
+    std::fs::remove_dir(bench.ws("")).unwrap();
+    let value = shell(&bench, "echo x").await;
+    assert_eq!(brief(&value), "Execution failed");
+    assert!(value.message.contains("could not be started in"), "{}", value.message);
 }

@@ -25,7 +25,8 @@ async fn neither_plan_mode_nor_a_rejection_lets_it_through() {
     let value = bench.run(&TaskStop, json!({"task_id": id})).await;
     assert_eq!(brief(&value), "Blocked in plan mode");
     bench.cx.plan_mode = false;
-    *bench.desk.verdict.lock().unwrap() = ApprovalVerdict::Rejected { feedback: None };
+    *bench.desk.verdict.lock().unwrap() =
+        crate::tools::ApprovalVerdict::Rejected { feedback: None };
     assert!(bench.run(&TaskStop, json!({"task_id": id})).await.is_error);
     let tasks = bench.cx.tasks.as_ref().unwrap();
     assert!(tasks.get(&id).await.unwrap().is_active());

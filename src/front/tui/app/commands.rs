@@ -31,7 +31,10 @@ pub(super) fn menu() -> Vec<SlashCommand> {
 fn slash(name: &str, aliases: &[&str], description: &str, arguments: &str) -> SlashCommand {
     let args = match arguments {
         "" => None,
-        "[on|off]" => Some(SlashArgs::Choice(vec!["on".to_owned(), "off".to_owned()])),
+        "[on|off]" | "[on|off|view|clear]" => {
+            let words = arguments.trim_matches(['[', ']']).split('|');
+            Some(SlashArgs::Choice(words.map(str::to_owned).collect()))
+        }
         free => Some(SlashArgs::Free(free.to_owned())),
     };
     SlashCommand {
@@ -50,7 +53,10 @@ impl App {
     ) -> Result<(), TuiError> {
         match command {
             Command::Exit => self.leaving = true,
+            Command::Undo => self.undo(arguments),
+            Command::Redo => self.redo(),
             Command::Help => return self.open_help(),
+            Command::Hooks => return self.open_hooks(),
             Command::Version => {
                 let line = format!("kimi, version {}", env!("CARGO_PKG_VERSION"));
                 self.say(Severity::Info, &line, "");
@@ -63,8 +69,10 @@ impl App {
             Command::Task => return self.task_command(arguments),
             Command::Theme if arguments.is_empty() => return self.open_theme_picker(),
             Command::Theme => self.choose_theme(arguments),
+            Command::Btw => self.ask_beside(arguments),
             Command::Mcp => return self.mcp_command(arguments),
             Command::Yolo => self.toggle_mode(Command::Yolo, arguments),
+            Command::Plan => return self.plan_command(arguments),
             Command::Afk => self.toggle_mode(Command::Afk, arguments),
             Command::Title => self.title(arguments),
             Command::Copy => self.copy_last_answer(),
@@ -104,6 +112,37 @@ impl App {
             (false, false) => "Unattended mode is off: you are asked again.",
         };
         self.say(Severity::Info, words, "");
+    }
+
+    /// Switches plan mode. The screen need not wait for the agent to say so.
+    pub(super) fn set_plan_mode(&mut self, on: bool) {
+        self.session.submit(Op::SetPlanMode { enabled: on });
+        self.plan_mode_is(on);
+    }
+
+    /// Takes note of plan mode, whoever switched it.
+    pub(super) fn plan_mode_is(&mut self, on: bool) {
+        if self.info.plan_mode != on {
+            self.info.plan_mode = on;
+            self.toast("plan", if on { "plan mode ON" } else { "plan mode OFF" });
+        }
+    }
+
+    fn plan_command(&mut self, argument: &str) -> Result<(), TuiError> {
+        match argument {
+            "" => self.set_plan_mode(!self.info.plan_mode),
+            "on" => self.set_plan_mode(true),
+            "off" => self.set_plan_mode(false),
+            // The plan is the agent's.
+            _ => {
+                let queued = self.take_in_text(&format!("/plan {argument}"));
+                if !self.busy() {
+                    return self.start_turn(queued);
+                }
+                self.queue.push_back(queued);
+            }
+        }
+        Ok(())
     }
 
     fn title(&mut self, text: &str) {
@@ -283,7 +322,7 @@ impl App {
         }
         lines.push(Line::default());
         lines.push(self.heading("Commands"));
-        for command in menu() {
+        for command in self.all_commands() {
             let arguments = match &command.args {
                 None => String::new(),
                 Some(SlashArgs::Free(hint)) => format!(" {hint}"),
@@ -296,7 +335,7 @@ impl App {
         self.open_pane(Pane::other(Pager::new("Help", lines)))
     }
 
-    fn heading(&self, text: &str) -> Line<'static> {
+    pub(super) fn heading(&self, text: &str) -> Line<'static> {
         Line::from(Span::styled(text.to_owned(), self.theme.style(Tone::Heading)))
     }
 

@@ -4,15 +4,16 @@
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::goal::opens_goal_queue;
 use super::herald::{Glance, Herald};
 use super::turns::Queued;
 use super::{App, TuiError};
 use crate::front::control::{Asked, Control};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::commands::{self, Command as Slash, Resolved};
+use crate::front::tui::commands::{Command as Slash, Resolved};
 use crate::front::tui::composer::normalised;
 use crate::front::tui::text::clean_line;
-use crate::protocol::Op;
+use crate::front::tui::transcript::Activity;
 use crate::protocol::control::{Answer, Choice, Command, Mode, RefusalCode, State};
 
 /// The side door of the screen, shut until there is a first frame.
@@ -88,10 +89,14 @@ impl App {
             state: match (&self.turn, front) {
                 (_, Some(_)) => State::Ask,
                 (Some(_), None) => State::Busy,
+                (None, None) if self.answering_beside() => State::Busy,
                 (None, None) => State::Idle,
             },
             turn: self.books.turn(),
-            activity: self.turn.is_some().then(|| self.transcript.activity()),
+            activity: match &self.turn {
+                Some(_) => Some(self.transcript.activity()),
+                None => self.answering_beside().then_some(Activity::Write),
+            },
             session: &self.info.session_id,
             session_dir: &self.info.session_dir,
             cwd: &self.info.work_dir,
@@ -148,7 +153,7 @@ impl App {
             return Ok(refused(RefusalCode::NotHere, why));
         }
         let line = if matches!(text.trim(), "exit" | "quit") { "/exit" } else { text.as_str() };
-        match commands::resolve_line(line) {
+        match self.resolve(line) {
             Some((Resolved::Screen(entry), arguments)) => {
                 if self.busy() && !entry.anytime {
                     let why = format!("/{} does not work while a turn runs.", entry.name);
@@ -176,8 +181,19 @@ impl App {
                 );
                 return Ok(refused(RefusalCode::BadCommand, why));
             }
+            Some((Resolved::Agent, _)) if opens_goal_queue(&text) => {
+                let why = "The queue of goals needs a person at the terminal.";
+                return Ok(refused(RefusalCode::NotHere, why));
+            }
             Some((Resolved::Agent, _)) => {
                 self.remember(&text);
+                self.door.complaint = None;
+                if self.goal_command(&text)? {
+                    let complaint = self.door.complaint.take();
+                    return Ok(complaint.map_or_else(Answer::ok, |complaint| {
+                        refused(RefusalCode::BadCommand, complaint)
+                    }));
+                }
                 let queued = Queued { by_program: true, ..self.take_in_text(text.trim()) };
                 self.enqueue(queued)?;
             }
@@ -217,7 +233,7 @@ impl App {
         match dialog.answer(choices) {
             Ok(response) => {
                 self.close_dialog(&open);
-                self.session.submit(Op::Answer { response });
+                self.answered(response);
                 Answer::ok()
             }
             Err(unfit) => refused(RefusalCode::BadChoice, unfit.to_string()),

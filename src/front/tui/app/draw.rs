@@ -71,9 +71,8 @@ impl App {
         let frame = self.dirty.then(|| self.last_frame.map_or(now, |at| at + self.pace()));
         let frame = frame.map(|at| self.quiet_until.map_or(at, |until| at.max(until)));
         let spinner = self
-            .turn
-            .as_ref()
-            .map(|turn| now + spinner::until_next(now.duration_since(turn.since), self.motion()));
+            .spinning_since()
+            .map(|since| now + spinner::until_next(now.duration_since(since), self.motion()));
         let stir = self.stir_until.map(|_| now + STIR);
         let toast = self.toasts.deadline();
         [frame, spinner, stir, toast, self.exit_armed, self.tasks_wake()]
@@ -107,7 +106,7 @@ impl App {
         let directory =
             self.host.options.work_dir.file_name().unwrap_or_default().to_string_lossy();
         self.screen.set_state(self.title_state(), &title, &directory)?;
-        self.idle_drawn = !self.busy();
+        self.idle_drawn = self.spinning_since().is_none();
         self.dirty = false;
         self.key_waits = false;
         self.last_frame = Some(self.now());
@@ -147,11 +146,11 @@ impl App {
             if self.orchestrated() {
                 // Who takes the answer from the screen takes everything down to the prompt row.
                 let height = height.saturating_sub(bar + side.len());
-                self.composer_rows(&mut live, columns, height);
+                self.writing_rows(&mut live, columns, height);
                 live.rows.extend(side);
             } else {
                 live.rows.extend(side);
-                self.composer_rows(&mut live, columns, height.saturating_sub(bar));
+                self.writing_rows(&mut live, columns, height.saturating_sub(bar));
             }
         } else {
             let mut left = room.saturating_sub(live.rows.len());
@@ -174,19 +173,35 @@ impl App {
 
     /// The spinner row, exactly while busy, and what goes on.
     fn busy_rows(&mut self, live: &mut Live, columns: u16, room: usize) {
-        let Some(turn) = &self.turn else { return };
+        let Some(since) = self.spinning_since() else { return };
+        let cancelled = self.turn.as_ref().is_some_and(|turn| turn.cancelled);
         let now = self.now();
+        if self.turn.is_none() && self.dialogs.is_empty() {
+            let elapsed = now.duration_since(since);
+            let words = "Answering…";
+            live.rows.push(spinner::line(words, "", elapsed, self.motion(), columns, &self.theme));
+            return;
+        }
         let phase_rows = if self.dialogs.is_empty() { PHASE_ROWS.min(room / 3) } else { 0 };
         let phase = self.transcript.phase(now, columns, phase_rows, &self.theme);
         let words = match self.dialogs.front() {
             Some(dialog) => format!("{}…", dialog.title()),
-            None if turn.cancelled => "Stopping…".to_owned(),
+            None if cancelled => "Stopping…".to_owned(),
             None => phase.words,
         };
-        let elapsed = now.duration_since(turn.since);
-        let stoppable = !turn.cancelled && self.dialogs.is_empty();
+        let elapsed = now.duration_since(since);
+        let stoppable = !cancelled && self.dialogs.is_empty();
         let hint = if stoppable { "esc to interrupt" } else { "" };
         live.rows.push(spinner::line(&words, hint, elapsed, self.motion(), columns, &self.theme));
+        if phase_rows > 0
+            && let Some(flow) = &self.flow
+        {
+            let text = truncate(flow, usize::from(columns).saturating_sub(4));
+            live.rows.push(Line::from(vec![
+                Span::raw("   "),
+                Span::styled(text, self.theme.style(Tone::Dim)),
+            ]));
+        }
         live.rows.extend(phase.rows.into_iter().take(phase_rows));
     }
 
@@ -202,7 +217,7 @@ impl App {
 
     /// Todo list and queue.
     fn side_rows(&mut self, columns: u16, room: usize) -> Vec<Line<'static>> {
-        let mut rows = Vec::new();
+        let mut rows = Vec::from_iter(self.goal_row(columns));
         // A finished list has nothing more to say once the turn is over.
         let unfinished = self
             .transcript
@@ -244,6 +259,22 @@ impl App {
         let hint = truncate(&hint, room);
         rows.push(Line::from(vec![Span::raw("   "), Span::styled(hint, dim)]));
         rows
+    }
+
+    /// The composer; in its place the question beside the conversation, unless a message is being
+    /// written, which then stands below.
+    fn writing_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
+        if self.side.is_none() {
+            return self.composer_rows(live, columns, height);
+        }
+        let writing = !self.composer.is_empty();
+        let room = height.saturating_sub(live.rows.len());
+        let room = if writing { room.saturating_sub(room / 3 + 1) } else { room };
+        let rows = self.side_panel_rows(columns, room);
+        live.rows.extend(rows);
+        if writing {
+            self.composer_rows(live, columns, height);
+        }
     }
 
     fn composer_rows(&mut self, live: &mut Live, columns: u16, height: usize) {
@@ -292,16 +323,20 @@ impl App {
             branch: self.branch.clone(),
             commands: counts.commands,
             agents: counts.agents,
+            goal: self.goal.badge(),
             context: Context { used: tokens, limit: max },
             toast_left: self.toasts.text(Lane::Left).map(str::to_owned),
-            toast_right: self.toasts.text(Lane::Right).map(str::to_owned),
-            ..Status::default()
+            toast_right: self
+                .toasts
+                .text(Lane::Right)
+                .or(self.news.starting.as_deref())
+                .map(str::to_owned),
         };
         bar::line(&status, columns, &self.theme)
     }
 
     fn title_state(&self) -> State {
-        match (self.busy(), self.dialogs.front()) {
+        match (self.busy() || self.answering_beside(), self.dialogs.front()) {
             (_, Some(dialog)) if dialog.title().contains("approval") => State::NeedsApproval,
             (_, Some(_)) => State::NeedsAnswer,
             (true, None) => State::Working,

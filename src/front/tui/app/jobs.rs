@@ -2,16 +2,21 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::logins::LoginNews;
 use super::{App, TuiError};
+use crate::agent::{Plan, RewindPoints};
+use crate::customize::skills::{Places, Skills};
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer;
+use crate::mcp::servers::Servers;
 use crate::platform::clipboard::{Clipboard, ClipboardError, Copied};
 use crate::platform::{Env, git};
-use crate::store;
+use crate::store::{self, Verdict};
 
 /// What a job has found.
 pub(super) enum Done {
@@ -24,6 +29,20 @@ pub(super) enum Done {
     Pasted(Result<String, ClipboardError>),
     /// The state of some MCP server is another.
     ServersChanged,
+    /// A login to an MCP server goes on, or is over.
+    Login {
+        server: String,
+        news: LoginNews,
+    },
+    /// What the user said of a file was carried out; what is to be told, a line each.
+    Decided(Vec<String>),
+    /// A switch of an MCP server lasts, or why it does not.
+    Kept(Result<(), String>),
+    /// What can be undone, and which of them shall be marked.
+    RewindPoints(Result<RewindPoints, String>, usize),
+    /// The same after a look at the files.
+    RewindLooked(Result<RewindPoints, String>),
+    RewindPlan(Result<Plan, String>),
     /// Something has become of a background task.
     TasksChanged,
     /// The end of a background task's output.
@@ -31,6 +50,7 @@ pub(super) enum Done {
         id: String,
         text: String,
     },
+    Skills(Skills),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -55,7 +75,7 @@ impl Jobs {
         let _ = self.done.send(done);
     }
 
-    fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
+    pub fn start(&self, work: impl FnOnce() -> Done + Send + 'static) {
         let done = self.done.clone();
         tokio::task::spawn_blocking(move || {
             let _ = done.send(work());
@@ -82,6 +102,10 @@ impl Jobs {
         self.start(move || Done::Branch(git::branch(&work_dir)));
     }
 
+    pub fn find_skills(&self, places: Places) {
+        self.start(move || Done::Skills(places.skills()));
+    }
+
     pub fn copy(&self, text: String) {
         let clipboard = Arc::clone(&self.clipboard);
         self.start(move || Done::Copied(lock(&clipboard).copy(&text)));
@@ -90,6 +114,25 @@ impl Jobs {
     pub fn paste(&self) {
         let clipboard = Arc::clone(&self.clipboard);
         self.start(move || Done::Pasted(lock(&clipboard).read()));
+    }
+
+    /// Carries out what the user said of a project's file, and keeps it.
+    pub fn decide(&self, servers: Arc<Servers>, path: PathBuf, verdict: Option<Verdict>) {
+        self.start(move || Done::Decided(servers.decide(&path, verdict)));
+    }
+
+    /// Looks at the MCP servers again after a while.
+    pub fn look_at_servers(&self, after: Duration) {
+        let jobs = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            jobs.report(Done::ServersChanged);
+        });
+    }
+
+    /// Keeps in the user's file whether a server is to be started.
+    pub fn keep_enabled(&self, servers: Arc<Servers>, name: String, enabled: bool) {
+        self.start(move || Done::Kept(servers.keep_enabled(&name, enabled)));
     }
 
     pub fn switch(&self, which: Which) {
@@ -120,8 +163,21 @@ impl App {
             Done::Pasted(Ok(text)) => self.on_paste(&text)?,
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
+            Done::Login { server, news } => self.on_login(&server, news),
+            Done::Decided(news) => {
+                for line in news {
+                    self.say(Severity::Warning, &line, "");
+                }
+                self.on_servers_changed()?;
+            }
+            Done::Kept(Ok(())) => self.toast("mcp", "kept in mcp.json"),
+            Done::Kept(Err(why)) => self.say(Severity::Warning, &why, ""),
+            Done::RewindPoints(points, nth) => self.on_rewind_points(points, nth)?,
+            Done::RewindLooked(points) => self.on_rewind_looked(points)?,
+            Done::RewindPlan(plan) => self.on_rewind_plan(plan)?,
             Done::TasksChanged => self.on_tasks_changed()?,
             Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,
+            Done::Skills(skills) => self.on_skills(skills),
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

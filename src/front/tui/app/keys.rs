@@ -15,7 +15,6 @@ use crate::front::tui::overlays::Pager;
 use crate::front::tui::status::toast::Toast;
 use crate::front::tui::text::clean_line;
 use crate::platform::editor::Editor;
-use crate::protocol::Op;
 
 /// How long a second Ctrl-C counts as the second.
 const EXIT_WINDOW: Duration = Duration::from_millis(1_500);
@@ -35,7 +34,10 @@ impl App {
             return self.dialog_key(key);
         }
         self.last_key = Some(now);
-        self.composer_key(key)
+        if key.code != KeyCode::Esc {
+            self.escaped = None;
+        }
+        if self.side_key(key) { Ok(()) } else { self.composer_key(key) }
     }
 
     pub(super) fn on_paste(&mut self, text: &str) -> Result<(), TuiError> {
@@ -71,7 +73,7 @@ impl App {
             DialogReply::Answer(response) => {
                 let id = dialog.request_id().to_owned();
                 self.close_dialog(&id);
-                self.session.submit(Op::Answer { response });
+                self.answered(response);
             }
         }
         Ok(())
@@ -89,7 +91,13 @@ impl App {
             ComposerContext { running: self.busy(), queued: self.queue.len(), shell: false };
         match self.composer.handle(key, &context) {
             ComposerEvent::None => {}
-            ComposerEvent::Edited => self.exit_armed = None,
+            ComposerEvent::Edited => {
+                self.exit_armed = None;
+                // The menu opens: skills may have been written since it did last.
+                if key.code == KeyCode::Char('/') && self.composer.text() == "/" {
+                    self.look_for_skills();
+                }
+            }
             ComposerEvent::Submit | ComposerEvent::Queue => return self.submit(),
             ComposerEvent::Steer => return self.steer(),
             ComposerEvent::RunCommand(invocation) => return self.run_invocation(&invocation),
@@ -118,7 +126,7 @@ impl App {
 
     fn act(&mut self, action: Action) -> Result<(), TuiError> {
         match action {
-            Action::Escape => self.interrupt(),
+            Action::Escape => return self.escape(),
             Action::Interrupt => self.ctrl_c(),
             Action::ExitOrDelete => {
                 if self.busy() || !self.session.tasks().active().is_empty() {
@@ -132,6 +140,7 @@ impl App {
             Action::ToBackground if !self.send_to_background() => {
                 return self.composer_key(KeyEvent::from(KeyCode::Left));
             }
+            Action::TogglePlanMode => self.set_plan_mode(!self.info.plan_mode),
             Action::ToggleTodos => self.todos_open = !self.todos_open,
             Action::ToggleOutput => return self.run_command_line("/transcript"),
             Action::ShowKeys => return self.run_command_line("/help"),

@@ -2,12 +2,18 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `goal` | the goal that is worked on |
 //! | `keys` | which part a key goes to, and the actions that belong to the app |
 //! | `turns` | sending, queueing, steering, interrupting; what the session reports |
 //! | `commands` | the slash commands of the screen |
 //! | `panes` | overlays: pager and pickers |
 //! | `draw` | the rows of the live region, the cursor, when to draw |
-//! | `servers` | the MCP servers: their start, their panel |
+//! | `side` | the question beside the conversation, the skills of the menu |
+//! | `rewind` | going back to before a turn |
+//! | `logins` | logging in to MCP servers |
+//! | `servers` | the MCP servers: their start, what is told of it |
+//! | `server_panel` | the list of MCP servers, and all there is to know of one |
+//! | `trust` | what is asked about the servers of a project |
 //! | `tasks` | the background tasks: their number, the browser, turns that begin by themselves |
 //! | `jobs` | slow work on other threads, and what comes back |
 //! | `control` | what other programs ask for |
@@ -20,45 +26,55 @@ mod books;
 mod commands;
 mod control;
 mod draw;
+mod goal;
 mod herald;
+mod hooks;
 mod jobs;
 mod keys;
+mod logins;
+mod offerings;
+mod opening;
 mod panes;
+mod rewind;
+mod server_panel;
 mod servers;
+mod side;
 mod tasks;
+mod trust;
 mod turns;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::cells::{Severity, Welcome, resume_separator};
+use super::cells::Severity;
 use super::composer::{Composer, FileIndex, History, PasteThresholds};
-use super::dialogs::Dialog;
-use super::markdown::MarkdownStyle;
-use super::status::prompt;
+use super::dialogs::{Dialog, ShownPlan};
+use super::side_panel::SidePanel;
 use super::status::toast::Toasts;
 use super::terminal::{Flip, Happening, Input, Screen, Signal, Size};
 use super::theme::{ColorSupport, Theme};
-use super::transcript::{Transcript, Update, replay};
+use super::transcript::{Transcript, Update};
 use crate::agent::SessionHandle;
-use crate::front::ending::stopped_tasks;
+use crate::customize::skills::Skills;
 use crate::front::host::{Host, HostError, Opened, Which};
 use crate::platform::Env;
-use crate::protocol::{Event, Message, Op, SessionInfo, TokenUsage};
-use crate::store::{WireLog, WireRecord};
+use crate::protocol::{Message, Op, SessionInfo, TokenUsage};
 use crate::tasks::View;
 use books::Books;
 use control::Door;
+use goal::GoalView;
 use jobs::{Done, Jobs};
+use opening::new_transcript;
 use panes::Pane;
-use tasks::News;
+use servers::News;
+use tasks::TaskNews;
+use trust::Asking;
 use turns::{Queued, RunningTurn};
 
-/// Turns of a resumed session that are shown again.
-const REPLAYED_TURNS: usize = 5;
 /// How long background tasks may take to end when somebody waits for the screen.
 const SHORT_END: Duration = Duration::from_millis(500);
 /// Messages taken in at once before the next look at the keyboard.
@@ -72,6 +88,8 @@ pub struct TuiOptions {
     pub picker: bool,
     /// Sent as the first message.
     pub initial_prompt: Option<String>,
+    /// Whether somebody sits there who can be asked.
+    pub can_ask: bool,
     /// Lines to tell the user at the start.
     pub notices: Vec<String>,
 }
@@ -124,15 +142,24 @@ struct App {
     usage: TokenUsage,
     transcript: Transcript,
     composer: Composer,
+    /// What the menu offers of them.
+    skills: Arc<Skills>,
+    /// A question beside the conversation.
+    side: Option<SidePanel>,
+    /// Where the running flow is.
+    flow: Option<String>,
     turn: Option<RunningTurn>,
     queue: VecDeque<Queued>,
     /// What the running turn was given and has not taken in yet.
     steering: VecDeque<Queued>,
     dialogs: VecDeque<Box<dyn Dialog>>,
+    /// A plan was shown: the question that comes next is about it.
+    shown_plan: Option<ShownPlan>,
     pane: Option<Pane>,
     /// Closing the session picker that was asked for on the command line ends the program.
     picker_at_start: bool,
     todos_open: bool,
+    goal: GoalView,
     toasts: Toasts,
     books: Books,
     door: Door,
@@ -142,6 +169,10 @@ struct App {
     /// The wall clock as of the last change of state: the status bar must not tick while idle.
     clock_text: String,
     last_key: Option<Instant>,
+    /// When Esc was last pressed at an idle, empty prompt.
+    escaped: Option<Instant>,
+    /// What goes into the composer when the rewind that runs is done.
+    back_to: Option<String>,
     /// A second Ctrl-C before then leaves.
     exit_armed: Option<Instant>,
     /// Until then the live rows are painted again and again: a reader of the bytes that has pasted
@@ -156,8 +187,11 @@ struct App {
     last_frame: Option<Instant>,
     /// The size that the last frame was drawn for.
     drawn_size: Option<Size>,
-    /// The MCP servers whose failure was told.
-    told_servers: Vec<String>,
+    /// The logins to MCP servers that are under way, by name.
+    logins: HashMap<String, AbortOnDropHandle<()>>,
+    /// Questions that belong to no turn, and since when one stands with no turn around it.
+    asking: Asking,
+    task_news: TaskNews,
     news: News,
     /// Nothing is drawn before then.
     quiet_until: Option<Instant>,
@@ -188,7 +222,8 @@ impl App {
             Some(files),
             PasteThresholds::from_env(&env),
         );
-        let transcript = new_transcript(&env, &host.options.work_dir, &info);
+        let transcript = new_transcript(&env, &host.options.work_dir, &info)
+            .with_servers(host.options.mcp.clone());
         Self {
             screen,
             theme,
@@ -200,13 +235,18 @@ impl App {
             usage: TokenUsage::default(),
             transcript,
             composer,
+            skills: Arc::default(),
+            side: None,
+            flow: None,
             turn: None,
             queue: VecDeque::new(),
             steering: VecDeque::new(),
             dialogs: VecDeque::new(),
+            shown_plan: None,
             pane: None,
             picker_at_start: options.picker,
             todos_open: false,
+            goal: GoalView::default(),
             toasts: Toasts::default(),
             books: Books::default(),
             door: Door::default(),
@@ -215,6 +255,8 @@ impl App {
             branch: None,
             clock_text: String::new(),
             last_key: None,
+            escaped: None,
+            back_to: None,
             exit_armed: None,
             stir_until: None,
             flip: Flip::None,
@@ -223,7 +265,9 @@ impl App {
             key_waits: false,
             last_frame: None,
             drawn_size: None,
-            told_servers: Vec::new(),
+            logins: HashMap::new(),
+            asking: Asking::new(options.can_ask),
+            task_news: TaskNews::default(),
             news: News::default(),
             quiet_until: None,
             pending_switch: None,
@@ -243,6 +287,7 @@ impl App {
             self.say(Severity::Info, notice, "");
         }
         self.replay_past();
+        self.take_goal_of_session();
         let mut warnings = self.host.loaded.warnings.clone();
         warnings.extend(self.session.warnings.iter().cloned());
         for warning in warnings {
@@ -252,68 +297,13 @@ impl App {
         self.open_door();
         self.jobs.load_history(self.host.store.share().user_history(&self.host.options.work_dir));
         self.jobs.find_branch(self.host.options.work_dir.clone());
+        self.look_for_skills();
         self.start_servers();
         self.watch_tasks();
         if self.picker_at_start {
             self.open_session_picker(false)?;
         }
         Ok(())
-    }
-
-    fn welcome(&mut self) {
-        let welcome = Welcome {
-            directory: self.tilde(&self.info.work_dir),
-            session: self.info.session_id.clone(),
-            model: self.info.model_display.clone(),
-            tour: self.tour,
-            tip: Some("/help shows keys and commands, @ mentions a file".to_owned()),
-        };
-        let mut rows = welcome.rows(self.columns(), &self.theme);
-        rows.push(Default::default());
-        self.screen.docked().commit(rows);
-    }
-
-    /// Shows the last turns of a session that has a past.
-    fn replay_past(&mut self) {
-        let path = self.session.session().wire_path();
-        let tail = match WireLog::tail_turns(&path, REPLAYED_TURNS) {
-            Ok(tail) => tail,
-            Err(error) => {
-                self.say(Severity::Warning, &error.to_string(), "");
-                return;
-            }
-        };
-        let events: Vec<_> = tail
-            .records
-            .iter()
-            .filter_map(|(at, record)| match record {
-                WireRecord::Event(event) => Some((event, clock_text(*at))),
-                WireRecord::Request(_) => None,
-            })
-            .collect();
-        if events.is_empty() {
-            return;
-        }
-        let turns =
-            events.iter().filter(|(event, _)| matches!(event, Event::TurnBegin { .. })).count();
-        let (now, columns) = (self.now(), self.columns());
-        let shown = replay(&mut self.transcript, events.into_iter(), now, columns, &self.theme);
-        self.screen.docked().commit_marked(shown.rows, &shown.marks);
-        let title = self.info.title.as_deref();
-        let mut rows = Vec::from_iter(resume_separator(
-            &self.info.session_id,
-            title,
-            turns,
-            columns,
-            &self.theme,
-        ));
-        rows.push(Default::default());
-        self.screen.docked().commit(rows);
-        let mut fills = tail.records.iter().filter_map(|(_, record)| match record {
-            WireRecord::Event(Event::StatusUpdate(status)) => status.context_tokens,
-            _ => None,
-        });
-        self.context.0 = fills.next_back().unwrap_or(self.context.0);
     }
 
     async fn run(&mut self, initial_prompt: Option<String>) -> Result<(), TuiError> {
@@ -410,7 +400,7 @@ impl App {
             Some(_) => self.stir_until = None,
             None => {}
         }
-        if self.busy() {
+        if self.spinning_since().is_some() {
             self.dirty = true;
         }
         self.tick_browser()
@@ -438,45 +428,6 @@ impl App {
         self.door.shut().await;
         let kept = self.host.close(&session);
         Ended { session_id: kept.then_some(session.id), signal: self.signal, stopped }
-    }
-
-    /// Puts another session in place of the open one. The old one stays when that fails.
-    async fn switch_session(&mut self, which: &Which) -> Result<(), TuiError> {
-        let opened = match self.host.open(which) {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.say(Severity::Error, &error.to_string(), "");
-                return Ok(());
-            }
-        };
-        let Opened { handle, tour, .. } = opened;
-        self.messages = handle.subscribe();
-        let old = std::mem::replace(&mut self.session, handle);
-        let old_session = old.session().clone();
-        let stopped = old.shutdown(Some(SHORT_END)).await;
-        let kept = self.host.close(&old_session) && old_session.id != self.session.session().id;
-        self.info = self.session.info();
-        self.tour = tour;
-        self.usage = TokenUsage::default();
-        self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
-        self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info);
-        self.queue.clear();
-        self.dialogs.clear();
-        self.watch_tasks();
-        if !stopped.is_empty() {
-            self.say(Severity::Warning, stopped_tasks(&stopped).trim(), "");
-        }
-        if kept {
-            let hint = format!("To resume the session before: kimi -r {}", old_session.id);
-            self.say(Severity::Info, &hint, "");
-        }
-        self.welcome();
-        self.replay_past();
-        for warning in self.session.warnings.clone() {
-            self.say(Severity::Warning, &warning, "");
-        }
-        self.dirty = true;
-        Ok(())
     }
 
     /// A remark of the program in the transcript.
@@ -535,22 +486,6 @@ fn load_theme(host: &Host, support: ColorSupport, name: &str) -> Theme {
     let theme = theme.with_support(support);
     // A program that reads the screen tells things apart by these colours; a person has a theme.
     if host.env.var("CAO_TERMINAL_ID").is_some() { theme.for_multiplexer() } else { theme }
-}
-
-fn new_transcript(env: &Env, work_dir: &std::path::Path, info: &SessionInfo) -> Transcript {
-    // A program that reads the answer off the screen gets the model's own marks.
-    let style = if env.var("CAO_TERMINAL_ID").is_some() {
-        MarkdownStyle::Source
-    } else {
-        MarkdownStyle::Rendered
-    };
-    Transcript::new(style, work_dir.to_path_buf(), prompt_mark(env, work_dir, info.thinking))
-}
-
-/// The idle mark of this user in this directory.
-fn prompt_mark(env: &Env, work_dir: &std::path::Path, thinking: bool) -> String {
-    let user = env.var("USER").or_else(|| env.var("LOGNAME")).unwrap_or("user");
-    prompt::mark(user, work_dir, thinking)
 }
 
 /// `12:01` for a Unix time in seconds, in the local time zone.

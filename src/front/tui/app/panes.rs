@@ -6,10 +6,11 @@ use super::{App, TuiError};
 use crate::front::host::Which;
 use crate::front::tui::cells::{Severity, relative_time};
 use crate::front::tui::overlays::{
-    ModelItem, ModelPicker, Overlay, OverlayReply, ServerPicker, SessionItem, SessionPicker,
-    TaskBrowser, ThemePicker, Thinking,
+    GoalPicker, ModelItem, ModelPicker, Overlay, OverlayReply, RewindPicker, ServerPicker,
+    ServerSheet, SessionItem, SessionPicker, TaskBrowser, ThemePicker, Thinking,
 };
 use crate::front::tui::theme::Theme;
+use crate::protocol::GoalAct;
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Size;
 
@@ -17,7 +18,10 @@ use ratatui::layout::Size;
 pub(super) enum Pane {
     Sessions(SessionPicker),
     Servers(ServerPicker),
+    Server(ServerSheet),
+    Rewind(Box<RewindPicker>),
     Tasks(TaskBrowser),
+    Goals(GoalPicker),
     Other(Box<dyn Overlay>),
 }
 
@@ -30,7 +34,10 @@ impl Pane {
         match self {
             Self::Sessions(picker) => picker,
             Self::Servers(picker) => picker,
+            Self::Server(sheet) => sheet,
+            Self::Rewind(picker) => picker.as_mut(),
             Self::Tasks(browser) => browser,
+            Self::Goals(picker) => picker,
             Self::Other(overlay) => overlay.as_mut(),
         }
     }
@@ -117,14 +124,30 @@ impl App {
                 self.close_pane()?;
                 self.choose_model(&name, Some(thinking));
             }
-            OverlayReply::Server(name) => {
+            OverlayReply::Server(name) => return self.open_server(&name),
+            OverlayReply::ServerList => return self.open_servers(),
+            OverlayReply::KeepServer(name) => self.keep_server(name),
+            OverlayReply::LogInToServer(name) => {
+                // The address for the browser stands below.
                 self.close_pane()?;
-                return self.open_server(&name);
+                self.log_in(&name);
             }
             OverlayReply::ReconnectServer(name) => self.reconnect_server(&name),
             OverlayReply::ToggleServer(name) => self.toggle_server(&name),
+            OverlayReply::RewindPlan(point) => self.want_rewind_plan(point),
+            OverlayReply::RewindDiff => {
+                if let Some(Pane::Rewind(picker)) = &mut self.pane {
+                    picker.show_diff(&self.theme);
+                }
+            }
+            OverlayReply::Rewind(request) => {
+                self.close_pane()?;
+                return self.rewind(request);
+            }
             OverlayReply::LookAtTask(id) => self.look_at_task(id),
             OverlayReply::StopTask(id) => self.stop_task(&id),
+            OverlayReply::FirstGoal(id) => self.change_goal(GoalAct::First { id }),
+            OverlayReply::UnqueueGoal(id) => self.change_goal(GoalAct::Unqueue { id }),
             OverlayReply::PreviewTheme(name) => self.set_theme(&name),
             OverlayReply::Theme(name) => {
                 self.close_pane()?;

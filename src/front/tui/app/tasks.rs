@@ -24,7 +24,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 
 /// Turns that begin because a task has ended, and the browser's clock.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct TaskNews {
     /// Failed since one went well.
     pub failures: u32,
     /// The counts that are on the screen.
@@ -46,8 +46,8 @@ impl App {
 
     pub(super) fn on_tasks_changed(&mut self) -> Result<(), TuiError> {
         let counts = self.session.tasks().counts();
-        self.dirty |= counts != self.news.shown;
-        self.news.shown = counts;
+        self.dirty |= counts != self.task_news.shown;
+        self.task_news.shown = counts;
         self.fill_browser()
     }
 
@@ -60,7 +60,7 @@ impl App {
             && self.queue.is_empty()
             && self.composer.is_empty();
         // Whoever has only just come back to a session is not met by a turn they did not ask for.
-        let wanted = self.books.turn() > 0 && self.news.failures < MOST_FAILURES;
+        let wanted = self.books.turn() > 0 && self.task_news.failures < MOST_FAILURES;
         if !idle || !wanted || self.session.pending_notifications() == 0 {
             return None;
         }
@@ -89,14 +89,14 @@ impl App {
     /// When the loop has to wake because of tasks.
     pub(super) fn tasks_wake(&self) -> Option<Instant> {
         let browser = match &self.pane {
-            Some(Pane::Tasks(_)) => self.news.filled.map(|at| at + REFRESH),
+            Some(Pane::Tasks(_)) => self.task_news.filled.map(|at| at + REFRESH),
             _ => None,
         };
         [self.news_due(), browser].into_iter().flatten().min()
     }
 
     pub(super) fn tick_browser(&mut self) -> Result<(), TuiError> {
-        let due = self.news.filled.is_some_and(|at| at + REFRESH <= self.now());
+        let due = self.task_news.filled.is_some_and(|at| at + REFRESH <= self.now());
         if let Some(Pane::Tasks(browser)) = &mut self.pane
             && due
         {
@@ -155,7 +155,7 @@ impl App {
         let now = self.now();
         let Some(Pane::Tasks(browser)) = &mut self.pane else { return Ok(()) };
         browser.set_items(items);
-        self.news.filled = Some(now);
+        self.task_news.filled = Some(now);
         if let Some(id) = browser.marked() {
             let id = id.to_owned();
             self.look_at_task(id);

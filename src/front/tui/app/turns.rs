@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use super::prompt_mark;
+use super::opening::prompt_mark;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::commands::{self, Resolved};
+use crate::front::tui::commands::Resolved;
 use crate::front::tui::composer::Submission;
-use crate::front::tui::dialogs::{ApprovalDialog, Dialog, QuestionDialog};
+use crate::front::tui::dialogs::{ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan};
 use crate::front::tui::terminal::Flip;
 use crate::front::tui::text::clean_line;
 use crate::protocol::{ContentPart, Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
@@ -64,7 +64,7 @@ impl App {
 
     /// Takes text as if it had been typed and sent.
     pub(super) fn enter_text(&mut self, text: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(text) {
+        match self.resolve(text) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, text),
             None => {
                 let queued = self.take_in_text(text);
@@ -87,6 +87,10 @@ impl App {
             };
         }
         self.remember(&submission.text);
+        // Who writes on has read it.
+        if !self.answering_beside() {
+            self.close_side();
+        }
         if matches!(submission.text.trim(), "exit" | "quit") {
             return self.run_command_line("/exit");
         }
@@ -120,8 +124,18 @@ impl App {
 
     /// Begins a turn. The prompt leaves the screen in the very next frame.
     pub(super) fn start_turn(&mut self, queued: Queued) -> Result<(), TuiError> {
+        self.start_with(queued, |id, input| Op::Prompt { id, input })
+    }
+
+    /// The same with the op that `op` makes of the turn's id and the message.
+    pub(super) fn start_with(
+        &mut self,
+        queued: Queued,
+        op: impl FnOnce(String, UserInput) -> Op,
+    ) -> Result<(), TuiError> {
         let Queued { n, input, shown, by_program } = queued;
         self.make_way(by_program)?;
+        self.clear_side(by_program);
         self.transcript.echo_as(shown);
         self.books.begin_turn(n);
         let op_id = self.env.ids.uuid();
@@ -138,7 +152,7 @@ impl App {
         self.tell();
         self.draw()?;
         self.flip = Flip::TurnStart;
-        self.session.submit(Op::Prompt { id: op_id, input });
+        self.session.submit(op(op_id, input));
         Ok(())
     }
 
@@ -213,12 +227,21 @@ impl App {
                     prompt_mark(&self.env, &self.host.options.work_dir, info.thinking);
             }
             Event::StatusUpdate(status) => self.on_status(status),
+            Event::GoalUpdated(update) => self.goal_updated(update),
+            Event::TurnEnd {} => self.feed_goal(),
             Event::SteerInput { .. } => {
                 if let Some(queued) = self.steering.pop_front() {
                     self.books.place(queued.n);
                 }
             }
+            Event::PlanDisplay { content, file_path } => {
+                let file = self.tilde(file_path);
+                self.shown_plan = Some(ShownPlan { content: content.clone(), file });
+            }
             Event::ApprovalResponse(response) => self.close_dialog(&response.request_id),
+            Event::RequestWithdrawn { request_id } => self.close_dialog(request_id),
+            Event::BtwText { .. } | Event::BtwEnd { .. } => self.on_side_event(event),
+            Event::FlowStep { words } => self.flow = Some(clean_line(words)),
             _ => {}
         }
         let (now, columns) = (self.now(), self.columns());
@@ -232,6 +255,9 @@ impl App {
         }
         if let Some(max) = status.max_context_tokens {
             self.context.1 = max;
+        }
+        if let Some(on) = status.plan_mode {
+            self.plan_mode_is(on);
         }
         if let Some(usage) = &status.token_usage {
             self.usage.add(usage);
@@ -250,7 +276,13 @@ impl App {
                 Box::new(ApprovalDialog::new(request, work_dir, now, typing))
             }
             Request::QuestionRequest(request) => {
-                Box::new(QuestionDialog::new(request, now, typing))
+                let question = QuestionDialog::new(request, now, typing);
+                match self.shown_plan.take() {
+                    Some(plan) => {
+                        Box::new(PlanDialog::new(plan, self.transcript.style(), question))
+                    }
+                    None => Box::new(question),
+                }
             }
         };
         if self.host.config().tui.notifications {
@@ -267,17 +299,21 @@ impl App {
     fn end_turn(&mut self, outcome: &Outcome) -> Result<(), TuiError> {
         let Some(turn) = self.turn.take() else { return Ok(()) };
         self.make_way(turn.by_program)?;
+        self.clear_side(turn.by_program);
+        self.flow = None;
         let (now, columns) = (self.now(), self.columns());
-        self.dialogs.clear();
+        self.clear_dialogs();
+        self.shown_plan = None;
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
         match outcome {
-            Outcome::Finished { .. } => self.news.failures = 0,
-            _ => self.news.failures += u32::from(turn.by_itself),
+            Outcome::Finished { .. } => self.task_news.failures = 0,
+            _ => self.task_news.failures += u32::from(turn.by_itself),
         }
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
         self.show(update);
+        self.put_prompt_back(outcome);
         self.tick_clock();
         self.flip = Flip::TurnEnd;
         self.jobs.find_branch(self.host.options.work_dir.clone());
@@ -336,6 +372,7 @@ impl App {
                 }
                 self.run_command(entry.command, arguments)
             }
+            Resolved::Agent if self.goal_command(line)? => Ok(()),
             Resolved::Agent => {
                 let queued = self.take_in_text(line.trim());
                 if self.busy() {
@@ -354,7 +391,7 @@ impl App {
     }
 
     pub(super) fn run_command_line(&mut self, line: &str) -> Result<(), TuiError> {
-        match commands::resolve_line(line) {
+        match self.resolve(line) {
             Some((resolved, arguments)) => self.run_resolved(resolved, arguments, line),
             None => Ok(()),
         }

@@ -13,6 +13,7 @@ mod answer;
 mod closing;
 mod format;
 mod notice;
+mod plan;
 pub(crate) mod row;
 mod thinking;
 mod tool;
@@ -30,6 +31,7 @@ pub use format::{count, elapsed, elapsed_whole, relative_time};
 pub use notice::{
     Severity, compaction_row, notice, resume_separator, retry_row, steer_echo, todo_change_row,
 };
+pub use plan::{plan_body, plan_rows, plan_title};
 pub use thinking::ThinkingCell;
 pub use tool::{Ending, ToolCard};
 pub use user::UserCell;

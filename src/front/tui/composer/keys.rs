@@ -85,7 +85,7 @@ impl Composer {
         ComposerEvent::Edited
     }
 
-    fn update_menu(&mut self) {
+    pub(super) fn update_menu(&mut self) {
         if self.shell {
             self.menu.reset();
         } else {
@@ -154,6 +154,9 @@ impl Composer {
     /// Enter: takes the selected row of the menu, makes a new line after a backslash, or sends.
     fn enter(&mut self, cx: &ComposerContext, pasted: bool) -> ComposerEvent {
         if let Some(command) = self.accept() {
+            if command && slash::wants_words(&self.text(), &self.menu.commands) {
+                return self.edit(|composer| composer.buffer.type_text(" "));
+            }
             return if command { self.send(cx) } else { ComposerEvent::Edited };
         }
         let before = self.buffer.text_before_cursor();

@@ -37,6 +37,7 @@ use menu::Menu;
 pub use files::FileIndex;
 pub use history::History;
 pub use keys::{ComposerContext, ComposerEvent};
+pub use menu::ResourceRow;
 pub use menu::slash::{Invocation, SlashArgs, SlashCommand};
 pub use paste::{PasteThresholds, normalised};
 
@@ -126,6 +127,24 @@ impl Composer {
         if let Some(search) = &mut self.search {
             search.restart(&self.history);
         }
+    }
+
+    /// Other commands for the menu, also for one that is open: what is selected stays selected.
+    pub fn set_commands(&mut self, commands: Vec<SlashCommand>) {
+        if self.menu.commands == commands {
+            return;
+        }
+        self.menu.commands = commands;
+        let selected = self.menu.selected_command();
+        self.update_menu();
+        if let Some(name) = selected {
+            self.menu.select_command(&name);
+        }
+    }
+
+    /// Other resources for the menu of mentions, also for one that is open.
+    pub fn set_resources(&mut self, resources: Vec<ResourceRow>) {
+        self.menu.set_resources(resources);
     }
 
     /// Replaces the text, as one step that can be undone; the cursor goes to its end.

@@ -6,10 +6,12 @@
 mod approval;
 mod danger;
 mod field;
+mod plan;
 mod question;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
+mod trust;
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,10 @@ use told::choose;
 pub use approval::ApprovalDialog;
 pub use danger::dangers;
 pub use field::Field;
+pub use plan::{PlanDialog, ShownPlan};
 pub use question::QuestionDialog;
 pub use told::Unfit;
+pub use trust::TrustDialog;
 
 /// Somebody who is typing goes on typing until there was silence for so long.
 const GUARD: Duration = Duration::from_millis(700);

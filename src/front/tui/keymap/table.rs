@@ -36,6 +36,7 @@ const SECTIONS: &[Section] = &[
             (ALT, Enter, Action::Newline),
             (SHIFT, Enter, Action::Newline),
             (NONE, Tab, Action::Complete),
+            (SHIFT, Tab, Action::TogglePlanMode),
             (CTRL, Char('s'), Action::Steer),
             (NONE, Esc, Action::Escape),
             (CTRL, Char('c'), Action::Interrupt),

@@ -24,6 +24,8 @@ pub struct ListItem {
     pub keywords: String,
     /// Marked as the one in use.
     pub current: bool,
+    /// A coloured dot in front.
+    pub dot: Option<Tone>,
 }
 
 /// A filtered list with a mark.
@@ -215,11 +217,14 @@ fn item_row(item: &ListItem, selected: bool, room: usize, theme: &Theme) -> Line
     let tone = if selected { Tone::Selected } else { Tone::Text };
     let mark = if selected { "▶ " } else { "  " };
     let current = if item.current { " ← current" } else { "" };
-    let room = room.saturating_sub(2 + width(current));
+    let dot = if item.dot.is_some() { "● " } else { "" };
+    let room = room.saturating_sub(2 + width(current) + width(dot));
     let label = truncate(&item.label, room);
     let left = room.saturating_sub(width(&label) + 2);
     let mut spans = vec![
-        Span::styled(format!("{mark}{label}"), theme.style(tone)),
+        Span::styled(mark, theme.style(tone)),
+        Span::styled(dot, theme.style(item.dot.unwrap_or(Tone::Text))),
+        Span::styled(label, theme.style(tone)),
         Span::styled(current, theme.style(Tone::Success)),
     ];
     if left > 3 && !item.detail.is_empty() {

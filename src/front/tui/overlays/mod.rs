@@ -1,8 +1,10 @@
 //! What a person opens over the transcript, on the alternate screen: the pager and the pickers.
 
+mod goals;
 mod list;
 mod models;
 mod pager;
+mod rewind;
 mod servers;
 mod sessions;
 mod tasks;
@@ -16,11 +18,14 @@ use ratatui::layout::Size;
 use ratatui::text::Line;
 
 use super::theme::Theme;
+use crate::protocol::RewindRequest;
 
+pub use goals::GoalPicker;
 pub use list::{ListItem, ListPicker};
 pub use models::{ModelItem, ModelPicker, Thinking};
 pub use pager::Pager;
-pub use servers::{ServerItem, ServerPicker};
+pub use rewind::RewindPicker;
+pub use servers::{ServerItem, ServerPicker, ServerSheet};
 pub use sessions::{SessionItem, SessionPicker};
 pub use tasks::{TaskBrowser, TaskItem};
 pub use themes::ThemePicker;
@@ -48,14 +53,31 @@ pub enum OverlayReply {
     Model { name: String, thinking: bool },
     /// What this MCP server brings is wanted.
     Server(String),
+    /// Over: the user wants to log in to this MCP server.
+    LogInToServer(String),
     /// This MCP server shall be connected anew.
     ReconnectServer(String),
     /// This MCP server shall be switched off, or on.
     ToggleServer(String),
+    /// What this MCP server is now, on or off, shall last.
+    KeepServer(String),
+    /// Over: back to the list of MCP servers.
+    ServerList,
+    /// The plan for going back to before this turn is wanted: answer with
+    /// [`RewindPicker::set_plan`].
+    RewindPlan(u64),
+    /// The changes of the plan are wanted: answer with [`RewindPicker::show_diff`].
+    RewindDiff,
+    /// Over: this plan is to be carried out.
+    Rewind(RewindRequest),
     /// The output of this background task is wanted: answer with [`TaskBrowser::set_output`].
     LookAtTask(String),
     /// This background task shall stop; the user has confirmed.
     StopTask(String),
+    /// This waiting goal shall be the first.
+    FirstGoal(String),
+    /// This goal shall not wait any more.
+    UnqueueGoal(String),
     /// Show this theme for the moment.
     PreviewTheme(String),
     /// Over: this theme is wanted.

@@ -48,6 +48,7 @@ impl ModelPicker {
         let rows = items
             .into_iter()
             .map(|item| ListItem {
+                dot: None,
                 label: if item.display.is_empty() { item.name.clone() } else { item.display },
                 detail: item.detail,
                 keywords: item.name.clone(),

@@ -51,10 +51,15 @@ impl Pager {
         }
     }
 
+    /// Other lines; the place, the search and what is being typed stay.
+    pub fn set_lines(&mut self, lines: Vec<Line<'static>>) {
+        self.lines = lines.into_iter().flat_map(split_long).collect();
+    }
+
     /// Over other lines, at the same place; at the end when it was there.
     pub fn refill(&mut self, lines: Vec<Line<'static>>) {
         let at_end = self.at_end;
-        self.lines = lines.into_iter().flat_map(split_long).collect();
+        self.set_lines(lines);
         if at_end {
             // What is too far down is shown as the last page.
             self.top = Place { line: self.lines.len().saturating_sub(1), row: 0 };

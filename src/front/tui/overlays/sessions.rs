@@ -53,6 +53,7 @@ fn title(all: bool) -> &'static str {
 fn list_item(item: SessionItem) -> ListItem {
     let short: String = item.id.chars().take(8).collect();
     ListItem {
+        dot: None,
         label: format!("{} · {short} · {}", item.when, item.title),
         detail: item.directory.unwrap_or_default(),
         keywords: item.id.clone(),

@@ -4,13 +4,17 @@
 //! paragraph, a running call — is drawn anew each frame. The rows of an attempt that failed are
 //! taken back as far as they are still on the screen.
 
+mod goal;
+mod hooks;
 mod news;
 mod past;
 mod phase;
+mod plan;
 mod readable;
 mod replay;
 mod running;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::text::Line;
@@ -22,15 +26,16 @@ pub use replay::replay;
 
 use super::cells::{
     AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
-    notice, retry_row, steer_echo, todo_change_row,
+    notice, steer_echo, todo_change_row,
 };
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
 use super::theme::Theme;
 use crate::agent::TASKS_HAVE_ENDED;
+use crate::mcp::servers::Servers;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,
-    UserInput,
+    UserInput, labelled_goal_turn,
 };
 use crate::tools::key_argument;
 
@@ -42,6 +47,8 @@ const READABLE_ROWS: usize = 200;
 pub struct Transcript {
     style: MarkdownStyle,
     work_dir: std::path::PathBuf,
+    /// The servers, whose tools are shown with the server's name.
+    servers: Option<Arc<Servers>>,
     /// `user@dir💫`, put before the echo of what the user says.
     pub prompt_mark: String,
     past: Past,
@@ -51,6 +58,7 @@ pub struct Transcript {
     thinking: Option<Thinking>,
     answer: Option<AnswerCell>,
     calls: Vec<Call>,
+    hooks: hooks::RunningHooks,
     /// Tool rows came since the last answer: its bullet is drawn in another colour then.
     after_tools: bool,
     retry: Option<Retry>,
@@ -66,6 +74,8 @@ pub struct Transcript {
     attempt_rows: usize,
     /// Rows of answer in this turn.
     answer_rows: usize,
+    /// A plan that is being decided on: it becomes rows when that is done.
+    plan: Option<(String, String)>,
     /// The newest todo list.
     pub todos: Vec<TodoItem>,
 }
@@ -122,11 +132,17 @@ impl Update {
 }
 
 impl Transcript {
+    /// Knows the tools of these servers.
+    pub fn with_servers(self, servers: Option<Arc<Servers>>) -> Self {
+        Self { servers, ..self }
+    }
+
     /// An empty transcript. `work_dir` is left off from the paths in headlines.
     pub fn new(style: MarkdownStyle, work_dir: std::path::PathBuf, prompt_mark: String) -> Self {
         Self {
             style,
             work_dir,
+            servers: None,
             prompt_mark,
             past: Past::default(),
             begun: false,
@@ -134,6 +150,7 @@ impl Transcript {
             thinking: None,
             answer: None,
             calls: Vec::new(),
+            hooks: hooks::RunningHooks::default(),
             after_tools: false,
             retry: None,
             echo: None,
@@ -143,8 +160,14 @@ impl Transcript {
             context_tokens: None,
             attempt_rows: 0,
             answer_rows: 0,
+            plan: None,
             todos: Vec::new(),
         }
+    }
+
+    /// How Markdown is shown.
+    pub fn style(&self) -> MarkdownStyle {
+        self.style
     }
 
     /// Everything that has been said, for the pager.
@@ -173,8 +196,12 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::StepBegin { .. } => {
+                // What is said after it is another answer, also when no tool ran, as in a flow.
+                let rows = self.close_open(now, look);
                 self.attempt_rows = 0;
-                Update::of(self.tell_news(look))
+                let mut rows = rows;
+                rows.extend(self.tell_news(look));
+                Update::of(rows)
             }
             Event::ContentPart(part) => self.content(part, now, look),
             Event::ToolCall(call) => self.tool_call(call, now, look),
@@ -189,7 +216,8 @@ impl Transcript {
                 Update::default()
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                let mut update = self.tool_result(tool_call_id, return_value, now, look);
+                let mut update = Update::of(self.close_plan(look));
+                update.append(self.tool_result(tool_call_id, return_value, now, look));
                 update.append(Update::of(self.tell_news(look)));
                 update
             }
@@ -255,7 +283,13 @@ impl Transcript {
                 self.subagent_event(call, agent, event, now);
                 Update::default()
             }
+            Event::HookTriggered { .. } | Event::HookResolved { .. } => self.hook(event, now, look),
+            Event::PlanDisplay { content, file_path } => {
+                self.plan = Some((content.clone(), file_path.clone()));
+                Update::of(self.close_open(now, look))
+            }
             Event::Notification(news) => self.notification(news, now, look),
+            Event::GoalUpdated(update) => self.goal_updated(update, now, look),
             _ => Update::default(),
         }
     }
@@ -272,6 +306,7 @@ impl Transcript {
     ) -> Update {
         let look = Look { columns, theme };
         let mut rows = self.close_open(now, look);
+        rows.extend(self.close_plan(look));
         for mut call in std::mem::take(&mut self.calls) {
             call.card.interrupt();
             rows.extend(call.card.rows(columns, theme));
@@ -319,13 +354,22 @@ impl Transcript {
         look: Look<'_>,
     ) -> Update {
         self.begun = true;
-        self.turn_started = Some(now);
         self.attempt_rows = 0;
-        let text = self.echo.take().unwrap_or_else(|| shown_input(input));
+        // Turns of a goal follow one another without an end between them.
+        let mut rows = self.close_open(now, look);
+        let echo = self.echo.take();
+        let follows = echo.is_none() && labelled_goal_turn(&input.text()).is_some();
+        let text = echo.unwrap_or_else(|| shown_input(input));
+        if follows {
+            rows.extend(self.goal_turn(&text, look));
+            return Update::of(rows);
+        }
+        self.turn_started = Some(now);
         self.compact_command = text.starts_with("/compact");
         let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
-        let mut rows = cell.rows(look.columns, look.theme);
-        let marks = vec![(0, Mark::Prompt), (rows.len(), Mark::Output)];
+        let start = rows.len();
+        rows.extend(cell.rows(look.columns, look.theme));
+        let marks = vec![(start, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
         self.past.user(&cell.text);
         Update { rows, marks, ..Update::default() }
@@ -364,7 +408,7 @@ impl Transcript {
         self.retry = None;
         let rows = self.close_open(now, look);
         self.attempt_rows += rows.len();
-        let key = key_argument(&call.function.name, call.arguments(), &self.work_dir);
+        let key = self.key(&call.function.name, call.arguments());
         self.calls.push(Call {
             id: call.id.clone(),
             name: call.function.name.clone(),
@@ -376,14 +420,23 @@ impl Transcript {
     }
 
     fn tool_call_part(&mut self, part: &str) {
-        if let Some(call) = self.calls.last_mut() {
-            call.arguments.push_str(part);
-            // A headline shows fifty columns: what comes later cannot change it.
-            if call.arguments.len() <= 4096 {
-                let key = key_argument(&call.name, &call.arguments, &self.work_dir);
-                call.card.set_key(key.as_deref());
-            }
+        let Some(mut call) = self.calls.pop() else { return };
+        call.arguments.push_str(part);
+        // A headline shows fifty columns: what comes later cannot change it.
+        if call.arguments.len() <= 4096 {
+            call.card.set_key(self.key(&call.name, &call.arguments).as_deref());
         }
+        self.calls.push(call);
+    }
+
+    /// What a call is about; a tool of a server with the name of its server.
+    fn key(&self, tool: &str, arguments: &str) -> Option<String> {
+        let key = key_argument(tool, arguments, &self.work_dir)?;
+        let full = match &self.servers {
+            Some(servers) if tool == "mcp_call" => servers.full_name(&key),
+            _ => None,
+        };
+        full.or(Some(key))
     }
 
     fn tool_result(
@@ -485,57 +538,6 @@ impl Transcript {
         theme: &Theme,
     ) -> Vec<Line<'static>> {
         self.answer.as_mut().map_or_else(Vec::new, |answer| answer.tail(columns, theme, max_rows))
-    }
-
-    /// What the program is doing, for the spinner row, and the rows that go below it.
-    pub fn phase(&self, now: Instant, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
-        if let Some(retry) = &self.retry {
-            // Rounded up: it counts down to the moment of the next attempt.
-            let left = retry.until.saturating_duration_since(now) + Duration::from_millis(999);
-            return Phase {
-                words: "Retrying…".to_owned(),
-                rows: retry_row(
-                    &retry.error_type,
-                    retry.status,
-                    retry.attempt,
-                    retry.max_attempts,
-                    left,
-                    columns,
-                    theme,
-                ),
-            };
-        }
-        if self.compacting.is_some() {
-            return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
-        }
-        if let Some(thinking) = &self.thinking {
-            return Phase {
-                words: "Thinking…".to_owned(),
-                rows: thinking.cell.live_rows(columns, max_rows, theme),
-            };
-        }
-        if !self.calls.is_empty() {
-            return self.calls_phase(now, columns, max_rows, theme);
-        }
-        let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
-        Phase { words: words.to_owned(), rows: Vec::new() }
-    }
-
-    /// The same as a word for programs.
-    pub fn activity(&self) -> Activity<'_> {
-        if self.retry.is_some() {
-            return Activity::Retry;
-        }
-        if self.compacting.is_some() {
-            return Activity::Compact;
-        }
-        match (self.thinking.is_some(), self.calls.as_slice(), self.answer.is_some()) {
-            (true, ..) => Activity::Think,
-            (_, [call], _) => Activity::Tool(&call.name),
-            (_, [_, _, ..], _) => Activity::Tools(self.calls.len()),
-            (_, [], true) => Activity::Write,
-            (_, [], false) => Activity::Work,
-        }
     }
 }
 

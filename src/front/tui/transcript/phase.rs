@@ -1,8 +1,13 @@
 //! What the program is doing right now.
 
+use std::time::{Duration, Instant};
+
 use ratatui::text::Line;
 
+use super::Transcript;
+use crate::front::tui::cells::retry_row;
 use crate::front::tui::text::{clean_line, truncate};
+use crate::front::tui::theme::Theme;
 
 /// Widest name of a tool that is told: names come from the model.
 const TOOL_NAME: usize = 64;
@@ -40,6 +45,62 @@ impl std::fmt::Display for Activity<'_> {
             Self::Retry => f.write_str("retry"),
             Self::Compact => f.write_str("compact"),
             Self::Work => f.write_str("work"),
+        }
+    }
+}
+
+impl Transcript {
+    /// What the program is doing, for the spinner row, and the rows that go below it.
+    pub fn phase(&self, now: Instant, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
+        if let Some(retry) = &self.retry {
+            // Rounded up: it counts down to the moment of the next attempt.
+            let left = retry.until.saturating_duration_since(now) + Duration::from_millis(999);
+            return Phase {
+                words: "Retrying…".to_owned(),
+                rows: retry_row(
+                    &retry.error_type,
+                    retry.status,
+                    retry.attempt,
+                    retry.max_attempts,
+                    left,
+                    columns,
+                    theme,
+                ),
+            };
+        }
+        if let Some(words) = self.hooks.words(now) {
+            return Phase { words, rows: Vec::new() };
+        }
+        if self.compacting.is_some() {
+            return Phase { words: "Compacting…".to_owned(), rows: Vec::new() };
+        }
+        if let Some(thinking) = &self.thinking {
+            return Phase {
+                words: "Thinking…".to_owned(),
+                rows: thinking.cell.live_rows(columns, max_rows, theme),
+            };
+        }
+        if !self.calls.is_empty() {
+            return self.calls_phase(now, columns, max_rows, theme);
+        }
+        let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
+        Phase { words: words.to_owned(), rows: Vec::new() }
+    }
+
+    /// The same as a word for programs.
+    pub fn activity(&self) -> Activity<'_> {
+        if self.retry.is_some() {
+            return Activity::Retry;
+        }
+        if self.compacting.is_some() {
+            return Activity::Compact;
+        }
+        match (self.thinking.is_some(), self.calls.as_slice(), self.answer.is_some()) {
+            (true, ..) => Activity::Think,
+            (_, [call], _) => Activity::Tool(&call.name),
+            (_, [_, _, ..], _) => Activity::Tools(self.calls.len()),
+            (_, [], true) => Activity::Write,
+            (_, [], false) => Activity::Work,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::front::tui::cells::row::{self, lines_word, logical_lines};
 use crate::front::tui::diff::count_changes;
-use crate::protocol::{DisplayBlock, TodoStatus, ToolReturnValue};
+use crate::protocol::{ContentPart, DisplayBlock, TodoStatus, ToolOutput, ToolReturnValue};
 
 /// The families of tools that look alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
     if let Some(changed) = changed_lines(&value.display) {
         return Some(changed);
     }
+    if kind == Kind::Read
+        && let Some(shown) = media(&value.output)
+    {
+        return Some(shown.to_owned());
+    }
     let text = value.output.text();
     let lines = logical_lines(&text).count();
     match kind {
@@ -77,6 +82,16 @@ pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
             Some(lines_word(lines))
         }
     }
+}
+
+/// What was shown to the model, if it is no text: the text beside it only names the file.
+fn media(output: &ToolOutput) -> Option<&'static str> {
+    let ToolOutput::Parts(parts) = output else { return None };
+    parts.iter().find_map(|part| match part {
+        ContentPart::ImageUrl { .. } => Some("1 picture"),
+        ContentPart::VideoUrl { .. } => Some("1 film"),
+        _ => None,
+    })
 }
 
 /// The answers of a user in the output of a question tool: question and answer, in order.

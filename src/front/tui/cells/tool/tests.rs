@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 use super::{Ending, ToolCard};
 use crate::front::tui::cells::testing::{HOSTILE, lawful, line, text};
 use crate::front::tui::theme::Theme;
-use crate::protocol::{DisplayBlock, ToolReturnValue};
+use crate::protocol::{ContentPart, DisplayBlock, MediaUrl, ToolOutput, ToolReturnValue};
 
 fn done(name: &str, key: &str, value: ToolReturnValue) -> ToolCard {
     let mut card = ToolCard::new(name, Some(key));
@@ -286,4 +286,25 @@ fn endless_output_without_newlines_is_bounded() {
     }
     assert!(card.plain().len() < 20_000);
     assert_eq!(card.live_rows(40, 3, &Theme::dark()).len(), 3);
+}
+
+#[test]
+fn a_picture_is_a_number_and_a_mail_is_quoted() {
+    let image_url = MediaUrl { url: "data:image/png;base64,AAAA".into(), id: None };
+    let parts = vec![
+        ContentPart::text("<image path=\"/p/a.png\">"),
+        ContentPart::ImageUrl { image_url },
+        ContentPart::text("</image>"),
+    ];
+    let value = ToolReturnValue { output: ToolOutput::Parts(parts), ..ToolReturnValue::default() };
+    let card = done("ReadMediaFile", "a.png", value);
+    assert_eq!(shown(&card, 80), " • Used ReadMediaFile (a.png) · 1 picture");
+    let told = DisplayBlock::Brief { text: "To checkpoint 3: only b.rs matters".into() };
+    let mut card = ToolCard::new("SendDMail", None);
+    card.finish(ToolReturnValue::ok("", "not delivered").with_display(told), false, None);
+    insta::assert_snapshot!(shown(&card, 40), @r"
+    • Used SendDMail
+    │ To checkpoint 3: only b.rs matters
+    ╰─ done
+    ");
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::mcp::resources::mentions::{may_precede, unquote};
+
 /// A mention that the cursor is at the end of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Mention {
@@ -44,30 +46,6 @@ pub(in super::super) fn at_end(text: &str) -> Option<Mention> {
     let mention = open?;
     let fragment = text[mention.start + 1..].to_owned();
     Some(Mention { fragment, ..mention })
-}
-
-fn may_precede(c: char) -> bool {
-    !(c.is_alphanumeric() || ".-_\\`'\":@#~".contains(c))
-}
-
-/// The text up to the closing quote, the bytes read with it, and whether there was one.
-fn unquote(text: &str) -> (String, usize, bool) {
-    let mut out = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return (out, at + 1, true),
-            '\\' => match chars.next() {
-                Some((_, 'n')) => out.push('\n'),
-                Some((_, 'r')) => out.push('\r'),
-                Some((_, 't')) => out.push('\t'),
-                Some((_, c)) => out.push(c),
-                None => {}
-            },
-            c => out.push(c),
-        }
-    }
-    (out, text.len(), false)
 }
 
 /// How `path` is written in a message. A path with blanks, quotes or control characters is quoted,

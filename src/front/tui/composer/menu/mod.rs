@@ -1,6 +1,7 @@
 //! The completion menu below the text: slash commands, their arguments, `@` mentions.
 
 pub(super) mod mention;
+mod resources;
 pub(super) mod slash;
 
 use std::ops::Range;
@@ -34,14 +35,23 @@ enum Trigger {
 #[derive(Debug)]
 enum Rows {
     Commands(Vec<SlashRow>),
-    Paths(Vec<String>),
+    Places(Vec<ResourceRow>),
+}
+
+/// A resource that the menu offers behind the files; or, without a title, a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceRow {
+    /// What stands behind the `@`.
+    pub mention: String,
+    /// What it is, shown beside it; may be empty.
+    pub title: String,
 }
 
 impl Rows {
     fn len(&self) -> usize {
         match self {
             Self::Commands(rows) => rows.len(),
-            Self::Paths(rows) => rows.len(),
+            Self::Places(rows) => rows.len(),
         }
     }
 }
@@ -52,6 +62,8 @@ struct Open {
     /// The mention's fragment: results for another one are late.
     fragment: String,
     rows: Rows,
+    /// The resources that fit the fragment.
+    resources: Vec<ResourceRow>,
     selected: usize,
     /// Whether the rows belong to what is typed now.
     current: bool,
@@ -70,6 +82,7 @@ pub(super) struct Completion {
 #[derive(Debug, Default)]
 pub(super) struct Menu {
     pub commands: Vec<SlashCommand>,
+    resources: Vec<ResourceRow>,
     files: Option<FileIndex>,
     matcher: Option<Matcher>,
     open: Option<Open>,
@@ -116,6 +129,7 @@ impl Menu {
                 trigger,
                 fragment: String::new(),
                 rows: Rows::Commands(rows),
+                resources: Vec::new(),
                 selected: 0,
                 current: true,
             });
@@ -143,25 +157,41 @@ impl Menu {
         self.dismissed = None;
         let kept = self.open.take().filter(|open| open.trigger == trigger);
         files.ask(&mention.fragment, kept.is_none());
-        let rows = kept.map_or(Rows::Paths(Vec::new()), |open| open.rows);
-        self.open =
-            Some(Open { trigger, fragment: mention.fragment, rows, selected: 0, current: false });
+        let rows = kept.map_or(Rows::Places(Vec::new()), |open| open.rows);
+        let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
+        let resources = resources::matching(&mention.fragment, &self.resources, matcher);
+        self.open = Some(Open {
+            trigger,
+            fragment: mention.fragment,
+            rows,
+            resources,
+            selected: 0,
+            current: false,
+        });
         self.poll();
     }
 
     /// Takes in results that have come from the file index. Never waits.
     pub fn poll(&mut self) {
         let (Some(open), Some(files)) = (&mut self.open, &self.files) else { return };
-        let Rows::Paths(rows) = &mut open.rows else { return };
+        let Rows::Places(rows) = &mut open.rows else { return };
         let Some(found) = files.found().filter(|found| found.fragment == open.fragment) else {
             return;
         };
-        let new: &[String] = if found.complete { &[] } else { &found.paths };
-        if !open.current || rows != new {
+        let new = if found.complete {
+            Vec::new()
+        } else {
+            let files = found
+                .paths
+                .iter()
+                .map(|path| ResourceRow { mention: path.clone(), title: String::new() });
+            files.chain(open.resources.iter().cloned()).collect()
+        };
+        if !open.current || *rows != new {
             let kept = rows.get(open.selected).filter(|_| open.current);
             open.selected =
-                kept.and_then(|kept| new.iter().position(|path| path == kept)).unwrap_or(0);
-            *rows = new.to_vec();
+                kept.and_then(|kept| new.iter().position(|place| place == kept)).unwrap_or(0);
+            *rows = new;
             open.current = true;
         }
     }
@@ -195,6 +225,34 @@ impl Menu {
         }
     }
 
+    /// Offers these resources from now on. What is selected stays selected.
+    pub fn set_resources(&mut self, resources: Vec<ResourceRow>) {
+        self.resources = resources;
+        let matcher = self.matcher.get_or_insert_with(|| Matcher::new(Config::DEFAULT));
+        if let Some(open) = &mut self.open
+            && matches!(open.trigger, Trigger::Mention(_))
+        {
+            open.resources = resources::matching(&open.fragment, &self.resources, matcher);
+        }
+        self.poll();
+    }
+
+    /// The name in the selected row, if it is a command.
+    pub fn selected_command(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        let Rows::Commands(rows) = &open.rows else { return None };
+        rows.get(open.selected).map(|row| row.name.clone())
+    }
+
+    /// Selects the row of that command, if there is one.
+    pub fn select_command(&mut self, name: &str) {
+        let Some(open) = &mut self.open else { return };
+        let Rows::Commands(rows) = &open.rows else { return };
+        if let Some(at) = rows.iter().position(|row| row.name == name) {
+            open.selected = at;
+        }
+    }
+
     /// What accepting the selected row does; `None` while its rows belong to an earlier text.
     pub fn completion(&self, content: &Fragment, cursor: usize) -> Option<Completion> {
         let open = self.open.as_ref().filter(|open| open.current)?;
@@ -210,9 +268,10 @@ impl Menu {
                 let text = format!("/{}", row.name);
                 Some(Completion { range: 0..end, text, command: true })
             }
-            (Rows::Paths(rows), Trigger::Mention(start)) => {
-                let path = rows.get(open.selected)?;
-                let finished = !path.ends_with('/');
+            (Rows::Places(rows), Trigger::Mention(start)) => {
+                let ResourceRow { mention: path, title: _ } = rows.get(open.selected)?;
+                let resource = open.resources.iter().any(|resource| resource.mention == *path);
+                let finished = resource || !path.ends_with('/');
                 let mut text = mention::written(path, finished);
                 let mut end = cursor;
                 if text.starts_with("@\"") && content.text[cursor..].starts_with('"') {
@@ -224,7 +283,7 @@ impl Menu {
                 }
                 Some(Completion { range: start..end, text, command: false })
             }
-            (Rows::Paths(_), _) => None,
+            (Rows::Places(_), _) => None,
         }
     }
 
@@ -244,18 +303,22 @@ impl Menu {
                     lines.extend(command_lines(row, selected, column, columns, theme));
                 }
             }
-            Rows::Paths(rows) => {
+            Rows::Places(rows) => {
                 let shown = window(rows.len(), open.selected, FILE_ROWS.min(max_rows - 1));
-                for (index, path) in rows.iter().enumerate().take(shown.end).skip(shown.start) {
+                for (index, place) in rows.iter().enumerate().take(shown.end).skip(shown.start) {
                     let selected = index == open.selected;
                     let tone = if selected { Tone::Selected } else { Tone::Text };
                     let room = columns.saturating_sub(2);
-                    let shown =
-                        text::truncate_middle(&text::clean_line(&mention::shown(path)), room);
-                    lines.push(Line::from(vec![
-                        marker(selected, theme),
-                        Span::styled(shown, theme.style(tone)),
-                    ]));
+                    let shown = text::clean_line(&mention::shown(&place.mention));
+                    let shown = text::truncate_middle(&shown, room);
+                    let left = room.saturating_sub(text::width(&shown) + 2);
+                    let title = text::truncate(&text::clean_line(&place.title), left);
+                    let mut row =
+                        vec![marker(selected, theme), Span::styled(shown, theme.style(tone))];
+                    if !title.is_empty() {
+                        row.push(Span::styled(format!("  {title}"), theme.style(Tone::Dim)));
+                    }
+                    lines.push(Line::from(row));
                 }
             }
         }

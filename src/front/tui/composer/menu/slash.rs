@@ -18,7 +18,7 @@ pub struct SlashCommand {
 /// The arguments of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SlashArgs {
-    /// Free text; the hint says which.
+    /// Free text; the hint says which: `<needed>`, `[left out or not]`.
     Free(String),
     /// One of these words.
     Choice(Vec<String>),
@@ -61,6 +61,13 @@ pub(in super::super) fn invocation(text: &str, commands: &[SlashCommand]) -> Opt
         known: known.is_some(),
         nearest: if known.is_none() { nearest(name, commands) } else { None },
     })
+}
+
+/// Whether the text is the name of a command that cannot do without words behind it.
+pub(in super::super) fn wants_words(text: &str, commands: &[SlashCommand]) -> bool {
+    let named = commands.iter().find(|command| text.strip_prefix('/') == Some(&command.name));
+    let args = named.and_then(|command| command.args.as_ref());
+    matches!(args, Some(SlashArgs::Free(hint)) if hint.contains('<'))
 }
 
 /// The command whose name or alias differs from `typed` by the fewest typing errors, if by few.

@@ -363,6 +363,7 @@ fn keys_that_belong_to_the_owner_are_named() {
         (ctrl('g'), Action::OpenEditor),
         (ctrl('l'), Action::Redraw),
         (ctrl('t'), Action::ToggleTodos),
+        (key(KeyCode::BackTab), Action::TogglePlanMode),
         (key(KeyCode::PageUp), Action::ToggleOutput),
         (key(KeyCode::Char('?')), Action::ShowKeys),
     ] {

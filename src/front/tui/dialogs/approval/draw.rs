@@ -173,10 +173,11 @@ fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Li
     if command(request).is_none() && has_preview(request) {
         texts.push(&request.description);
     }
+    let why = request.why().into_iter().flat_map(str::lines);
     texts.extend(&request.source_description);
+    let texts = texts.into_iter().map(String::as_str).chain(why);
     texts
-        .into_iter()
-        .map(|text| truncate(&row::shown_line(text), columns.saturating_sub(3)))
+        .map(|text| truncate_middle(&row::shown_line(text), columns.saturating_sub(3)))
         .filter(|text| !text.trim().is_empty())
         .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
         .collect()
@@ -271,10 +272,11 @@ fn fitting(
 
 /// The choices in words, in the order of their numbers.
 pub fn labels(dialog: &ApprovalDialog) -> [String; 4] {
-    let action = row::shown_line(&dialog.request.action);
+    let request = &dialog.request;
+    let scope = row::shown_line(request.session_scope().unwrap_or(&request.action));
     [
         "Approve once".to_owned(),
-        format!("Approve for this session ({action})"),
+        format!("Approve for this session ({scope})"),
         "Reject".to_owned(),
         "Reject, tell the model what to do instead".to_owned(),
     ]

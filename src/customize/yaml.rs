@@ -12,7 +12,7 @@ const MAX_TEXT: usize = 4 << 20;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Yaml {
+pub(in crate::customize) enum Yaml {
     Null,
     Bool(bool),
     /// As text, since nothing calculates with it.
@@ -40,7 +40,7 @@ impl Yaml {
 /// Reads one document. The error is half a sentence and says the line where it is known.
 ///
 /// What aliases blow a document up to is bounded, whatever its size in bytes.
-pub(super) fn parse(text: &str) -> Result<Yaml, String> {
+pub(in crate::customize) fn parse(text: &str) -> Result<Yaml, String> {
     let budget = Budget { values: Cell::new(MAX_VALUES), text: Cell::new(MAX_TEXT) };
     let document = serde_norway::Deserializer::from_str(text);
     Seed(&budget).deserialize(document).map_err(|error| {

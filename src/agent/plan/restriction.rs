@@ -1,0 +1,121 @@
+//! What a call would do, and whether plan mode lets it through.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Plan;
+use crate::permission::Call;
+use crate::permission::call::Subject;
+use crate::permission::effect::{Effect, Finding, of_call, of_script};
+use crate::permission::shell::{Part, Run, Script};
+use crate::platform::Env;
+use crate::tools::path_guard::real_path;
+use crate::tools::{Tool, Workspace};
+
+/// What a call would do, told before it runs.
+pub(in crate::agent) fn finding(
+    tool: &dyn Tool,
+    call: &Call,
+    arguments: &Value,
+    workspace: &Workspace,
+    env: &Env,
+) -> Finding {
+    let found = match &call.subject {
+        Subject::Command { script, .. } => of_script(script),
+        _ => of_call(&call.tool, arguments),
+    };
+    if found.effect == Effect::ReadOnly {
+        let Subject::Command { script, .. } = &call.subject else { return found };
+        return match strays(script, workspace, env) {
+            Some(shown) => Finding {
+                effect: Effect::Unknown,
+                reason: format!("`{shown}` leads to where other settings may rule"),
+            },
+            None => found,
+        };
+    }
+    match tool.in_plan_mode(arguments) {
+        None => found,
+        Some(Ok(())) => Finding { effect: Effect::ReadOnly, reason: String::new() },
+        Some(Err(reason)) => Finding { effect: Effect::Unknown, reason },
+    }
+}
+
+/// Why plan mode does not let the call through, if so.
+pub(in crate::agent) fn refusal(plan: &Plan, call: &Call, finding: &Finding) -> Option<String> {
+    let reason = refusal_of_any(plan, finding)?;
+    match writes_plan(plan, call) {
+        Some(Ok(())) => None,
+        Some(Err(why)) => Some(why),
+        None => Some(reason),
+    }
+}
+
+/// The same for one who has no part in the plan.
+pub(in crate::agent) fn refusal_of_any(plan: &Plan, finding: &Finding) -> Option<String> {
+    (finding.effect != Effect::ReadOnly && plan.is_on()).then(|| finding.reason.clone())
+}
+
+/// Whether the call writes the plan, and if so, why it must not.
+pub(in crate::agent) fn writes_plan(plan: &Plan, call: &Call) -> Option<Result<(), String>> {
+    if !matches!(call.tool.as_str(), "WriteFile" | "StrReplaceFile") {
+        return None;
+    }
+    let Subject::Path(Some(path)) = &call.subject else { return None };
+    match plan.real_file() {
+        Ok(real) => (real == *path).then(|| plan.writable_file().map(drop)),
+        // The call may mean the plan all the same: its name says so.
+        Err(why) => {
+            let leads = plan.file().and_then(|file| real_path(&file));
+            (leads.as_ref() == Some(path)).then_some(Err(why))
+        }
+    }
+}
+
+/// The change of directory that leads out of the workspace, into another repository, or nobody knows
+/// where to: programs like git run what the settings there say.
+fn strays<'a>(script: &'a Script, workspace: &Workspace, env: &Env) -> Option<&'a str> {
+    let mut here = Some(workspace.work_dir.clone());
+    for part in &script.parts {
+        let Part::Run(run) = part else { continue };
+        let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+        if !matches!(program, "cd" | "pushd" | "popd") {
+            continue;
+        }
+        let there = target(run, env).filter(|_| program != "popd");
+        let next = there.and_then(|there| match here {
+            Some(from) => Some(from.join(there)),
+            None => there.is_absolute().then_some(there),
+        });
+        if !next.as_deref().is_some_and(|dir| is_home_ground(dir, workspace)) {
+            return Some(&run.shown);
+        }
+        // Whether it has been carried out, only the shell knows: a second relative one leads anywhere.
+        here = None;
+    }
+    None
+}
+
+/// The directory named, if it is a plain name.
+fn target(run: &Run, env: &Env) -> Option<PathBuf> {
+    let [_, word] = run.words.as_slice() else { return None };
+    let text = word.literal()?;
+    let found_elsewhere = !text.starts_with(['/', '.']) && env.var("CDPATH").is_some();
+    (!text.is_empty() && !text.starts_with(['-', '~', '+']) && !found_elsewhere)
+        .then(|| PathBuf::from(text))
+}
+
+/// Whether the directory is in the workspace and not in a repository of its own there.
+fn is_home_ground(dir: &Path, workspace: &Workspace) -> bool {
+    let Some(real) = real_path(dir) else { return false };
+    let roots: Vec<PathBuf> = workspace.roots().iter().filter_map(|root| real_path(root)).collect();
+    let Some(root) = roots.iter().find(|root| real.starts_with(root)) else { return false };
+    real.ancestors().take_while(|dir| dir != root).all(|dir| {
+        let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
+        !(has(".git") || has("HEAD") && has("objects"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

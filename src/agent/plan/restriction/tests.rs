@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use super::*;
+use crate::platform::env::fixed;
+use crate::tools::Registry;
+
+struct Place {
+    dir: tempfile::TempDir,
+    workspace: Workspace,
+}
+
+/// A work directory with a repository, a copy of another one and an unpacked bare one in it.
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let work = dir.path().canonicalize().unwrap().join("work");
+    for made in [".git", "src/deep", "vendored/.git", "bare/objects", "bare/hooks"] {
+        std::fs::create_dir_all(work.join(made)).unwrap();
+    }
+    std::fs::write(work.join("bare/HEAD"), "ref: refs/heads/main\n").unwrap();
+    std::fs::create_dir(dir.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", work.join("away")).unwrap();
+    Place { workspace: Workspace::new(work, Vec::new()), dir }
+}
+
+fn effect(place: &Place, vars: &[(&str, &str)], tool: &str, arguments: Value) -> Effect {
+    let env = fixed::env(place.dir.path(), vars);
+    let call = Call::of(tool, &arguments, &place.workspace, &env.home);
+    let known = Registry::all(&crate::tools::WebServices::default());
+    // What a tool that is not there would do is judged by its name.
+    let tool = known.get(tool).or_else(|| known.get("Think")).unwrap();
+    finding(&*tool, &call, &arguments, &place.workspace, &env).effect
+}
+
+fn of(place: &Place, command: &str) -> Effect {
+    effect(place, &[], "Shell", json!({"command": command}))
+}
+
+#[test]
+fn git_is_only_trusted_at_home() {
+    let place = place();
+    let work = place.workspace.work_dir.display().to_string();
+    for command in [
+        "git status".to_owned(),
+        "cd src && git status".to_owned(),
+        "cd ./src/deep; ls".to_owned(),
+        "cd src/../src && ls".to_owned(),
+        format!("cd {work} && git log"),
+        format!("cd {work}/src && git log && cd {work} && git status"),
+        "(cd src && git log)".to_owned(),
+        "pushd src && ls".to_owned(),
+    ] {
+        assert_eq!(of(&place, &command), Effect::ReadOnly, "{command}");
+    }
+    for command in [
+        "cd .. && git status",
+        "cd /tmp && git status",
+        "cd; git status",
+        "cd - ; git status",
+        "cd ~ ; git status",
+        "cd $X && git status",
+        "cd -P src && git status",
+        "cd away && git status",
+        "cd vendored && git status",
+        "cd bare/hooks && git status",
+        "cd src && cd deep && git status",
+        "cd src && cd .. && cd .. && git status",
+        "for d in a b; do cd ..; done; git status",
+        "popd; git status",
+        "bash -c 'cd /tmp; git status'",
+        "env cd /tmp",
+    ] {
+        assert_ne!(of(&place, command), Effect::ReadOnly, "{command}");
+    }
+    let found_elsewhere =
+        |command: &str| effect(&place, &[("CDPATH", "/tmp")], "Shell", json!({"command": command}));
+    assert_ne!(found_elsewhere("cd src && git status"), Effect::ReadOnly);
+    assert_eq!(found_elsewhere("cd ./src && git status"), Effect::ReadOnly);
+}
+
+#[test]
+fn subagents_are_sent_to_read_only() {
+    let place = place();
+    let agent = |arguments| effect(&place, &[], "Agent", arguments);
+    for kind in ["explore", "plan"] {
+        assert_eq!(agent(json!({"subagent_type": kind})), Effect::ReadOnly, "{kind}");
+    }
+    for arguments in [
+        json!({}),
+        json!({"subagent_type": "coder"}),
+        json!({"subagent_type": "Explore"}),
+        json!({"subagent_type": ["plan"]}),
+        json!({"resume": "a1"}),
+    ] {
+        assert_ne!(agent(arguments.clone()), Effect::ReadOnly, "{arguments}");
+    }
+}
+
+#[test]
+fn other_tools_go_by_their_names() {
+    let place = place();
+    let of = |tool: &str| effect(&place, &[], tool, json!({"path": "a", "questions": []}));
+    for tool in ["ReadFile", "AskUserQuestion", "SetTodoList", "ExitPlanMode"] {
+        assert_eq!(of(tool), Effect::ReadOnly, "{tool}");
+    }
+    for tool in ["WriteFile", "StrReplaceFile", "TaskStop", "mcp_call", "mcp__a__b", "plugin"] {
+        assert_ne!(of(tool), Effect::ReadOnly, "{tool}");
+    }
+}

@@ -1,0 +1,384 @@
+//! When the agent looks at the files: turns, calls, edits.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::calls::{Ran, When};
+use super::plan::count;
+use super::tree::Tree;
+use super::walk::{walk, walk_to};
+use super::{Rewinder, lock};
+use crate::protocol::TodoItem;
+use crate::store::ContextMark;
+use crate::store::snapshots::{By, Content, Ended, PathState, Point, PointLog};
+use crate::tools::{ChangeLog, diff_blocks};
+
+/// How long a call waits for a look at the tree.
+const CALL_PATIENCE: Duration = Duration::from_millis(150);
+/// How long the end of a session, or a rewind, waits for looks and copies; the look alone gets as
+/// much again.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Files that are copied while an edit waits.
+const COPIED_AT_ONCE: usize = 16;
+/// Trees that take longer to look at, in milliseconds, are looked at once a turn and not after
+/// every command.
+const SLOW_MS: u64 = 300;
+/// Bytes of a file whose lines are counted.
+const MAX_COUNTED: u64 = 256 << 10;
+/// Files of a turn whose lines are counted.
+const MAX_COUNTED_FILES: usize = 200;
+
+/// What runs beside the turns.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Running {
+    looks: usize,
+    copies: usize,
+}
+
+/// Counts something that runs for as long as it lives.
+struct Guard {
+    rewinder: Arc<Rewinder>,
+    of: fn(&mut Running) -> &mut usize,
+}
+
+impl Guard {
+    fn new(rewinder: &Arc<Rewinder>, of: fn(&mut Running) -> &mut usize) -> Self {
+        rewinder.running.send_modify(|running| *of(running) += 1);
+        Self { rewinder: Arc::clone(rewinder), of }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let of = self.of;
+        self.rewinder.running.send_modify(|running| *of(running) -= 1);
+    }
+}
+
+impl Rewinder {
+    /// A turn begins: notes the point before it, and looks at the tree beside whatever follows. What
+    /// changed until now belongs to the turn before. A failure costs the way back, not the turn.
+    pub async fn begin_turn(
+        self: &Arc<Self>,
+        prompt: String,
+        context: ContextMark,
+        todos: Vec<TodoItem>,
+        title: Option<String>,
+    ) {
+        let this = Arc::clone(self);
+        let begun = self.now_ns();
+        let noted = tokio::task::spawn_blocking(move || {
+            lock(&this.calls).reset();
+            this.with_log(|log| {
+                let before = log.newest();
+                let (id, at) = (before + 1, this.env.unix_now());
+                log.add_point(Point { id, at, prompt, context, todos, title })?;
+                this.begun.store(begun, Ordering::Relaxed);
+                this.open.store(true, Ordering::Relaxed);
+                Ok(before)
+            })
+        });
+        let noted = noted.await.unwrap_or_else(|error| Err(error.to_string()));
+        let before = match noted {
+            Ok(before) => before,
+            Err(error) => return warn!(%error, "this turn cannot be undone"),
+        };
+        let this = Arc::clone(self);
+        self.beside(move || {
+            this.look(before);
+            this.looked.fetch_max(before + 1, Ordering::Relaxed);
+            this.note_end(before);
+            this.copy_beside();
+        });
+    }
+
+    /// A call that may change files is about to run. Waits a moment for what looks at the tree, and
+    /// not at all when the call is `exact`: it says itself what it changes. Returns when it began.
+    pub async fn before_call(&self, exact: bool) -> i64 {
+        if !exact {
+            self.wait(CALL_PATIENCE, |running| running.looks + running.copies == 0).await;
+        }
+        let (from, known) = (self.now_ns(), self.known.load(Ordering::Relaxed));
+        let noted = self.with_log(|log| {
+            if !exact && !known {
+                log.add_partial(log.newest())?;
+            }
+            Ok(log.newest())
+        });
+        match noted {
+            Ok(_) if exact => {}
+            Ok(newest) => lock(&self.calls).begin(from, newest),
+            Err(error) => warn!(%error, "what this call changes cannot be undone"),
+        }
+        from
+    }
+
+    /// The call that began at `began` has ended. `exact` when it said itself what it changed.
+    pub fn after_call(self: &Arc<Self>, began: i64, exact: bool) {
+        if exact {
+            return;
+        }
+        let approved = self.approved.load(Ordering::Relaxed);
+        lock(&self.calls).end(began, began.max(approved), self.now_ns());
+        if self.took.load(Ordering::Relaxed) <= SLOW_MS {
+            let this = Arc::clone(self);
+            self.beside(move || this.look_now());
+        }
+    }
+
+    /// The turn is over: looks at the tree beside whatever follows and notes what the turn did.
+    pub fn end_turn(self: &Arc<Self>) {
+        self.open.store(false, Ordering::Relaxed);
+        let Ok(point) = self.with_log(|log| Ok(log.newest())) else { return };
+        let this = Arc::clone(self);
+        self.beside(move || {
+            // The look of a turn that has begun meanwhile sees the same.
+            if this.with_log(|log| Ok(log.newest())) == Ok(point) {
+                this.look_now();
+                this.note_end(point);
+            }
+            this.copy_beside();
+        });
+    }
+
+    /// Notes what the turn after this point did, once.
+    pub(super) fn note_end(&self, point: u64) {
+        let noted = self.with_tree(|tree| {
+            let open = self.with_log(|log| Ok(point > 0 && log.ended(point).is_none()))?;
+            if !open {
+                return Ok(());
+            }
+            let ended = self.did(tree, point)?;
+            Ok(self.with_log(|log| Ok(log.add_ended(ended)?))?)
+        });
+        if let Err(error) = noted {
+            warn!(%error, "what the turn did is not noted");
+        }
+    }
+
+    /// Waits, for a bounded time, until nothing looks at the tree or copies. Copying that takes too
+    /// long is stopped; what is left is copied the next time.
+    pub async fn settle(&self) {
+        let idle = |running: &Running| running.looks + running.copies == 0;
+        if !self.wait(PATIENCE, idle).await {
+            self.stop.store(true, Ordering::Relaxed);
+            if !self.wait(PATIENCE, idle).await {
+                warn!("a look at the files does not end");
+            }
+            self.stop.store(false, Ordering::Relaxed);
+        }
+    }
+
+    async fn wait(&self, patience: Duration, until: impl Fn(&Running) -> bool) -> bool {
+        let mut running = self.running.subscribe();
+        let waited = tokio::time::timeout(patience, running.wait_for(until)).await;
+        waited.is_ok()
+    }
+
+    fn beside(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) {
+        let running = Guard::new(self, |running| &mut running.looks);
+        tokio::task::spawn_blocking(move || {
+            let _running = running;
+            work();
+        });
+    }
+
+    /// Copies what has no copy yet beside whatever follows, and keeps the copies below their bound.
+    fn copy_beside(self: &Arc<Self>) {
+        let this = Arc::clone(self);
+        let running = Guard::new(self, |running| &mut running.copies);
+        tokio::task::spawn_blocking(move || {
+            let _running = running;
+            if let Err(error) =
+                this.copy_newest().and_then(|()| this.make_room()).and_then(|()| this.save())
+            {
+                warn!(%error, "copies of files are not kept");
+            }
+        });
+    }
+
+    /// A few files at a time: who edits does not wait for all of them.
+    fn copy_newest(&self) -> Result<(), String> {
+        let mut left = self.with_tree(|tree| Ok(tree.to_copy()))?;
+        while !left.is_empty() && !self.stop.load(Ordering::Relaxed) {
+            while self.wanted.load(Ordering::Relaxed) > 0 {
+                std::thread::yield_now();
+            }
+            let some = left.split_off(left.len().saturating_sub(COPIED_AT_ONCE));
+            let room = self.with_tree(|tree| {
+                Ok(some.iter().rev().all(|(stamp, key)| tree.copy(stamp, key)))
+            })?;
+            if !room {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the tree as of now.
+    pub(super) fn look_now(&self) {
+        match self.with_log(|log| Ok(self.base(log))) {
+            Ok(base) => self.look(base),
+            Err(error) => warn!(%error, "changes of files are not noted"),
+        }
+    }
+
+    /// Looks at the tree; what has changed since the last look belongs to `point`, or to the call
+    /// that did it. The tree is not locked while the disk is read.
+    fn look(&self, point: u64) {
+        let _alone = lock(&self.looking);
+        let now = self.now_ns();
+        let looked = self
+            .with_tree(|tree| {
+                tree.begin_look();
+                self.known.store(tree.tracked.whole, Ordering::Relaxed);
+                Ok(())
+            })
+            .map(|()| walk(&self.roots(), &self.own_dirs(), &*self.env.clock))
+            .and_then(|walked| {
+                let took = u64::try_from(walked.took.as_millis()).unwrap_or(u64::MAX);
+                self.took.store(took, Ordering::Relaxed);
+                self.with_tree(|tree| {
+                    let whole = walked.whole;
+                    let ran = lock(&self.calls).times(self.now_ns());
+                    self.with_log(|log| {
+                        let when = When { point, ..self.when(log, &ran, now) };
+                        let changes = tree.take_in(walked, &when);
+                        if !whole {
+                            log.add_partial(when.newest)?;
+                        }
+                        if !changes.is_empty() {
+                            log.add_changes(changes)?;
+                        }
+                        Ok(())
+                    })?;
+                    self.known.store(whole, Ordering::Relaxed);
+                    Ok(())
+                })
+            });
+        match looked {
+            Ok(()) => lock(&self.calls).seen(now),
+            Err(error) => warn!(%error, "changes of files are not noted"),
+        }
+    }
+
+    /// The point that changes belong to which nobody has looked for yet.
+    fn base(&self, log: &PointLog) -> u64 {
+        let newest = log.newest();
+        // Until the look at the begin of a turn, they may be older than it.
+        let late =
+            self.open.load(Ordering::Relaxed) && self.looked.load(Ordering::Relaxed) < newest;
+        if late { newest.saturating_sub(1) } else { newest }
+    }
+
+    /// Where changes belong that are found now.
+    pub(super) fn when<'a>(&self, log: &PointLog, ran: &'a [Ran], now: i64) -> When<'a> {
+        let begun = self.begun.load(Ordering::Relaxed);
+        When { point: self.base(log), newest: log.newest(), begun, ran, now }
+    }
+
+    /// What the program keeps for itself is not the user's work.
+    fn own_dirs(&self) -> Vec<PathBuf> {
+        let share = crate::store::ShareDir::from_env(&self.env).root().to_path_buf();
+        let real = crate::tools::path_guard::real_path(&share);
+        real.into_iter().chain([share]).collect()
+    }
+
+    /// Writes the index, if it has changed.
+    pub(super) fn save(&self) -> Result<(), String> {
+        self.with_tree(|tree| {
+            if std::mem::take(&mut tree.unsaved) {
+                tree.tracked.save(&self.dir)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What the agent did to the files in the turn after this point.
+    fn did(&self, tree: &Tree, point: u64) -> Result<Ended, String> {
+        let changed: Vec<(String, PathState)> = self.with_log(|log| {
+            let changes = log.changes_of(point).into_iter().flatten();
+            let ours = changes.filter(|(_, before)| {
+                before.by.contains(&By::Tool) || before.by.contains(&By::Command)
+            });
+            Ok(ours.map(|(path, before)| (path.clone(), before.state.clone())).collect())
+        })?;
+        let mut ended = Ended { point, ..Ended::default() };
+        for (path, before) in changed {
+            let after = tree.tracked.paths.get(&path).map(|seen| &seen.state);
+            let after = after.unwrap_or(&PathState::Absent);
+            let is_dir = |state: &PathState| matches!(state, PathState::Directory { .. });
+            if *after == before || is_dir(after) || is_dir(&before) {
+                continue;
+            }
+            ended.files += 1;
+            if ended.files > MAX_COUNTED_FILES {
+                continue;
+            }
+            if let (Some(old), Some(new)) = (self.text(tree, &before), self.text(tree, after)) {
+                let (added, removed) = count(&diff_blocks(Path::new(""), &old, &new));
+                ended.added += added;
+                ended.removed += removed;
+            }
+        }
+        Ok(ended)
+    }
+
+    fn text(&self, tree: &Tree, state: &PathState) -> Option<String> {
+        match state {
+            PathState::Absent => Some(String::new()),
+            PathState::File { size, content: content @ Content::Blob(_), .. }
+                if *size <= MAX_COUNTED =>
+            {
+                String::from_utf8(self.fetch(tree, content).ok()?).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a turn did whose end was not noted: the files are known, the lines are not.
+pub(super) fn roughly(log: &PointLog, point: u64) -> Ended {
+    let files =
+        log.changes_of(point).into_iter().flatten().filter(|(_, before)| {
+            before.by.contains(&By::Tool) || before.by.contains(&By::Command)
+        });
+    Ended { point, files: files.count(), ..Ended::default() }
+}
+
+impl ChangeLog for Rewinder {
+    fn before(&self, real: &Path) {
+        let roots = self.roots();
+        let noted = self.with_tree(|tree| {
+            let now = self.now_ns();
+            // What is there and was never seen is ignored, or new: only a look can tell.
+            let unseen = if tree.has_unseen(real, &roots) {
+                walk_to(real, &roots, &self.own_dirs(), &*self.env.clock)
+            } else {
+                Vec::new()
+            };
+            let ran = lock(&self.calls).times(now);
+            Ok(self.with_log(|log| {
+                let when = self.when(log, &ran, now);
+                let mut changes = tree.take_in_some(&unseen, &when);
+                changes.extend(tree.before_write(real, By::Tool, &when));
+                Ok(log.add_changes(changes)?)
+            })?)
+        });
+        if let Err(error) = noted {
+            warn!(%error, path = %real.display(), "this edit cannot be undone");
+        }
+    }
+
+    fn after(&self, real: &Path) {
+        let now = self.now_ns();
+        let _ = self.with_tree(|tree| {
+            tree.after_write(real, now);
+            Ok(())
+        });
+    }
+}

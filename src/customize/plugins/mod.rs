@@ -1,0 +1,103 @@
+//! Plugins: directories with programs that become tools (agents-skills-hooks.md section 4).
+//!
+//! A plugin is trusted with what its tools are asked to do, each time: they ask for approval as
+//! `Shell` does. Its name is the name of its directory below `plugins/` of the data directory.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `manifest` | `plugin.json` |
+//! | `tool` | one of its tools, called |
+//! | `inject` | what it gets to know of the provider |
+//! | `source`, `install`, `unpack` | where it comes from and how it gets here |
+
+mod inject;
+mod install;
+mod manifest;
+mod source;
+mod tool;
+mod unpack;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::tool::PluginTool;
+use crate::customize::agent_file::tool_names;
+use crate::tools::Tool;
+
+pub use inject::Secrets;
+pub use install::install;
+pub use manifest::{Manifest, Source, ToolEntry};
+
+/// An installed plugin.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// Its directory's name.
+    pub name: String,
+    pub dir: PathBuf,
+    /// What it says of itself, or why that cannot be read.
+    pub manifest: Result<Arc<Manifest>, String>,
+}
+
+/// The installed plugins, by name.
+pub fn installed(plugins: &Path) -> Vec<Installed> {
+    let entries = fs::read_dir(plugins).into_iter().flatten().flatten();
+    let mut all: Vec<Installed> = entries
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| manifest::is_name(name))
+        .map(|name| {
+            let dir = plugins.join(&name);
+            Installed { manifest: Manifest::read(&dir).map(Arc::new), name, dir }
+        })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    all
+}
+
+/// Removes an installed plugin. False when there is none of that name.
+pub fn remove(plugins: &Path, name: &str) -> std::io::Result<bool> {
+    if !manifest::is_name(name) {
+        return Ok(false);
+    }
+    let dir = plugins.join(name);
+    let Ok(found) = fs::symlink_metadata(&dir) else { return Ok(false) };
+    // A link is somebody's own directory.
+    if found.is_symlink() {
+        fs::remove_file(&dir)?
+    } else {
+        fs::remove_dir_all(&dir)?
+    }
+    Ok(true)
+}
+
+/// The tools of the installed plugins, and what was left out, one line each. A tool whose name
+/// somebody else has is left out: nothing of a plugin stands in for a tool that a person knows.
+pub fn tools(plugins: &Path, secrets: &Secrets) -> (Vec<Arc<dyn Tool>>, Vec<String>) {
+    let (mut tools, mut warnings): (Vec<Arc<dyn Tool>>, _) = (Vec::new(), Vec::new());
+    for Installed { name: plugin, dir, manifest } in installed(plugins) {
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                warnings.push(format!("The plugin {plugin} is left out: {error}"));
+                continue;
+            }
+        };
+        for entry in &manifest.tools {
+            let name = &entry.name;
+            let why = if !manifest::is_tool_name(name) {
+                "that is no name for a tool"
+            } else if tool_names::is_known(name) || name.starts_with("mcp_") {
+                "a tool of Kimi has that name"
+            } else if tools.iter().any(|tool| tool.name() == name) {
+                "another plugin has a tool of that name"
+            } else {
+                let (entry, dir, secrets) = (entry.clone(), dir.clone(), secrets.clone());
+                tools.push(Arc::new(PluginTool::new(entry, dir, Arc::clone(&manifest), secrets)));
+                continue;
+            };
+            warnings.push(format!("The tool {name:?} of the plugin {plugin} is left out: {why}"));
+        }
+    }
+    (tools, warnings)
+}

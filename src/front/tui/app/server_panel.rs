@@ -1,0 +1,237 @@
+//! `/mcp`: the list of servers, and all there is to know of one.
+
+use ratatui::text::{Line, Span};
+
+use super::panes::Pane;
+use super::servers::plural;
+use super::{App, TuiError};
+use crate::front::tui::cells::{Severity, row};
+use crate::front::tui::overlays::{ServerItem, ServerPicker, ServerSheet};
+use crate::front::tui::theme::Tone;
+use crate::mcp::project;
+use crate::mcp::server::{Order, Server, State, Status};
+use crate::mcp::servers::ServerView;
+
+impl App {
+    /// `/mcp`, `/mcp reconnect|enable|disable [name]`, `/mcp login name`.
+    pub(super) fn mcp_command(&mut self, arguments: &str) -> Result<(), TuiError> {
+        let view = self.servers_view();
+        if view.is_empty() {
+            self.say(
+                Severity::Info,
+                "No MCP servers are configured.",
+                "Add one with `kimi mcp add`, then start kimi again.",
+            );
+            return Ok(());
+        }
+        let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+        let order = match verb {
+            "" => return self.open_servers(),
+            "login" => {
+                self.log_in(name.trim());
+                return Ok(());
+            }
+            "reconnect" => Order::Reconnect,
+            "enable" => Order::Enable,
+            "disable" => Order::Disable,
+            other => {
+                let title = format!("\"{other}\" is none of reconnect, enable, disable, login.");
+                self.say(Severity::Warning, &title, "");
+                return Ok(());
+            }
+        };
+        let name = Some(name.trim()).filter(|name| !name.is_empty());
+        if let Some(servers) = &self.host.options.mcp
+            && !servers.order(name, order)
+        {
+            let title = format!("There is no MCP server \"{}\".", name.unwrap_or_default());
+            self.say(Severity::Warning, &title, "");
+        }
+        Ok(())
+    }
+
+    pub(super) fn open_servers(&mut self) -> Result<(), TuiError> {
+        let view = self.servers_view();
+        let picker = ServerPicker::new(items(&view), &title(&view));
+        self.open_pane(Pane::Servers(picker))
+    }
+
+    pub(super) fn reconnect_server(&mut self, name: &str) {
+        if let Some(servers) = &self.host.options.mcp {
+            servers.order(Some(name), Order::Reconnect);
+        }
+    }
+
+    pub(super) fn toggle_server(&mut self, name: &str) {
+        let off = self.is_off(name);
+        if let Some(servers) = &self.host.options.mcp {
+            servers.order(Some(name), if off { Order::Enable } else { Order::Disable });
+        }
+    }
+
+    /// Keeps a server on or off as it is.
+    pub(super) fn keep_server(&mut self, name: String) {
+        let enabled = !self.is_off(&name);
+        if let Some(servers) = self.host.options.mcp.clone() {
+            self.jobs.keep_enabled(servers, name, enabled);
+        }
+    }
+
+    fn is_off(&self, name: &str) -> bool {
+        let view = self.servers_view();
+        view.iter().any(|it| it.name == name && it.status == Status::Disabled)
+    }
+
+    /// Everything about one server.
+    pub(super) fn open_server(&mut self, name: &str) -> Result<(), TuiError> {
+        let lines = self.server_lines(name);
+        self.open_pane(Pane::Server(ServerSheet::new(name, lines)))
+    }
+
+    /// Shows what is open of the servers as they are now.
+    pub(super) fn refresh_servers(&mut self, view: &[ServerView]) -> Result<(), TuiError> {
+        match &mut self.pane {
+            Some(Pane::Servers(picker)) => picker.set_items(items(view), &title(view)),
+            Some(Pane::Server(sheet)) => {
+                let name = sheet.name().to_owned();
+                let lines = self.server_lines(&name);
+                if let Some(Pane::Server(sheet)) = &mut self.pane {
+                    sheet.set_lines(lines);
+                }
+            }
+            _ => return Ok(()),
+        }
+        self.redraw_pane()
+    }
+
+    fn server_lines(&self, name: &str) -> Vec<Line<'static>> {
+        let servers = self.host.options.mcp.as_ref();
+        match servers.and_then(|servers| Some((servers, servers.get(name)?))) {
+            Some((servers, server)) => {
+                let log = self.tilde(&servers.log_of(name).display().to_string());
+                self.lines_of(&server, &log)
+            }
+            // An entry that cannot be used.
+            None => {
+                let view = self.servers_view();
+                let known = view.iter().find(|server| server.name == name);
+                let reason = known.and_then(|server| server.reason.clone()).unwrap_or_default();
+                let style = self.theme.style(Tone::Error);
+                vec![
+                    Span::styled(format!("● failed: {}", row::foreign_line(&reason)), style).into(),
+                    Line::raw("Correct its entry in mcp.json, then start kimi again."),
+                ]
+            }
+        }
+    }
+
+    fn lines_of(&self, server: &Server, log: &str) -> Vec<Line<'static>> {
+        let state = server.state();
+        let listing = state.listing.as_deref();
+        let count = listing.map_or(0, |listing| listing.len());
+        let dim = self.theme.style(Tone::Dim);
+        let status = told(state.status, state.reason.as_deref(), count);
+        let style = self.theme.style(tone(state.status));
+        let mut lines: Vec<Line<'static>> =
+            vec![Span::styled(format!("● {}", row::foreign_line(&status)), style).into()];
+        if let Some(advice) = advice(&state, log) {
+            lines.push(Line::raw(row::foreign_line(&advice)));
+        }
+        let keys = "ctrl-r retry · ctrl-t on/off · ctrl-s keep it · ctrl-l log in · esc list";
+        lines.push(Span::styled(keys, dim).into());
+        lines.push(Line::default());
+        let what = project::told(&server.config).into_iter();
+        lines.extend(what.map(|line| Line::raw(row::shown_line(&line))));
+        if !state.said.is_empty() {
+            lines.push(Line::default());
+            lines.push(self.heading("What it said last"));
+            let said = state.said.iter().map(|line| format!("  {}", row::foreign_line(line)));
+            lines.extend(said.map(|line| Line::from(Span::styled(line, dim))));
+        }
+        let Some(listing) = listing else { return lines };
+        if !listing.about().is_empty() {
+            lines.push(Line::default());
+            lines.push(self.heading("About"));
+            lines.push(Line::raw(format!("  {}", row::foreign_line(listing.about()))));
+        }
+        lines.push(Line::default());
+        lines.push(self.heading(&format!("{count} tool{}", plural(count))));
+        for (tool, description) in listing.tools() {
+            lines.push(Line::from(vec![
+                Span::raw("  "),
+                Span::styled(row::foreign_line(tool), self.theme.style(Tone::Accent)),
+                Span::raw(format!("  {}", row::foreign_line(description))),
+            ]));
+        }
+        let skipped = listing.skipped().iter();
+        lines.extend(skipped.map(|tool| {
+            let line = format!("  left out: {}", row::foreign_line(tool));
+            Line::from(Span::styled(line, self.theme.style(Tone::Warning)))
+        }));
+        lines
+    }
+}
+
+fn items(view: &[ServerView]) -> Vec<ServerItem> {
+    let item = |server: &ServerView| ServerItem {
+        name: server.name.clone(),
+        detail: told(server.status, server.reason.as_deref(), server.tools.len()),
+        tone: tone(server.status),
+    };
+    view.iter().map(item).collect()
+}
+
+fn title(view: &[ServerView]) -> String {
+    let connected = view.iter().filter(|server| server.status == Status::Connected);
+    let tools: usize = connected.clone().map(|server| server.tools.len()).sum();
+    let mut title =
+        format!("MCP servers: {}/{} connected, {tools} tools", connected.count(), view.len());
+    for (status, word) in [(Status::Failed, "failed"), (Status::Unauthorized, "to authorize")] {
+        match view.iter().filter(|server| server.status == status).count() {
+            0 => {}
+            count => title.push_str(&format!(" · {count} {word}")),
+        }
+    }
+    title
+}
+
+fn tone(status: Status) -> Tone {
+    match status {
+        Status::Disabled => Tone::Dim,
+        Status::Pending => Tone::Warning,
+        Status::Connecting => Tone::Info,
+        Status::Connected => Tone::Success,
+        Status::Failed | Status::Unauthorized => Tone::Error,
+    }
+}
+
+/// The state in words. Readers of the screen take "connecting" for a program that cannot be typed
+/// into yet (tmux-contract.md): it does not stand here.
+fn told(status: Status, reason: Option<&str>, tools: usize) -> String {
+    let word = match status {
+        Status::Disabled => "off",
+        Status::Pending | Status::Connecting => "starting",
+        Status::Connected => return format!("connected · {tools} tool{}", plural(tools)),
+        Status::Failed => "failed",
+        Status::Unauthorized => "needs authorization",
+    };
+    match reason {
+        Some(reason) => format!("{word} · {reason}"),
+        None => word.to_owned(),
+    }
+}
+
+/// What can be done about a state.
+fn advice(state: &State, log: &str) -> Option<String> {
+    match state.status {
+        Status::Failed => Some(format!(
+            "Correct what is wrong and press ctrl-r, or switch it off with ctrl-t. Its error \
+             output is in {log}."
+        )),
+        Status::Unauthorized => {
+            Some("ctrl-l logs in to it with the browser; over ssh use `kimi mcp auth`.".to_owned())
+        }
+        Status::Disabled => Some("ctrl-t switches it on.".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! Kills what a server leaves behind when we are killed ourselves.
+//!
+//! On Linux a server is told to die with us, but not the processes that it has started, and launchers
+//! of packages start the real server like that; elsewhere nothing dies with us at all. So a shell
+//! reads from a pipe which process groups there are. The end of the pipe is our end, whatever it
+//! was, and then the shell kills those that are left. A process that has made a session of its own
+//! is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in the
+//! environment that it has inherited.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::process::{Pid, getpid, setsid};
+
+/// Lines of `+` or `-` and the number of a group.
+const SCRIPT: &str = r#"trap '' HUP INT TERM
+groups=' '
+while read -r mark group; do
+    case $mark in
+    +) groups="$groups$group " ;;
+    -) case $groups in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
+    esac
+done
+mark=$1
+set -- $groups
+[ $# -gt 0 ] || exit 0
+for group; do kill -9 "-$group"; done
+[ -r /proc/self/environ ] || exit 0
+for round in 1 2 3; do
+    found=
+    for file in $(grep -lsF "$mark" /proc/[0-9]*/environ); do
+        process=${file#/proc/}
+        kill -9 "${process%/environ}" && found=1
+    done
+    [ "$found" ] || exit 0
+done"#;
+
+/// The variable that marks what servers start, and its value: no longer number begins with it.
+pub(super) fn mark() -> (&'static str, String) {
+    ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
+}
+
+/// A server was started, the leader of a group.
+pub(super) fn began(leader: Pid) {
+    tell('+', leader);
+}
+
+/// Its group is gone.
+pub(super) fn ended(leader: Pid) {
+    tell('-', leader);
+}
+
+fn tell(mark: char, leader: Pid) {
+    static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
+    let watch = WATCH.get_or_init(|| Mutex::new(start().ok()));
+    let mut pipe = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("{mark} {}\n", leader.as_raw_nonzero());
+    // Without a shell, or when somebody has killed it, servers end as well as they do by themselves.
+    if pipe.as_mut().is_some_and(|pipe| pipe.write_all(line.as_bytes()).is_err()) {
+        *pipe = None;
+    }
+}
+
+fn start() -> io::Result<ChildStdin> {
+    let mut shell = Command::new("/bin/sh");
+    let (variable, value) = mark();
+    shell.args(["-c", SCRIPT, "sh", &format!("{variable}={value}")]);
+    shell.env_clear().current_dir("/");
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
+    unsafe {
+        // What ends our group must not end it.
+        shell.pre_exec(|| Ok(setsid().map(drop)?));
+    }
+    let pipe = shell.spawn()?.stdin.take();
+    pipe.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,57 @@
+//! Hostile commands, judged: `tests/fixtures/permission/commands.jsonl`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::effect::of_script;
+use super::shell::{ANY, Part, Word, read};
+use super::{Call, Judgment, Rule, Rules, Site};
+use crate::tools::Workspace;
+
+fn told(part: &Part) -> String {
+    let text = |word: &Word| word.text.replace(ANY, "…");
+    match part {
+        Part::Run(run) => {
+            let assigns = run.assigns.iter().map(|(name, value)| format!("{name}={}", text(value)));
+            assigns.chain(run.words.iter().map(text)).collect::<Vec<_>>().join(" ")
+        }
+        Part::Write(target) => format!("write {}", text(&target.path)),
+        Part::Read(target) => format!("read {}", text(&target.path)),
+        Part::Assign(assign) => format!("set {}", assign.name),
+        Part::Unclear(_) => "unclear".to_owned(),
+    }
+}
+
+#[test]
+fn hostile_commands_are_judged() {
+    let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
+    let site = Site { workspace, home: PathBuf::from("/h") };
+    let corpus = include_str!("../../tests/fixtures/permission/commands.jsonl");
+    let mut wrong = Vec::new();
+    for line in corpus.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let command = entry["command"].as_str().unwrap();
+        let script = read(command);
+        let found: Vec<String> = script.parts.iter().map(told).collect();
+        for part in entry["parts"].as_array().unwrap() {
+            if !found.contains(&part.as_str().unwrap().to_owned()) {
+                wrong.push(format!("{command:?}: {part} is not in {found:?}"));
+            }
+        }
+        let effect = format!("{:?}", of_script(&script).effect);
+        if entry["effect"] != *effect {
+            wrong.push(format!("{command:?}: {effect} {:?}", of_script(&script).reason));
+        }
+        let rules = entry["not"].as_array().unwrap().iter();
+        let allow = rules.map(|rule| Rule::parse(rule.as_str().unwrap()).unwrap()).collect();
+        let rules = Rules { allow, ..Rules::default() };
+        let call = Call::of("Shell", &entry, &site.workspace, &site.home);
+        if rules.judge(&call, &site, &[]) == Judgment::Allow {
+            wrong.push(format!("{command:?} is allowed"));
+        }
+    }
+    assert!(corpus.lines().count() >= 200);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

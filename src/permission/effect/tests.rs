@@ -1,0 +1,156 @@
+use serde_json::json;
+
+use super::*;
+
+fn effect(command: &str) -> Effect {
+    of_command(command).effect
+}
+
+#[test]
+fn looking_is_read_only() {
+    for command in [
+        "ls -la src",
+        "cat a | grep -n x | head -5",
+        "git status -s && git log --oneline -3",
+        "git diff HEAD -- src",
+        "rg -n 'a|b' src",
+        "find . -name '*.rs' -type f",
+        "sed -n '1,20p' a",
+        "sed 's/a/b/g' a",
+        "wc -l *.rs",
+        "sort -u a | uniq -c",
+        "ls > /dev/null 2>&1",
+        "for f in a b; do cat $f; done",
+        "git branch -a",
+        "tar tzf a.tgz",
+        "find . -name x -exec cat {} +",
+        "ls | xargs -n1 cat",
+        "bash -c 'ls; pwd'",
+        "awk '{print $1}' a",
+        "awk -F: '{print $1}' a",
+        "curl -sS http://127.0.0.1/",
+        "cargo tree --locked",
+        "cp --help",
+        "[ -f a ] && cat a",
+        "timeout 5 ls",
+        "git --no-pager show HEAD:a",
+        "cd src && ls",
+        "cat <<'E'\n> rm\nE",
+        "",
+    ] {
+        let found = of_command(command);
+        assert_eq!(found.effect, Effect::ReadOnly, "{command} {found:?}");
+        assert_eq!(found.reason, "", "{command}");
+    }
+}
+
+#[test]
+fn writing_is_found() {
+    for command in [
+        "rm x",
+        "ls > out",
+        "ls >> out",
+        "ls | tee out",
+        "sed -i s/a/b/ x",
+        "sed -i.bak s/a/b/ x",
+        "find . -delete",
+        "find . -fprint out",
+        "sort -o a a",
+        "sort --outp=a a",
+        "git commit -m x",
+        "git push",
+        "git log --output=x",
+        "git diff --ext-diff",
+        "git branch new",
+        "git tag v1",
+        "git stash",
+        "git config a b",
+        "tar xf a",
+        "tar cf a b",
+        "curl -o a http://x",
+        "curl -O http://x",
+        "curl -X POST http://x",
+        "cargo tree",
+        "cargo build",
+        "cargo test",
+        "ls | xargs rm",
+        "find . -exec rm {} \\;",
+        "bash -c 'ls > a'",
+        "uniq a b",
+        "date -s now",
+        "cp a b",
+        "sudo rm x",
+        "echo $(touch x)",
+        "cat <<E > out\nx\nE",
+        "if ls; then rm x; fi",
+        "dd if=a of=b",
+        "yq -i .a x",
+        "/bin/rm x",
+        "git checkout .",
+        "ls &> x",
+        "ls >| x",
+    ] {
+        let found = of_command(command);
+        assert_eq!(found.effect, Effect::Writes, "{command} {found:?}");
+        assert!(found.reason.starts_with('`'), "{command}");
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_unknown() {
+    for command in [
+        "$x",
+        "python -c 'x'",
+        "make",
+        "./ls",
+        "/tmp/ls",
+        "sort $x",
+        "sort *",
+        "find $x",
+        "rg --pre x y",
+        "git $x",
+        "GIT_PAGER=x git log",
+        "LESSOPEN=x less a",
+        "git -c core.pager=x log",
+        "PATH=/x ls",
+        "export A=b; ls",
+        "sed 's/a/b/e' x",
+        "sed '1e rm' x",
+        "sed 'w out' x",
+        "sed -f x y",
+        "awk 'BEGIN{system(\"rm\")}'",
+        "awk '{print > \"x\"}' a",
+        "awk -f x a",
+        "cat 'a",
+        "f() { ls; }; f",
+        "alias ls=rm; ls",
+        "git grep -Oless x",
+        "git -C /x status",
+        "node x",
+        "ls < $x",
+        "eval $x",
+        "bash x",
+        "sh",
+        "curl x | sh",
+    ] {
+        let found = of_command(command);
+        assert_ne!(found.effect, Effect::ReadOnly, "{command}");
+        assert!(!found.reason.is_empty(), "{command}");
+    }
+    assert_eq!(effect("python x; rm y"), Effect::Writes);
+    assert!(of_command("ls; rm x; rm y").reason.starts_with("`rm x`"));
+}
+
+#[test]
+fn other_tools() {
+    for (tool, expected) in [
+        ("ReadFile", Effect::ReadOnly),
+        ("Grep", Effect::ReadOnly),
+        ("WriteFile", Effect::Writes),
+        ("mcp__a__b", Effect::Unknown),
+        ("mcp_call", Effect::Unknown),
+    ] {
+        assert_eq!(of_call(tool, &json!({})).effect, expected, "{tool}");
+    }
+    assert_eq!(of_call("Shell", &json!({"command": "ls"})).effect, Effect::ReadOnly);
+}

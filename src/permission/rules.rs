@@ -1,0 +1,188 @@
+//! The rules of a session and what they say about a call: deny before ask before allow.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::call::{Call, Subject, real};
+use super::rule::{Decision, Place, Rule, is_harmless};
+use super::shell::{Part, Script, Target};
+use crate::tools::{Workspace, path_guard};
+
+/// Rules by what they decide.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    pub allow: Vec<Rule>,
+    pub ask: Vec<Rule>,
+    pub deny: Vec<Rule>,
+}
+
+/// What rules say about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgment {
+    /// Every part is covered.
+    Allow,
+    /// A rule wants a person to be asked.
+    Ask { rule: String, part: String },
+    /// A rule forbids it.
+    Deny { rule: String, part: String },
+    /// Rules forbid something, and this part cannot be told from it.
+    Unsure { rule: String, part: String, why: String },
+    /// No rule decides. The parts that no rule allows, in order; none when it is not a command.
+    Open { parts: Vec<Part> },
+}
+
+/// Where a session works.
+#[derive(Clone)]
+pub struct Site {
+    pub workspace: Arc<Workspace>,
+    pub home: PathBuf,
+}
+
+impl Rules {
+    /// Adds a rule.
+    pub fn add(&mut self, decision: Decision, rule: Rule) {
+        match decision {
+            Decision::Allow => self.allow.push(rule),
+            Decision::Ask => self.ask.push(rule),
+            Decision::Deny => self.deny.push(rule),
+        }
+    }
+
+    /// Judges a call. `more` are rules that allow for this session.
+    pub fn judge(&self, call: &Call, site: &Site, more: &[Rule]) -> Judgment {
+        let work_dir = path_guard::real_path(&site.workspace.work_dir)
+            .unwrap_or_else(|| site.workspace.work_dir.clone());
+        let bench = Bench { site, place: Place { work_dir: &work_dir, home: &site.home } };
+        if let Some((rule, part)) = bench.first(&self.deny, call) {
+            return Judgment::Deny { rule, part };
+        }
+        if let Subject::Command { script, .. } = &call.subject {
+            let guards = self.deny.iter().chain(&self.ask);
+            if let Some((rule, part, why)) = bench.unsure(guards, script) {
+                return Judgment::Unsure { rule, part, why };
+            }
+        }
+        if let Some((rule, part)) = bench.first(&self.ask, call) {
+            return Judgment::Ask { rule, part };
+        }
+        let allow: Vec<&Rule> = self.allow.iter().chain(more).collect();
+        match &call.subject {
+            // Every command, also what cannot be read.
+            Subject::Command { .. } if allow.iter().any(|rule| rule.is_about("Shell")) => {
+                Judgment::Allow
+            }
+            Subject::Command { script, .. } => {
+                let open = script.parts.iter().filter(|part| !bench.allows(&allow, part));
+                let parts: Vec<Part> = open.cloned().collect();
+                if parts.is_empty() && !script.parts.is_empty() {
+                    Judgment::Allow
+                } else {
+                    Judgment::Open { parts }
+                }
+            }
+            _ if allow.iter().any(|rule| bench.about(rule, call)) => Judgment::Allow,
+            _ => Judgment::Open { parts: Vec::new() },
+        }
+    }
+}
+
+/// Holds rules against calls.
+struct Bench<'a> {
+    site: &'a Site,
+    place: Place<'a>,
+}
+
+impl Bench<'_> {
+    /// The first rule that a call may be about, and the part that it is about.
+    fn first(&self, rules: &[Rule], call: &Call) -> Option<(String, String)> {
+        rules.iter().find_map(|rule| {
+            let part = match &call.subject {
+                Subject::Command { script, .. } => {
+                    script.parts.iter().find(|part| self.concerns(rule, part))?.shown().to_owned()
+                }
+                _ if self.about(rule, call) => call.tool.clone(),
+                _ => return None,
+            };
+            Some((rule.to_string(), part))
+        })
+    }
+
+    /// Whether a rule is about a call that is no command.
+    fn about(&self, rule: &Rule, call: &Call) -> bool {
+        match &call.subject {
+            Subject::Command { .. } => false,
+            Subject::Path(Some(real)) => rule.covers_path(&call.tool, real, self.place),
+            Subject::Path(None) | Subject::Tool => rule.is_about(&call.tool),
+            Subject::Text(text) => rule.covers_text(&call.tool, text),
+        }
+    }
+
+    /// Whether a part of a command may turn out to be what a rule is about.
+    fn concerns(&self, rule: &Rule, part: &Part) -> bool {
+        match part {
+            Part::Run(run) => rule.may_be_run(run),
+            Part::Write(target) => self.leads(rule, "WriteFile", target),
+            Part::Read(target) => self.leads(rule, "ReadFile", target),
+            Part::Assign(_) | Part::Unclear(_) => rule.is_about("Shell"),
+        }
+    }
+
+    fn leads(&self, rule: &Rule, tool: &str, target: &Target) -> bool {
+        rule.is_about("Shell")
+            || self.file(target).is_some_and(|path| rule.covers_path(tool, &path, self.place))
+    }
+
+    /// Where a redirection leads, when that is known.
+    fn file(&self, target: &Target) -> Option<PathBuf> {
+        let path = target.path.literal()?;
+        if target.moved && !Path::new(path).is_absolute() {
+            return None;
+        }
+        // To a shell a path may leave the workspace by `..`.
+        let path = self.site.workspace.work_dir.join(path);
+        real(&path.to_string_lossy(), &self.site.workspace, &self.site.home)
+    }
+
+    /// A part that cannot be told from what rules forbid, one of these rules, and why.
+    fn unsure<'r>(
+        &self,
+        guards: impl Iterator<Item = &'r Rule>,
+        script: &Script,
+    ) -> Option<(String, String, String)> {
+        let guards: Vec<&Rule> = guards.collect();
+        let commands = guards.iter().find(|rule| rule.is_about_commands());
+        let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
+        script.parts.iter().find_map(|part| {
+            let (rule, why) = match part {
+                Part::Unclear(unclear) => {
+                    (commands.or_else(|| about_path("WriteFile"))?, unclear.why)
+                }
+                Part::Write(target) if self.file(target).is_none() => {
+                    (about_path("WriteFile")?, "where it writes is only known when it runs")
+                }
+                Part::Read(target) if self.file(target).is_none() => {
+                    (about_path("ReadFile")?, "what it reads is only known when it runs")
+                }
+                _ => return None,
+            };
+            Some((rule.to_string(), part.shown().to_owned(), why.to_owned()))
+        })
+    }
+
+    /// Whether a part may go ahead.
+    fn allows(&self, allow: &[&Rule], part: &Part) -> bool {
+        match part {
+            Part::Run(run) if run.needs_rule => allow.iter().any(|rule| rule.covers_run(run)),
+            Part::Run(run) => run.assigns.iter().all(|(name, _)| is_harmless(name)),
+            Part::Write(target) => self.file(target).is_some_and(|path| {
+                allow.iter().any(|rule| rule.covers_path("WriteFile", &path, self.place))
+            }),
+            Part::Read(target) => target.path.literal().is_some(),
+            Part::Assign(assign) => is_harmless(&assign.name),
+            Part::Unclear(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Simple commands: words, assignments, and what a builtin changes for the rest of the line.
+
+use tree_sitter::Node;
+
+use super::launch::{Launch, launch};
+use super::tree::Walk;
+use super::word::{children, is_name};
+use super::{Part, Reader, Run, Word, clip};
+
+/// Builtins and words of the language after which nothing on the line means what it says.
+const CHANGES_MEANING: &[&str] = &[
+    ".", "alias", "bind", "compgen", "complete", "compopt", "coproc", "enable", "fc", "function",
+    "hash", "select", "shopt", "source", "trap", "unalias",
+];
+
+/// Words of the language; as the name of a program they are a sign of a misreading.
+const RESERVED: &[&str] = &[
+    "!", "case", "do", "done", "elif", "else", "esac", "fi", "for", "if", "in", "then", "until",
+    "while", "{", "}", "[[", "]]", "((", "))",
+];
+
+/// Builtins that set the variables they are given the names of.
+const SETS: &[&str] =
+    &["read", "mapfile", "readarray", "getopts", "let", "wait", "printf", "unset"];
+
+impl Walk<'_, '_> {
+    /// `NAME=value … program word … redirections`.
+    pub(super) fn command(&mut self, node: Node, depth: usize) {
+        let mut assigns = Vec::new();
+        let mut words = Vec::new();
+        let mut end = None;
+        for child in children(node) {
+            let gap = end.and_then(|end| self.source.get(end..child.start_byte()));
+            // A line ends at its end, also where the grammar goes on.
+            let apart =
+                gap.is_none_or(|gap| !gap.is_empty() && !gap.replace("\\\n", "").contains('\n'));
+            end = Some(child.end_byte());
+            if !apart && !is_redirect(child) {
+                self.unclear(node, "its words are not understood");
+            }
+            match child.kind() {
+                "variable_assignment" => match self.assigned(child, depth + 1) {
+                    Some(assign) if words.is_empty() => assigns.push(assign),
+                    _ => self.unclear(child, "what it sets is not understood"),
+                },
+                "command_name" => match child.child(0) {
+                    Some(name) if child.child_count() == 1 => {
+                        words.push(self.word(name, depth + 1));
+                    }
+                    _ => self.unclear(child, "the program is not a plain word"),
+                },
+                _ if is_redirect(child) => self.redirect(child, depth + 1),
+                "comment" => {}
+                _ => words.push(self.word(child, depth + 1)),
+            }
+        }
+        let shown = clip(self.text(node));
+        self.reader.run(words, assigns, shown, true);
+    }
+
+    fn assigned(&mut self, node: Node, depth: usize) -> Option<(String, Word)> {
+        let name = node.child_by_field_name("name").filter(|name| name.kind() == "variable_name");
+        let value = match node.child_by_field_name("value") {
+            Some(value) if value.kind() == "array" => {
+                self.substitutions(value, depth + 1);
+                return None;
+            }
+            Some(value) => self.word(value, depth + 1),
+            None => Word::default(),
+        };
+        Some((self.text(name?).to_owned(), value))
+    }
+
+    /// `NAME=value` by itself: set for what follows.
+    pub(super) fn assignment(&mut self, node: Node, depth: usize) {
+        match self.assigned(node, depth) {
+            Some((name, _)) => self.set(&name, node, false),
+            None => self.unclear(node, "what it sets is not understood"),
+        }
+    }
+
+    /// `export`, `declare` and the like.
+    pub(super) fn declaration(&mut self, node: Node, depth: usize) {
+        if self.text(node).contains('\n') {
+            self.unclear(node, "it goes over several lines");
+        }
+        for child in children(node).into_iter().filter(Node::is_named) {
+            match child.kind() {
+                "variable_assignment" => match self.assigned(child, depth + 1) {
+                    Some((name, _)) => self.set(&name, child, true),
+                    None => self.unclear(child, "what it sets is not understood"),
+                },
+                "variable_name" => {
+                    let name = self.text(child);
+                    self.set(name, child, true);
+                }
+                _ => self.unclear(node, "what it sets is not understood"),
+            }
+        }
+    }
+
+    pub(super) fn unset(&mut self, node: Node, depth: usize) {
+        for child in children(node).into_iter().filter(Node::is_named) {
+            let name = self.word(child, depth + 1);
+            match name.literal() {
+                Some(name) if is_name(name) => self.set(name, child, false),
+                _ => self.unclear(node, "what it unsets is not understood"),
+            }
+        }
+    }
+}
+
+fn is_redirect(node: Node) -> bool {
+    matches!(node.kind(), "file_redirect" | "herestring_redirect" | "heredoc_redirect")
+}
+
+impl Reader {
+    /// Adds a simple command and what it starts in its turn.
+    pub(super) fn run(
+        &mut self,
+        words: Vec<Word>,
+        assigns: Vec<(String, Word)>,
+        shown: String,
+        needs_rule: bool,
+    ) {
+        let Some(first) = words.first() else { return };
+        let name = match first.literal() {
+            Some(name) if !name.is_empty() && !RESERVED.contains(&name) => name,
+            _ => return self.unclear(&shown, "the program is not a plain word"),
+        };
+        if CHANGES_MEANING.contains(&name) {
+            self.unclear(&shown, "it changes what the rest of the line means");
+        }
+        if SETS.contains(&name) {
+            self.check_sets(&words, &shown);
+        }
+        if name == "test" && words.iter().any(|word| matches!(&*word.text, "-v" | "-R")) {
+            self.unclear(&shown, "it may evaluate what a variable holds");
+        }
+        if matches!(name, "cd" | "pushd" | "popd") {
+            self.moved = true;
+        }
+        let launched = launch(&words);
+        let neutral = match &launched {
+            Launch::None | Launch::Opaque(_) => false,
+            Launch::Quiet => true,
+            Launch::Command { neutral, .. } | Launch::Script { neutral, .. } => *neutral,
+            Launch::Commands(_) => false,
+        };
+        self.push(Part::Run(Run {
+            needs_rule: needs_rule && !neutral,
+            words,
+            assigns: assigns.clone(),
+            shown: shown.clone(),
+        }));
+        match launched {
+            Launch::None | Launch::Quiet => {}
+            Launch::Opaque(why) => self.unclear(&shown, why),
+            Launch::Script { text, .. } => self.script(&text),
+            Launch::Command { words, assigns: more, .. } => {
+                let assigns = assigns.into_iter().chain(more).collect();
+                self.nested(words, assigns);
+            }
+            Launch::Commands(all) => {
+                for words in all {
+                    self.nested(words, assigns.clone());
+                }
+            }
+        }
+    }
+
+    fn nested(&mut self, words: Vec<Word>, assigns: Vec<(String, Word)>) {
+        let texts: Vec<String> =
+            words.iter().map(|word| word.text.replace(super::ANY, "…")).collect();
+        let shown = clip(&texts.join(" "));
+        if self.scripts >= super::MAX_SCRIPTS * 4 {
+            return self.unclear(&shown, "it is nested too deep");
+        }
+        self.scripts += 1;
+        self.run(words, assigns, shown, true);
+        self.scripts -= 1;
+    }
+
+    /// `read`, `printf -v` and the like may set a variable that programs listen to, and evaluate the
+    /// index of an array.
+    fn check_sets(&mut self, words: &[Word], shown: &str) {
+        let is_printf = words.first().is_some_and(|word| word.text == "printf");
+        let mut named = words.iter().skip(1).peekable();
+        if is_printf {
+            let option = named.peek().map(|word| word.text.as_str()).unwrap_or_default();
+            if !option.starts_with("-v") && !option.starts_with(super::ANY) {
+                return;
+            }
+        }
+        let harmless = |word: &Word| {
+            let text = word.literal().unwrap_or("=");
+            text.starts_with('-') && !text.starts_with("-v")
+                || text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        };
+        if !named.all(harmless) {
+            self.unclear(shown, "it may set a variable that programs listen to");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Rules and approvals for the session, at the core.
+
+use kimi_tui::agent::Modes;
+use kimi_tui::permission::{Rule, Rules};
+use kimi_tui::protocol::{Message, Op, Request, Verdict};
+use serde_json::json;
+
+use super::bench::{Bench, Say, calls, text};
+
+fn shell(id: &str, command: &str) -> Vec<Say> {
+    calls(&[(id, "Shell", &json!({"command": command}).to_string())])
+}
+
+fn bench(replies: Vec<Vec<Say>>) -> Bench {
+    let mut bench = Bench::with(replies);
+    bench.real_tools = true;
+    bench
+}
+
+fn rules(allow: &[&str], ask: &[&str], deny: &[&str]) -> Rules {
+    let all = |texts: &[&str]| texts.iter().map(|text| Rule::parse(text).unwrap()).collect();
+    Rules { allow: all(allow), ask: all(ask), deny: all(deny) }
+}
+
+fn is_ask(message: &Message) -> bool {
+    matches!(message, Message::Request(Request::ApprovalRequest(_)))
+}
+
+#[tokio::test]
+async fn an_approval_for_the_session_is_for_this_command() {
+    let bench = bench(vec![
+        shell("a", "echo one"),
+        shell("b", "echo one"),
+        shell("c", "echo one; echo two"),
+        vec![text("ok")],
+        shell("d", "echo one"),
+        vec![text("ok")],
+    ]);
+    let mut live = bench.open();
+    live.send("go");
+    let (_, request) = live.asked().await;
+    assert_eq!((request.tool_call_id.as_str(), request.action.as_str()), ("a", "run command"));
+    assert_eq!(request.session_scope(), Some("this command only"));
+    live.answer(&request.id, Verdict::ApproveForSession, "");
+    let (_, request) = live.asked().await;
+    assert_eq!(request.tool_call_id, "c");
+    live.answer(&request.id, Verdict::Approve, "");
+    live.end().await.finished();
+    let session = live.handle.session().clone();
+    live.handle.shutdown(None).await;
+    // It is remembered.
+    let mut live = bench.reopen(session);
+    let heard = live.prompt("go").await;
+    heard.finished();
+    assert!(!heard.0.iter().any(is_ask));
+}
+
+#[tokio::test]
+async fn what_kimi_cli_stored_for_all_commands_allows_none() {
+    let bench = bench(vec![vec![text("ok")], shell("a", "echo one"), vec![text("ok")]]);
+    let mut live = bench.open();
+    live.prompt("hello").await.finished();
+    let session = live.handle.session().clone();
+    live.handle.shutdown(None).await;
+    let path = session.dir.join("state.json");
+    let mut state: serde_json::Value = serde_json::from_slice(
+        &std::fs::read(&path).unwrap_or_else(|_| b"{\"version\":1}".to_vec()),
+    )
+    .unwrap();
+    state["approval"]["auto_approve_actions"] = json!(["run command"]);
+    std::fs::write(&path, state.to_string()).unwrap();
+    let mut live = bench.reopen(session.clone());
+    live.send("go");
+    let (_, request) = live.asked().await;
+    live.answer(&request.id, Verdict::ApproveForSession, "");
+    live.end().await.finished();
+    live.handle.shutdown(None).await;
+    let state = std::fs::read_to_string(path).unwrap();
+    assert!(state.contains("\"run command\""), "kimi-cli still finds its own: {state}");
+    assert!(state.contains("run command: echo one"), "{state}");
+}
+
+#[tokio::test]
+async fn yolo_stops_at_deny_and_at_ask() {
+    let mut bench = bench(vec![
+        calls(&[
+            ("a", "ReadFile", r#"{"path":"secret/key"}"#),
+            ("b", "Shell", r#"{"command":"echo free"}"#),
+            ("c", "Shell", r#"{"command":"echo $(git push)"}"#),
+            ("d", "FetchURL", r#"{"url":"http://127.0.0.1:9/"}"#),
+        ]),
+        vec![text("ok")],
+    ]);
+    bench.modes = Modes { yolo: true, ..Modes::default() };
+    bench.rules = rules(&[], &["FetchURL"], &["ReadFile(secret/**)", "Shell(git push:*)"]);
+    let mut live = bench.open();
+    live.send("go");
+    let (before, request) = live.asked().await;
+    assert_eq!((request.tool_call_id.as_str(), request.sender.as_str()), ("d", "FetchURL"));
+    // Who leaves is not there to be asked.
+    live.handle.submit(Op::SetApproval { yolo: None, afk: Some(true) });
+    let heard = live.end().await;
+    heard.finished();
+    let results = [before.results(), heard.results()].concat();
+    let message = |id: &str| &results.iter().find(|(call, _)| call == id).unwrap().1.message;
+    assert!(message("a").contains("`ReadFile(secret/**)` forbids"), "{}", message("a"));
+    assert!(message("b").contains("successfully"), "{}", message("b"));
+    assert!(message("c").contains("`Shell(git push:*)` forbids"), "{}", message("c"));
+    assert!(message("d").contains("nobody is there"), "{}", message("d"));
+}
+
+#[tokio::test]
+async fn a_rule_that_is_approved_lets_go_what_it_covers() {
+    let bench = bench(vec![
+        shell("a", "ls -a && pwd"),
+        shell("b", "pwd; ls"),
+        shell("c", "pwd > out"),
+        vec![text("ok")],
+    ]);
+    let mut live = bench.open();
+    live.send("go");
+    let (_, request) = live.asked().await;
+    assert_eq!(request.session_scope(), Some("ls …, pwd …"));
+    live.answer(&request.id, Verdict::ApproveForSession, "");
+    let (_, request) = live.asked().await;
+    assert_eq!(request.tool_call_id, "c");
+    assert_eq!(request.why(), Some("no rule allows: > out"));
+    live.answer(&request.id, Verdict::Reject, "");
+    live.end().await;
+}

@@ -1,0 +1,8 @@
+//! Hooks and plugins through the real binary.
+
+mod forbids;
+mod hears;
+mod plugins;
+mod screen;
+mod session;
+mod world;

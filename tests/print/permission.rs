@@ -1,0 +1,68 @@
+//! Permission rules through the real binary.
+
+use serde_json::json;
+
+use crate::support::model_server::{ModelServer, Recorded, Reply};
+use crate::support::program::Home;
+
+/// Runs one command with these permissions. Returns the home and what the model is told of the call.
+fn run(permission: &str, words: &[&str], command: &str) -> (Home, String) {
+    let arguments = json!({"command": command}).to_string();
+    let server = ModelServer::start(move |_: &Recorded, at: usize| match at {
+        0 => Reply::new().tool_call("c1", "Shell", &arguments),
+        _ => Reply::new().text("So be it."),
+    });
+    let home = Home::bare();
+    home.write("share/config.toml", format!("{}{permission}", Home::config(&server.url())));
+    home.write("project/victim", "here");
+    let ran = home.run(words);
+    assert_eq!(ran.well().out.trim(), "So be it.");
+    let requests = server.requests();
+    let messages = requests[1].body["messages"].as_array().unwrap();
+    let told = messages.iter().rfind(|message| message["role"] == "tool").unwrap();
+    (home, told["content"].to_string())
+}
+
+#[test]
+fn a_denied_command_runs_in_no_mode() {
+    let permission = "[permission]\nallow = [\"Shell\"]\ndeny = [\"Shell(rm:*)\"]\n";
+    for command in
+        ["rm victim", "echo a && bash -c 'ls | xargs rm'", "find . -name victim -exec rm {} +"]
+    {
+        for words in [&["--quiet", "-p", "x"][..], &["--quiet", "--yolo", "-p", "x"]] {
+            let (home, told) = run(permission, words, command);
+            assert!(home.path("project/victim").exists(), "{command}");
+            assert!(told.contains("permission rule `Shell(rm:*)` forbids"), "{told}");
+        }
+    }
+    let (home, told) = run(permission, &["--quiet", "-p", "x"], "r=rm; $r victim");
+    assert!(home.path("project/victim").exists());
+    assert!(told.contains("cannot be told from"), "{told}");
+}
+
+#[test]
+fn nobody_is_there_to_be_asked() {
+    let permission = "[[permission.rules]]\ndecision = \"ask\"\npattern = \"Bash(rm *)\"\n";
+    let (home, told) = run(permission, &["--quiet", "-p", "x"], "rm victim");
+    assert!(home.path("project/victim").exists());
+    assert!(told.contains("wants a person to be asked"), "{told}");
+    let (home, _) = run(permission, &["--quiet", "-p", "x"], "mv victim gone");
+    assert!(!home.path("project/victim").exists());
+}
+
+#[test]
+fn a_malformed_rule_stops_the_start() {
+    let home = Home::bare();
+    let config = Home::config("http://127.0.0.1:9/v1");
+    home.write(
+        "share/config.toml",
+        format!("{config}[permission]\ndeny = [\"Shell(ls)\", \"rm -rf\"]\n"),
+    );
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:#?}");
+    assert!(
+        ran.err.contains("permission.deny[1]") && ran.err.contains("Shell(git status:*)"),
+        "{}",
+        ran.err
+    );
+}
