@@ -15,14 +15,15 @@ use super::goal::{Goals, Keeper};
 use super::guard::{self, Passed, Stopped};
 use super::plan::restriction;
 use super::repeat::Repeat;
-use super::rewind::Approved;
+use super::rewind::WatchedCall;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::permission::Call;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
-    CallContext, ChangeLog, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+    CallContext, ChangeLog, Desk, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found,
+    prepared,
 };
 
 /// How long a cancelled call may take to clean up before it is dropped.
@@ -227,12 +228,13 @@ async fn run_alone(
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
     let gate = Gate::new(core, call, finding);
-    let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
     let exact = EXACT.contains(&name.as_str());
-    let changes = match (&core.rewinder, effect) {
-        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call(exact).await)),
+    let watched = match (&core.rewinder, effect) {
+        (Some(rewinder), Effect::Write) => Some(rewinder.before_call(exact).await),
         _ => None,
     };
+    let desk = gate.clone();
+    let context = call_context(core, desk, watched.as_ref(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
         match gate.refusal(&context).await {
@@ -247,9 +249,7 @@ async fn run_alone(
             tokio::time::timeout(CANCEL_GRACE, &mut task).await.ok()
         }
     };
-    if let Some((rewinder, from)) = changes {
-        rewinder.after_call(from, exact);
-    }
+    drop(watched);
     let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {
         // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
@@ -274,6 +274,7 @@ async fn run_alone(
 fn call_context(
     core: &Arc<Core>,
     gate: Gate,
+    watched: Option<&WatchedCall>,
     cancel: CancellationToken,
     call_id: &str,
 ) -> CallContext {
@@ -284,13 +285,14 @@ fn call_context(
             hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
         })
     };
-    let desk: Arc<dyn crate::tools::Desk> = Arc::new(gate);
-    let (desk, changes): (_, Arc<dyn ChangeLog>) = match &core.rewinder {
-        Some(rewinder) => {
-            let rewinder = Arc::clone(rewinder);
-            (Arc::new(Approved { desk, rewinder: Arc::clone(&rewinder) }) as _, rewinder)
-        }
-        None => (desk, Arc::new(())),
+    let desk: Arc<dyn Desk> = Arc::new(gate);
+    let desk = match watched {
+        Some(watched) => watched.asking_at(desk),
+        None => desk,
+    };
+    let changes: Arc<dyn ChangeLog> = match &core.rewinder {
+        Some(rewinder) => Arc::clone(rewinder) as Arc<dyn ChangeLog>,
+        None => Arc::new(()),
     };
     CallContext {
         call_id: call_id.to_owned(),

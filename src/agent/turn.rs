@@ -279,6 +279,13 @@ impl Turn<'_> {
             if let Some(spent) = self.core.meter.spent(self.core.env.clock.instant()) {
                 return Outcome::BudgetSpent(spent);
             }
+            if let Some(budget) = self.core.spent_goal() {
+                return Outcome::Failed(Failure {
+                    kind: FailureKind::Internal,
+                    message: format!("the budget of the goal is reached: {budget}"),
+                    hint: None,
+                });
+            }
             if n == limit {
                 let message = format!("The limit of {limit} steps was reached.");
                 let failure = Occasion::stop_failure("MaxStepsReached", &message);

@@ -124,7 +124,11 @@ impl Model {
 
     /// Replies to the conversation whose first message holds `word`, before all others.
     pub fn reply_to(&self, word: &str, replies: impl IntoIterator<Item = Vec<Say>>) {
-        self.routes.lock().unwrap().push((word.to_owned(), replies.into_iter().collect()));
+        let mut routes = self.routes.lock().unwrap();
+        match routes.iter_mut().find(|(known, _)| known == word) {
+            Some((_, more)) => more.extend(replies),
+            None => routes.push((word.to_owned(), replies.into_iter().collect())),
+        }
     }
 
     /// The requests of that conversation.

@@ -11,6 +11,7 @@ mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod delegated;
 mod dmail;
 mod goal;
 mod permission;

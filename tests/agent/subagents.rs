@@ -22,7 +22,7 @@ pub fn bench() -> Bench {
     bench
 }
 
-fn agent(id: &str, prompt: &str, more: Value) -> (String, String) {
+pub fn agent(id: &str, prompt: &str, more: Value) -> (String, String) {
     let mut arguments = json!({"description": format!("does {prompt}"), "prompt": prompt});
     for (name, value) in more.as_object().unwrap() {
         arguments[name] = value.clone();
@@ -31,13 +31,13 @@ fn agent(id: &str, prompt: &str, more: Value) -> (String, String) {
 }
 
 /// A step that calls `Agent` for each of these.
-fn agents(wanted: &[(String, String)]) -> Vec<Say> {
+pub fn agents(wanted: &[(String, String)]) -> Vec<Say> {
     let wanted: Vec<_> =
         wanted.iter().map(|(id, arguments)| (id.as_str(), "Agent", arguments.as_str())).collect();
     calls(&wanted)
 }
 
-fn shell(id: &str, command: &str) -> Vec<Say> {
+pub fn shell(id: &str, command: &str) -> Vec<Say> {
     calls(&[(id, "Shell", &json!({"command": command}).to_string())])
 }
 
@@ -100,7 +100,16 @@ async fn a_subagent_works_in_its_own_context_and_reports() {
     assert_eq!(asked.len(), 2);
     assert_eq!(asked[0].system, "You are coder.");
     assert_eq!(asked[0].messages.len(), 1, "nothing of the caller's conversation");
-    for tool in ["Agent", "AgentSwarm", "AskUserQuestion", "SetTodoList", "TaskList"] {
+    for tool in [
+        "Agent",
+        "AgentSwarm",
+        "AskUserQuestion",
+        "SetTodoList",
+        "TaskList",
+        "EnterPlanMode",
+        "CreateGoal",
+        "UpdateGoal",
+    ] {
         assert!(!asked[0].tools.iter().any(|name| name == tool), "{tool}");
         let root = &bench.model.asked()[0].tools;
         assert!(root.iter().any(|name| name == tool), "{tool}: {root:?}");
@@ -235,7 +244,7 @@ async fn an_approval_for_the_session_is_everybodys() {
     let mut bench = bench();
     bench.modes = Modes::default();
     bench.model.reply(agents(&[agent("c1", "TASK", json!({}))]));
-    bench.model.reply(shell("own", "echo mine"));
+    bench.model.reply(shell("own", "echo one"));
     bench.model.reply([text("ok")]);
     bench.model.reply_to("TASK", [shell("s1", "echo one"), vec![text(&report("TASK"))]]);
     let mut live = bench.open();

@@ -5,4 +5,5 @@ mod hears;
 mod plugins;
 mod screen;
 mod session;
+mod subagents;
 mod world;

@@ -125,3 +125,31 @@ fn a_swarm_obeys_the_environment() {
         assert!(result["content"].to_string().contains(told), "{result}");
     }
 }
+
+#[test]
+fn rules_and_plan_mode_hold_for_whoever_is_sent() {
+    let server = ModelServer::start(|request: &Recorded, _: usize| match conversation(request) {
+        (first, 0) if first.contains("TASK") => shell("touch made"),
+        (first, 1) if first.contains("TASK") => {
+            Reply::new().tool_call("s2", "ReadFile", r#"{"path":"secret/key"}"#)
+        }
+        (first, _) if first.contains("TASK") => Reply::new().text("It cannot be. ".repeat(20)),
+        (_, 0) => agent("TASK", json!({})),
+        (_, 1) => agent("TASK", json!({"subagent_type": "explore"})),
+        _ => Reply::new().text("As planned."),
+    });
+    let home = Home::new(&server.url());
+    let rules = "\n[permission]\ndeny = [\"ReadFile(secret/**)\"]\n";
+    home.write("share/config.toml", Home::config(&server.url()) + rules);
+    home.write("project/secret/key", "hush");
+    let ran = home.run(&["--quiet", "--yolo", "--plan", "-p", "go"]);
+    assert_eq!(ran.well().out, "As planned.\n");
+    assert!(!home.path("project/made").exists());
+    let requests = server.requests();
+    let inner = requests.iter().rfind(|it| conversation(it).0.contains("TASK")).unwrap();
+    assert!(inner.raw.contains("Plan mode is on: `touch made`"), "{}", inner.raw);
+    assert!(inner.raw.contains("`ReadFile(secret/**)` forbids this"), "{}", inner.raw);
+    assert!(!inner.raw.contains("hush"));
+    let own = &requests.last().unwrap().raw;
+    assert!(own.contains("a `coder` agent changes files"), "{own}");
+}

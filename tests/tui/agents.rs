@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::interrupt::wait_until;
 use super::world::{World, count};
 use crate::support::model_server::{Gate, Recorded, Reply};
 use crate::support::screen::{is_busy, is_idle};
@@ -144,5 +145,46 @@ fn ctrl_b_sends_it_to_the_background_and_the_end_is_news() {
     gate.open();
     let rows = kimi.wait_closed(2);
     assert_eq!(count(&rows, "It has reported."), 1, "{rows:#?}");
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
+fn what_it_did_to_files_goes_back_with_undo() {
+    let world = World::new(|request: &Recorded, _: usize| {
+        match (first(request).contains("ALPHA"), results(request).len()) {
+            (true, 0) => {
+                let write = r#"{"path":"kept.txt","content":"after\n"}"#;
+                Reply::new().tool_call("s1", "WriteFile", write)
+            }
+            (true, 1) => shell("echo made > made.txt"),
+            (true, _) => report("ALPHA"),
+            _ if request.last_user_text().contains("hello") => Reply::new().text("Hello."),
+            (false, 0) => agent(Reply::new(), "c1", "ALPHA"),
+            _ => Reply::new().text("It is done."),
+        }
+    });
+    let kept = world.file("kept.txt", "before\n");
+    let made = world.work().join("made.txt");
+    let mut kimi = world.start_sized(&["--yolo"], (100, 30));
+    kimi.turn("hello");
+    kimi.turn("send it");
+    assert!(made.exists());
+    kimi.send("/undo");
+    kimi.wait_text("/undo");
+    kimi.send("\r");
+    kimi.wait_text("Rewind to before which message?");
+    let rows = kimi.wait_for_rows("the look at the files", |rows| {
+        rows.iter().any(|row| row.contains("2 files +2 -1 · send it"))
+    });
+    assert_eq!(count(&rows, "no files · hello"), 1, "{rows:#?}");
+    kimi.send("\r");
+    kimi.wait_text("1 Conversation and files");
+    kimi.send("1");
+    kimi.wait_for_history("the row", |rows| count(rows, "Rewound to before: send it") == 1);
+    wait_until("the files", || {
+        let old = std::fs::read_to_string(&kept).unwrap_or_default() == "before\n";
+        (old && !made.exists()).then_some(())
+    });
+    kimi.send("\x15");
     assert_eq!(kimi.exit(), 0);
 }

@@ -10,6 +10,7 @@ use crate::agent::core::{Core, Parts, Settings};
 use crate::agent::hub::Hub;
 use crate::agent::notifications::Notifications;
 use crate::agent::recorder::Recorder;
+use crate::customize::hooks::Hooks;
 use crate::customize::{Agent, Subagent};
 use crate::llm::Llm;
 use crate::protocol::{Event, ToolReturnValue};
@@ -50,7 +51,12 @@ pub struct Engaged {
     pub source: Arc<Source>,
     pub report: Report,
     pub record: Record,
+    /// What it is told.
     pub prompt: String,
+    /// What of it its caller wrote.
+    pub task: String,
+    /// The hooks as its caller has them.
+    pub caller_hooks: Arc<Hooks>,
     pub model_override: Option<String>,
 }
 
@@ -205,6 +211,8 @@ fn make(
         report,
         record,
         prompt,
+        task: order.prompt,
+        caller_hooks: Arc::clone(&parent.hooks),
         model_override: order.model,
     })
 }

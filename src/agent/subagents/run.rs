@@ -14,6 +14,7 @@ use super::report::Report;
 use super::source::Source;
 use crate::agent::core::Core;
 use crate::agent::turn;
+use crate::customize::hooks::Occasion;
 use crate::llm::{Message, Role};
 use crate::protocol::{Failure, FailureKind, Outcome, StopReason, UserInput};
 use crate::store::{SubagentStatus, write_last_answer};
@@ -41,6 +42,18 @@ pub enum Ended {
     TimedOut,
 }
 
+impl Ended {
+    /// What it has said last, or why it says nothing.
+    fn said(&self) -> &str {
+        match self {
+            Self::Completed(text) => text,
+            Self::Failed(fault) => &fault.message,
+            Self::Stopped => "The agent was stopped.",
+            Self::TimedOut => "The agent timed out.",
+        }
+    }
+}
+
 /// Why an agent has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -64,21 +77,29 @@ pub struct Working {
 impl Working {
     /// Lets the agent begin.
     pub fn begin(engaged: Engaged) -> Self {
-        let Engaged { identity, core, source, report, record, prompt, .. } = engaged;
+        let Engaged { identity, core, source, report, record, prompt, task, caller_hooks, .. } =
+            engaged;
         let cancel = CancellationToken::new();
         let record = Arc::new(record);
         let late = Arc::new(AtomicBool::new(false));
         report.stage(if identity.resumed { "resumed" } else { "started" });
         let work = {
             let (cancel, record, late) = (cancel.clone(), Arc::clone(&record), Arc::clone(&late));
-            let report = report.clone();
+            let (report, kind) = (report.clone(), identity.kind.clone());
             async move {
+                let begun = core.hooks.fire(Occasion::subagent_start(&kind, &task));
+                // Nobody can forbid it: a cancel is seen by what follows.
+                tokio::select! {
+                    _ = begun => {}
+                    () = cancel.cancelled() => {}
+                }
                 let ended = match run(&core, &report, prompt, &cancel).await {
                     Ended::Stopped if late.load(Ordering::Relaxed) => Ended::TimedOut,
                     ended => ended,
                 };
                 core.hub.close();
                 note_end(&core, &record, &report, &ended);
+                caller_hooks.fire_later(Occasion::subagent_stop(&kind, ended.said()));
                 ended
             }
         };
