@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::approval::{ApprovalDesk, Modes, Permissions};
+use super::background_view::BackgroundView;
 use super::budget::Meter;
 use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Parts, Settings};
@@ -311,7 +312,7 @@ impl SessionHandle {
 
     /// The same for a front end that does not have the handle.
     pub fn background(&self) -> BackgroundView {
-        BackgroundView(Arc::clone(&self.core))
+        BackgroundView::of(&self.core)
     }
 
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
@@ -352,27 +353,6 @@ impl SessionHandle {
         let stopped = tasks.shutdown(patience.unwrap_or(grace + TASK_END)).await;
         self.core.hub.close();
         stopped
-    }
-}
-
-/// What a front end without the handle sees of the background.
-#[derive(Clone)]
-pub struct BackgroundView(Arc<Core>);
-
-impl BackgroundView {
-    /// The background tasks.
-    pub fn tasks(&self) -> &Tasks {
-        &self.0.tasks
-    }
-
-    /// How many notifications wait for the model. No disk.
-    pub fn pending_notifications(&self) -> usize {
-        self.0.notifications.pending(self.0.env.unix_now())
-    }
-
-    /// Makes sure that every task which is over has its notification.
-    pub async fn settle(&self) {
-        notifications::publish(&self.0).await;
     }
 }
 

@@ -199,3 +199,51 @@ impl Crew {
 fn store_of(core: &Core) -> SubagentStore {
     SubagentStore::new(&core.session.dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::customize::Builtin;
+
+    /// A crew of the built-in types, changed like this, with a plugin.
+    fn crew(change: impl FnOnce(&mut Vec<Subagent>)) -> Arc<Crew> {
+        let mut types = Agent::builtin(Builtin::Default).unwrap().subagents;
+        change(&mut types);
+        let plugin = Registry::all(&WebServices::default()).get("Think").unwrap();
+        let prompt: PromptOf = Box::new(|agent, _| agent.name.clone());
+        Crew::new(types, prompt, WebServices::default(), vec![plugin])
+    }
+
+    #[test]
+    fn plan_mode_goes_by_what_a_type_may_do() {
+        let built_in = crew(|_| {});
+        for reads in ["explore", "plan", "nobody"] {
+            assert_eq!(built_in.in_plan_mode(reads, None), Ok(()), "{reads}");
+        }
+        let refused = built_in.in_plan_mode("coder", None).unwrap_err();
+        assert_eq!(refused, "a `coder` agent changes files. Types that only read: explore, plan");
+        // An id that nobody has says nothing else.
+        assert!(built_in.in_plan_mode("coder", Some("a00000001")).is_err());
+        let edits = crew(|types| {
+            types.retain(|kind| kind.name == "explore");
+            types[0].agent.tools.push("StrReplaceFile".to_owned());
+        });
+        let refused = edits.in_plan_mode("explore", None).unwrap_err();
+        assert_eq!(refused, "a `explore` agent changes files");
+    }
+
+    #[test]
+    fn nobody_has_what_belongs_to_the_sessions_own_agent() {
+        let crew = crew(|_| {});
+        let mut agent = crew.kind("explore").unwrap().agent.clone();
+        agent.tools.extend(NOT_FOR_SUBAGENTS.map(str::to_owned));
+        let registry = crew.registry(&agent);
+        assert!(registry.get("ReadFile").is_some() && registry.get("WriteFile").is_none());
+        for name in NOT_FOR_SUBAGENTS {
+            assert!(registry.get(name).is_none(), "{name}");
+        }
+        assert!(registry.get("Think").is_none(), "a list of tools is the list");
+        agent.restricted = false;
+        assert!(crew.registry(&agent).get("Think").is_some());
+    }
+}
