@@ -113,7 +113,7 @@ fn builtin_agents_are_the_default() {
     for (n, request) in server.requests().iter().enumerate() {
         let mut tools = tools(request);
         if n == 2 {
-            assert_eq!(tools.remove(0), "SendDMail");
+            assert_eq!(tools.remove(2), "SendDMail");
         }
         assert_eq!(tools, DEFAULT_TOOLS);
         assert!(system(request).starts_with("You are Kimi"));

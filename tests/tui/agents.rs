@@ -180,6 +180,9 @@ fn what_it_did_to_files_goes_back_with_undo() {
     kimi.send("\r");
     kimi.wait_text("1 Conversation and files");
     kimi.send("1");
+    // What a command has done is asked about by itself.
+    kimi.wait_text("1 file changed by a command since");
+    kimi.send("1");
     kimi.wait_for_history("the row", |rows| count(rows, "Rewound to before: send it") == 1);
     wait_until("the files", || {
         let old = std::fs::read_to_string(&kept).unwrap_or_default() == "before\n";

@@ -43,7 +43,7 @@ fn text(agent: &Agent) -> String {
 fn the_builtin_agents() {
     let default = Agent::builtin(Builtin::Default).unwrap();
     assert_eq!((default.name.as_str(), default.restricted), ("", false));
-    assert_eq!(default.tools.len(), 23);
+    assert_eq!(default.tools.len(), 22);
     let names: Vec<&str> = default.subagents.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["coder", "explore", "plan"]);
     for Subagent { name, agent, .. } in &default.subagents {
