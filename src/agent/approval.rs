@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::hub::Hub;
 use super::plan::Plan;
+use super::subagents::Source;
 use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
 use crate::permission::offer::{Offer, exact_key, offer};
@@ -112,6 +113,8 @@ struct State {
 struct PendingApproval {
     call: Arc<Call>,
     action: String,
+    /// The subagent that asks, if one does.
+    source: Option<Arc<Source>>,
     /// What is kept when it is approved for the session.
     keys: Vec<String>,
     answer: oneshot::Sender<ApprovalVerdict>,
@@ -227,14 +230,28 @@ impl ApprovalDesk {
         }
     }
 
-    /// Rejects whatever waits: the turn that asked is over.
+    /// Rejects whatever waits: the turn that asked is over. What asks in the background goes on.
     pub fn cancel_all(&self) {
+        self.cancel(|source| source.is_none_or(|source| source.task().is_none()));
+        self.lock().questions.clear();
+    }
+
+    /// Rejects what this subagent waits for: it has ended.
+    pub fn cancel_of(&self, agent: &Source) {
+        self.cancel(|source| source.is_some_and(|source| source.agent_id == agent.agent_id));
+    }
+
+    fn cancel(&self, whose: impl Fn(Option<&Source>) -> bool) {
         let mut state = self.lock();
-        let waiting: Vec<String> = state.approvals.keys().cloned().collect();
+        let waiting: Vec<String> = state
+            .approvals
+            .iter()
+            .filter(|(_, pending)| whose(pending.source.as_deref()))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in waiting {
             self.resolve(&mut state, &id, Verdict::Reject, String::new());
         }
-        state.questions.clear();
     }
 
     fn resolve(&self, state: &mut State, id: &str, response: Verdict, feedback: String) {
@@ -269,13 +286,18 @@ impl ApprovalDesk {
     }
 
     /// What the hooks say before anybody is asked; `None` leaves it to the person.
-    async fn hooks_say(&self, ask: &ApprovalAsk) -> Option<ApprovalVerdict> {
-        if !self.hooks.has(HookEvent::PermissionRequest) {
+    async fn hooks_say(
+        &self,
+        ask: &ApprovalAsk,
+        source: Option<&Arc<Source>>,
+    ) -> Option<ApprovalVerdict> {
+        let hooks = source.map_or(&self.hooks, |source| &source.hooks);
+        if !hooks.has(HookEvent::PermissionRequest) {
             return None;
         }
         let ApprovalAsk { sender, call_id, action, description, .. } = ask;
         let occasion = Occasion::permission_request(sender, call_id, action, description);
-        match self.hooks.fire(occasion).await {
+        match hooks.fire(occasion).await {
             HookVerdict { block: Some(reason), .. } => {
                 let feedback = if reason.is_empty() { NO_REASON.to_owned() } else { reason };
                 Some(ApprovalVerdict::Rejected { feedback: Some(feedback) })
@@ -410,13 +432,20 @@ impl ApprovalDesk {
     }
 
     /// Asks whether a call may go ahead, unless that is decided. Waits for as long as it takes.
-    pub async fn approve_call(&self, ask: ApprovalAsk, call: Arc<Call>) -> ApprovalVerdict {
+    /// `source` is the subagent that asks, if it is not the session's own agent.
+    pub async fn approve_call(
+        &self,
+        ask: ApprovalAsk,
+        call: Arc<Call>,
+        source: Option<&Arc<Source>>,
+    ) -> ApprovalVerdict {
         if let Err(verdict) = self.lock().undecided(&ask, &call) {
             return verdict;
         }
-        if let Some(verdict) = self.hooks_say(&ask).await {
+        if let Some(verdict) = self.hooks_say(&ask, source).await {
             return verdict;
         }
+        let task = source.and_then(|source| source.task());
         let answer = {
             let mut state = self.lock();
             // Something may have been approved meanwhile.
@@ -441,24 +470,33 @@ impl ApprovalDesk {
             let id = self.env.ids.uuid();
             state.approvals.insert(
                 id.clone(),
-                PendingApproval { call, action: ask.action.clone(), keys, answer: sender },
+                PendingApproval {
+                    call,
+                    action: ask.action.clone(),
+                    source: source.map(Arc::clone),
+                    keys,
+                    answer: sender,
+                },
             );
             // Sent under the lock: an answer cannot come before the request is known.
             self.hub.request(Request::ApprovalRequest(ApprovalRequest {
                 id,
-                source_id: Some(ask.call_id.clone()),
+                source_id: Some(task.as_ref().map_or(&ask.call_id, |task| &task.id).clone()),
                 tool_call_id: ask.call_id,
                 sender: ask.sender,
                 action: ask.action,
                 description: ask.description,
-                source_kind: Some("foreground_turn".to_owned()),
-                agent_id: None,
-                subagent_type: None,
-                source_description: None,
+                source_kind: Some(
+                    if task.is_some() { "background_agent" } else { "foreground_turn" }.to_owned(),
+                ),
+                agent_id: source.map(|source| source.agent_id.clone()),
+                subagent_type: source.map(|source| source.subagent_type.clone()),
+                source_description: source.map(|source| source.description.clone()),
                 display,
             }));
             receiver
         };
+        let _waiting = task.map(|task| task.awaiting_approval());
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
     }
 

@@ -15,6 +15,7 @@ use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
 use crate::store::StoreError;
+use crate::tasks::active_list;
 
 const SYSTEM: &str = include_str!("../../assets/prompts/compaction_system.md");
 const INSTRUCTION: &str = include_str!("../../assets/prompts/compaction.md");
@@ -225,7 +226,7 @@ async fn replace(
     let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
     // It would otherwise start them again.
-    messages.extend(crate::tasks::active_list(&core.tasks.active()).map(|list| {
+    messages.extend(core.own_tasks().and_then(|tasks| active_list(&tasks.active())).map(|list| {
         Message::user_text(format!(
             "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
         ))

@@ -15,6 +15,7 @@ use super::goal::Goals;
 use super::hub::Hub;
 use super::notifications::Notifications;
 use super::rewind::Rewinder;
+use super::subagents::Source;
 use crate::customize::hooks::{Hooks, Occasion};
 use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
@@ -67,10 +68,11 @@ pub(super) struct Core {
     /// Where skills are looked for; `None` for nowhere.
     pub places: Option<Places>,
     pub models: Arc<dyn ModelSource>,
-    /// What the session has used up in this process.
-    pub meter: Meter,
+    /// What the session has used up in this process, its subagents included.
+    pub meter: Arc<Meter>,
     pub limits: Limits,
-    pub goals: Goals,
+    /// The goals of the session: what its subagents use up counts for them too.
+    pub goals: Arc<Goals>,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
     pub session: Session,
@@ -80,53 +82,81 @@ pub(super) struct Core {
     pub rewinder: Option<Arc<Rewinder>>,
     pub tasks: Tasks,
     pub notifications: Notifications,
+    /// Which subagent this is; `None` for the session's own agent.
+    pub source: Option<Arc<Source>>,
     /// What the calls that run now hear when they shall go on in the background.
     to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
 }
 
+/// What an agent is made of: the session's own, or one that it has started.
+pub(super) struct Parts {
+    pub env: Env,
+    pub hub: Arc<Hub>,
+    pub desk: Arc<ApprovalDesk>,
+    pub hooks: Arc<Hooks>,
+    pub registry: Registry,
+    pub dispatch: Option<Dispatch>,
+    pub workspace: Arc<Workspace>,
+    pub places: Option<Places>,
+    pub models: Arc<dyn ModelSource>,
+    pub meter: Arc<Meter>,
+    pub limits: Limits,
+    pub goals: Arc<Goals>,
+    pub afk_reminder: bool,
+    pub session: Session,
+    pub settings: Arc<Settings>,
+    pub context: Context,
+    pub rewinder: Option<Arc<Rewinder>>,
+    pub tasks: Tasks,
+    pub notifications: Notifications,
+    pub source: Option<Arc<Source>>,
+    pub llm: Option<Llm>,
+}
+
 impl Core {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, by the session that owns the parts"
-    )]
-    pub fn new(
-        env: Env,
-        hub: Arc<Hub>,
-        desk: Arc<ApprovalDesk>,
-        hooks: Arc<Hooks>,
-        registry: Registry,
-        dispatch: Option<Dispatch>,
-        workspace: Arc<Workspace>,
-        places: Option<Places>,
-        models: Arc<dyn ModelSource>,
-        limits: Limits,
-        afk_reminder: bool,
-        session: Session,
-        settings: Arc<Settings>,
-        context: Context,
-        rewinder: Option<Arc<Rewinder>>,
-        tasks: Tasks,
-        notifications: Notifications,
-        llm: Option<Llm>,
-    ) -> Self {
-        Self {
+    /// An agent of these parts, at rest.
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            env,
+            hub,
             desk,
             hooks,
-            started: tokio::sync::Mutex::default(),
-            mail: Arc::default(),
             registry,
             dispatch,
-            told_servers: Mutex::default(),
             workspace,
             places,
             models,
-            meter: Meter::new(limits.budget),
+            meter,
             limits,
-            goals: Goals::open(&env, &hub, &session),
+            goals,
+            afk_reminder,
+            session,
+            settings,
+            context,
+            rewinder,
+            tasks,
+            notifications,
+            source,
+            llm,
+        } = parts;
+        Self {
             env,
             hub,
+            desk,
+            hooks,
+            registry,
+            mail: Arc::default(),
+            dispatch,
+            told_servers: Mutex::default(),
+            started: tokio::sync::Mutex::default(),
+            workspace,
+            places,
+            models,
+            meter,
+            limits,
+            goals,
             afk_reminder,
             session,
             settings,
@@ -134,6 +164,7 @@ impl Core {
             rewinder,
             tasks,
             notifications,
+            source,
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
@@ -171,6 +202,23 @@ impl Core {
     /// Sends what runs in the foreground, and can, to the background.
     pub fn send_to_background(&self) {
         std::mem::take(&mut *lock(&self.to_background)).cancel();
+    }
+
+    /// The background tasks, for an agent that may have some.
+    pub fn own_tasks(&self) -> Option<&Tasks> {
+        self.source.is_none().then_some(&self.tasks)
+    }
+
+    /// The goals, for the agent that works on them.
+    pub fn own_goals(&self) -> Option<&Goals> {
+        self.source.is_none().then_some(&*self.goals)
+    }
+
+    /// The budget of the session's goal that is used up, for a subagent that its turn waits for. The
+    /// session's own agent gets a last step to say where it stands.
+    pub fn spent_goal(&self) -> Option<String> {
+        self.source.as_ref().filter(|source| source.task().is_none())?;
+        self.goals.spent()
     }
 
     /// The model in use.

@@ -11,22 +11,28 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::core::Core;
 use super::gate::Gate;
-use super::goal::Keeper;
+use super::goal::{Goals, Keeper};
 use super::guard::{self, Passed, Stopped};
 use super::plan::restriction;
 use super::repeat::Repeat;
-use super::rewind::Approved;
+use super::rewind::WatchedCall;
 use super::step::{StepEnd, StepError};
 use super::turn::{Turn, fit_result, store_failure};
 use crate::llm::Message;
 use crate::permission::Call;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::{
-    CallContext, ChangeLog, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found, prepared,
+    CallContext, ChangeLog, Desk, Effect, LiveOutput, Rejected, Tool, ToolReturn, not_found,
+    prepared,
 };
 
 /// How long a cancelled call may take to clean up before it is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(3);
+
+/// What a subagent is told of a call that a person rejected without a reason.
+const REJECTED_IN_SUBAGENT: &str = "The user rejected this tool call. Do not try to get the same \
+     effect another way. Go on with what can be done without it, and say in your report what could not \
+     be done.";
 
 /// Tools that tell every change they make before they make it.
 const EXACT: [&str; 2] = ["WriteFile", "StrReplaceFile"];
@@ -60,7 +66,8 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
     let mut rejections: Vec<Rejected> = Vec::new();
 
     while !waiting.is_empty() {
-        let stopped = rejections.iter().any(|rejection| !rejection.with_feedback);
+        let stopped = ends_with_a_rejection(turn)
+            && rejections.iter().any(|rejection| !rejection.with_feedback);
         let group = next_group(&mut waiting);
         if turn.cancel.is_cancelled() {
             let left: Vec<_> = group.into_iter().chain(waiting).map(|p| p.call).collect();
@@ -69,7 +76,7 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
         }
         let refused = match stopped {
             true => Some(not_run()),
-            false => turn.core.goals.just_ended().then(goal_ended),
+            false => turn.core.own_goals().is_some_and(Goals::just_ended).then(goal_ended),
         };
         if let Some(refused) = refused {
             for prepared in group {
@@ -86,13 +93,22 @@ pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<Ste
     if turn.cancel.is_cancelled() {
         return Err(StepError::Cancelled);
     }
-    if !rejections.is_empty() && rejections.iter().all(|rejection| !rejection.with_feedback) {
+    if ends_with_a_rejection(turn)
+        && !rejections.is_empty()
+        && rejections.iter().all(|rejection| !rejection.with_feedback)
+    {
         return Ok(StepEnd::Stop(StopReason::ToolRejected));
     }
     if force_stop {
         return Ok(StepEnd::Stop(StopReason::ToolCallRepeat));
     }
     Ok(StepEnd::Continue)
+}
+
+/// A person who says no without a reason wants to be asked what next. A subagent has nobody to ask:
+/// it goes on as well as it can (agent-loop.md section 11).
+fn ends_with_a_rejection(turn: &Turn<'_>) -> bool {
+    turn.core.source.is_none()
 }
 
 fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
@@ -235,13 +251,14 @@ async fn run_alone(
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
-    let gate = Gate::new(Arc::clone(&core.desk), call, finding);
-    let context = call_context(core, gate.clone(), cancel.child_token(), call_id);
+    let gate = Gate::new(core, call, finding);
     let exact = EXACT.contains(&name.as_str());
-    let changes = match (&core.rewinder, effect) {
-        (Some(rewinder), Effect::Write) => Some((rewinder, rewinder.before_call(exact).await)),
+    let watched = match (&core.rewinder, effect) {
+        (Some(rewinder), Effect::Write) => Some(rewinder.before_call(exact).await),
         _ => None,
     };
+    let desk = gate.clone();
+    let context = call_context(core, desk, watched.as_ref(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.
     let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
         match gate.refusal(&context).await {
@@ -256,9 +273,7 @@ async fn run_alone(
             tokio::time::timeout(CANCEL_GRACE, &mut task).await.ok()
         }
     };
-    if let Some((rewinder, from)) = changes {
-        rewinder.after_call(from, exact);
-    }
+    drop(watched);
     let Some(joined) = joined else { return Ran::CutOff(ToolOutput::Text(String::new())) };
     match joined {
         // What succeeded all the same is worth knowing; a failure may come from the cancel itself.
@@ -296,6 +311,7 @@ pub(super) fn context_of_person(
 fn call_context(
     core: &Arc<Core>,
     gate: Gate,
+    watched: Option<&WatchedCall>,
     cancel: CancellationToken,
     call_id: &str,
 ) -> CallContext {
@@ -306,13 +322,14 @@ fn call_context(
             hub.event(Event::ToolOutput { tool_call_id: tool_call_id.clone(), text });
         })
     };
-    let desk: Arc<dyn crate::tools::Desk> = Arc::new(gate);
-    let (desk, changes): (_, Arc<dyn ChangeLog>) = match &core.rewinder {
-        Some(rewinder) => {
-            let rewinder = Arc::clone(rewinder);
-            (Arc::new(Approved { desk, rewinder: Arc::clone(&rewinder) }) as _, rewinder)
-        }
-        None => (desk, Arc::new(())),
+    let desk: Arc<dyn Desk> = Arc::new(gate);
+    let desk = match watched {
+        Some(watched) => watched.asking_at(desk),
+        None => desk,
+    };
+    let changes: Arc<dyn ChangeLog> = match &core.rewinder {
+        Some(rewinder) => Arc::clone(rewinder) as Arc<dyn ChangeLog>,
+        None => Arc::new(()),
     };
     CallContext {
         call_id: call_id.to_owned(),
@@ -326,9 +343,9 @@ fn call_context(
         live,
         cancel,
         spill_dir: core.spill_dir(),
-        tasks: Some(core.tasks.clone()),
+        tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
-        plan_mode: core.settings.snapshot().plan_mode,
+        plan_mode: core.desk.plan().is_on(),
         plan: core.desk.clone(),
         child_env: child_env(core),
         llm: core.llm(),
@@ -350,7 +367,12 @@ async fn finish(
     repeat: Repeat,
     result: ToolReturn,
 ) -> Result<(), StepError> {
+    let goes_on =
+        result.rejected == Some(Rejected { with_feedback: false }) && !ends_with_a_rejection(turn);
     let mut value = result.value;
+    if goes_on {
+        value.message = REJECTED_IN_SUBAGENT.to_owned();
+    }
     if let Some(llm) = turn.core.llm() {
         fit_result(&llm, &mut value.output);
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::approval::ApprovalDesk;
+use super::core::Core;
 use super::plan::restriction;
+use super::subagents::Source;
 use crate::permission::effect::Finding;
 use crate::permission::{Call, Judgment};
 use crate::protocol::Question;
@@ -17,19 +19,38 @@ use crate::tools::{
 #[derive(Clone)]
 pub(super) struct Gate {
     desk: Arc<ApprovalDesk>,
+    /// The subagent that makes the call, if one does.
+    source: Option<Arc<Source>>,
     call: Arc<Call>,
     finding: Arc<Finding>,
 }
 
 impl Gate {
-    /// `finding` says what the call would do.
-    pub fn new(desk: Arc<ApprovalDesk>, call: Call, finding: Finding) -> Self {
-        Self { desk, call: Arc::new(call), finding: Arc::new(finding) }
+    /// For a call of this agent; `finding` says what it would do.
+    pub fn new(core: &Core, call: Call, finding: Finding) -> Self {
+        Self {
+            desk: Arc::clone(&core.desk),
+            source: core.source.clone(),
+            call: Arc::new(call),
+            finding: Arc::new(finding),
+        }
     }
 
     /// Why plan mode does not let the call through, if so.
     fn restriction(&self) -> Option<String> {
-        restriction::refusal(self.desk.plan(), &self.call, &self.finding)
+        match self.source {
+            None => restriction::refusal(self.desk.plan(), &self.call, &self.finding),
+            // The plan is its caller's to write.
+            Some(_) => restriction::refusal_of_any(self.desk.plan(), &self.finding),
+        }
+    }
+
+    /// Whether the call writes the plan, which needs no approval.
+    fn writes_plan(&self) -> bool {
+        let plan = self.desk.plan();
+        self.source.is_none()
+            && plan.is_on()
+            && restriction::writes_plan(plan, &self.call) == Some(Ok(()))
     }
 
     /// The result of a call that does not even begin: a rule forbids it, or wants a person asked who
@@ -67,13 +88,13 @@ impl Desk for Gate {
         // A tool of a server may be called through another tool; rules name the one that acts.
         if ask.sender.starts_with("mcp__") && ask.sender != self.call.tool {
             let call = Call::of_tool(&ask.sender);
-            return self.desk.approve_call(ask, Arc::new(call)).await;
+            return self.desk.approve_call(ask, Arc::new(call), self.source.as_ref()).await;
         }
-        let plan = self.desk.plan();
-        if plan.is_on() && restriction::writes_plan(plan, &self.call) == Some(Ok(())) {
+        if self.writes_plan() {
             return ApprovalVerdict::Approved;
         }
-        let verdict = self.desk.approve_call(ask, Arc::clone(&self.call)).await;
+        let call = Arc::clone(&self.call);
+        let verdict = self.desk.approve_call(ask, call, self.source.as_ref()).await;
         // Plan mode may have been switched on while a person was asked.
         match self.restriction() {
             Some(reason) if verdict == ApprovalVerdict::Approved => ApprovalVerdict::Rejected {
@@ -84,6 +105,10 @@ impl Desk for Gate {
     }
 
     async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
-        self.desk.ask(call_id, questions).await
+        match self.source {
+            None => self.desk.ask(call_id, questions).await,
+            // Its caller asks.
+            Some(_) => QuestionOutcome::Unsupported,
+        }
     }
 }

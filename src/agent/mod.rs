@@ -20,11 +20,13 @@
 //! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
+//! | `background_view` | the background for front ends without the handle |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `skills`, `flow` | sending a skill, running one that is a flowchart |
 //! | `ralph` | the same task again and again |
 //! | `btw` | a question beside the conversation |
+//! | `subagents` | agents that the agent starts |
 //! | `slash` | the commands that belong to the agent |
 //! | `permissions` | `/permissions` |
 //! | `prompts` | prompts of MCP servers as commands |
@@ -33,6 +35,7 @@
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod background_view;
 mod btw;
 mod budget;
 mod compaction;
@@ -64,9 +67,11 @@ mod shell;
 mod skills;
 mod slash;
 mod step;
+mod subagents;
 mod turn;
 
 pub use approval::Modes;
+pub use background_view::BackgroundView;
 pub use budget::{Budget, Usage};
 pub use core::{Limits, ModelSource};
 pub use goal::{
@@ -78,5 +83,6 @@ pub use notifications::TASKS_HAVE_ENDED;
 pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
-pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions, SystemPrompt};
+pub use session::{KeptAnswer, SessionHandle, SessionOptions, SystemPrompt};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};
+pub use subagents::{Crew, PromptOf};

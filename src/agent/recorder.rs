@@ -13,12 +13,16 @@ const FLUSH_AFTER_S: f64 = 1.0;
 /// (wire.md section 8: one `ContentPart` per contiguous text, complete `ToolCall` arguments).
 pub struct Recorder {
     log: WireLog,
+    taps: Vec<Tap>,
     pending: Option<Pending>,
     /// Turns that run, one inside the other.
     turns: usize,
     /// Set after the first failed write, so that a full disk is told once.
     failed: bool,
 }
+
+/// Hears every event that is recorded, merged as it is recorded.
+pub type Tap = Box<dyn FnMut(&Event) + Send>;
 
 struct Pending {
     since: f64,
@@ -34,7 +38,14 @@ enum Piece {
 impl Recorder {
     /// A recorder that appends to `log`.
     pub fn new(log: WireLog) -> Self {
-        Self { log, pending: None, turns: 0, failed: false }
+        Self { log, taps: Vec::new(), pending: None, turns: 0, failed: false }
+    }
+
+    /// The same, with somebody who hears what is recorded.
+    #[must_use]
+    pub fn with_tap(mut self, tap: impl FnMut(&Event) + Send + 'static) -> Self {
+        self.taps.push(Box::new(tap));
+        self
     }
 
     /// Records one message at `now` (Unix seconds).
@@ -140,6 +151,7 @@ impl Recorder {
     fn append(&mut self, now: f64, event: &Event) {
         let result = self.log.append_event(now, event);
         self.check(result);
+        self.taps.iter_mut().for_each(|tap| tap(event));
     }
 
     fn check(&mut self, result: Result<(), StoreError>) {

@@ -21,8 +21,12 @@ const AFK_ON: &str = "Unattended mode is on: nobody is at the terminal. Every ac
 const AFK_OFF: &str = "Unattended mode is off: somebody is at the terminal again. Questions are answered, \
      and actions may be refused.";
 
-/// Adds the reminders that are due, as one message.
+/// Adds the reminders that are due, as one message. A subagent has its task and no others: what a mode
+/// keeps it from it is told by the call that tries.
 pub(super) async fn add_due(core: &Core) -> Result<(), StoreError> {
+    if core.source.is_some() {
+        return Ok(());
+    }
     let mut context = core.context.lock().await;
     let due: Vec<String> = KINDS
         .iter()

@@ -15,8 +15,11 @@ use tracing::warn;
 pub use options::{SessionOptions, SystemPrompt};
 
 use super::approval::{ApprovalDesk, Modes, Permissions};
+use super::background_view::BackgroundView;
+use super::budget::Meter;
 use super::context::Context;
-use super::core::{Core, Settings};
+use super::core::{Core, Parts, Settings};
+use super::goal::Goals;
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
 use super::plan::Plan;
@@ -84,6 +87,7 @@ impl SessionHandle {
             hooks,
             limits,
             afk_reminder,
+            crew,
             background,
             claim_stale_after_ms,
             program,
@@ -175,7 +179,9 @@ impl SessionHandle {
             },
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
-        let core = Arc::new(Core::new(
+        let core = Arc::new(Core::new(Parts {
+            meter: Arc::new(Meter::new(limits.budget)),
+            goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,
             desk,
@@ -193,8 +199,12 @@ impl SessionHandle {
             rewinder,
             tasks,
             notifications,
+            source: None,
             llm,
-        ));
+        }));
+        if let Some(crew) = crew {
+            crew.attach(&core, lock.is_some());
+        }
         core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
@@ -262,7 +272,7 @@ impl SessionHandle {
 
     /// The same for a front end that does not have the handle.
     pub fn background(&self) -> BackgroundView {
-        BackgroundView(Arc::clone(&self.core))
+        BackgroundView::of(&self.core)
     }
 
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
@@ -303,27 +313,6 @@ impl SessionHandle {
         let stopped = tasks.shutdown(patience.unwrap_or(grace + TASK_END)).await;
         self.core.hub.close();
         stopped
-    }
-}
-
-/// What a front end without the handle sees of the background.
-#[derive(Clone)]
-pub struct BackgroundView(Arc<Core>);
-
-impl BackgroundView {
-    /// The background tasks.
-    pub fn tasks(&self) -> &Tasks {
-        &self.0.tasks
-    }
-
-    /// How many notifications wait for the model. No disk.
-    pub fn pending_notifications(&self) -> usize {
-        self.0.notifications.pending(self.0.env.unix_now())
-    }
-
-    /// Makes sure that every task which is over has its notification.
-    pub async fn settle(&self) {
-        notifications::publish(&self.0).await;
     }
 }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
-use super::goal::{self, LastStep};
+use super::goal::{self, Goals, LastStep};
 use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
@@ -203,6 +203,21 @@ async fn stopping(core: &Arc<Core>, outcome: Outcome, cancel: &CancellationToken
     outcome
 }
 
+/// Runs what a subagent is told: a turn in its own record, within the time of the session's turn.
+pub(super) async fn run_subagent(
+    core: &Arc<Core>,
+    input: UserInput,
+    cancel: &CancellationToken,
+) -> Outcome {
+    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    let outcome = run_plain(core, input, cancel).await;
+    if let Some(source) = &core.source {
+        core.desk.cancel_of(source);
+    }
+    core.hub.event(Event::TurnEnd {});
+    outcome
+}
+
 /// Notes where one can return to: the end of the conversation as it is now.
 pub(super) async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
     let rewinder = core.rewinder.as_ref()?;
@@ -297,6 +312,13 @@ impl Turn<'_> {
             if let Some(spent) = self.core.meter.spent(self.core.env.clock.instant()) {
                 return Outcome::BudgetSpent(spent);
             }
+            if let Some(budget) = self.core.spent_goal() {
+                return Outcome::Failed(Failure {
+                    kind: FailureKind::Internal,
+                    message: format!("the budget of the goal is reached: {budget}"),
+                    hint: None,
+                });
+            }
             if n == limit {
                 let message = format!("The limit of {limit} steps was reached.");
                 let failure = Occasion::stop_failure("MaxStepsReached", &message);
@@ -304,7 +326,7 @@ impl Turn<'_> {
                 return Outcome::MaxStepsReached { steps: limit };
             }
             n += 1;
-            self.last_step = self.core.goals.last_step();
+            self.last_step = self.core.own_goals().and_then(Goals::last_step);
             self.core.hub.event(Event::StepBegin { n });
             if let Err(error) = self.auto_compact.when_full(self.core, self.cancel).await {
                 // The request may still fit; if it does not, the provider says so.

@@ -8,5 +8,5 @@ pub mod plugins;
 pub mod skills;
 mod yaml;
 
-pub use agent_file::{Agent, AgentError, Builtin};
+pub use agent_file::{Agent, AgentError, Builtin, Subagent};
 pub use agents_md::{AgentsMd, discover};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{
-    Budget, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
+    Budget, Crew, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
     SystemPrompt,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
@@ -18,7 +18,7 @@ use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, process, shell};
 use crate::store::{Session, SessionLock, SessionStore, SessionSummary, StoreError, device_id};
-use crate::tools::{Registry, WebServices, Workspace};
+use crate::tools::{Registry, Tool, WebServices, Workspace};
 
 /// Which session to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,8 @@ impl Host {
         let secrets = plugins::Secrets::of(self.config(), &self.env);
         let plugins_dir = self.store.share().plugins_dir();
         let (plugin_tools, left_out) = plugins::tools(&plugins_dir, &secrets);
+        let web = self.web();
+        let crew = self.crew(&agent, web.clone(), plugin_tools.clone());
         let mut handle = SessionHandle::open(SessionOptions {
             env: self.env.clone(),
             places: Some(self.places()),
@@ -146,8 +148,13 @@ impl Host {
                     .with_skills(self.places().directories()),
             ),
             models: Arc::new(Models { host: self.clone(), session_id }),
-            registry: Registry::chosen(agent.tools.iter().map(String::as_str), &self.web())
-                .with(plugin_tools),
+            registry: Registry::chosen_among(
+                agent.tools.iter().map(String::as_str),
+                &web,
+                crew.tools(),
+            )
+            .with(plugin_tools),
+            crew: Some(crew),
             dispatch: self
                 .options
                 .mcp
@@ -317,27 +324,36 @@ impl Host {
     /// agent: only the tools follow that.
     fn system_prompt(&self, agent: Arc<Agent>) -> SystemPrompt {
         let host = self.clone();
-        Box::new(move || {
-            let options = &host.options;
-            let shell = shell::detect();
-            let agents = customize::discover(&options.work_dir, &host.env);
-            for warning in agents.warnings {
-                tracing::warn!("{warning}");
-            }
-            let skills = host.places().skills();
-            for problem in &skills.problems {
-                tracing::warn!("{problem}");
-            }
-            let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
-            PromptFacts {
-                work_dir: options.work_dir.clone(),
-                additional_dirs: options.add_dirs.clone(),
-                agents_md: agents.text,
-                skills: skills.prompt(),
-                shell: format!("{shell_name} (`{}`)", shell.display()),
-            }
-            .render(&agent, &host.env)
-        })
+        Box::new(move || host.facts(&host.options.add_dirs).render(&agent, &host.env))
+    }
+
+    /// The agents that this one may start.
+    fn crew(&self, agent: &Agent, web: WebServices, plugins: Vec<Arc<dyn Tool>>) -> Arc<Crew> {
+        let host = self.clone();
+        let prompt =
+            move |agent: &Agent, dirs: &[PathBuf]| host.facts(dirs).render(agent, &host.env);
+        Crew::new(agent.subagents.clone(), Box::new(prompt), web, plugins)
+    }
+
+    /// What a prompt says about the surroundings.
+    fn facts(&self, additional_dirs: &[PathBuf]) -> PromptFacts {
+        let shell = shell::detect();
+        let agents = customize::discover(&self.options.work_dir, &self.env);
+        for warning in agents.warnings {
+            tracing::warn!("{warning}");
+        }
+        let skills = self.places().skills();
+        for problem in &skills.problems {
+            tracing::warn!("{problem}");
+        }
+        let shell_name = shell.file_name().unwrap_or_default().to_string_lossy();
+        PromptFacts {
+            work_dir: self.options.work_dir.clone(),
+            additional_dirs: additional_dirs.to_vec(),
+            agents_md: agents.text,
+            skills: skills.prompt(),
+            shell: format!("{shell_name} (`{}`)", shell.display()),
+        }
     }
 }
 

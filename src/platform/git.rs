@@ -1,7 +1,19 @@
-//! The branch of a work tree, read from its files: no process is started for it.
+//! What Git knows: the branch of a work tree, read from its files without starting a process, and
+//! the answers of Git itself.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use super::env::Env;
+
+/// How long an answer of Git is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an answer that are read.
+const MAX_ANSWER: u64 = 256 << 10;
 
 /// The longest file that is looked at, in bytes. These files hold one short line.
 const LIMIT: usize = 4096;
@@ -17,6 +29,34 @@ pub fn branch(dir: &Path) -> Option<String> {
         }
         None => head.get(..7).map(str::to_owned),
     }
+}
+
+/// What `git` says in `dir`; `None` when it fails, takes longer than five seconds or is not there.
+/// It only looks: nothing is locked, nobody is asked for a password, and no program that the
+/// repository names is started to watch its files.
+pub async fn ask(dir: &Path, args: &[&str], env: &Env) -> Option<String> {
+    let mut command = tokio::process::Command::new("git");
+    command
+        .args(["--no-optional-locks", "--no-pager", "-c", "core.fsmonitor=false"])
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .envs(env.child_vars())
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let answer = async {
+        let mut child = command.spawn().ok()?;
+        let mut answer = Vec::new();
+        child.stdout.take()?.take(MAX_ANSWER).read_to_end(&mut answer).await.ok()?;
+        let status = child.wait().await.ok()?;
+        // More than we read: it was cut off by us.
+        let cut = answer.len() as u64 == MAX_ANSWER;
+        (status.success() || cut).then(|| String::from_utf8_lossy(&answer).into_owned())
+    };
+    tokio::time::timeout(PATIENCE, answer).await.ok()?
 }
 
 /// The root of the project around `dir`: the nearest directory upwards with a `.git`, else `dir`.

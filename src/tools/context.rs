@@ -54,10 +54,11 @@ pub trait Tool: Send + Sync {
         Ok(Meant { name: self.name().to_owned(), input: written, arguments })
     }
 
-    /// Whether the tool itself refuses, in plan mode, what does more than read. One that says no is
-    /// judged before it is called.
-    fn keeps_plan_mode(&self) -> bool {
-        false
+    /// Whether plan mode lets a call with these arguments begin, for a tool of which the name says too
+    /// little: one that itself refuses what does more than read, or that starts an agent. The error
+    /// says why not. `None`: its name, or its command, says what it does.
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        None
     }
 
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
@@ -83,6 +84,8 @@ pub enum Effect {
     Read,
     /// May change something: runs alone, in call order.
     Write,
+    /// Starts an agent, whose calls ask for themselves: runs beside other calls.
+    Delegate,
     /// Talks to a person: runs alone.
     Interact,
 }

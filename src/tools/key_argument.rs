@@ -9,7 +9,7 @@ const WIDTH: usize = 50;
 /// none or it has not come yet. Linear in the text.
 pub fn key_argument(tool_name: &str, partial_json: &str, work_dir: &Path) -> Option<String> {
     let key = match tool_name {
-        "Agent" => "description",
+        "Agent" | "AgentSwarm" => "description",
         "Think" => "thought",
         "Shell" => "command",
         "TaskOutput" | "TaskStop" => "task_id",

@@ -5,7 +5,7 @@
     reason = "a failed call is an ordinary result of this size, made once a call"
 )]
 
-mod arguments;
+pub(crate) mod arguments;
 mod ask_user;
 mod blocking;
 mod changes;
@@ -24,7 +24,7 @@ mod plan;
 mod read_file;
 pub(crate) mod read_media;
 mod registry;
-mod schema;
+pub(crate) mod schema;
 mod search_web;
 mod secrets;
 mod send_d_mail;

@@ -79,7 +79,17 @@ impl Registry {
     /// The tools of these names, in their order, with state of their own: one registry for each
     /// session. Names of tools that there are not are passed over.
     pub fn chosen<'a>(names: impl IntoIterator<Item = &'a str>, web: &WebServices) -> Self {
-        let all = Self::all(web);
+        Self::chosen_among(names, web, Vec::new())
+    }
+
+    /// The same where there are more tools than the built-in ones.
+    pub fn chosen_among<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        web: &WebServices,
+        more: Vec<Arc<dyn Tool>>,
+    ) -> Self {
+        let mut all = Self::all(web);
+        all.tools.extend(more);
         Self::new(names.into_iter().filter_map(|name| all.get(name)).collect())
     }
 

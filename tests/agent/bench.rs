@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use kimi_tui::agent::{
-    Budget, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions,
+    Budget, Crew, Limits, ModelSource, Modes, PlanStart, SessionHandle, SessionOptions,
 };
 use kimi_tui::config::{Background, Hook};
+use kimi_tui::customize::Agent;
 use kimi_tui::customize::hooks::HookSet;
 use kimi_tui::llm::{
     Capabilities, ChatRequest, Delta, DeltaStream, Llm, LlmError, Message as Said, Provider,
@@ -33,7 +34,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
-use crate::support::tools::DEFAULT_TOOLS;
+use crate::support::tools::OWN_TOOLS;
 
 pub use super::heard::{Heard, brief, finish};
 
@@ -114,12 +115,38 @@ pub struct Asked {
 #[derive(Default)]
 pub struct Model {
     replies: Mutex<VecDeque<Vec<Say>>>,
+    /// Replies for conversations that begin with a message that holds a word.
+    routes: Mutex<Vec<(String, VecDeque<Vec<Say>>)>>,
     asked: Mutex<Vec<Asked>>,
 }
 
 impl Model {
     pub fn reply(&self, says: impl Into<Vec<Say>>) {
         self.replies.lock().unwrap().push_back(says.into());
+    }
+
+    /// Replies to the conversation whose first message holds `word`, before all others.
+    pub fn reply_to(&self, word: &str, replies: impl IntoIterator<Item = Vec<Say>>) {
+        let mut routes = self.routes.lock().unwrap();
+        match routes.iter_mut().find(|(known, _)| known == word) {
+            Some((_, more)) => more.extend(replies),
+            None => routes.push((word.to_owned(), replies.into_iter().collect())),
+        }
+    }
+
+    /// The requests of that conversation.
+    pub fn asked_by(&self, word: &str) -> Vec<Asked> {
+        let mut asked = self.asked();
+        asked.retain(|asked| asked.messages.first().is_some_and(|it| it.text().contains(word)));
+        asked
+    }
+
+    fn next(&self, first: &str) -> Option<Vec<Say>> {
+        let mut routes = self.routes.lock().unwrap();
+        match routes.iter_mut().find(|(word, _)| first.contains(word.as_str())) {
+            Some((_, replies)) => replies.pop_front(),
+            None => self.replies.lock().unwrap().pop_front(),
+        }
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -136,7 +163,7 @@ impl Provider for Model {
             tools: request.tools.iter().map(|tool| tool.name.clone()).collect(),
             messages: request.messages.to_vec(),
         });
-        let reply = self.replies.lock().unwrap().pop_front();
+        let reply = self.next(&request.messages.first().map(Said::text).unwrap_or_default());
         let says =
             VecDeque::from(reply.unwrap_or_else(|| vec![status(400, "the script has ended")]));
         // What fails first fails before the stream.
@@ -282,6 +309,33 @@ impl Tool for Probe {
     }
 }
 
+/// `Agent` with a time limit that a test can wait for.
+struct Hasty(Arc<dyn Tool>);
+
+#[async_trait]
+impl Tool for Hasty {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn description(&self) -> &str {
+        self.0.description()
+    }
+
+    fn parameters(&self) -> Value {
+        self.0.parameters()
+    }
+
+    fn effect(&self, arguments: &Value) -> Effect {
+        self.0.effect(arguments)
+    }
+
+    async fn call(&self, mut arguments: Value, cx: &CallContext) -> ToolReturn {
+        arguments["timeout"] = json!(1);
+        self.0.call(arguments, cx).await
+    }
+}
+
 /// Everything a session needs.
 pub struct Bench {
     pub dir: tempfile::TempDir,
@@ -300,6 +354,10 @@ pub struct Bench {
     pub no_model: bool,
     /// The real tools instead of the probes.
     pub real_tools: bool,
+    /// Agents that may be started, besides the real tools.
+    pub crew: Option<Agent>,
+    /// An agent has one second, whatever its call says.
+    pub hasty: bool,
     /// The model can send mail to its past.
     pub dmail: bool,
     /// Somebody else has to come, too, before there is a system prompt.
@@ -334,6 +392,8 @@ impl Bench {
             max_context: 200_000,
             no_model: false,
             real_tools: false,
+            crew: None,
+            hasty: false,
             dmail: false,
             prompt_waits: None,
             dispatch: Mutex::default(),
@@ -379,7 +439,14 @@ impl Bench {
             Arc::new(Probe { name, effect, log: Arc::clone(&self.log) })
         };
         let first = llm(Arc::clone(&self.model), "first");
+        let crew = self.crew.as_ref().map(|agent| {
+            let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name);
+            let types = agent.subagents.clone();
+            let web = WebServices::default();
+            (Crew::new(types, Box::new(prompt), web, Vec::new()), agent)
+        });
         let handle = SessionHandle::open(SessionOptions {
+            crew: crew.as_ref().map(|(crew, _)| Arc::clone(crew)),
             background: Background::default(),
             claim_stale_after_ms: 15_000,
             program: env!("CARGO_BIN_EXE_kimi").into(),
@@ -393,8 +460,13 @@ impl Bench {
             workspace: Arc::new(Workspace::new(self.work_dir(), Vec::new())),
             llm: (!self.no_model).then(|| first.clone()),
             models: Arc::new(Models(vec![first, llm(Arc::clone(&self.other), "other")])),
-            registry: if self.real_tools {
-                Registry::chosen(DEFAULT_TOOLS, &WebServices::default())
+            registry: if let Some((crew, agent)) = &crew {
+                let names = agent.tools.iter().map(String::as_str);
+                let hasty = |tool| if self.hasty { Arc::new(Hasty(tool)) } else { tool };
+                let tools = crew.tools().into_iter().map(hasty).collect();
+                Registry::chosen_among(names, &WebServices::default(), tools)
+            } else if self.real_tools {
+                Registry::chosen(OWN_TOOLS, &WebServices::default())
             } else {
                 let mut tools = vec![
                     probe("Look", Effect::Read),

@@ -1,21 +1,25 @@
 //! Sessions in this process: what front ends hear and what is stored.
 
 pub mod bench;
+mod heard;
 
 mod again;
 mod approvals;
+mod background_agents;
 mod bodies;
 mod budgets;
 mod calls;
 mod cancel;
 mod compaction;
+mod delegated;
 mod dmail;
 mod forgotten;
 mod goal;
-mod heard;
 mod permission;
 mod plan;
 mod plan_attacks;
 mod reminders;
 mod retries;
 mod session;
+mod subagents;
+mod swarm;

@@ -6,4 +6,5 @@ mod hears;
 mod plugins;
 mod screen;
 mod session;
+mod subagents;
 mod world;

@@ -148,6 +148,66 @@ fn nothing_is_added_without_servers_and_bad_options_are_refused() {
     );
 }
 
+/// A subagent finds and calls by itself; what its caller has been shown is not in its context, and a
+/// type may leave servers out.
+#[test]
+fn a_subagent_has_the_servers_for_itself() {
+    let reports = "Report: ".repeat(30);
+    let server = ModelServer::start(move |request: &Recorded, _: usize| {
+        let messages = request.body["messages"].as_array().unwrap();
+        let results = messages.iter().filter(|message| message["role"] == "tool").count();
+        let call = json!({"name": "echo", "arguments": {"text": "inside"}}).to_string();
+        let agent = |kind: &str, id: &str| {
+            let arguments = json!({"description": "d", "prompt": "TASK", "subagent_type": kind});
+            Reply::new().tool_call(id, "Agent", &arguments.to_string())
+        };
+        match (messages[1]["content"].as_str() == Some("TASK"), results) {
+            (true, 0) => Reply::new().tool_call("s1", "mcp_search", r#"{"query":"repeat a text"}"#),
+            (true, 1) => Reply::new().tool_call("s2", "mcp_call", &call),
+            (true, _) => {
+                Reply::new().text(format!("{reports}{}", messages.last().unwrap()["content"]))
+            }
+            (false, 0) => agent("with", "c1"),
+            (false, 1) => agent("without", "c2"),
+            _ => Reply::new().text("done"),
+        }
+    });
+    let home = Home::new(&server.url());
+    let config = format!("{}[mcp]\nmode = \"deferred\"\n", Home::config(&server.url()));
+    home.write("share/config.toml", config);
+    let entries = json!({"s": Script::new().entry()});
+    home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
+    home.write("with.yaml", "agent:\n  extend: default\n  subagents:\n");
+    home.write(
+        "without.yaml",
+        "agent:\n  extend: default\n  exclude_tools: [mcp_call]\n  subagents:\n",
+    );
+    let file = home.write(
+        "agent.yaml",
+        "agent:\n  extend: default\n  subagents:\n    with: {path: with.yaml, description: d}\n    \
+         without: {path: without.yaml, description: d}\n",
+    );
+    let file = file.to_str().unwrap();
+    let words = ["--print", "--output-format", "stream-json", "--agent-file", file, "-p", "go"];
+    let ran = home.run(&words);
+    let records = ran.well().records();
+    let told: Vec<String> = records
+        .iter()
+        .filter(|it| it["role"] == "tool")
+        .map(|it| it["content"].to_string())
+        .collect();
+    assert!(told[0].contains("inside"), "{told:?}");
+    assert!(told[1].contains("Tool `mcp_call` not found"), "{told:?}");
+    let has = |request: &Recorded| tools_text(request).contains("mcp_search");
+    let inner: Vec<bool> = server
+        .requests()
+        .iter()
+        .filter(|it| it.body["messages"][1]["content"].as_str() == Some("TASK"))
+        .map(has)
+        .collect();
+    assert_eq!(inner, [true, true, true, false, false, false]);
+}
+
 #[test]
 fn a_rule_that_forbids_a_tool_is_told_as_a_rule() {
     let denied = "[permission]\ndeny = [\"mcp__s__echo\"]\n[mcp]\nmode = \"deferred\"\n";

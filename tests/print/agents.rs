@@ -4,7 +4,12 @@ use serde_json::{Value, json};
 
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
-use crate::support::tools::DEFAULT_TOOLS;
+use crate::support::tools::OWN_TOOLS;
+
+/// What the default agent is offered.
+fn default_tools() -> Vec<&'static str> {
+    [&["Agent", "AgentSwarm"], &OWN_TOOLS[..]].concat()
+}
 
 fn yes() -> ModelServer {
     ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("yes"))
@@ -40,7 +45,7 @@ fn the_prompt_and_the_tools_are_those_of_the_file() {
     let requests = server.requests();
     let project = home.path("project").canonicalize().unwrap();
     assert_eq!(system(&requests[0]), format!("You review.\n\nIn {}.", project.display()));
-    assert_eq!(tools(&requests[0]), DEFAULT_TOOLS);
+    assert_eq!(tools(&requests[0]), default_tools());
     // The same bytes at the front of every request of a session.
     assert_eq!(system(&requests[0]), system(&requests[1]));
     assert_eq!(requests[0].body["tools"].to_string(), requests[1].body["tools"].to_string());
@@ -90,9 +95,9 @@ fn builtin_agents_are_the_default() {
     for (n, request) in server.requests().iter().enumerate() {
         let mut tools = tools(request);
         if n == 2 {
-            assert_eq!(tools.remove(0), "SendDMail");
+            assert_eq!(tools.remove(2), "SendDMail");
         }
-        assert_eq!(tools, DEFAULT_TOOLS);
+        assert_eq!(tools, default_tools());
         assert!(system(request).starts_with("You are Kimi"));
     }
 }
@@ -110,7 +115,7 @@ fn a_resumed_session_keeps_its_prompt() {
     let requests = server.requests();
     assert!(requests.iter().all(|request| system(request) == "One."));
     let counts: Vec<usize> = requests.iter().map(|request| tools(request).len()).collect();
-    assert_eq!(counts, [18, 1, 18]);
+    assert_eq!(counts, [20, 1, 20]);
 }
 
 /// The first line of stderr of a run that fails before it asks anybody.
@@ -149,6 +154,7 @@ fn a_bad_agent_file_ends_the_start() {
 fn oddities_of_an_agent_file_are_told_once() {
     let server = yes();
     let home = Home::new(&server.url());
+    home.write("a/r.yaml", "agent:\n  extend: default\n");
     let file = agent(
         &home,
         "a",
@@ -157,12 +163,10 @@ fn oddities_of_an_agent_file_are_told_once() {
     );
     let ran = home.run(&["--quiet", "--agent-file", &file, "-p", "x"]);
     let told: Vec<&str> = ran.well().err.lines().take_while(|line| !line.is_empty()).collect();
-    assert_eq!(told.len(), 3, "{told:?}");
-    for (line, end) in told.iter().zip([
-        "these keys mean nothing: agent.mood",
-        "there is no tool named `Shel`",
-        "subagents are not part of this version; the agent works alone.",
-    ]) {
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (line, end) in
+        told.iter().zip(["these keys mean nothing: agent.mood", "there is no tool named `Shel`"])
+    {
         assert!(line.starts_with("Agent file ") && line.ends_with(end), "{line}");
     }
 }

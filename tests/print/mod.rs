@@ -14,5 +14,6 @@ mod plan;
 mod signals;
 mod skills;
 mod streams;
+mod subagents;
 mod together;
 mod web;

@@ -1,7 +1,8 @@
 //! The tools that the program brings.
 
-/// What the default agent is offered by a program without services of the web.
-pub const DEFAULT_TOOLS: [&str; 18] = [
+/// What the default agent is offered by a program without services of the web, besides the tools that
+/// start other agents.
+pub const OWN_TOOLS: [&str; 18] = [
     "AskUserQuestion",
     "SetTodoList",
     "Shell",

@@ -1,5 +1,6 @@
 //! The real binary in a pseudo-terminal, against the model server.
 
+mod agents;
 mod approval;
 mod commands;
 mod composer;

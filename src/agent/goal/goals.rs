@@ -245,6 +245,14 @@ impl Goals {
         self.lock().goal.as_ref()?.reached(self.now(), true)
     }
 
+    /// The budget that the active goal has used up in the turn that works on it.
+    pub fn spent(&self) -> Option<String> {
+        let inner = self.lock();
+        let goal = inner.goal.as_ref().filter(|goal| goal.status() == GoalStatus::Active)?;
+        inner.turn.goal.as_ref()?;
+        goal.reached(self.now(), false)
+    }
+
     /// Whether the time of the active goal is up.
     pub fn time_is_up(&self) -> bool {
         let left = self.lock().goal.as_ref().and_then(|goal| goal.time_left(self.now()));

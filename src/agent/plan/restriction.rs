@@ -13,9 +13,6 @@ use crate::platform::Env;
 use crate::tools::path_guard::real_path;
 use crate::tools::{Tool, Workspace};
 
-/// Subagents whose tools read. What else they try is refused as it is here.
-const READING_AGENTS: [&str; 2] = ["explore", "plan"];
-
 /// What a call would do, told before it runs.
 pub(in crate::agent) fn finding(
     tool: &dyn Tool,
@@ -38,25 +35,26 @@ pub(in crate::agent) fn finding(
             None => found,
         };
     }
-    let reads = tool.keeps_plan_mode()
-        || call.tool == "Agent"
-            && arguments
-                .get("subagent_type")
-                .and_then(Value::as_str)
-                .is_some_and(|kind| READING_AGENTS.contains(&kind));
-    if reads { Finding { effect: Effect::ReadOnly, reason: String::new() } } else { found }
+    match tool.in_plan_mode(arguments) {
+        None => found,
+        Some(Ok(())) => Finding { effect: Effect::ReadOnly, reason: String::new() },
+        Some(Err(reason)) => Finding { effect: Effect::Unknown, reason },
+    }
 }
 
 /// Why plan mode does not let the call through, if so.
 pub(in crate::agent) fn refusal(plan: &Plan, call: &Call, finding: &Finding) -> Option<String> {
-    if finding.effect == Effect::ReadOnly || !plan.is_on() {
-        return None;
-    }
+    let reason = refusal_of_any(plan, finding)?;
     match writes_plan(plan, call) {
         Some(Ok(())) => None,
         Some(Err(why)) => Some(why),
-        None => Some(finding.reason.clone()),
+        None => Some(reason),
     }
+}
+
+/// The same for one who has no part in the plan.
+pub(in crate::agent) fn refusal_of_any(plan: &Plan, finding: &Finding) -> Option<String> {
+    (finding.effect != Effect::ReadOnly && plan.is_on()).then(|| finding.reason.clone())
 }
 
 /// Whether the call writes the plan, and if so, why it must not.

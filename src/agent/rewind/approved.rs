@@ -10,17 +10,18 @@ use crate::protocol::Question;
 use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
 
 /// A desk that notes when it is answered.
-pub(crate) struct Approved {
+pub(super) struct Approved {
     pub desk: Arc<dyn Desk>,
     pub rewinder: Arc<Rewinder>,
+    /// In nanoseconds since 1970.
+    pub at: Arc<AtomicI64>,
 }
 
 #[async_trait]
 impl Desk for Approved {
     async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict {
         let verdict = self.desk.approve(ask).await;
-        let at: &AtomicI64 = &self.rewinder.approved;
-        at.store(self.rewinder.now_ns(), Ordering::Relaxed);
+        self.at.store(self.rewinder.now_ns(), Ordering::Relaxed);
         verdict
     }
 

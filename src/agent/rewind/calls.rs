@@ -14,33 +14,37 @@ pub(super) struct Ran {
     pub point: u64,
 }
 
+/// One of the calls that run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CallId(u64);
+
 /// The calls that run, and those that ended since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    running: Vec<(i64, u64)>,
+    running: Vec<(CallId, Ran)>,
     ended: Vec<Ran>,
+    begun: u64,
 }
 
 impl Calls {
-    pub fn begin(&mut self, from: i64, point: u64) {
-        self.running.push((from, point));
+    /// A call begins, after this point.
+    pub fn begin(&mut self, from: i64, point: u64) -> CallId {
+        self.begun += 1;
+        let id = CallId(self.begun);
+        self.running.push((id, Ran { from, to: from, point }));
+        id
     }
 
-    /// The call that began at `began` is over; what it did came not before `from`.
-    pub fn end(&mut self, began: i64, from: i64, to: i64) {
-        let Some(at) = self.running.iter().position(|call| call.0 == began) else { return };
-        let (_, point) = self.running.swap_remove(at);
-        self.ended.push(Ran { from, to, point });
-    }
-
-    /// A turn begins: no call of another one runs any more.
-    pub fn reset(&mut self) {
-        self.running.clear();
+    /// The call is over; what it did came not before `from`.
+    pub fn end(&mut self, call: CallId, from: i64, to: i64) {
+        let Some(at) = self.running.iter().position(|(id, _)| *id == call) else { return };
+        let (_, ran) = self.running.swap_remove(at);
+        self.ended.push(Ran { from: ran.from.max(from), to, ..ran });
     }
 
     /// All times in which a change is that of a call, as of `now`.
     pub fn times(&self, now: i64) -> Vec<Ran> {
-        let running = self.running.iter().map(|&(from, point)| Ran { from, to: now, point });
+        let running = self.running.iter().map(|(_, ran)| Ran { to: now, ..*ran });
         self.ended.iter().copied().chain(running).collect()
     }
 
@@ -96,14 +100,23 @@ mod tests {
     #[test]
     fn a_call_that_a_look_may_have_missed_is_kept_for_the_next() {
         let mut calls = Calls::default();
-        calls.begin(10, 1);
-        calls.begin(20, 1);
-        calls.end(10, 10, 15);
-        calls.end(20, 20, 40);
+        let first = calls.begin(10, 1);
+        let second = calls.begin(20, 1);
+        calls.end(first, 0, 15);
+        calls.end(second, 0, 40);
         calls.seen(30);
         assert_eq!(calls.times(50), [Ran { from: 20, to: 40, point: 1 }]);
-        calls.begin(80, 1);
-        calls.reset();
-        assert_eq!(calls.times(90).len(), 1, "not those of another turn");
+    }
+
+    #[test]
+    fn calls_at_the_same_time_have_ends_of_their_own() {
+        let mut calls = Calls::default();
+        let first = calls.begin(10, 1);
+        let second = calls.begin(10, 1);
+        calls.end(second, 30, 40);
+        let ran = |from, to| Ran { from, to, point: 1 };
+        assert_eq!(calls.times(50), [ran(30, 40), ran(10, 50)], "the other still runs");
+        calls.end(first, 0, 60);
+        assert_eq!(calls.times(90), [ran(30, 40), ran(10, 60)]);
     }
 }

@@ -41,7 +41,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch as watch_channel;
 
 pub(super) use act::run;
-pub(super) use approved::Approved;
 pub(super) use journal::finish_interrupted;
 pub use plan::{Fate, Plan, PlannedFile, Target};
 
@@ -53,6 +52,7 @@ use crate::tools::{Secrets, Workspace};
 use calls::Calls;
 use tree::{TOOL_LIMIT, Tree};
 use watch::Running;
+pub(super) use watch::WatchedCall;
 
 /// Copies of a session take no more than this, in bytes.
 const MAX_STORE: u64 = 256 << 20;
@@ -69,8 +69,6 @@ pub struct Rewinder {
     /// How many wait for the tree.
     wanted: AtomicUsize,
     calls: Mutex<Calls>,
-    /// When a person last approved something, in nanoseconds since 1970.
-    approved: Arc<AtomicI64>,
     /// When the newest turn began, in nanoseconds since 1970.
     begun: AtomicI64,
     /// A turn runs.
@@ -137,7 +135,6 @@ impl Rewinder {
             tree: Mutex::default(),
             wanted: AtomicUsize::new(0),
             calls: Mutex::default(),
-            approved: Arc::default(),
             begun: AtomicI64::new(0),
             open: AtomicBool::new(false),
             looked: AtomicU64::new(0),

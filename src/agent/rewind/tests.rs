@@ -76,9 +76,9 @@ impl Bench {
     }
 
     async fn command(&self, work: impl FnOnce(&Path)) {
-        let from = self.rewinder.before_call(false).await;
+        let call = self.rewinder.before_call(false).await;
         work(&self.root.join("ws"));
-        self.rewinder.after_call(from, false);
+        drop(call);
         self.rewinder.settle().await;
     }
 

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::calls::{Ran, When};
+use super::approved::Approved;
+use super::calls::{CallId, Ran, When};
 use super::plan::count;
 use super::tree::Tree;
 use super::walk::{walk, walk_to};
@@ -15,7 +16,7 @@ use super::{Rewinder, lock};
 use crate::protocol::TodoItem;
 use crate::store::ContextMark;
 use crate::store::snapshots::{By, Content, Ended, PathState, Point, PointLog};
-use crate::tools::{ChangeLog, diff_blocks};
+use crate::tools::{ChangeLog, Desk, diff_blocks};
 
 /// How long a call waits for a look at the tree.
 const CALL_PATIENCE: Duration = Duration::from_millis(150);
@@ -59,6 +60,38 @@ impl Drop for Guard {
     }
 }
 
+/// A call that may change files, while it runs.
+pub(in crate::agent) struct WatchedCall {
+    rewinder: Arc<Rewinder>,
+    /// `None` when it says itself what it changes.
+    call: Option<CallId>,
+    /// When a person last approved something it asked, in nanoseconds since 1970.
+    approved: Arc<AtomicI64>,
+}
+
+impl WatchedCall {
+    /// A desk for it: what a person does to files while they decide is not the call's doing.
+    pub fn asking_at(&self, desk: Arc<dyn Desk>) -> Arc<dyn Desk> {
+        let rewinder = Arc::clone(&self.rewinder);
+        Arc::new(Approved { desk, rewinder, at: Arc::clone(&self.approved) })
+    }
+}
+
+impl Drop for WatchedCall {
+    fn drop(&mut self) {
+        let Some(call) = self.call else { return };
+        let rewinder = &self.rewinder;
+        let approved = self.approved.load(Ordering::Relaxed);
+        lock(&rewinder.calls).end(call, approved, rewinder.now_ns());
+        let quick = rewinder.took.load(Ordering::Relaxed) <= SLOW_MS;
+        // Without a runtime the program ends, and there is nobody to look for.
+        if quick && tokio::runtime::Handle::try_current().is_ok() {
+            let this = Arc::clone(rewinder);
+            rewinder.beside(move || this.look_now());
+        }
+    }
+}
+
 impl Rewinder {
     /// A turn begins: notes the point before it, and looks at the tree beside whatever follows. What
     /// changed until now belongs to the turn before. A failure costs the way back, not the turn.
@@ -72,7 +105,6 @@ impl Rewinder {
         let this = Arc::clone(self);
         let begun = self.now_ns();
         let noted = tokio::task::spawn_blocking(move || {
-            lock(&this.calls).reset();
             this.with_log(|log| {
                 let before = log.newest();
                 let (id, at) = (before + 1, this.env.unix_now());
@@ -108,8 +140,9 @@ impl Rewinder {
     }
 
     /// A call that may change files is about to run. Waits a moment for what looks at the tree, and
-    /// not at all when the call is `exact`: it says itself what it changes. Returns when it began.
-    pub async fn before_call(&self, exact: bool) -> i64 {
+    /// not at all when the call is `exact`: it says itself what it changes. The call runs until what is
+    /// returned is dropped. Calls of several agents may run at once, and beyond the end of a turn.
+    pub(in crate::agent) async fn before_call(self: &Arc<Self>, exact: bool) -> WatchedCall {
         if !exact {
             self.wait(CALL_PATIENCE, |running| running.looks + running.copies == 0).await;
         }
@@ -120,25 +153,15 @@ impl Rewinder {
             }
             Ok(log.newest())
         });
-        match noted {
-            Ok(_) if exact => {}
-            Ok(newest) => lock(&self.calls).begin(from, newest),
-            Err(error) => warn!(%error, "what this call changes cannot be undone"),
-        }
-        from
-    }
-
-    /// The call that began at `began` has ended. `exact` when it said itself what it changed.
-    pub fn after_call(self: &Arc<Self>, began: i64, exact: bool) {
-        if exact {
-            return;
-        }
-        let approved = self.approved.load(Ordering::Relaxed);
-        lock(&self.calls).end(began, began.max(approved), self.now_ns());
-        if self.took.load(Ordering::Relaxed) <= SLOW_MS {
-            let this = Arc::clone(self);
-            self.beside(move || this.look_now());
-        }
+        let call = match noted {
+            Ok(_) if exact => None,
+            Ok(newest) => Some(lock(&self.calls).begin(from, newest)),
+            Err(error) => {
+                warn!(%error, "what this call changes cannot be undone");
+                None
+            }
+        };
+        WatchedCall { rewinder: Arc::clone(self), call, approved: Arc::default() }
     }
 
     /// The turn is over: looks at the tree beside whatever follows and notes what the turn did.

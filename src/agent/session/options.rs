@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::agent::approval::Modes;
 use crate::agent::core::{Limits, ModelSource};
 use crate::agent::plan::PlanStart;
+use crate::agent::subagents::Crew;
 use crate::config::Background;
 use crate::customize::hooks::HookSet;
 use crate::customize::skills::Places;
@@ -40,6 +41,8 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// Whether the model is told of unattended mode.
     pub afk_reminder: bool,
+    /// The agents that the session's agent may start: `registry` has their tools.
+    pub crew: Option<Arc<Crew>>,
     /// The settings of background tasks.
     pub background: Background,
     /// Milliseconds after which a notification that another process has claimed is told here.

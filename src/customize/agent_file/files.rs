@@ -13,6 +13,10 @@ const MAX_BYTES: u64 = 1 << 20;
 pub enum Builtin {
     Default,
     Okabe,
+    /// A subagent of the default agent, like the next ones.
+    Coder,
+    Explore,
+    Plan,
 }
 
 impl Builtin {
@@ -28,10 +32,23 @@ impl Builtin {
         }
     }
 
+    /// What a path in one of the files that the program brings leads to.
+    pub(super) fn beside(written: &Path) -> Option<Self> {
+        match written.to_str()? {
+            "./coder.yaml" => Some(Self::Coder),
+            "./explore.yaml" => Some(Self::Explore),
+            "./plan.yaml" => Some(Self::Plan),
+            _ => None,
+        }
+    }
+
     pub(super) fn yaml(self) -> &'static str {
         match self {
             Self::Default => include_str!("../../../assets/agents/default.yaml"),
             Self::Okabe => include_str!("../../../assets/agents/okabe.yaml"),
+            Self::Coder => include_str!("../../../assets/agents/coder.yaml"),
+            Self::Explore => include_str!("../../../assets/agents/explore.yaml"),
+            Self::Plan => include_str!("../../../assets/agents/plan.yaml"),
         }
     }
 
@@ -40,6 +57,9 @@ impl Builtin {
         Path::new(match self {
             Self::Default => "default (built in)",
             Self::Okabe => "okabe (built in)",
+            Self::Coder => "coder (built in)",
+            Self::Explore => "explore (built in)",
+            Self::Plan => "plan (built in)",
         })
     }
 }

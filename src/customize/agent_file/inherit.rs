@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Builtin, PromptFile};
-use super::spec::{Field, Spec, Subagent};
+use super::spec::{Field, Spec, SubagentEntry};
 use super::template::{Template, VARIABLES};
 use super::tool_names::{ToolName, resolve};
-use super::{Agent, AgentError};
+use super::{Agent, AgentError, Subagent};
 
 /// Bases of bases that are followed.
 const MAX_BASES: usize = 32;
@@ -49,6 +49,15 @@ impl Source {
         }
     }
 
+    /// Where the file of a subagent is.
+    fn subagent(&self, written: &Path) -> Self {
+        match (self, Builtin::beside(written)) {
+            (Self::Disk(path), _) => Self::Disk(files::beside(path, written)),
+            (Self::Builtin(_), Some(which)) => Self::Builtin(which),
+            (Self::Builtin(_), None) => Self::Disk(written.to_path_buf()),
+        }
+    }
+
     fn prompt(&self, written: &str) -> PromptFile {
         match self {
             Self::Builtin(_) => PromptFile::Builtin(written.to_owned()),
@@ -73,12 +82,33 @@ pub(super) fn file(path: &Path) -> Result<Agent, AgentError> {
     whole(Source::Disk(path.to_path_buf()))
 }
 
+/// The agent and those it may call.
 fn whole(source: Source) -> Result<Agent, AgentError> {
+    let (mut agent, entries) = alone(&source)?;
+    for (entry, source) in entries {
+        let by = &entry.name;
+        let (subagent, _) = alone(&source).map_err(|error| AgentError {
+            problem: format!("{} It is the subagent `{by}`.", error.problem),
+            ..error
+        })?;
+        for warning in &subagent.warnings {
+            if !agent.warnings.contains(warning) {
+                agent.warnings.push(warning.clone());
+            }
+        }
+        let SubagentEntry { name, description, .. } = entry;
+        agent.subagents.push(Subagent { name, description, agent: subagent });
+    }
+    Ok(agent)
+}
+
+/// The agent, and which ones it may call.
+fn alone(source: &Source) -> Result<(Agent, Vec<(SubagentEntry, Source)>), AgentError> {
     let mut gathered = Gathered::default();
-    for (source, spec) in chain(&source)?.into_iter().rev() {
+    for (source, spec) in chain(source)?.into_iter().rev() {
         gathered.lay_over(&source, spec);
     }
-    gathered.finish(&source)
+    gathered.finish(source)
 }
 
 /// The file and its bases, from itself to the last one.
@@ -124,7 +154,7 @@ struct Gathered {
     tools: Option<Vec<String>>,
     allowed: Option<Vec<String>>,
     excluded: Vec<String>,
-    subagents: Vec<Subagent>,
+    subagents: Vec<(SubagentEntry, Source)>,
     warnings: Vec<String>,
 }
 
@@ -167,17 +197,21 @@ impl Gathered {
         match spec.subagents {
             Field::Inherited => {}
             subagents => {
-                self.subagents = subagents.given().unwrap_or_default();
-                for subagent in &mut self.subagents {
-                    if let Source::Disk(file) = source {
-                        subagent.path = files::beside(file, &subagent.path);
-                    }
-                }
+                let entries = subagents.given().unwrap_or_default().into_iter();
+                self.subagents = entries
+                    .map(|entry| {
+                        let file = source.subagent(&entry.path);
+                        (entry, file)
+                    })
+                    .collect();
             }
         }
     }
 
-    fn finish(mut self, source: &Source) -> Result<Agent, AgentError> {
+    fn finish(
+        mut self,
+        source: &Source,
+    ) -> Result<(Agent, Vec<(SubagentEntry, Source)>), AgentError> {
         let missing = |key: &str| {
             source.error(format!("agent.{key} is missing. Add it, or `extend: default`."))
         };
@@ -187,7 +221,8 @@ impl Gathered {
         let listed = self.allowed.take().or(self.tools.take()).ok_or_else(|| missing("tools"))?;
         let file = source.path();
         let listed = self.known(&file, listed);
-        let excluded = std::mem::take(&mut self.excluded);
+        let (servers, excluded): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.excluded).into_iter().partition(|name| is_mcp(name));
         let excluded = self.known(&file, excluded);
         let mut tools: Vec<String> = Vec::new();
         for tool in listed {
@@ -195,16 +230,10 @@ impl Gathered {
                 tools.push(tool.to_owned());
             }
         }
-        if !self.subagents.is_empty() {
-            self.warnings.push(format!(
-                "Agent file {}: subagents are not part of this version; the agent works alone.",
-                file.display()
-            ));
-        }
         let args = self.args.iter().map(|(name, _)| name.as_str());
         let defined: Vec<&str> = VARIABLES.into_iter().chain(args).collect();
         let prompt = Template::load(&prompt, &defined)?;
-        Ok(Agent {
+        let agent = Agent {
             name,
             prompt,
             args: self.args,
@@ -212,9 +241,11 @@ impl Gathered {
             when_to_use: self.when_to_use,
             tools,
             restricted,
-            subagents: self.subagents,
+            mcp: servers.is_empty(),
+            subagents: Vec::new(),
             warnings: self.warnings,
-        })
+        };
+        Ok((agent, self.subagents))
     }
 
     /// The names that Kimi knows; the others are told of.
@@ -238,4 +269,9 @@ impl Gathered {
         }
         known
     }
+}
+
+/// Whether a name in `exclude_tools` stands for all tools of MCP servers.
+fn is_mcp(name: &str) -> bool {
+    matches!(name.trim(), "mcp_search" | "mcp_call" | "mcp__*")
 }

@@ -25,7 +25,6 @@ use std::path::Path;
 
 pub use error::AgentError;
 pub use files::Builtin;
-pub use spec::Subagent;
 pub use template::{Template, VARIABLES};
 
 /// An agent, with everything it inherits.
@@ -46,9 +45,23 @@ pub struct Agent {
     pub tools: Vec<String>,
     /// Whether `tools` are a list of what is allowed (`allowed_tools`), also for a subagent.
     pub restricted: bool,
+    /// Whether it has the tools of MCP servers. `exclude_tools` with `mcp_search`, `mcp_call` or
+    /// `mcp__*` takes them away.
+    pub mcp: bool,
+    /// The agents that it may call, whole. Theirs are left out: they call nobody.
     pub subagents: Vec<Subagent>,
     /// What a person should be told, one line each.
     pub warnings: Vec<String>,
+}
+
+/// An agent that another one may call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subagent {
+    /// The type that the caller asks for.
+    pub name: String,
+    /// For the caller, where the agent itself does not say when to use it.
+    pub description: String,
+    pub agent: Agent,
 }
 
 impl Agent {

@@ -39,11 +39,11 @@ impl<T> Field<T> {
     }
 }
 
-/// An agent that may be called by another one.
+/// What a file says of an agent that may be called by this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subagent {
+pub(super) struct SubagentEntry {
     pub name: String,
-    /// Its agent file. Not read: whether it is any good shows when it is.
+    /// Its agent file.
     pub path: PathBuf,
     /// For the agent that may call it.
     pub description: String,
@@ -63,7 +63,7 @@ pub(super) struct Spec {
     pub allowed_tools: Field<Vec<String>>,
     pub exclude_tools: Field<Vec<String>>,
     /// Paths as written.
-    pub subagents: Field<Vec<Subagent>>,
+    pub subagents: Field<Vec<SubagentEntry>>,
     /// Keys that mean nothing, with the table they stand in.
     pub unknown_keys: Vec<String>,
 }
@@ -167,7 +167,10 @@ impl Fields {
         }
     }
 
-    fn subagents(&mut self, unknown: &mut Vec<String>) -> Result<Field<Vec<Subagent>>, String> {
+    fn subagents(
+        &mut self,
+        unknown: &mut Vec<String>,
+    ) -> Result<Field<Vec<SubagentEntry>>, String> {
         let at = "agent.subagents";
         let map = match self.take("subagents") {
             None => return Ok(Field::Inherited),
@@ -191,7 +194,7 @@ impl Fields {
             }
             let path = path.ok_or_else(|| format!("{at}.path is missing."))?.into();
             let description = description.ok_or_else(|| format!("{at}.description is missing."))?;
-            subagents.push(Subagent { name, path, description });
+            subagents.push(SubagentEntry { name, path, description });
         }
         Ok(Field::Given(subagents))
     }
@@ -221,8 +224,11 @@ mod tests {
              r: {path: ./r.yaml, description: reviews, color: red}\n  mood: good\nextra: 1\n",
         )
         .unwrap();
-        let reviewer =
-            Subagent { name: "r".into(), path: "./r.yaml".into(), description: "reviews".into() };
+        let reviewer = SubagentEntry {
+            name: "r".into(),
+            path: "./r.yaml".into(),
+            description: "reviews".into(),
+        };
         assert_eq!(
             spec,
             Spec {

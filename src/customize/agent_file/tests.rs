@@ -43,7 +43,19 @@ fn text(agent: &Agent) -> String {
 fn the_builtin_agents() {
     let default = Agent::builtin(Builtin::Default).unwrap();
     assert_eq!((default.name.as_str(), default.restricted), ("", false));
-    assert_eq!(default.tools.len(), 21);
+    assert_eq!(default.tools.len(), 22);
+    let names: Vec<&str> = default.subagents.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["coder", "explore", "plan"]);
+    for Subagent { name, agent, .. } in &default.subagents {
+        assert_eq!(*name, agent.name);
+        assert!(agent.restricted && agent.mcp && agent.when_to_use.is_some(), "{name}");
+        assert!(agent.subagents.is_empty() && agent.warnings.is_empty(), "{name}");
+        let writes = agent.tools.iter().any(|tool| tool == "WriteFile");
+        assert_eq!(writes, name == "coder");
+        for never in ["Agent", "AgentSwarm", "AskUserQuestion", "SetTodoList", "TaskStop"] {
+            assert!(!agent.tools.iter().any(|tool| tool == never), "{name}: {never}");
+        }
+    }
     assert!(!default.tools.iter().any(|tool| tool == "Think"));
     let okabe = Agent::builtin(Builtin::Okabe).unwrap();
     assert_eq!((&okabe.prompt, &okabe.args), (&default.prompt, &default.args));
@@ -79,6 +91,7 @@ fn what_is_not_given_is_inherited() {
     let files = Files::new(&[
         ("base/base.yaml", BASE),
         ("base/p/s.md", "${A} ${B}"),
+        ("base/r.yaml", "agent:\n  extend: ./base.yaml\n  name: r\n  exclude_tools: [mcp_call]\n"),
         ("mid.yaml", "agent:\n  extend: base/base.yaml\n  system_prompt_args: {B: c}\n"),
         ("leaf.yaml", "agent:\n  extend: ./mid.yaml\n  name: leaf\n  model: ~\n"),
     ]);
@@ -89,16 +102,25 @@ fn what_is_not_given_is_inherited() {
         (Some("fast"), Some("always"))
     );
     assert_eq!(leaf.tools, ["Shell", "ReadFile", "Grep"]);
-    assert_eq!(leaf.subagents[0].path, files.path("base/r.yaml"));
-    assert!(leaf.warnings[0].contains("subagents are not part of this version"));
-    assert_eq!(leaf.warnings.len(), 1);
+    let [reviewer] = leaf.subagents.as_slice() else { panic!("{:?}", leaf.subagents) };
+    assert_eq!((reviewer.name.as_str(), reviewer.description.as_str()), ("r", "d"));
+    assert_eq!(reviewer.agent.name, "r");
+    // It calls nobody, also where it inherits its caller.
+    assert!(reviewer.agent.subagents.is_empty());
+    assert!(leaf.mcp && !reviewer.agent.mcp);
+    assert!(leaf.warnings.is_empty() && reviewer.agent.warnings.is_empty(), "{:?}", leaf.warnings);
 }
 
 #[test]
 fn null_is_empty_and_lists_replace() {
     let load = |fields: &str| {
         let child = format!("agent:\n  extend: base.yaml\n{fields}");
-        let files = Files::new(&[("base.yaml", BASE), ("p/s.md", "x"), ("a.yaml", &child)]);
+        let files = Files::new(&[
+            ("base.yaml", BASE),
+            ("r.yaml", "agent:\n  extend: ./base.yaml\n"),
+            ("p/s.md", "x"),
+            ("a.yaml", &child),
+        ]);
         files.load("a.yaml").unwrap()
     };
     assert!(load("  tools:\n").tools.is_empty());

@@ -10,8 +10,9 @@ pub(super) enum ToolName {
 }
 
 /// Tools of kimi-cli by their own names, also those that this version does not have.
-const TOOLS: [&str; 19] = [
+const TOOLS: [&str; 20] = [
     "Agent",
+    "AgentSwarm",
     "AskUserQuestion",
     "EnterPlanMode",
     "ExitPlanMode",
@@ -51,8 +52,7 @@ const CODE_NAMES: [(&str, &str); 6] = [
 ];
 
 /// Tools that have no counterpart among [`TOOLS`].
-const ELSEWHERE: [&str; 12] = [
-    "AgentSwarm",
+const ELSEWHERE: [&str; 11] = [
     "CreateGoal",
     "CreateSubagent",
     "CronCreate",

@@ -51,16 +51,21 @@ pub const END_GRACE: Duration = Duration::from_secs(5);
 /// Texts for the model that wait for its next request; older ones give way.
 const MOST_CONTEXTS: usize = 50;
 
-/// The hooks of a session, its subagents included.
+/// The hooks of a session as one of its agents has them.
 pub struct Hooks {
+    shared: Arc<Shared>,
+    /// What hooks have to tell this agent's model.
+    contexts: Mutex<Vec<String>>,
+}
+
+/// What all agents of a session have in common.
+struct Shared {
     set: Arc<HookSet>,
     clients: Mutex<Vec<Subscriber>>,
     place: Place,
     tell: Tell,
     /// How each command ended last.
     last: Mutex<Vec<LastRun>>,
-    /// What hooks have to tell the model.
-    contexts: Mutex<Vec<String>>,
     /// Hooks that run and that nobody waits for.
     running: TaskTracker,
 }
@@ -91,26 +96,32 @@ impl Hooks {
         place: Place,
         tell: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
-        Self {
+        let shared = Shared {
             set,
             clients: Mutex::default(),
             place,
             tell: Box::new(tell),
             last: Mutex::default(),
-            contexts: Mutex::default(),
             running: TaskTracker::new(),
-        }
+        };
+        Self { shared: Arc::new(shared), contexts: Mutex::default() }
+    }
+
+    /// The same hooks for another agent of the session: what they have to tell about its calls they
+    /// tell it and nobody else.
+    pub fn for_agent(&self) -> Arc<Self> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), contexts: Mutex::default() })
     }
 
     /// Adds the subscriptions of a client to those that are there.
     pub fn subscribe(&self, subscriptions: impl IntoIterator<Item = Subscription>) {
-        lock(&self.clients).extend(subscriptions.into_iter().map(Subscriber::new));
+        lock(&self.shared.clients).extend(subscriptions.into_iter().map(Subscriber::new));
     }
 
     /// Whether anybody wants to hear of some such event.
     pub fn has(&self, event: HookEvent) -> bool {
-        self.set.rules.iter().any(|rule| rule.hook.event == event)
-            || lock(&self.clients).iter().any(|client| client.of.event == event)
+        self.shared.set.rules.iter().any(|rule| rule.hook.event == event)
+            || lock(&self.shared.clients).iter().any(|client| client.of.event == event)
     }
 
     /// Asks everybody who wants to hear of it, all at once, and waits for all of them. The first of
@@ -124,12 +135,12 @@ impl Hooks {
         }
         let (event, target) = (occasion.event.name().to_owned(), occasion.subject.target.clone());
         let count = u32::try_from(asked.len()).unwrap_or(u32::MAX);
-        (self.tell)(Event::HookTriggered {
+        (self.shared.tell)(Event::HookTriggered {
             event: event.clone(),
             target: target.clone(),
             hook_count: count,
         });
-        let clock = &self.place.env.clock;
+        let clock = &self.shared.place.env.clock;
         let since = clock.instant();
         // Also when it is given up: what was triggered is resolved.
         let mut resolved = Resolved { hooks: self, event, target, since, verdict: None };
@@ -158,7 +169,7 @@ impl Hooks {
             return;
         }
         let hooks = Arc::clone(self);
-        self.running.spawn(async move {
+        self.shared.running.spawn(async move {
             hooks.fire(occasion).await;
         });
     }
@@ -167,15 +178,15 @@ impl Hooks {
     /// all of it.
     pub async fn end(self: &Arc<Self>) {
         self.fire_later(Occasion::session_end());
-        self.running.close();
-        if tokio::time::timeout(END_GRACE, self.running.wait()).await.is_err() {
+        self.shared.running.close();
+        if tokio::time::timeout(END_GRACE, self.shared.running.wait()).await.is_err() {
             tracing::warn!("hooks still ran at the end of the session and are left behind");
         }
     }
 
     /// Whether the end of the session has something to wait for.
     pub fn ends_slowly(&self) -> bool {
-        self.has(HookEvent::SessionEnd) || !self.running.is_empty()
+        self.has(HookEvent::SessionEnd) || !self.shared.running.is_empty()
     }
 
     /// What hooks had to tell the model since it was last asked for.
@@ -189,11 +200,11 @@ impl Hooks {
         let wanted =
             |rule: &&Rule| rule.hook.event == occasion.event && rule.wants(&occasion.subject);
         let mut commands = HashSet::new();
-        for rule in self.set.rules.iter().filter(wanted) {
+        for rule in self.shared.set.rules.iter().filter(wanted) {
             if !commands.insert(rule.hook.command.as_str()) {
                 continue;
             }
-            let mut equal = self.set.rules.iter().filter(wanted);
+            let mut equal = self.shared.set.rules.iter().filter(wanted);
             let closed = equal
                 .any(|other| other.hook.command == rule.hook.command && other.hook.fail_closed);
             let input = self.input(occasion, rule.speaks_code);
@@ -203,10 +214,13 @@ impl Hooks {
                 answer
             }));
         }
-        let clients: Vec<Subscriber> =
-            lock(&self.clients).iter().filter(|client| client.wants(occasion)).cloned().collect();
+        let clients: Vec<Subscriber> = lock(&self.shared.clients)
+            .iter()
+            .filter(|client| client.wants(occasion))
+            .cloned()
+            .collect();
         for client in clients {
-            let uuid = self.place.env.ids.uuid().replace('-', "");
+            let uuid = self.shared.place.env.ids.uuid().replace('-', "");
             let request = HookRequest {
                 // The last digits: made-up ids differ there.
                 id: uuid.get(uuid.len().saturating_sub(12)..).unwrap_or_default().to_owned(),
@@ -221,7 +235,7 @@ impl Hooks {
     }
 
     fn input(&self, occasion: &Occasion, code: bool) -> serde_json::Map<String, serde_json::Value> {
-        let Place { session_id, work_dir, .. } = &self.place;
+        let Place { session_id, work_dir, .. } = &self.shared.place;
         occasion.input(session_id, &work_dir.to_string_lossy(), code)
     }
 
@@ -231,8 +245,8 @@ impl Hooks {
         input: serde_json::Map<String, serde_json::Value>,
     ) -> impl Future<Output = Answer> + use<> {
         let mut command = Command::new(SHELL);
-        command.arg("-c").arg(&hook.command).current_dir(&self.place.work_dir);
-        command.env_clear().envs(self.place.env.child_vars());
+        command.arg("-c").arg(&hook.command).current_dir(&self.shared.place.work_dir);
+        command.env_clear().envs(self.shared.place.env.child_vars());
         let input = serde_json::Value::Object(input).to_string().into_bytes();
         let timeout = hook.timeout;
         async move {
@@ -256,8 +270,9 @@ impl Drop for Resolved<'_> {
     fn drop(&mut self) {
         let verdict = self.verdict.take().unwrap_or_default();
         let action = if verdict.block.is_some() { HookAction::Block } else { HookAction::Allow };
-        let took = self.hooks.place.env.clock.instant().saturating_duration_since(self.since);
-        (self.hooks.tell)(Event::HookResolved {
+        let took =
+            self.hooks.shared.place.env.clock.instant().saturating_duration_since(self.since);
+        (self.hooks.shared.tell)(Event::HookResolved {
             event: std::mem::take(&mut self.event),
             target: std::mem::take(&mut self.target),
             action: action.word().to_owned(),

@@ -30,12 +30,12 @@ pub struct LastRun {
 impl Hooks {
     /// Every hook, in the order of the configuration, clients last.
     pub fn view(&self) -> Vec<HookView> {
-        let last = lock(&self.last).clone();
+        let last = lock(&self.shared.last).clone();
         let of = |hook: &Hook| {
             let ran = |run: &&LastRun| run.event == hook.event && run.command == hook.command;
             last.iter().find(ran).map(|run| run.told.clone())
         };
-        let configured = self.set.rules.iter().map(|rule| HookView {
+        let configured = self.shared.set.rules.iter().map(|rule| HookView {
             event: rule.hook.event,
             matcher: rule.hook.matcher.clone(),
             source: rule.hook.command.clone(),
@@ -43,7 +43,7 @@ impl Hooks {
             fail_closed: rule.hook.fail_closed,
             last: of(&rule.hook),
         });
-        let clients = lock(&self.clients);
+        let clients = lock(&self.shared.clients);
         let subscribed = clients.iter().map(|client| HookView {
             event: client.of.event,
             matcher: client.of.matcher.clone(),
@@ -57,7 +57,8 @@ impl Hooks {
 
     /// How many configured hooks each event has (wire.md, the result of `initialize`).
     pub fn configured(&self) -> Vec<(HookEvent, usize)> {
-        let count = |event| self.set.rules.iter().filter(|rule| rule.hook.event == event).count();
+        let count =
+            |event| self.shared.set.rules.iter().filter(|rule| rule.hook.event == event).count();
         let all = HookEvent::WIRE.into_iter().chain([HookEvent::PermissionRequest]);
         all.map(|event| (event, count(event))).filter(|(_, count)| *count > 0).collect()
     }
@@ -67,7 +68,7 @@ impl Hooks {
         if let Some(fault) = &answer.fault {
             tracing::warn!(event = hook.event.name(), command = %hook.command, "a hook failed: {fault}");
         }
-        let mut last = lock(&self.last);
+        let mut last = lock(&self.shared.last);
         last.retain(|run| run.event != hook.event || run.command != hook.command);
         last.push(LastRun {
             event: hook.event,

@@ -174,6 +174,20 @@ async fn texts_for_the_model_wait_for_it() {
 }
 
 #[tokio::test]
+async fn every_agent_of_a_session_is_told_what_is_about_its_own_calls() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = r#"echo '{"hookSpecificOutput":{"additionalContext":"mind the gap"}}'"#;
+    let (root, told) = hooks(dir.path(), &[hook(line)]);
+    let (one, other) = (root.for_agent(), root.for_agent());
+    one.fire(shell()).await;
+    assert!(root.take_contexts().is_empty() && other.take_contexts().is_empty());
+    assert_eq!(one.take_contexts(), ["mind the gap"]);
+    // What became of it everybody sees.
+    assert_eq!(told.lock().unwrap().len(), 2);
+    assert!(root.has(HookEvent::PreToolUse) && other.has(HookEvent::PreToolUse));
+}
+
+#[tokio::test]
 async fn a_fire_that_is_given_up_kills_and_is_resolved() {
     let dir = tempfile::tempdir().unwrap();
     let (hooks, told) = hooks(dir.path(), &[hook("echo $$ > pid; sleep 60")]);

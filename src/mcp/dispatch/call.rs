@@ -104,8 +104,8 @@ impl Tool for McpCall {
         self.target(name).map_or(Effect::Read, |target| target.effect())
     }
 
-    fn keeps_plan_mode(&self) -> bool {
-        true
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        Some(Ok(()))
     }
 
     /// The server's tool with its arguments. From here on the call names it in full: a short name

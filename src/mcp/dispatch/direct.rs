@@ -60,8 +60,8 @@ impl Tool for DirectTool {
         self.target.effect()
     }
 
-    fn keeps_plan_mode(&self) -> bool {
-        true
+    fn in_plan_mode(&self, _: &Value) -> Option<Result<(), String>> {
+        Some(Ok(()))
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {

@@ -89,6 +89,11 @@ impl Dispatch {
         Self { servers, mode, invoker, shown, pair, conversation: Mutex::default() }
     }
 
+    /// The same servers for another conversation, which has seen nothing of them.
+    pub fn afresh(&self) -> Self {
+        Self::new(Arc::clone(&self.servers), self.mode)
+    }
+
     /// The servers.
     pub fn servers(&self) -> &Arc<Servers> {
         &self.servers

@@ -77,22 +77,48 @@ fn git_is_only_trusted_at_home() {
     assert_eq!(found_elsewhere("cd ./src && git status"), Effect::ReadOnly);
 }
 
+/// A tool that says itself what plan mode lets through.
+struct Sender;
+
+#[async_trait::async_trait]
+impl Tool for Sender {
+    fn name(&self) -> &str {
+        "Agent"
+    }
+
+    fn description(&self) -> &str {
+        ""
+    }
+
+    fn parameters(&self) -> Value {
+        json!({})
+    }
+
+    fn effect(&self, _: &Value) -> crate::tools::Effect {
+        crate::tools::Effect::Delegate
+    }
+
+    fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
+        Some(arguments.get("bad").map_or(Ok(()), |_| Err("it is bad".to_owned())))
+    }
+
+    async fn call(&self, _: Value, _: &crate::tools::CallContext) -> crate::tools::ToolReturn {
+        crate::protocol::ToolReturnValue::ok("", "").into()
+    }
+}
+
 #[test]
-fn subagents_are_sent_to_read_only() {
+fn a_tool_that_knows_better_is_asked() {
     let place = place();
-    let agent = |arguments| effect(&place, &[], "Agent", arguments);
-    for kind in ["explore", "plan"] {
-        assert_eq!(agent(json!({"subagent_type": kind})), Effect::ReadOnly, "{kind}");
-    }
-    for arguments in [
-        json!({}),
-        json!({"subagent_type": "coder"}),
-        json!({"subagent_type": "Explore"}),
-        json!({"subagent_type": ["plan"]}),
-        json!({"resume": "a1"}),
-    ] {
-        assert_ne!(agent(arguments.clone()), Effect::ReadOnly, "{arguments}");
-    }
+    let env = fixed::env(place.dir.path(), &[]);
+    let found = |arguments: Value| {
+        let call = Call::of("Agent", &arguments, &place.workspace, &env.home);
+        finding(&Sender, &call, &arguments, &place.workspace, &env)
+    };
+    assert_eq!(found(json!({})).effect, Effect::ReadOnly);
+    let refused = found(json!({"bad": true}));
+    assert_eq!((refused.effect, refused.reason.as_str()), (Effect::Unknown, "it is bad"));
+    assert_ne!(effect(&place, &[], "Agent", json!({})), Effect::ReadOnly, "by its name alone");
 }
 
 #[test]

@@ -13,11 +13,11 @@ async fn neither_commands_nor_edits_wait_for_the_first_look() {
     let release = bench.slow_disk();
     let mark = ContextMark::default();
     bench.rewinder.begin_turn("turn".to_owned(), mark, vec![], None).await;
-    let from = bench.rewinder.before_call(false).await;
+    let call = bench.rewinder.before_call(false).await;
     bench.tool("tool", b"new\n");
     bench.tool("made/by/tool", b"new\n");
     fs::write(bench.ws("command"), "new\n").unwrap();
-    bench.rewinder.after_call(from, false);
+    drop(call);
     bench.rewinder.end_turn();
     release();
     bench.rewinder.settle().await;
@@ -69,9 +69,9 @@ async fn a_look_that_comes_late_takes_nothing_from_the_turn_before() {
     bench.rewinder.begin_turn("turn".to_owned(), ContextMark::default(), vec![], None).await;
     bench.tool("a", b"tool\n");
     bench.tool("d/x", b"tool\n");
-    let from = bench.rewinder.before_call(false).await;
+    let call = bench.rewinder.before_call(false).await;
     fs::write(bench.ws("c"), "command\n").unwrap();
-    bench.rewinder.after_call(from, false);
+    drop(call);
     release();
     bench.rewinder.settle().await;
     bench.end().await;

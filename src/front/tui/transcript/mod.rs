@@ -12,6 +12,7 @@ mod phase;
 mod plan;
 mod readable;
 mod replay;
+mod running;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -283,6 +284,12 @@ impl Transcript {
                 rows.push(Line::default());
                 self.past.user(&response.feedback);
                 Update::of(rows)
+            }
+            Event::SubagentEvent { parent_tool_call_id, agent_id, subagent_type, event } => {
+                let call = parent_tool_call_id.as_deref().unwrap_or_default();
+                let agent = (agent_id.as_deref(), subagent_type.as_deref());
+                self.subagent_event(call, agent, event, now);
+                Update::default()
             }
             Event::HookTriggered { .. } | Event::HookResolved { .. } => self.hook(event, now, look),
             Event::PlanDisplay { content, file_path } => {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::Transcript;
 use crate::front::tui::cells::retry_row;
@@ -82,7 +82,7 @@ impl Transcript {
             };
         }
         if !self.calls.is_empty() {
-            return self.calls_phase(columns, max_rows, theme);
+            return self.calls_phase(now, columns, max_rows, theme);
         }
         let words = if self.answer.is_some() { "Writing…" } else { "Working…" };
         Phase { words: words.to_owned(), rows: Vec::new() }
@@ -104,31 +104,6 @@ impl Transcript {
             (_, [], false) => Activity::Work,
         }
     }
-
-    fn calls_phase(&self, columns: u16, max_rows: usize, theme: &Theme) -> Phase {
-        let headline_columns = columns.saturating_sub(34).max(20);
-        if let [call] = self.calls.as_slice() {
-            return Phase {
-                words: plain(&call.card.running_headline(headline_columns, theme)),
-                rows: call.card.live_rows(columns, max_rows, theme),
-            };
-        }
-        let rows = self
-            .calls
-            .iter()
-            .take(max_rows)
-            .map(|call| {
-                let mut spans = vec![Span::raw("   ")];
-                spans.extend(call.card.running_headline(columns.saturating_sub(4), theme).spans);
-                Line::from(spans)
-            })
-            .collect();
-        Phase { words: format!("Using {} tools…", self.calls.len()), rows }
-    }
-}
-
-fn plain(line: &Line<'_>) -> String {
-    line.spans.iter().map(|span| span.content.as_ref()).collect()
 }
 
 #[cfg(test)]

@@ -73,6 +73,17 @@ pub fn body_rows(
                 let said = said.iter().map(|(question, answer)| format!("{question} {answer}"));
                 head(&said.collect::<Vec<_>>().join("\n"), style, room)
             }
+            // Who wrote the report stands before it, for the model.
+            Kind::Agent => {
+                let output = value.output.text();
+                match output.split_once("[summary]\n") {
+                    // Of many reports none is the one.
+                    Some((_, report)) if output.starts_with("agent_id:") => {
+                        head(report, style, room)
+                    }
+                    _ => facts(&value.display, style, room),
+                }
+            }
             Kind::Search(_) | Kind::Edit | Kind::Write | Kind::Other => {
                 let output = value.output.text();
                 if output.trim().is_empty() {

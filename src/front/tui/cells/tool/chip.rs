@@ -17,6 +17,8 @@ pub enum Kind {
     Todo,
     /// Questions to the user.
     Ask,
+    /// Work given to another agent.
+    Agent,
     Other,
 }
 
@@ -32,6 +34,7 @@ impl Kind {
             "StrReplaceFile" | "Edit" => Self::Edit,
             "WriteFile" | "Write" => Self::Write,
             "AskUserQuestion" => Self::Ask,
+            "Agent" | "Task" | "AgentSwarm" => Self::Agent,
             "SetTodoList" | "TodoList" | "TodoWrite" => Self::Todo,
             _ => Self::Other,
         }
@@ -73,6 +76,7 @@ pub fn chip(kind: Kind, value: &ToolReturnValue) -> Option<String> {
         // Its lines are for the model, not the command's.
         Kind::Shell if super::body::is_task(&value.display) => None,
         Kind::Shell if lines == 0 => Some("no output".to_owned()),
+        Kind::Agent => None,
         _ if lines == 0 => None,
         Kind::Shell | Kind::Read | Kind::Edit | Kind::Write | Kind::Other => {
             Some(lines_word(lines))

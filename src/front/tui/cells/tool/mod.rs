@@ -1,5 +1,6 @@
 //! A tool call: a headline that runs, then a headline, a preview of the result and a closing edge.
 
+mod agents;
 mod body;
 mod chip;
 mod live;
@@ -7,10 +8,11 @@ mod live;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::text::{Line, Span};
 
+use self::agents::Agents;
 use self::body::body_rows;
 use self::chip::{Kind, chip, failure_reason};
 use self::live::LiveOutput;
@@ -18,7 +20,7 @@ use super::format::elapsed;
 use super::row;
 use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
-use crate::protocol::{DisplayBlock, ToolReturnValue};
+use crate::protocol::{DisplayBlock, Event, ToolReturnValue};
 
 /// How the message to the model begins about a call that was not started.
 const NOT_RUN: &str = "Not run:";
@@ -44,6 +46,7 @@ pub struct ToolCard {
     kind: Kind,
     work_dir: Option<PathBuf>,
     live: LiveOutput,
+    agents: Agents,
     finished: Option<Finished>,
 }
 
@@ -64,6 +67,7 @@ impl ToolCard {
             kind: Kind::of(name),
             work_dir: None,
             live: LiveOutput::default(),
+            agents: Agents::default(),
             finished: None,
         }
     }
@@ -85,6 +89,33 @@ impl ToolCard {
         self.live.push(text);
     }
 
+    /// What a subagent of the call has told of itself.
+    pub fn agent_event(&mut self, id: &str, kind: &str, event: &Event, now: Instant) {
+        let work_dir = self.work_dir.as_deref().unwrap_or(Path::new(""));
+        self.agents.event(id, kind, event, work_dir, now);
+    }
+
+    /// The rows of the subagents that the call has started, for the live region.
+    pub fn agent_rows(
+        &self,
+        now: Instant,
+        columns: u16,
+        max_rows: usize,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        if self.agents.is_empty() {
+            return Vec::new();
+        }
+        let room = usize::from(columns).saturating_sub(3).max(1);
+        let rows = self.agents.rows(now, room, max_rows, row::trace(theme));
+        rows.into_iter().map(|line| barred(line, theme)).collect()
+    }
+
+    /// The same in one line, without anything before it.
+    pub fn agent_line(&self, now: Instant) -> Option<String> {
+        self.agents.one_line(now)
+    }
+
     /// The result. `rejected` when a person refused the call; `took` when it is known.
     pub fn finish(&mut self, value: ToolReturnValue, rejected: bool, took: Option<Duration>) {
         let ending = match (rejected, value.is_error) {
@@ -93,7 +124,9 @@ impl ToolCard {
             (false, true) => Ending::Failed,
             (false, false) => Ending::Done,
         };
-        let chip = (ending == Ending::Done).then(|| chip(self.kind, &value)).flatten();
+        let chip = (ending == Ending::Done)
+            .then(|| self.agents.total().or_else(|| chip(self.kind, &value)))
+            .flatten();
         self.finished = Some(Finished { ending, value, chip, took });
     }
 
@@ -168,6 +201,7 @@ impl ToolCard {
             out.push_str(&format!(" ({key})"));
         }
         out.push('\n');
+        out.push_str(&self.agents.plain());
         match &self.finished {
             Some(finished) if finished.ending != Ending::Interrupted => {
                 let output = finished.value.output.text();
