@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
+use super::client::Client;
 use super::context::Context;
 use super::goal::Goals;
 use super::hub::Hub;
@@ -30,6 +31,13 @@ pub trait ModelSource: Send + Sync {
     /// The model `name` (`None`: the configured default), with thinking on or off (`None`: as
     /// configured). The error is one line for a person.
     fn connect(&self, name: Option<&str>, thinking: Option<bool>) -> Result<Llm, String>;
+
+    /// Tells the providers of models that are connected from now on which program drives us. True when
+    /// that is news.
+    fn introduce(&self, client: &str) -> bool {
+        let _ = client;
+        false
+    }
 }
 
 /// The bounds a turn runs within.
@@ -55,6 +63,8 @@ pub(super) struct Core {
     pub desk: Arc<ApprovalDesk>,
     pub hooks: Arc<Hooks>,
     pub registry: Registry,
+    /// The program that the front end serves, if it does.
+    pub client: Client,
     /// What the model sends to its own past.
     pub mail: Arc<Mailbox>,
     /// The MCP servers, if there may be any.
@@ -116,6 +126,7 @@ impl Core {
             hooks,
             started: tokio::sync::Mutex::default(),
             mail: Arc::default(),
+            client: Client::new(&hub),
             registry,
             dispatch,
             told_servers: Mutex::default(),
@@ -201,14 +212,16 @@ impl Core {
     /// What the model in use is told of the session's own tools: the same bytes in every request,
     /// until there is another model.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.registry.specs(self.llm().map(|llm| llm.capabilities).unwrap_or_default())
+        let model = self.llm().map(|llm| llm.capabilities).unwrap_or_default();
+        self.client.specs(self.registry.specs(model))
     }
 
-    /// The tool of that name, if the model may call it: one of the session's own, else one of the
-    /// MCP servers.
+    /// The tool of that name, if the model may call it: one of the session's own, else one that the
+    /// program on the other side runs, else one of the MCP servers.
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let of_servers = || self.dispatch.as_ref()?.tool(name);
-        self.registry.get(name).or_else(of_servers)
+        let own = self.registry.get(name).filter(|_| !self.client.hides(name));
+        own.or_else(|| self.client.tool(name)).or_else(of_servers)
     }
 
     /// What the context held of the MCP servers is gone with it.

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::approval::{ApprovalDesk, Modes, Permissions};
+use super::client::ClientView;
 use super::context::Context;
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
@@ -27,7 +28,9 @@ use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::permission::{Rules, Site};
 use crate::platform::Env;
-use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{
+    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, Response, SessionInfo,
+};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
@@ -302,6 +305,12 @@ impl SessionHandle {
         BackgroundView(Arc::clone(&self.core))
     }
 
+    /// The same for a front end that serves a program. From now on one is served, and nobody shows
+    /// questions until it says that it does.
+    pub fn client(&self) -> ClientView {
+        ClientView::new(&self.core)
+    }
+
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
     pub async fn history(&self) -> Vec<LlmMessage> {
         self.core.context.lock().await.messages().to_vec()
@@ -447,6 +456,9 @@ impl Actor {
                 }
             }
             Op::ToBackground => self.core.send_to_background(),
+            Op::Answer { response: response @ (Response::ToolCall(_) | Response::Hook(_)) } => {
+                self.core.client.answer(response);
+            }
             Op::Answer { response } => {
                 self.core.desk.answer(response);
             }
