@@ -176,7 +176,7 @@ fn a_client_that_dies_in_a_call_leaves_a_whole_session() {
     let (id, _) = client.request("ToolCallRequest");
     client.reply(&id, returned("now"));
     assert_eq!(client.result(&prompt), json!({"status": "finished"}));
-    let body = &server.requests().last().unwrap().body;
+    let body = server.requests().last().unwrap().body.clone();
     let messages = body["messages"].as_array().unwrap();
     let results = messages.iter().filter(|message| message["role"] == "tool").count();
     assert_eq!(results, 2, "{body}");

@@ -53,7 +53,7 @@ fn what_the_client_shows_decides_what_the_model_is_offered() {
     let home = Home::new(&server.url());
     let asking = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"];
     let mut client = Client::start(&home, &[]);
-    let mut offers = |client: &mut Client| {
+    let offers = |client: &mut Client| {
         let id = client.prompt("x");
         assert_eq!(client.result(&id), json!({"status": "finished"}));
         let requests = server.requests();
