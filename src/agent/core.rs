@@ -21,7 +21,7 @@ use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
-use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::protocol::{Event, HookEvent, Response, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
 use crate::tools::{Mailbox, Registry, TodoStore, Tool, Workspace};
@@ -222,6 +222,14 @@ impl Core {
         let of_servers = || self.dispatch.as_ref()?.tool(name);
         let own = self.registry.get(name).filter(|_| !self.client.hides(name));
         own.or_else(|| self.client.tool(name)).or_else(of_servers)
+    }
+
+    /// Takes the answer to a request, whoever has put it. One that nobody waits for changes nothing.
+    pub fn answer(&self, response: Response) {
+        match response {
+            Response::ToolCall(_) | Response::Hook(_) => self.client.answer(response),
+            Response::Approval(_) | Response::Question(_) => self.desk.answer(response),
+        };
     }
 
     /// What the context held of the MCP servers is gone with it.

@@ -28,9 +28,7 @@ use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::permission::{Rules, Site};
 use crate::platform::Env;
-use crate::protocol::{
-    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, Response, SessionInfo,
-};
+use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
@@ -456,12 +454,7 @@ impl Actor {
                 }
             }
             Op::ToBackground => self.core.send_to_background(),
-            Op::Answer { response: response @ (Response::ToolCall(_) | Response::Hook(_)) } => {
-                self.core.client.answer(response);
-            }
-            Op::Answer { response } => {
-                self.core.desk.answer(response);
-            }
+            Op::Answer { response } => self.core.answer(response),
             Op::SideQuestion { id, question } => self.ask_beside(id, question),
             Op::CancelSideQuestion {} => {
                 if let Some((cancel, _)) = &self.side {

@@ -308,3 +308,78 @@ pub fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
+
+#[test]
+fn a_steer_that_comes_too_late_is_kept_for_the_next_prompt() {
+    let server = ModelServer::start(|_: &Recorded, _| Reply::new().text("ok"));
+    let home = Home::new(&server.url());
+    let hook =
+        "\n[[hooks]]\nevent = \"Stop\"\ncommand = \"while [ ! -e go ]; do sleep 0.02; done\"\n";
+    home.write("share/config.toml", Home::config(&server.url()) + hook);
+    let mut client = Client::ready(&home, &[]);
+    let first = client.prompt("begin");
+    // The model has had its last word in this turn.
+    assert_eq!(client.event("HookTriggered")["event"], "Stop");
+    let steer = client.call("steer", json!({"user_input": "also this"}));
+    assert_eq!(client.result(&steer), json!({"status": "steered"}));
+    home.write("project/go", "");
+    assert_eq!(client.result(&first), json!({"status": "finished"}));
+    assert!(!client.shape().contains(&"SteerInput".to_owned()));
+    // A command has no use for it.
+    let command = client.prompt("/nonsense");
+    assert_eq!(client.result(&command), json!({"status": "finished"}));
+    let next = client.prompt("go on");
+    assert_eq!(client.event("SteerInput"), json!({"user_input": "also this"}));
+    assert_eq!(client.result(&next), json!({"status": "finished"}));
+    let told = client.shape().iter().filter(|word| *word == "SteerInput").count();
+    assert_eq!(told, 1);
+    assert!(server.requests().last().unwrap().raw.contains("also this"));
+    client.finish();
+}
+
+#[test]
+fn news_from_between_two_prompts_waits_for_the_next() {
+    let wait = json!({"command": "while [ ! -e go ]; do sleep 0.02; done",
+        "run_in_background": true, "description": "wait"});
+    let wait = wait.to_string();
+    let server = ModelServer::start(move |_: &Recorded, at: usize| match at {
+        0 => Reply::new().tool_call("c1", "Shell", &wait),
+        _ => Reply::new().text("ok"),
+    });
+    let home = Home::new(&server.url());
+    let mut client = Client::ready(&home, &["--yolo"]);
+    let first = client.prompt("start it");
+    let result = client.event("ToolResult");
+    // A client in the field loses a result with a block that it does not know.
+    assert!(!result.to_string().contains("background_task"), "{result}");
+    assert_eq!(client.result(&first), json!({"status": "finished"}));
+    home.write("project/go", "");
+    let store = home.session().join("notifications");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while !store.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        assert!(std::time::Instant::now() < deadline, "no notification");
+        std::thread::yield_now();
+    }
+    let before = client.shape().len();
+    let second = client.prompt("and now?");
+    let news = client.event("Notification");
+    assert_eq!(
+        news.as_object().unwrap().keys().collect::<Vec<_>>(),
+        [
+            "id",
+            "category",
+            "type",
+            "source_kind",
+            "source_id",
+            "title",
+            "body",
+            "severity",
+            "created_at",
+            "payload"
+        ]
+    );
+    assert!(news["payload"].is_object());
+    assert_eq!(client.result(&second), json!({"status": "finished"}));
+    assert_eq!(client.shape()[before], "TurnBegin", "{:?}", client.shape());
+    client.finish();
+}
