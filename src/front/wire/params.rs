@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::rpc::{Method, RpcError};
+use super::rpc::{ErrorData, Method, RpcError};
 use crate::agent::{BroughtTool, Introduced, Introduction, OfferedCommand, Shows, WantedHook};
 use crate::protocol::{Failure, FailureKind, HookEvent, Outcome, UserInput, WIRE_PROTOCOL_VERSION};
 
@@ -160,7 +160,7 @@ fn failed(failure: &Failure) -> RpcError {
         FailureKind::LlmNotSet => RpcError::new(RpcError::LLM_NOT_SET, "LLM is not set"),
         FailureKind::LlmNotSupported => RpcError::new(RpcError::LLM_NOT_SUPPORTED, message),
         FailureKind::Provider { status: Some(status), .. } => RpcError {
-            data: json!({"status_code": status}),
+            data: Some(ErrorData { status_code: status }),
             ..RpcError::new(RpcError::PROVIDER, format!("Error code: {status} - {message}"))
         },
         FailureKind::Provider { status: None, .. } => RpcError::new(RpcError::PROVIDER, message),
@@ -255,7 +255,10 @@ mod tests {
         assert_eq!(provider(None), RpcError::new(-32003, "why"));
         let with_status = provider(Some(429));
         assert_eq!(with_status.message, "Error code: 429 - why");
-        assert_eq!((with_status.code, with_status.data), (-32003, json!({"status_code": 429})));
+        assert_eq!(
+            (with_status.code, with_status.data),
+            (-32003, Some(ErrorData { status_code: 429 }))
+        );
         let spent = Spent::Tokens { limit: 1, used: 2 };
         assert_eq!(code(Outcome::BudgetSpent(spent)).code, -32603);
     }

@@ -69,7 +69,15 @@ pub(super) struct Refusal {
 pub(super) struct RpcError {
     pub code: i32,
     pub message: String,
-    pub data: Value,
+    /// Null when there is nothing to add.
+    pub data: Option<ErrorData>,
+}
+
+/// What else an error tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct ErrorData {
+    /// The HTTP status of the provider.
+    pub status_code: u16,
 }
 
 /// Characters of a client's word in a message.
@@ -87,7 +95,7 @@ impl RpcError {
     pub const PROVIDER: i32 = -32003;
 
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: Value::Null }
+        Self { code, message: message.into(), data: None }
     }
 
     /// A turn or a replay runs.
