@@ -96,6 +96,7 @@ fn the_help_is_this() {
           --config <TEXT>       Take this text (JSON or TOML) as the configuration
 
     Other:
+          --wire     Speak JSON-RPC on stdin and stdout, for programs
           --debug    Write a detailed log to ~/.kimi/logs/kimi.log
       -V, --version  Print the version
       -h, --help     Print this help
@@ -164,7 +165,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["export"][..], &["login", "--json"], &["acp"], &["--wire"], &["vis", "-h"]] {
+    for words in [&["export"][..], &["login", "--json"], &["acp"], &["--acp"], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

@@ -15,3 +15,4 @@ mod tasks;
 mod terminal_session;
 mod tmux;
 mod tui;
+mod wire;

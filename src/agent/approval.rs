@@ -105,6 +105,8 @@ type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send + Sync>;
 
 struct State {
     modes: Modes,
+    /// Whether the front end shows questions.
+    can_ask: bool,
     permissions: Permissions,
     approvals: HashMap<String, PendingApproval>,
     questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
@@ -138,6 +140,7 @@ impl ApprovalDesk {
             plan,
             state: Mutex::new(State {
                 modes,
+                can_ask: true,
                 permissions,
                 approvals: HashMap::new(),
                 questions: HashMap::new(),
@@ -159,6 +162,12 @@ impl ApprovalDesk {
     /// The modes in force.
     pub fn modes(&self) -> Modes {
         self.lock().modes
+    }
+
+    /// Says whether the front end shows questions. Without it the tools that ask fail with words that
+    /// say so.
+    pub fn set_can_ask(&self, can_ask: bool) {
+        self.lock().can_ask = can_ask;
     }
 
     /// Changes the modes. Whatever waits and no longer needs an answer goes ahead.
@@ -227,6 +236,8 @@ impl ApprovalDesk {
                 Some(answer) => answer.send(response).is_ok(),
                 None => false,
             },
+            // Not asked here.
+            Response::ToolCall(_) | Response::Hook(_) => false,
         }
     }
 
@@ -506,6 +517,9 @@ impl ApprovalDesk {
             let mut state = self.lock();
             if state.modes.unattended() {
                 return QuestionOutcome::Afk;
+            }
+            if !state.can_ask {
+                return QuestionOutcome::Unsupported;
             }
             let (sender, receiver) = oneshot::channel();
             let id = self.env.ids.uuid();

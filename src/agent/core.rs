@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::approval::ApprovalDesk;
 use super::budget::{Budget, Meter};
+use super::client::Client;
 use super::context::Context;
 use super::goal::Goals;
 use super::hub::Hub;
@@ -21,7 +22,7 @@ use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
-use crate::protocol::{Event, HookEvent, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::protocol::{Event, HookEvent, Response, SessionInfo, StatusUpdate, TodoItem, UserInput};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
 use crate::tools::{Mailbox, Registry, TodoStore, Tool, Workspace};
@@ -31,6 +32,13 @@ pub trait ModelSource: Send + Sync {
     /// The model `name` (`None`: the configured default), with thinking on or off (`None`: as
     /// configured). The error is one line for a person.
     fn connect(&self, name: Option<&str>, thinking: Option<bool>) -> Result<Llm, String>;
+
+    /// Tells the providers of models that are connected from now on which program drives us. True when
+    /// that is news.
+    fn introduce(&self, client: &str) -> bool {
+        let _ = client;
+        false
+    }
 }
 
 /// The bounds a turn runs within.
@@ -56,6 +64,8 @@ pub(super) struct Core {
     pub desk: Arc<ApprovalDesk>,
     pub hooks: Arc<Hooks>,
     pub registry: Registry,
+    /// The program that the front end serves, if it does.
+    pub client: Client,
     /// What the model sends to its own past.
     pub mail: Arc<Mailbox>,
     /// The MCP servers, if there may be any.
@@ -142,6 +152,7 @@ impl Core {
             llm,
         } = parts;
         Self {
+            client: Client::new(&hub),
             env,
             hub,
             desk,
@@ -249,14 +260,24 @@ impl Core {
     /// What the model in use is told of the session's own tools: the same bytes in every request,
     /// until there is another model.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.registry.specs(self.llm().map(|llm| llm.capabilities).unwrap_or_default())
+        let model = self.llm().map(|llm| llm.capabilities).unwrap_or_default();
+        self.client.specs(self.registry.specs(model))
     }
 
-    /// The tool of that name, if the model may call it: one of the session's own, else one of the
-    /// MCP servers.
+    /// The tool of that name, if the model may call it: one of the session's own, else one that the
+    /// program on the other side runs, else one of the MCP servers.
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
         let of_servers = || self.dispatch.as_ref()?.tool(name);
-        self.registry.get(name).or_else(of_servers)
+        let own = self.registry.get(name).filter(|_| !self.client.hides(name));
+        own.or_else(|| self.client.tool(name)).or_else(of_servers)
+    }
+
+    /// Takes the answer to a request, whoever has put it. One that nobody waits for changes nothing.
+    pub fn answer(&self, response: Response) {
+        match response {
+            Response::ToolCall(_) | Response::Hook(_) => self.client.answer(response),
+            Response::Approval(_) | Response::Question(_) => self.desk.answer(response),
+        };
     }
 
     /// What the context held of the MCP servers is gone with it.

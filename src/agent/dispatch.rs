@@ -303,8 +303,8 @@ pub(super) fn context_of_person(
 ) -> CallContext {
     let effect = crate::permission::effect::Effect::Writes;
     let finding = crate::permission::effect::Finding { effect, reason: String::new() };
-    let gate = Gate::new(Arc::clone(&core.desk), Call::of_tool("Shell"), finding);
-    let context = call_context(core, gate, cancel, call_id);
+    let gate = Gate::new(core, Call::of_tool("Shell"), finding);
+    let context = call_context(core, gate, None, cancel, call_id);
     CallContext { child_env: Vec::new(), ..context }
 }
 

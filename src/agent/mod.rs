@@ -11,6 +11,7 @@
 //! | `shell` | commands that a person runs by themselves |
 //! | `guard` | what hooks hear of a call, and their word on it |
 //! | `approval` | asks a person |
+//! | `client` | the program that a front end serves: what it shows, brings and wants to hear |
 //! | `context`, `compaction` | what the model sees, and making it shorter |
 //! | `dmail` | checkpoints the model is told of, and the way back to one |
 //! | `reminders` | what the model is told of modes |
@@ -38,6 +39,7 @@ mod approval;
 mod background_view;
 mod btw;
 mod budget;
+mod client;
 mod compaction;
 mod context;
 mod context_report;
@@ -73,6 +75,9 @@ mod turn;
 pub use approval::Modes;
 pub use background_view::BackgroundView;
 pub use budget::{Budget, Usage};
+pub use client::{
+    BroughtTool, ClientView, Introduced, Introduction, OfferedCommand, Shows, WantedHook,
+};
 pub use core::{Limits, ModelSource};
 pub use goal::{
     Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,

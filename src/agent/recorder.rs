@@ -52,14 +52,16 @@ impl Recorder {
     pub fn record(&mut self, now: f64, message: &Message) {
         match message {
             Message::Event(event) => self.event(now, event),
-            Message::Request(Request::QuestionRequest(request)) => {
+            Message::Request(
+                request @ (Request::QuestionRequest(_) | Request::ToolCallRequest(_)),
+            ) => {
                 self.flush();
-                let result =
-                    self.log.append_request(now, &Request::QuestionRequest(request.clone()));
+                let result = self.log.append_request(now, request);
                 self.check(result);
             }
-            // Approvals are not part of this record (wire.md section 8).
+            // Approvals are not part of this record, nor is what hooks are asked (wire.md section 8).
             Message::Request(Request::ApprovalRequest(_)) => self.flush(),
+            Message::Request(Request::HookRequest(_)) => {}
             Message::Outcome { .. } => self.flush(),
         }
     }

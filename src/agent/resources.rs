@@ -126,6 +126,6 @@ fn tell_unread(core: &Core, mention: &Mention, why: &str) {
         body: "The message went out without it.".to_owned(),
         severity: "warning".to_owned(),
         created_at: core.env.unix_now(),
-        payload: Value::Null,
+        payload: Value::Object(serde_json::Map::new()),
     }));
 }

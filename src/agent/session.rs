@@ -17,6 +17,7 @@ pub use options::{SessionOptions, SystemPrompt};
 use super::approval::{ApprovalDesk, Modes, Permissions};
 use super::background_view::BackgroundView;
 use super::budget::Meter;
+use super::client::ClientView;
 use super::context::Context;
 use super::core::{Core, Parts, Settings};
 use super::goal::Goals;
@@ -275,6 +276,12 @@ impl SessionHandle {
         BackgroundView::of(&self.core)
     }
 
+    /// The same for a front end that serves a program. From now on one is served, and nobody shows
+    /// questions until it says that it does.
+    pub fn client(&self) -> ClientView {
+        ClientView::new(&self.core)
+    }
+
     /// The conversation as it is stored, for resuming screens, `/copy` and exports.
     pub async fn history(&self) -> Vec<LlmMessage> {
         self.core.context.lock().await.messages().to_vec()
@@ -419,9 +426,7 @@ impl Actor {
                 }
             }
             Op::ToBackground => self.core.send_to_background(),
-            Op::Answer { response } => {
-                self.core.desk.answer(response);
-            }
+            Op::Answer { response } => self.core.answer(response),
             Op::SideQuestion { id, question } => self.ask_beside(id, question),
             Op::CancelSideQuestion {} => {
                 if let Some((cancel, _)) = &self.side {

@@ -36,14 +36,12 @@ pub(super) async fn run(
         extras: None,
     }));
     let context = dispatch::context_of_person(core, cancel.child_token(), &id);
-    let began = match &core.rewinder {
-        Some(rewinder) => Some((rewinder, rewinder.before_call(false).await)),
+    let watched = match &core.rewinder {
+        Some(rewinder) => Some(rewinder.before_call(false).await),
         None => None,
     };
     let value = run_for_person(&command, &context).await;
-    if let Some((rewinder, from)) = began {
-        rewinder.after_call(from, false);
-    }
+    drop(watched);
     // The record before the screen.
     let stored = match told {
         true => core.context.lock().await.push(Message::user_text(words(&command, &value))),

@@ -94,7 +94,8 @@ fn plain(text: &str) -> String {
     out
 }
 
-async fn look(core: &Core) -> Skills {
+/// Looks for the skills; on a thread that may block.
+pub(super) async fn look(core: &Core) -> Skills {
     let Some(places) = core.places.clone() else { return Skills::default() };
     let looked = tokio::task::spawn_blocking(move || places.skills()).await;
     looked.unwrap_or_default()

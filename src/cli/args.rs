@@ -186,7 +186,8 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", help_heading = CONFIG)]
     pub config: Option<String>,
 
-    #[arg(long, hide = true)]
+    /// Speak JSON-RPC on stdin and stdout, for programs.
+    #[arg(long, help_heading = OTHER)]
     pub wire: bool,
 
     #[arg(long, hide = true)]
@@ -242,6 +243,12 @@ pub enum Command {
     /// Attends a background command; this program starts it by itself.
     #[command(name = "__background-task-worker", hide = true)]
     Worker(WorkerArgs),
+    /// Serves one session of kimi-cli's web server, which starts this.
+    #[command(name = "__web-worker", hide = true)]
+    WebWorker {
+        /// The session's id.
+        session: String,
+    },
     /// A word that is none of the above, with what follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),

@@ -64,6 +64,11 @@ pub enum Front {
         initial_prompt: Option<String>,
     },
     Print(PrintRequest),
+    /// A program drives the session over JSON-RPC.
+    Wire {
+        /// A web server has started this and has made the session: stderr is shown to its user.
+        worker: bool,
+    },
 }
 
 /// What print mode was asked for.
@@ -165,7 +170,12 @@ impl Launch {
         let output_format =
             output_format.map(|name| checks::format("--output-format", name)).transpose()?;
         let one_shot = prompt.is_some() && (output_format.is_some() || !terminals.stdout);
-        let front = if args.print || args.quiet || one_shot {
+        let front = if args.wire {
+            if prompt.is_some() {
+                tracing::warn!("the prompt of the command line is left out: --wire has its own");
+            }
+            Front::Wire { worker: false }
+        } else if args.print || args.quiet || one_shot {
             Front::Print(PrintRequest {
                 prompt,
                 input_format: input_format.unwrap_or(Format::Text),
@@ -182,7 +192,7 @@ impl Launch {
             Some(Some(id)) if !id.trim().is_empty() => SessionChoice::Id(checks::session_id(&id)?),
             Some(_) => SessionChoice::Picker,
         };
-        if session == SessionChoice::Picker && matches!(front, Front::Print(_)) {
+        if session == SessionChoice::Picker && !matches!(front, Front::Tui { .. }) {
             return Err(UsageError::invalid(
                 "--session",
                 "--session without a session ID is only supported for shell UI",

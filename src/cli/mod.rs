@@ -13,6 +13,7 @@ mod plugin;
 mod run;
 mod servers;
 mod usage_error;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,8 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     {
         return print(&info::version_line());
     }
-    let args = match Args::read(argv) {
+    let as_agent = argv.first().is_some_and(|program| wire::is_agent(program));
+    let mut args = match Args::read(argv) {
         Ok(args) => args,
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
             return print(&error.to_string());
@@ -75,26 +77,33 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Mcp { command }) => return servers::run(command, &env),
         Some(Command::Plugin { command }) => return plugin::run(command, &env),
         Some(Command::Worker(worker)) => return attend(worker, &env),
+        Some(Command::WebWorker { session }) => return wire::worker(&session.clone(), env),
         Some(Command::Other(words)) => return other_command(words),
         None => {}
     }
+    args.wire |= as_agent && !wire::asks_for_something_else(&args);
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);
     }
-    for (given, flag) in [(args.wire, "--wire"), (args.acp, "--acp")] {
-        if given {
-            return missing(flag, "");
-        }
+    if args.acp {
+        return missing("--acp", "");
     }
-    let terminals = Terminals {
+    match Launch::from_args(args, &env, terminals()) {
+        Ok(launch) => start(launch, env),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn terminals() -> Terminals {
+    Terminals {
         stdin: std::io::stdin().is_terminal(),
         stdout: std::io::stdout().is_terminal(),
         stderr: std::io::stderr().is_terminal(),
-    };
-    let launch = match Launch::from_args(args, &env, terminals) {
-        Ok(launch) => launch,
-        Err(error) => return refuse(&error),
-    };
+    }
+}
+
+/// Runs a session with its front end.
+fn start(launch: Launch, env: Env) -> ExitCode {
     // The screen shows them itself.
     if matches!(launch.front, Front::Print(_)) {
         for notice in &launch.notices {

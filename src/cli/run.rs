@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp,
+    wire,
 };
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
@@ -48,6 +49,7 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         let result = match launch.front.clone() {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,
+            Front::Wire { worker } => wire::serve(host, &launch, worker).await,
         };
         if let Some(servers) = servers {
             servers.shutdown().await;
@@ -79,10 +81,9 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     loaded.warnings.extend(hooks.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
     let servers = servers(launch, env, &share, &loaded.config)?;
+    let store = SessionStore::new(share);
     Ok(Host {
         env: env.clone(),
-        store: SessionStore::new(share),
-        loaded: Arc::new(loaded),
         options: Arc::new(HostOptions {
             work_dir: launch.work_dir.clone(),
             add_dirs: launch.add_dirs.clone(),
@@ -93,7 +94,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
                 afk: launch.afk,
                 runtime_afk: matches!(launch.front, Front::Print(_)),
             },
-            plan: launch.plan,
+            plan: launch.plan || wire::begins_planning(launch, &loaded.config, &store),
             max_steps_per_turn: launch.max_steps_per_turn,
             max_retries_per_step: launch.max_retries_per_step,
             budget: launch.budget,
@@ -104,6 +105,8 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
             skills_dirs: launch.skills_dirs.clone(),
             max_ralph_iterations: launch.max_ralph_iterations,
         }),
+        loaded: Arc::new(loaded),
+        store,
     })
 }
 
@@ -143,7 +146,7 @@ fn servers(
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))
 }
 
-fn which(choice: &SessionChoice) -> Which {
+pub(super) fn which(choice: &SessionChoice) -> Which {
     match choice {
         SessionChoice::New | SessionChoice::Picker => Which::New,
         SessionChoice::Id(id) => Which::Id(id.clone()),
@@ -152,7 +155,7 @@ fn which(choice: &SessionChoice) -> Which {
 }
 
 /// Nothing to continue is a mistake on the command line; everything else is told as it is.
-fn host_error(error: HostError) -> anyhow::Error {
+pub(super) fn host_error(error: HostError) -> anyhow::Error {
     match error {
         HostError::NoPreviousSession => UsageError::invalid("--continue", error.to_string()).into(),
         error => error.into(),

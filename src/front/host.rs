@@ -1,11 +1,11 @@
 //! What every front end needs around a session: opening one, the configured models, the history.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agent::{
-    Budget, Crew, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
-    SystemPrompt,
+    Budget, Crew, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
+    SessionOptions, SystemPrompt,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
@@ -147,7 +147,7 @@ impl Host {
                 Workspace::new(work_dir.clone(), self.options.add_dirs.clone())
                     .with_skills(self.places().directories()),
             ),
-            models: Arc::new(Models { host: self.clone(), session_id }),
+            models: Arc::new(Models { host: self.clone(), session_id, client: Mutex::default() }),
             registry: Registry::chosen_among(
                 agent.tools.iter().map(String::as_str),
                 &web,
@@ -210,7 +210,7 @@ impl Host {
     fn first_model(&self, session_id: &str) -> Result<Option<Llm>, HostError> {
         let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
         match choice {
-            Some(choice) => self.connect(choice, self.options.thinking, session_id).map(Some),
+            Some(choice) => self.connect(choice, self.options.thinking, session_id, None).map(Some),
             None if self.options.tour => {
                 let scratch = self.store.share().root().join("tour");
                 if let Err(error) = std::fs::create_dir_all(&scratch) {
@@ -228,6 +228,7 @@ impl Host {
         choice: ModelChoice,
         thinking: Option<bool>,
         session_id: &str,
+        client: Option<&str>,
     ) -> Result<Llm, HostError> {
         for warning in &choice.warnings {
             tracing::warn!("{warning}");
@@ -240,6 +241,7 @@ impl Host {
         let connection = llm::Connection {
             thinking,
             session_id,
+            user_agent_suffix: client,
             device_id: Some(self.device_id()),
             ..llm::Connection::default()
         };
@@ -361,6 +363,8 @@ impl Host {
 struct Models {
     host: Host,
     session_id: String,
+    /// Which program drives us, as the providers are told.
+    client: Mutex<Option<String>>,
 }
 
 impl ModelSource for Models {
@@ -368,7 +372,17 @@ impl ModelSource for Models {
         let choice = config::select(self.host.config(), name, &self.host.env)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "no model is configured".to_owned())?;
-        self.host.connect(choice, thinking, &self.session_id).map_err(|error| error.to_string())
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.host
+            .connect(choice, thinking, &self.session_id, client.as_deref())
+            .map_err(|error| error.to_string())
+    }
+
+    fn introduce(&self, client: &str) -> bool {
+        let mut known = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = known.as_deref() != Some(client);
+        *known = Some(client.to_owned());
+        news
     }
 }
 

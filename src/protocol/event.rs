@@ -32,7 +32,9 @@ pub enum Event {
         n: u32,
         next_attempt: u32,
         max_attempts: u32,
-        /// Seconds until the next attempt.
+        /// Seconds until the next attempt. Written as whole ones: a client in the field reads an
+        /// integer here and loses the event otherwise (clients.md section 1).
+        #[serde(serialize_with = "whole_seconds")]
         wait_s: f64,
         error_type: String,
         #[serde(default)]
@@ -131,6 +133,16 @@ fn one_hook() -> u32 {
     1
 }
 
+fn empty_object() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// Rounded up: a countdown that ends early looks stuck.
+fn whole_seconds<S: serde::Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    // Casts of floats saturate; NaN becomes 0.
+    serializer.serialize_u64(seconds.ceil() as u64)
+}
+
 impl Event {
     /// Whether clients outside this process and the record on disk may see it. Clients stop at
     /// event types they do not know, so the protocol's list is closed.
@@ -176,7 +188,8 @@ pub struct Notification {
     pub severity: String,
     /// Unix seconds.
     pub created_at: f64,
-    #[serde(default)]
+    /// An object: clients take nothing else.
+    #[serde(default = "empty_object")]
     pub payload: Value,
 }
 
@@ -240,6 +253,26 @@ mod tests {
             })),
             r#"{"type":"StatusUpdate","payload":{"context_usage":null,"context_tokens":null,"max_context_tokens":null,"token_usage":null,"message_id":null,"plan_mode":true,"mcp_status":null}}"#
         );
+    }
+
+    #[test]
+    fn waits_are_whole_seconds() {
+        let retry = |wait_s| Event::StepRetry {
+            n: 1,
+            next_attempt: 2,
+            max_attempts: 3,
+            wait_s,
+            error_type: "APIStatusError".into(),
+            status_code: None,
+        };
+        for (wait, written) in [(0.3, 1), (2.0, 2), (-1.0, 0), (f64::NAN, 0)] {
+            let text = wire(&retry(wait));
+            assert!(text.contains(&format!(r#""wait_s":{written},"#)), "{text}");
+        }
+        // As kimi-cli writes it.
+        let read = r#"{"type":"StepRetry","payload":{"n":1,"next_attempt":2,"max_attempts":3,"wait_s":0.5,"error_type":"APIStatusError"}}"#;
+        let read: Event = serde_json::from_str(read).unwrap();
+        assert!(matches!(read, Event::StepRetry { wait_s, .. } if wait_s == 0.5));
     }
 
     #[test]

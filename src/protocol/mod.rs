@@ -30,7 +30,7 @@ pub use op::{
 };
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
-    Request, Response, Verdict,
+    Request, Response, ToolCallRequest, ToolCallResponse, Verdict,
 };
 pub use tool::{
     DisplayBlock, FunctionCall, TodoItem, TodoStatus, ToolCall, ToolOutput, ToolReturnValue,

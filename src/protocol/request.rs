@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::DisplayBlock;
+use super::{DisplayBlock, HookRequest, HookResponse, ToolReturnValue};
 
 /// A question that a front end has to answer with a [`Response`] of the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,10 @@ use super::DisplayBlock;
 pub enum Request {
     ApprovalRequest(ApprovalRequest),
     QuestionRequest(QuestionRequest),
+    /// Asked only of a front end that has brought tools of its own.
+    ToolCallRequest(ToolCallRequest),
+    /// Asked only of a front end that has subscribed to events.
+    HookRequest(HookRequest),
 }
 
 impl Request {
@@ -19,6 +23,8 @@ impl Request {
         match self {
             Self::ApprovalRequest(request) => &request.id,
             Self::QuestionRequest(request) => &request.id,
+            Self::ToolCallRequest(request) => &request.id,
+            Self::HookRequest(request) => &request.id,
         }
     }
 }
@@ -157,10 +163,30 @@ pub struct QuestionResponse {
     pub answers: Map<String, Value>,
 }
 
-/// An answer to a [`Request`].
+/// Run this call of a tool that the front end has brought.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCallRequest {
+    /// The id of the tool call.
+    pub id: String,
+    pub name: String,
+    /// A JSON object as text, checked against the tool's schema; never absent, since some clients
+    /// drop a call without it.
+    pub arguments: Option<String>,
+}
+
+/// What the front end's tool returned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCallResponse {
+    pub tool_call_id: String,
+    pub return_value: ToolReturnValue,
+}
+
+/// An answer to a [`Request`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Response {
     Approval(ApprovalResponse),
     Question(QuestionResponse),
+    ToolCall(ToolCallResponse),
+    Hook(HookResponse),
 }

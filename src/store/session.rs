@@ -125,6 +125,12 @@ impl SessionStore {
         Ok(session.context_path().is_file().then_some(session))
     }
 
+    /// The session with this id in whichever of the registered work directories.
+    pub fn find_anywhere(&self, id: &str) -> Result<Option<Session>, StoreError> {
+        let found = self.index.work_dirs().into_iter().map(|work_dir| self.find(&work_dir, id));
+        found.filter_map(Result::transpose).next().transpose()
+    }
+
     /// The session to continue: the one used last that has anything in it. Found by the time of its
     /// files, so that a session whose process was killed counts; the index decides between equals
     /// and is the only way to an archived one.

@@ -131,6 +131,7 @@ impl Heard {
                     Message::Request(Request::QuestionRequest(request)) => {
                         format!("question {}", request.tool_call_id)
                     }
+                    Message::Request(request) => format!("{request:?}"),
                     Message::Outcome { op_id, outcome } => format!("{op_id}: {outcome:?}"),
                 })
             })

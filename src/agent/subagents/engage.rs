@@ -238,8 +238,10 @@ fn core(
     for warning in &loaded.warnings {
         tracing::warn!(agent = source.agent_id, "{warning}");
     }
-    let context =
-        Context::new(log, loaded, || (crew.prompt)(&kind.agent, &parent.workspace.additional()))?;
+    let mut context = Context::new(log, loaded);
+    if !context.is_introduced() {
+        context.introduce((crew.prompt)(&kind.agent, &parent.workspace.additional()));
+    }
     let recorder = Recorder::new(WireLog::open(&session.wire_path())?)
         .with_tap(tell(parent, source, report, call_id));
     let (state, warnings) = StateFile::open(&session.dir);

@@ -55,10 +55,15 @@ impl Hooks {
         configured.chain(subscribed).collect()
     }
 
-    /// How many configured hooks each event has (wire.md, the result of `initialize`).
+    /// How many hooks each event has, subscriptions of clients included (wire.md, the result of
+    /// `initialize`).
     pub fn configured(&self) -> Vec<(HookEvent, usize)> {
-        let count =
-            |event| self.shared.set.rules.iter().filter(|rule| rule.hook.event == event).count();
+        let clients = lock(&self.shared.clients);
+        let count = |event| {
+            let rules =
+                self.shared.set.rules.iter().filter(|rule| rule.hook.event == event).count();
+            rules + clients.iter().filter(|client| client.of.event == event).count()
+        };
         let all = HookEvent::WIRE.into_iter().chain([HookEvent::PermissionRequest]);
         all.map(|event| (event, count(event))).filter(|(_, count)| *count > 0).collect()
     }

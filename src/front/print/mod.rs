@@ -32,7 +32,6 @@ mod input;
 mod last_message;
 mod output;
 mod records;
-mod signals;
 mod text;
 mod turns;
 
@@ -46,10 +45,10 @@ use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 pub use door::Door;
-pub use signals::{Signal, listen};
 
 use crate::agent::BackgroundView;
 use crate::front::ending::ExitCode;
+pub use crate::front::signals::{Signal, listen};
 use crate::protocol::{Event, Message, Op, Outcome};
 use output::{Output, Pieces};
 

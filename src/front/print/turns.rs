@@ -335,7 +335,9 @@ impl Turns {
             }
             Message::Request(request) => {
                 // A session that is gone waits for no answer.
-                let _ = self.ops.send(Op::Answer { response: answer(request) });
+                if let Some(response) = answer(request) {
+                    let _ = self.ops.send(Op::Answer { response });
+                }
             }
             Message::Outcome { op_id, outcome } => return Some((op_id, outcome)),
         }
@@ -426,17 +428,19 @@ async fn heard(signals: &mut UnboundedReceiver<Signal>) -> Signal {
     }
 }
 
-/// The answer of somebody who is not there: go ahead, and decide for yourself.
-fn answer(request: &Request) -> Response {
+/// The answer of somebody who is not there: go ahead, and decide for yourself. Print mode has brought no
+/// tools and subscribed to nothing, so that nobody else is asked.
+fn answer(request: &Request) -> Option<Response> {
     match request {
-        Request::ApprovalRequest(request) => Response::Approval(ApprovalResponse {
+        Request::ApprovalRequest(request) => Some(Response::Approval(ApprovalResponse {
             request_id: request.id.clone(),
             response: Verdict::Approve,
             feedback: String::new(),
-        }),
-        Request::QuestionRequest(request) => Response::Question(QuestionResponse {
+        })),
+        Request::QuestionRequest(request) => Some(Response::Question(QuestionResponse {
             request_id: request.id.clone(),
             answers: Map::new(),
-        }),
+        })),
+        Request::ToolCallRequest(_) | Request::HookRequest(_) => None,
     }
 }

@@ -58,7 +58,7 @@ impl App {
                 let at = self.asking.open.iter().position(|(open, _)| open == id);
                 at.map(|at| (self.asking.open.remove(at).1, TrustDialog::verdict(answer)))
             }
-            Response::Approval(_) => None,
+            _ => None,
         };
         let Some((path, verdict)) = about else {
             self.session.submit(Op::Answer { response });

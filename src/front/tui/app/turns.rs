@@ -296,6 +296,8 @@ impl App {
                     None => Box::new(question),
                 }
             }
+            // For programs alone that have brought tools or subscribed to hooks.
+            Request::ToolCallRequest(_) | Request::HookRequest(_) => return,
         };
         if self.host.config().tui.notifications {
             self.screen.attract(dialog.title());

@@ -1,4 +1,4 @@
-//! The signals that end print mode.
+//! The signals that end a front end without a screen.
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 

@@ -1,0 +1,118 @@
+//! The wire server: a program drives the session over JSON-RPC, one message a line, on stdin and stdout
+//! (protocol 1.10).
+//!
+//! | file | subject |
+//! |---|---|
+//! | `rpc` | lines: what comes in, what goes out, error codes |
+//! | `params` | what the methods take and return |
+//! | `server` | the loop: methods, messages of the session, the end |
+//! | `answers` | requests that wait for the client |
+//! | `relay` | messages of the session as clients get them |
+//! | `replay` | the session's record as messages |
+//! | `fit` | lines that clients can take |
+//! | `outbox` | the way to stdout |
+//!
+//! # Order
+//!
+//! Nothing is sent before the client's first message, and the first line is the answer to it. Within a
+//! prompt everything goes out in the order in which the session told it, and the answer to the prompt
+//! comes last. Between prompts there is nothing but answers, the news that plan mode was switched, and
+//! requests of hooks that come late. A notification from between two prompts waits for the next one's
+//! `TurnBegin`.
+//!
+//! # Ends
+//!
+//! The end of stdin, SIGINT, SIGTERM and a client that no longer reads all mean the same: what waits for
+//! the client is answered in its place, a running turn is cancelled, the session is closed, all within the
+//! three seconds after which clients kill us, with status 0.
+
+mod answers;
+mod fit;
+mod outbox;
+mod params;
+mod relay;
+mod replay;
+mod rpc;
+mod server;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncBufRead;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel};
+
+use self::outbox::Outbox;
+use self::server::Server;
+use crate::agent::ClientView;
+use crate::front::ending::ExitCode;
+use crate::front::lines::{RawLine, read_line};
+use crate::front::signals::{Signal, listen};
+use crate::protocol::{Message, Op};
+
+/// The longest line that is read, in bytes (wire.md section 1).
+const MAX_LINE: usize = 100 * 1024 * 1024;
+/// How long the last lines may take to be written.
+const LAST_WRITE: Duration = Duration::from_millis(300);
+
+/// The two ends of a session, and what else a client may want of it.
+pub struct Link {
+    pub ops: UnboundedSender<Op>,
+    pub messages: UnboundedReceiver<Arc<Message>>,
+    pub client: ClientView,
+    /// The session's `wire.jsonl`.
+    pub record: PathBuf,
+    /// The program's version, as clients are told.
+    pub version: &'static str,
+}
+
+/// Serves the client until it is gone or somebody ends us. The session is told to shut down.
+///
+/// The runtime may still hold a read of stdin when this returns: shut it down in the background.
+pub async fn run<I, O>(
+    link: Link,
+    stdin: I,
+    stdout: O,
+    signals: UnboundedReceiver<Signal>,
+) -> std::io::Result<ExitCode>
+where
+    I: AsyncBufRead + Send + Unpin + 'static,
+    O: Write + Send + 'static,
+{
+    let (outbox, mut written) = Outbox::start(stdout)?;
+    let code = Server::new(link, outbox.clone(), lines(stdin), signals).run().await;
+    outbox.close();
+    if tokio::time::timeout(LAST_WRITE, written.wait()).await.is_err() {
+        tracing::warn!("the client did not read everything in time");
+    }
+    Ok(code)
+}
+
+/// [`run`] on the streams and signals of this process.
+pub async fn run_on_process(link: Link) -> std::io::Result<ExitCode> {
+    let signals = listen()?;
+    let stdin = tokio::io::BufReader::with_capacity(64 * 1024, tokio::io::stdin());
+    run(link, stdin, std::io::stdout(), signals).await
+}
+
+/// The lines of stdin. One is read ahead, so that a client cannot fill memory.
+fn lines(mut stdin: impl AsyncBufRead + Send + Unpin + 'static) -> Receiver<RawLine> {
+    let (lines, receiver) = channel(1);
+    tokio::spawn(async move {
+        loop {
+            let line = match read_line(&mut stdin, MAX_LINE).await {
+                Ok(RawLine::End) => return,
+                Ok(line) => line,
+                Err(error) => {
+                    tracing::warn!(%error, "stdin cannot be read");
+                    return;
+                }
+            };
+            if lines.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
