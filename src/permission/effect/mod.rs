@@ -1,6 +1,7 @@
 //! What a call may change, told before it runs.
 
 mod git;
+mod guarded;
 mod programs;
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Programs that start what their arguments name: `sudo`, `xargs`, `bash -c`, `find -exec`.
 
+use super::find::{fd, find, replace};
 use super::word::is_name;
-use super::{ANY, Word};
+use super::{ANY, Git, Word, git};
 
 /// What a command starts.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,6 +159,7 @@ const OPAQUE: &[&str] = &[
     "pkexec",
     "prlimit",
     "proot",
+    "rbash",
     "pwsh",
     "rlwrap",
     "runuser",
@@ -193,9 +195,10 @@ pub(super) fn launch(words: &[Word]) -> Launch {
     match name {
         "set" => quiet_set(words),
         "bash" | "sh" | "dash" => shell(words, trusted),
-        "find" => found(words),
-        "fd" | "fdfind" => fd(words),
-        "git" => git(words),
+        "find" => commands(find(words).map(|found| found.commands)),
+        "fd" | "fdfind" => commands(fd(words)),
+        "git" => git(words).map_or(OPTIONS, |git| of_git(&git)),
+        "jobs" if !words.iter().skip(1).all(lists_jobs) => STARTS,
         // Which of its further words may be the command is not known.
         _ if OPAQUE.contains(&name) && words.len() > 1 => STARTS,
         _ => Launch::None,
@@ -230,17 +233,27 @@ impl Form {
                 at += 1;
                 continue;
             }
-            if !word.text.starts_with('-') && !word.text.starts_with(ANY) || word.text == "-" {
+            if word.text == "-" && self.name == "env" {
+                // As `-i`.
+                at += 1;
+                continue;
+            }
+            if !word.text.starts_with('-') && !word.text.starts_with(ANY) {
                 break;
             }
             match self.option(word) {
-                Some(own_value) => at += if own_value { 1 } else { 2 },
-                None => return OPTIONS,
+                Some(true) => at += 1,
+                // A value that may be several words could hide where the command begins.
+                Some(false) if words.get(at + 1).is_some_and(|v| v.literal().is_some()) => at += 2,
+                _ => return OPTIONS,
             }
         }
         let mut assigns = Vec::new();
         if self.then == Then::Assigns {
             while let Some((name, value)) = words.get(at).and_then(assignment) {
+                if words.get(at).is_some_and(|word| !word.is_one()) {
+                    return OPTIONS;
+                }
                 assigns.push((name, value));
                 at += 1;
             }
@@ -311,12 +324,6 @@ fn joined(words: &[Word]) -> String {
     words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn replace(word: &mut Word, mark: &str) {
-    if word.text.contains(mark) {
-        *word = Word::known(&word.text.replace(mark, &ANY.to_string()));
-    }
-}
-
 /// `set -euo pipefail` makes a script stricter; anything else may change how the rest is read.
 fn quiet_set(words: &[Word]) -> Launch {
     let quiet = words.iter().skip(1).all(|word| match word.literal() {
@@ -337,14 +344,22 @@ fn quiet_set(words: &[Word]) -> Launch {
 fn shell(words: &[Word], trusted: bool) -> Launch {
     let mut at = 1;
     let mut script = false;
+    if matches!(words, [_, only] if matches!(&*only.text, "--version" | "--help")) {
+        return Launch::None;
+    }
     while let Some(word) = words.get(at) {
         let Some(text) = word.literal() else { return OPTIONS };
+        if matches!(text, "--login" | "--norc" | "--noprofile") {
+            at += 1;
+            continue;
+        }
+        if matches!(text, "-" | "--") {
+            at += 1;
+            break;
+        }
         let Some(letters) = text.strip_prefix(['-', '+']) else { break };
-        if letters.is_empty()
-            || letters.starts_with('-')
-            || letters.chars().any(|c| !"ceuxlo".contains(c))
-        {
-            return if script || text.contains('c') { OPTIONS } else { Launch::None };
+        if letters.chars().any(|c| !"ceuxlonvs".contains(c)) {
+            return OPTIONS;
         }
         script |= letters.contains('c');
         at += 1;
@@ -356,87 +371,109 @@ fn shell(words: &[Word], trusted: bool) -> Launch {
         }
     }
     match words.get(at) {
+        // What its words hold is not known to be one script.
+        Some(word) if script && !word.is_one() => OPTIONS,
         Some(word) if script => Launch::Script { text: word.text.clone(), neutral: trusted },
         _ => Launch::None,
     }
 }
 
-/// `find … -exec command … ;`
-fn found(words: &[Word]) -> Launch {
-    let mut commands = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        at += 1;
-        if !matches!(&*word.text, "-exec" | "-execdir" | "-ok" | "-okdir") {
-            continue;
-        }
-        let mut command: Vec<Word> = Vec::new();
-        while let Some(word) = words.get(at) {
-            at += 1;
-            let ends = word.text == ";"
-                || (word.text == "+"
-                    && command.last().is_some_and(|last| last.text == ANY.to_string()));
-            if ends {
-                break;
-            }
-            let mut word = word.clone();
-            replace(&mut word, "{}");
-            command.push(word);
-        }
-        commands.push(command);
+fn commands(commands: Option<Vec<Vec<Word>>>) -> Launch {
+    match commands {
+        None => OPTIONS,
+        Some(commands) if commands.is_empty() => Launch::None,
+        Some(commands) => Launch::Commands(commands),
     }
-    if commands.is_empty() { Launch::None } else { Launch::Commands(commands) }
 }
 
-/// `fd … -x command …`
-fn fd(words: &[Word]) -> Launch {
-    let runs = |word: &Word| {
-        let text = word.text.as_str();
-        text.starts_with("--exec")
-            || (text.starts_with('-') && !text.starts_with("--") && text.contains(['x', 'X']))
-    };
-    match words.iter().position(runs) {
-        Some(at) if matches!(&*words[at].text, "-x" | "-X" | "--exec" | "--exec-batch") => {
-            let mut command = words.get(at + 1..).unwrap_or_default().to_vec();
-            for word in &mut command {
-                if word.text.contains('{') {
-                    *word = Word::any();
-                }
-            }
-            command.push(Word::any());
-            Launch::Commands(vec![command])
-        }
-        Some(_) => OPTIONS,
-        None => Launch::None,
-    }
+/// A word of `jobs` that only says what to list: with `-x` it runs a command.
+fn lists_jobs(word: &Word) -> bool {
+    word.literal().is_some_and(|text| match text.strip_prefix('-') {
+        Some(letters) => letters.chars().all(|c| "lnprs".contains(c)),
+        None => true,
+    })
 }
+
+/// Subcommands of `git` that can be told to run a program: the letters and the long options that do.
+const GIT_RUNS: &[(&str, &str, &[&str])] = &[
+    ("archive", "", &["exec"]),
+    ("clone", "cu", &["config", "upload-pack", "template"]),
+    ("difftool", "x", &["extcmd", "tool"]),
+    ("fetch", "", &["upload-pack"]),
+    ("filter-branch", "", &[""]),
+    ("grep", "O", &["open-files-in-pager"]),
+    ("ls-remote", "", &["upload-pack", "exec"]),
+    ("mergetool", "", &["tool"]),
+    ("pull", "", &["upload-pack"]),
+    ("push", "", &["receive-pack", "exec"]),
+    ("rebase", "x", &["exec"]),
+    ("send-email", "", &[""]),
+];
 
 /// `git` with a configuration of its own may run anything; some subcommands run what they are given.
-fn git(words: &[Word]) -> Launch {
-    let configures = |word: &Word| {
-        let text = word.text.as_str();
-        text.starts_with("-c")
-            || text.starts_with("--config-env")
-            || text.starts_with("--exec-path=")
-    };
-    let options: Vec<&Word> =
-        words.iter().skip(1).take_while(|word| word.text.starts_with('-')).collect();
-    if options.iter().any(|word| configures(word)) {
+fn of_git(git: &Git) -> Launch {
+    if git.configured {
         return Launch::Opaque("git is given a configuration that may run programs");
     }
-    let texts: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).collect();
-    let after = |first: &str, second: &str| {
-        let at = texts.iter().position(|text| *text == first)?;
-        let then = texts.iter().skip(at).position(|text| *text == second)?;
-        words.get(at + then + 2..).filter(|rest| !rest.is_empty())
-    };
-    if let Some(rest) = after("bisect", "run") {
-        return Launch::Commands(vec![rest.to_vec()]);
+    let first = git.rest.first();
+    match (git.subcommand, first.and_then(Word::literal)) {
+        (Some("bisect"), Some("run")) => {
+            let command = git.rest.get(1..).unwrap_or_default();
+            if command.is_empty() { Launch::None } else { Launch::Commands(vec![command.to_vec()]) }
+        }
+        (Some("submodule"), _) => submodule(git.rest),
+        (Some("bisect"), None) if first.is_some() => OPTIONS,
+        (Some(subcommand), _) => {
+            let runs = GIT_RUNS.iter().find(|(name, ..)| *name == subcommand);
+            match runs {
+                Some((_, letters, long))
+                    if git.rest.iter().any(|word| runs_one(word, letters, long)) =>
+                {
+                    Launch::Opaque("git may be told to run a program")
+                }
+                _ => Launch::None,
+            }
+        }
+        (None, _) => Launch::None,
     }
-    if let Some(rest) = after("submodule", "foreach") {
-        let rest =
-            rest.iter().filter(|word| !word.text.starts_with("--")).cloned().collect::<Vec<_>>();
-        return Launch::Script { text: joined(&rest), neutral: false };
+}
+
+/// Whether a word is, or may turn out to be, an option by which a program is run.
+fn runs_one(word: &Word, letters: &str, long: &[&str]) -> bool {
+    let Some(text) = word.literal() else { return word.may_be_option() };
+    match text.strip_prefix("--") {
+        // Git takes the begin of an option for all of it.
+        Some(option) => {
+            let name = option.split('=').next().unwrap_or_default();
+            let known = |long: &&str| !name.is_empty() && long.starts_with(name);
+            long.iter().any(|long| known(&long) || long.is_empty())
+        }
+        None => {
+            let cluster = text.strip_prefix('-').unwrap_or_default();
+            cluster.contains(|c| letters.contains(c)) || long == [""]
+        }
+    }
+}
+
+/// `git submodule foreach script`.
+fn submodule(rest: &[Word]) -> Launch {
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        match word.literal() {
+            None => return OPTIONS,
+            Some("foreach") => {
+                let script: Vec<Word> = words
+                    .skip_while(|word| matches!(&*word.text, "--recursive" | "--quiet" | "-q"))
+                    .cloned()
+                    .collect();
+                if script.is_empty() {
+                    return Launch::None;
+                }
+                return Launch::Script { text: joined(&script), neutral: false };
+            }
+            Some(text) if text.starts_with('-') => {}
+            Some(_) => return Launch::None,
+        }
     }
     Launch::None
 }
