@@ -385,6 +385,25 @@ impl ApprovalDesk {
         permissions.rules.withheld(&permissions.site)
     }
 
+    /// The rules of the configuration.
+    pub fn rules(&self) -> Rules {
+        self.lock().permissions.rules.clone()
+    }
+
+    /// What was approved for the session, in order.
+    pub fn approved(&self) -> Vec<String> {
+        self.lock().permissions.approved.iter().cloned().collect()
+    }
+
+    /// Takes back what was approved for the session.
+    pub fn forget(&self, keys: &[String]) {
+        let mut state = self.lock();
+        let permissions = &mut state.permissions;
+        permissions.approved.retain(|key| !keys.contains(key));
+        permissions.session.retain(|rule| !keys.contains(&rule.to_string()));
+        (self.on_change)(&permissions.approved);
+    }
+
     /// Why a call must not go ahead, if so.
     pub fn forbids(&self, judgment: &Judgment) -> Option<String> {
         forbidden(judgment, self.modes())

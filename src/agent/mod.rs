@@ -25,6 +25,7 @@
 //! | `ralph` | the same task again and again |
 //! | `btw` | a question beside the conversation |
 //! | `slash` | the commands that belong to the agent |
+//! | `permissions` | `/permissions` |
 //! | `prompts` | prompts of MCP servers as commands |
 //! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
@@ -46,6 +47,7 @@ mod guard;
 mod hub;
 mod listing;
 mod notifications;
+mod permissions;
 mod plan;
 mod prompt;
 mod prompts;

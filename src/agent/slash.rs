@@ -9,6 +9,7 @@ use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::goal;
+use super::permissions;
 use super::plan;
 use super::prompts::{self, Ran};
 use super::servers::offered;
@@ -82,6 +83,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         arguments: "[on|off|view|clear]",
     },
     AgentCommand {
+        name: "permissions",
+        aliases: &[],
+        description: "List the permission rules in force; take back what was approved",
+        arguments: "[forget number|all]",
+    },
+    AgentCommand {
         name: "add-dir",
         aliases: &[],
         description: "Add a directory to the workspace",
@@ -147,6 +154,7 @@ pub(super) async fn run(
         Some("yolo") => toggle(core, &command.arguments, Mode::Yolo),
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("plan") => plan::command::run(core, &command.arguments),
+        Some("permissions") => permissions::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("skills") => skills::list(core).await,
         Some("goal") => return goal::run(core, &command.arguments, cancel).await,

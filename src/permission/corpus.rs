@@ -52,6 +52,6 @@ fn hostile_commands_are_judged() {
             wrong.push(format!("{command:?} is allowed"));
         }
     }
-    assert!(corpus.lines().count() >= 200);
+    assert!(corpus.lines().count() >= 380);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

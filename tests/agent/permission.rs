@@ -56,6 +56,36 @@ async fn an_approval_for_the_session_is_for_this_command() {
 }
 
 #[tokio::test]
+async fn what_was_approved_can_be_taken_back() {
+    let mut bench = bench(vec![
+        shell("a", "echo one"),
+        vec![text("ok")],
+        shell("b", "echo one"),
+        vec![text("ok")],
+    ]);
+    bench.rules = rules(&[], &[], &["Shell(rm:*)"]);
+    let mut live = bench.open();
+    live.send("go");
+    let (_, request) = live.asked().await;
+    live.answer(&request.id, Verdict::ApproveForSession, "");
+    live.end().await.finished();
+    let told = live.prompt("/permissions").await.text();
+    assert!(told.contains("deny: `Shell(rm:*)`"), "{told}");
+    assert!(told.contains("1. `run command: echo one`"), "{told}");
+    let told = live.prompt("/permissions forget 2").await.text();
+    assert!(told.contains("from 1 to 1"), "{told}");
+    let told = live.prompt("/permissions forget 1").await.text();
+    assert!(told.contains("No longer approved"), "{told}");
+    let told = live.prompt("/permissions").await.text();
+    assert!(told.contains("Nothing is approved for the session."), "{told}");
+    live.send("go");
+    let (_, request) = live.asked().await;
+    assert_eq!(request.tool_call_id, "b");
+    live.answer(&request.id, Verdict::Approve, "");
+    live.end().await.finished();
+}
+
+#[tokio::test]
 async fn what_kimi_cli_stored_for_all_commands_allows_none() {
     let bench = bench(vec![vec![text("ok")], shell("a", "echo one"), vec![text("ok")]]);
     let mut live = bench.open();

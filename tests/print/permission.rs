@@ -77,7 +77,7 @@ fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String>
     home.write("share/config.toml", format!("{}{permission}", Home::config(&server.url())));
     home.write("project/notes.txt", "the word is here");
     home.write("project/keep/plan.txt", "the word is secret");
-    home.write("project/deep/own.key", "the word is secret");
+    home.write("project/deep/own.note", "the word is secret");
     home.run(&["--quiet", "-p", "x"]).well();
     let requests = server.requests();
     let messages = requests[1].body["messages"].as_array().unwrap();
@@ -87,19 +87,19 @@ fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String>
 
 #[test]
 fn what_must_not_be_read_is_read_by_no_tool() {
-    let permission = "[permission]\ndeny = [\"ReadFile(keep/)\", \"ReadFile(**/*.key)\"]\n";
+    let permission = "[permission]\ndeny = [\"ReadFile(keep/)\", \"ReadFile(**/*.note)\"]\n";
     let shell = |command: &str| ("Shell", json!({ "command": command }));
     let calls = [
         ("ReadFile", json!({"path": "keep/plan.txt"})),
-        ("ReadMediaFile", json!({"path": "deep/own.key"})),
+        ("ReadMediaFile", json!({"path": "deep/own.note"})),
         ("Grep", json!({"pattern": "word", "path": "keep"})),
-        ("Grep", json!({"pattern": "word", "path": "deep/own.key"})),
+        ("Grep", json!({"pattern": "word", "path": "deep/own.note"})),
         ("Glob", json!({"pattern": "*", "directory": "keep"})),
         shell("cat keep/plan.txt"),
         shell("grep -r word ."),
         shell("cat deep/*"),
         shell("X=keep/plan.txt; cat \"$X\""),
-        shell("cp deep/own.key copy; cat copy"),
+        shell("cp deep/own.note copy; cat copy"),
         ("Grep", json!({"pattern": "word", "output_mode": "content"})),
         ("Glob", json!({"pattern": "**/*.*"})),
         shell("cat notes.txt"),
@@ -115,7 +115,7 @@ fn what_must_not_be_read_is_read_by_no_tool() {
     }
     assert!(told[10].contains("notes.txt:1:the word is here"), "{}", told[10]);
     assert!(told[10].contains("2 results left out by a permission rule."), "{}", told[10]);
-    assert!(told[11].contains("notes.txt") && !told[11].contains("own.key"), "{}", told[11]);
+    assert!(told[11].contains("notes.txt") && !told[11].contains("own.note"), "{}", told[11]);
     assert!(told[11].contains("2 results left out by a permission rule."), "{}", told[11]);
     assert!(told[12].contains("the word is here"), "{}", told[12]);
 }

@@ -12,6 +12,8 @@ pub(super) struct Line {
     /// Values of options: the letter or the long name, and the value.
     pub values: Vec<(String, Word)>,
     pub operands: Vec<Word>,
+    /// Whether an option may be several words, operands among them.
+    pub several: bool,
 }
 
 impl Line {
@@ -22,6 +24,7 @@ impl Line {
         let mut words = words.iter().skip(1);
         while let Some(word) = words.next() {
             let text = word.text.as_str();
+            line.several |= word.several && text.starts_with('-');
             if text == "--" {
                 line.operands.extend(words.cloned());
                 break;

@@ -1,13 +1,15 @@
 //! Which files a simple command opens, as far as its words tell.
 //!
-//! Programs that are known to open what they are given, or never to, are in `programs`; how a command
-//! line is read for that is in `line`; where a word leads on the disk is in `ground`. Programs that
-//! are not known, and what a known one opens by itself (an import, a configuration), are not seen.
+//! Programs that are known to open what they are given, or never to, are in `readers` and `writers`; how
+//! a command line is read for that is in `line` and `programs`; where a word leads on the disk is in
+//! `ground`. What a program opens by itself (an import, a configuration) is not seen.
 
 mod ground;
 mod line;
 mod programs;
+mod readers;
 mod walk;
+mod writers;
 
 pub(super) use ground::{Ground, Leads};
 pub(super) use programs::{goes_to, touches};

@@ -21,9 +21,9 @@ pub struct Word {
 }
 
 impl Word {
-    /// A word that is known.
+    /// A word of this text. Where it is not known, it may be several.
     pub fn known(text: &str) -> Self {
-        Self { text: text.to_owned(), ..Self::default() }
+        Self { text: text.to_owned(), glob: None, several: text.contains(ANY) }
     }
 
     /// A word of which nothing is known.

@@ -1,0 +1,151 @@
+//! Programs that write files: which of their words they are.
+
+use super::line::Line;
+use super::{Access, Reach, Touch};
+use crate::permission::shell::Word;
+
+/// Programs that change every file they are given.
+const CHANGERS: &[&str] = &[
+    "bzip2", "chgrp", "chmod", "chown", "ed", "ex", "gunzip", "gzip", "mkdir", "mkfifo", "mknod",
+    "nano", "nvim", "patch", "rm", "rmdir", "shred", "tee", "touch", "truncate", "unlink", "vi",
+    "vim", "xz", "zstd",
+];
+
+/// Programs that copy or move to their last operand.
+pub(super) const COPIERS: &[&str] = &["cp", "gcp", "install", "link", "ln", "mv", "rsync", "scp"];
+
+/// The files that a command writes.
+pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
+    let mut write =
+        |word: Word, below: bool| all.push(Touch::new(word, Access::Write).below(below));
+    match name {
+        _ if COPIERS.contains(&name) => copies(name, words, all),
+        _ if CHANGERS.contains(&name) => {
+            let line =
+                Line::of(words, changer_values(name), &["size", "reference", "date", "mode"]);
+            let deep = line.has("rR") || line.has_long("recursive");
+            let deep = deep && name != "touch";
+            line.operands.into_iter().for_each(|word| write(word, deep));
+        }
+        "sed" | "gsed" | "perl" | "ruby" => {
+            let line = Line::of(words, if name.ends_with("sed") { "efl" } else { "eEI" }, &[]);
+            let in_place = line.has("i") || line.has_long("in-place");
+            let given = line.has("ef") || line.has_long("expression") || line.has_long("file");
+            let skip = usize::from(!given && name.ends_with("sed"));
+            if in_place {
+                line.operands.into_iter().skip(skip).for_each(|word| write(word, false));
+            }
+        }
+        "dd" => {
+            words.iter().filter_map(|word| after(word, "of=")).for_each(|word| write(word, false))
+        }
+        "sort" | "curl" | "wget" | "gcc" | "cc" | "openssl" => {
+            let valued = if name == "sort" { "kSTto" } else { "oOHXAud" };
+            let line = Line::of(words, valued, &["output", "output-document"]);
+            let short = if name == "wget" { 'O' } else { 'o' };
+            let long = if name == "wget" { "output-document" } else { "output" };
+            line.value(short, long).cloned().for_each(|word| write(word, false));
+        }
+        "find" => {
+            let is_root = |word: &&Word| !word.text.starts_with(['-', '(', '!']);
+            let roots = words.iter().skip(1).take_while(is_root);
+            if words.iter().any(|word| word.text == "-delete") {
+                roots.cloned().for_each(|root| write(root, true));
+            }
+            let prints = |word: &Word| word.text.starts_with("-fprint") || word.text == "-fls";
+            let pairs = words.iter().zip(words.iter().skip(1));
+            pairs.filter(|(word, _)| prints(word)).for_each(|(_, file)| write(file.clone(), false));
+        }
+        "uniq" | "xxd" => {
+            let line = Line::of(words, "fswclos", &[]);
+            line.operands.into_iter().skip(1).take(1).for_each(|word| write(word, false));
+        }
+        "tar" | "bsdtar" | "unzip" | "7z" | "cpio" => {
+            let mut options = words.iter().skip(1).enumerate();
+            let letter = if name == "cpio" { 'i' } else { 'x' };
+            let takes_out = name == "unzip"
+                || options.any(|(at, word)| match word.text.strip_prefix("--") {
+                    Some(long) => matches!(long, "extract" | "get"),
+                    None => (at == 0 || word.text.starts_with('-')) && word.text.contains(letter),
+                });
+            let dirs = words.iter().zip(words.iter().skip(1));
+            let dir = dirs
+                .filter(|(word, _)| matches!(&*word.text, "-d" | "-C"))
+                .map(|(_, dir)| dir)
+                .next_back();
+            if takes_out {
+                let to = dir.cloned().unwrap_or_else(|| Word::known("."));
+                all.push(Touch { path: to, access: Access::Write, reach: Reach::Anything });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Letters with a value that is no file.
+fn changer_values(name: &str) -> &'static str {
+    match name {
+        "touch" => "drt",
+        "truncate" => "sr",
+        "shred" => "ns",
+        "mkdir" | "mkfifo" | "mknod" => "m",
+        "patch" => "pdior",
+        _ => "",
+    }
+}
+
+/// The line of a program that copies.
+pub(super) fn copying(name: &str, words: &[Word]) -> Line {
+    let valued = match name {
+        "rsync" => "eT",
+        "scp" => "cFiJloPS",
+        "install" => "tSgmo",
+        _ => "tS",
+    };
+    Line::of(words, valued, &["target-directory", "suffix", "rsh", "exclude", "include"])
+}
+
+/// Whether its line names the directory first.
+pub(super) fn targeted(line: &Line) -> bool {
+    line.has("t") || line.has_long("target-directory")
+}
+
+/// `cp`, `mv` and the like: the place they copy to, and what `mv` takes away.
+fn copies(name: &str, words: &[Word], all: &mut Vec<Touch>) {
+    let line = copying(name, words);
+    let mut sources = line.operands.clone();
+    let target = match line.value('t', "target-directory").next() {
+        Some(target) => target.clone(),
+        None => match sources.pop() {
+            Some(target) => target,
+            None => return,
+        },
+    };
+    let deep = line.has("raR") || name == "rsync" || line.has_long("recursive") || name == "mv";
+    if name == "mv" {
+        all.extend(sources.iter().cloned().map(|word| Touch::new(word, Access::Write).below(true)));
+    }
+    for source in &sources {
+        let file = source.literal().and_then(|text| text.trim_end_matches('/').rsplit('/').next());
+        match (file, target.literal()) {
+            (Some(file), Some(dir)) => {
+                let inside = format!("{}/{file}", dir.trim_end_matches('/'));
+                let reach = if deep { Reach::Anything } else { Reach::Itself };
+                all.push(Touch { path: Word::known(&inside), access: Access::Write, reach });
+            }
+            // What it will be called is not known, if that is a directory.
+            _ => all.push(Touch {
+                path: target.clone(),
+                access: Access::Write,
+                reach: Reach::Anything,
+            }),
+        }
+    }
+    let reach = if deep && sources.len() != 1 { Reach::Anything } else { Reach::Itself };
+    all.push(Touch { path: target, access: Access::Write, reach });
+}
+
+/// What follows `begin` in a word.
+pub(super) fn after(word: &Word, begin: &str) -> Option<Word> {
+    word.text.strip_prefix(begin).map(Word::known)
+}
