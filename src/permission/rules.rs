@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, Run, Script, Target};
+use super::shell::{Part, Run, Script, Target, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -194,6 +194,9 @@ impl Bench<'_> {
                     let files =
                         || about_path("WriteFile").or_else(|| about_path("ReadFile")).copied();
                     (commands.copied().or_else(files)?, unclear.why)
+                }
+                Part::Assign(assign) if holds_command(&assign.name) && !about.is_empty() => {
+                    (*about.first()?, "it may hold a command")
                 }
                 Part::Run(run) if may_hide(&about, run).is_some() => may_hide(&about, run)?,
                 _ => guards.iter().find_map(|rule| match self.touched(rule, part) {

@@ -322,6 +322,7 @@ const READER: Guarded = Guarded {
     // The rest of a word may be the value of any of them.
     attached: "0123456789abcdDeEfFgGhHiIklLmMnNopPqrRsStuUvwWxXzBCA",
     long: LONG,
+    writes: &["--output", "--ext-diff", "--textconv", "--filters"],
     operands: usize::MAX,
     plus: false,
 };

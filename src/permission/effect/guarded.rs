@@ -15,6 +15,8 @@ pub(super) struct Guarded {
     pub attached: &'static str,
     /// Long options; those that end in `=` have a value, in the same word or the next.
     pub long: &'static [&'static str],
+    /// Options that are known to write, by their first letters.
+    pub writes: &'static [&'static str],
     /// How many operands it may have; the next one names what is written.
     pub operands: usize,
     /// Whether operands that begin with `+` are none.
@@ -25,7 +27,16 @@ const UNKNOWN_OPTION: Verdict =
     Err((Effect::Unknown, "has an option that is not known to only read"));
 
 const fn guarded(name: &'static str, flags: &'static str, valued: &'static str) -> Guarded {
-    Guarded { name, flags, valued, attached: "", long: &[], operands: usize::MAX, plus: false }
+    Guarded {
+        name,
+        flags,
+        valued,
+        attached: "",
+        long: &[],
+        writes: &[],
+        operands: usize::MAX,
+        plus: false,
+    }
 }
 
 const GUARDED: &[Guarded] = &[
@@ -52,6 +63,7 @@ const GUARDED: &[Guarded] = &[
             "version-sort",
             "zero-terminated",
         ],
+        writes: &["-o", "--output"],
         ..guarded("sort", "bcCdfghiMmnRrsuVz", "kt")
     },
     Guarded {
@@ -189,6 +201,7 @@ const GUARDED: &[Guarded] = &[
             "universal",
             "utc",
         ],
+        writes: &["-s", "--set"],
         ..guarded("date", "juR", "dr")
     },
     Guarded {
@@ -224,6 +237,7 @@ const GUARDED: &[Guarded] = &[
             "unwrapScalar",
             "yaml-output",
         ],
+        writes: &["-i", "--in-place", "--inplace"],
         ..guarded("yq", "cCejMNnPrvVyY", "poI")
     },
     FD,
@@ -342,6 +356,15 @@ impl Guarded {
         if operands > self.operands { WRITES } else { Ok(()) }
     }
 
+    /// An option that is not among the known ones. Programs take the begin of a long one for all of it.
+    fn not_known(&self, word: &Word) -> Verdict {
+        let name = word.text.split('=').next().unwrap_or_default();
+        let long = name.len() > 2 && name.starts_with("--");
+        let writes =
+            |option: &&str| word.text.starts_with(option) || (long && option.starts_with(name));
+        if self.writes.iter().any(|option| writes(&option)) { WRITES } else { UNKNOWN_OPTION }
+    }
+
     /// Whether an option takes the next word.
     fn option(&self, word: &Word) -> Result<bool, (Effect, &'static str)> {
         let Some(long) = word.text.strip_prefix("--") else {
@@ -354,7 +377,7 @@ impl Guarded {
                     return Ok(false);
                 }
                 if !self.flags.contains(letter) {
-                    return UNKNOWN_OPTION.map(|()| false);
+                    return self.not_known(word).map(|()| false);
                 }
             }
             return Ok(false);
@@ -369,7 +392,7 @@ impl Guarded {
             (true, _) if !own => Ok(false),
             (_, true) => Ok(true),
             _ if matches!(long, "help" | "version") => Ok(false),
-            _ => UNKNOWN_OPTION.map(|()| false),
+            _ => self.not_known(word).map(|()| false),
         }
     }
 }

@@ -71,6 +71,12 @@ pub fn of_script(script: &Script) -> Finding {
     findings.max_by_key(|finding| finding.effect).unwrap_or_else(Finding::read_only)
 }
 
+/// Whether a simple command is one of git that starts the programs which a repository's settings name.
+pub fn heeds_settings(run: &Run) -> bool {
+    let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+    program.rsplit('/').next() == Some("git") && git::heeds_settings(&run.words)
+}
+
 fn of_part(part: &Part) -> Finding {
     match part {
         Part::Run(run) => of_run(run),

@@ -4,6 +4,7 @@ use super::Word;
 
 const CODE: &str = "it is given a program in another language";
 const READS: &str = "it runs what it reads";
+const HELD: &str = "a variable it is given may hold a command";
 const STARTS: &str = "it may start what its words name";
 
 /// Interpreters, and the letters of the options behind which a program stands.
@@ -137,6 +138,7 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
             return (!super::awk::only_prints(rest)).then_some(CODE);
         }
         "sed" | "gsed" => return (!super::sed::is_plain(rest)).then_some(CODE),
+        "git" => return sets_alias(words).then_some(STARTS),
         _ if name.starts_with("ld-linux") || name.starts_with("ld.so") || name == "ld-musl" => {
             return Some(STARTS);
         }
@@ -163,10 +165,67 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
     (fed || rest.iter().any(|word| acts(word) || unknown(word))).then_some(STARTS)
 }
 
+/// Whether a shell or a program runs what a variable of this name holds.
+pub fn holds_command(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "BASHOPTS",
+        "BASH_ENV",
+        "BROWSER",
+        "EDITOR",
+        "ENV",
+        "IFS",
+        "LESSCLOSE",
+        "LESSOPEN",
+        "MANPAGER",
+        "NODE_OPTIONS",
+        "PAGER",
+        "PERL5OPT",
+        "PROMPT_COMMAND",
+        "PS0",
+        "PS1",
+        "PS2",
+        "PS4",
+        "PYTHONSTARTUP",
+        "RUBYOPT",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+        "SHELLOPTS",
+        "SSH_ASKPASS",
+        "VISUAL",
+    ];
+    const OF_GIT: &[&str] =
+        &["ASKPASS", "CONFIG", "EDITOR", "EXTERNAL_DIFF", "PAGER", "PROXY", "SEQUENCE", "SSH"];
+    let of_git = name.strip_prefix("GIT_");
+    NAMES.contains(&name)
+        || of_git.is_some_and(|name| OF_GIT.iter().any(|begin| name.starts_with(begin)))
+}
+
+/// Why more may run than a simple command says, by the variables that it is given.
+pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
+    let plain = |value: &Word| {
+        let known = ["", "cat", "less", "more", "true", "false", ":"];
+        value.literal().is_some_and(|text| known.contains(&text))
+    };
+    let hides = |(name, value): &(String, Word)| holds_command(name) && !plain(value);
+    assigns.iter().any(hides).then_some(HELD)
+}
+
 /// `python3.12` is `python`.
 fn is_version_of(name: &str, known: &str) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
+}
+
+/// `git config alias.x '!command'`, and what may turn out to be such.
+fn sets_alias(words: &[Word]) -> bool {
+    let Some(git) = super::git(words) else { return false };
+    let names = |word: &Word| {
+        word.literal().is_none_or(|text| {
+            let text = text.to_ascii_lowercase();
+            text.starts_with("alias.") || text.starts_with('!')
+        })
+    };
+    git.subcommand == Some("config") && git.rest.len() > 1 && git.rest.iter().any(names)
 }
 
 /// Files that are what a program is fed.

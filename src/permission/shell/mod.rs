@@ -22,6 +22,7 @@ use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
 pub use find::{Find, find};
 pub use git::{Git, git};
+pub use hidden::holds_command;
 pub use redirect::NOWHERE;
 pub use word::{ANY, Word};
 
@@ -102,6 +103,14 @@ pub struct Unclear {
 }
 
 impl Part {
+    /// The simple command, if it is one.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Run(run) => Some(run),
+            _ => None,
+        }
+    }
+
     /// As it was written.
     pub fn shown(&self) -> &str {
         match self {

@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use super::hidden::hides;
+use super::hidden::{assigned, hides};
 use super::launch::{Launch, launch};
 use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
@@ -165,7 +165,7 @@ impl Reader {
         };
         self.push(Part::Run(Run {
             needs_rule: needs_rule && !neutral,
-            hides: hides(&words),
+            hides: hides(&words).or_else(|| assigned(&assigns)),
             words,
             assigns: assigns.clone(),
             shown: shown.clone(),
