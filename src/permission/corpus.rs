@@ -56,9 +56,8 @@ fn hostile_commands_are_judged() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Commands that once went where they must not: past a deny rule about `rm`, past being asked about, or
-/// through plan mode. `against` names which of these has to hold; the judge may know better than this
-/// list, never worse.
+/// Commands that go round a deny rule about `rm`, round being asked, or through plan mode, if they are read
+/// as they look; and such as cannot be told from these. `against` names which of the three has to hold.
 #[test]
 fn evasions_are_stopped() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/permission/evasions.jsonl");

@@ -1,6 +1,7 @@
-//! The command line of `git` up to its subcommand.
+//! The command line of `git`: where its subcommand stands, and which programs it is told to run.
 
 use super::Word;
+use super::launch::{Launch, OPTIONS, joined};
 
 /// Options before the subcommand that take no value.
 const FLAGS: &[&str] = &[
@@ -81,4 +82,88 @@ pub fn git(words: &[Word]) -> Option<Git<'_>> {
         }
     }
     Some(git)
+}
+
+/// Subcommands of `git` that can be told to run a program: the letters and the long options that do.
+const GIT_RUNS: &[(&str, &str, &[&str])] = &[
+    ("archive", "", &["exec"]),
+    ("clone", "cu", &["config", "upload-pack", "template"]),
+    ("difftool", "x", &["extcmd", "tool"]),
+    ("fetch", "", &["upload-pack"]),
+    ("filter-branch", "", &[""]),
+    ("grep", "O", &["open-files-in-pager"]),
+    ("ls-remote", "", &["upload-pack", "exec"]),
+    ("mergetool", "", &["tool"]),
+    ("pull", "", &["upload-pack"]),
+    ("push", "", &["receive-pack", "exec"]),
+    ("rebase", "x", &["exec"]),
+    ("send-email", "", &[""]),
+];
+
+/// `git` with a configuration of its own may run anything; some subcommands run what they are given.
+pub(super) fn launched_by_git(git: &Git) -> Launch {
+    if git.configured {
+        return Launch::Opaque("git is given a configuration that may run programs");
+    }
+    let first = git.rest.first();
+    match (git.subcommand, first.and_then(Word::literal)) {
+        (Some("bisect"), Some("run")) => {
+            let command = git.rest.get(1..).unwrap_or_default();
+            if command.is_empty() { Launch::None } else { Launch::Commands(vec![command.to_vec()]) }
+        }
+        (Some("submodule"), _) => submodule(git.rest),
+        (Some("bisect"), None) if first.is_some() => OPTIONS,
+        (Some(subcommand), _) => {
+            let runs = GIT_RUNS.iter().find(|(name, ..)| *name == subcommand);
+            match runs {
+                Some((_, letters, long))
+                    if git.rest.iter().any(|word| runs_one(word, letters, long)) =>
+                {
+                    Launch::Opaque("git may be told to run a program")
+                }
+                _ => Launch::None,
+            }
+        }
+        (None, _) => Launch::None,
+    }
+}
+
+/// Whether a word is, or may turn out to be, an option by which a program is run.
+fn runs_one(word: &Word, letters: &str, long: &[&str]) -> bool {
+    let Some(text) = word.literal() else { return word.may_be_option() };
+    match text.strip_prefix("--") {
+        // Git takes the begin of an option for all of it.
+        Some(option) => {
+            let name = option.split('=').next().unwrap_or_default();
+            let known = |long: &&str| !name.is_empty() && long.starts_with(name);
+            long.iter().any(|long| known(&long) || long.is_empty())
+        }
+        None => {
+            let cluster = text.strip_prefix('-').unwrap_or_default();
+            cluster.contains(|c| letters.contains(c)) || long == [""]
+        }
+    }
+}
+
+/// `git submodule foreach script`.
+fn submodule(rest: &[Word]) -> Launch {
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        match word.literal() {
+            None => return OPTIONS,
+            Some("foreach") => {
+                let script: Vec<Word> = words
+                    .skip_while(|word| matches!(&*word.text, "--recursive" | "--quiet" | "-q"))
+                    .cloned()
+                    .collect();
+                if script.is_empty() {
+                    return Launch::None;
+                }
+                return Launch::Script { text: joined(&script), neutral: false };
+            }
+            Some(text) if text.starts_with('-') => {}
+            Some(_) => return Launch::None,
+        }
+    }
+    Launch::None
 }

@@ -27,6 +27,9 @@ pub fn read(arguments: &[Word]) -> Option<Sed> {
     while let Some(word) = words.next() {
         if word.text == "--" {
             rest.extend(words.by_ref());
+            if rest.iter().any(|word| word.text.starts_with('-') && word.text != "-") {
+                return None;
+            }
             break;
         }
         if !word.may_be_option() || word.text == "-" {
@@ -78,7 +81,6 @@ pub fn read(arguments: &[Word]) -> Option<Sed> {
     if !given && let Some(script) = rest.next() {
         line.scripts.push(script.literal()?.to_owned());
     }
-    // Options may stand behind files.
     Some(line)
 }
 
