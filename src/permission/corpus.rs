@@ -1,11 +1,11 @@
-//! Hostile commands, judged: `tests/fixtures/permission/commands.jsonl`.
+//! Hostile commands, judged: `commands.jsonl` and `evasions.jsonl` in `tests/fixtures/permission`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::effect::of_script;
+use super::effect::{Effect, of_script};
 use super::shell::{ANY, Part, Word, read};
 use super::{Call, Judgment, Rule, Rules, Site};
 use crate::tools::Workspace;
@@ -53,5 +53,46 @@ fn hostile_commands_are_judged() {
         }
     }
     assert!(corpus.lines().count() >= 380);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Commands that go round a deny rule about `rm`, round being asked, or through plan mode, if they are read
+/// as they look; and such as cannot be told from these. `against` names which of the three has to hold.
+#[test]
+fn evasions_are_stopped() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/permission/evasions.jsonl");
+    let corpus = std::fs::read_to_string(file).unwrap();
+    let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
+    let site = Site { workspace, home: PathBuf::from("/h") };
+    let rules = |texts: &[&str]| texts.iter().map(|text| Rule::parse(text).unwrap()).collect();
+    let denying =
+        Rules { allow: rules(&["Shell"]), deny: rules(&["Shell(rm:*)"]), ..Rules::default() };
+    let asking = Rules {
+        allow: rules(&[
+            "Shell(ls:*)",
+            "Shell(echo:*)",
+            "Shell(cat:*)",
+            "Shell(find:*)",
+            "Shell(git *)",
+            "Shell(set:*)",
+        ]),
+        ..Rules::default()
+    };
+    let mut wrong = Vec::new();
+    for line in corpus.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let command = entry["command"].as_str().unwrap();
+        let call = Call::of("Shell", &entry, &site.workspace, &site.home);
+        let passes = match entry["against"].as_str().unwrap() {
+            "deny" => denying.judge(&call, &site, &[]) == Judgment::Allow,
+            "ask" => asking.judge(&call, &site, &[]) == Judgment::Allow,
+            "plan" => of_script(&read(command)).effect == Effect::ReadOnly,
+            other => panic!("{other}"),
+        };
+        if passes {
+            wrong.push(format!("{} {command:?}", entry["against"]));
+        }
+    }
+    assert!(corpus.lines().count() >= 500);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

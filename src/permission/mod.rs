@@ -8,6 +8,7 @@ mod pattern;
 pub mod rule;
 pub mod rules;
 pub mod shell;
+mod spelling;
 mod touched;
 pub mod withheld;
 

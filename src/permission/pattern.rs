@@ -12,6 +12,8 @@ pub struct Pattern {
     items: Vec<Option<char>>,
     /// What may also be missing with the blank before it: the `:*` and ` *` at the end.
     bare: Option<usize>,
+    /// The words of a command, as they were written.
+    words: Vec<String>,
 }
 
 impl Pattern {
@@ -33,14 +35,26 @@ impl Pattern {
             items.extend(word.chars().map(|c| (c != '*').then_some(c)));
         }
         items.dedup_by(|a, b| a.is_none() && b.is_none());
-        Self { items, bare }
+        let words = words.into_iter().map(str::to_owned).collect();
+        Self { items, bare, words }
     }
 
     /// A pattern over a name, such as that of a tool or a host.
     pub fn of_name(text: &str) -> Self {
         let mut items: Vec<_> = text.chars().map(|c| (c != '*').then_some(c)).collect();
         items.dedup_by(|a, b| a.is_none() && b.is_none());
-        Self { items, bare: None }
+        Self { items, bare: None, words: Vec::new() }
+    }
+
+    /// The words of a pattern over a command, without the ` *` at its end.
+    pub fn words(&self) -> &[String] {
+        let open = usize::from(self.is_open());
+        self.words.get(..self.words.len() - open).unwrap_or_default()
+    }
+
+    /// Whether any further words may follow.
+    pub fn is_open(&self) -> bool {
+        self.bare.is_some()
     }
 
     /// Whether a text fits whatever it turns out to be where it is not known.

@@ -7,6 +7,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::pattern::{Pattern, line};
 use super::shell::{ANY, Run};
+use super::spelling::{self, Fits};
 
 /// What a rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,25 +198,14 @@ impl Rule {
         }
     }
 
-    /// Whether a simple command may turn out to be one it is about, by its path or its plain name.
-    pub fn may_be_run(&self, run: &Run) -> bool {
-        if !self.tools.covers("Shell") {
-            return false;
+    /// Whether a simple command may turn out to be one it is about, however it is spelled.
+    pub fn fits_run(&self, run: &Run) -> Fits {
+        match &self.subject {
+            _ if !self.tools.covers("Shell") => Fits::No,
+            Subject::Everything => Fits::Yes,
+            Subject::Command(pattern) => spelling::fits(pattern, run),
+            _ => Fits::No,
         }
-        let pattern = match &self.subject {
-            Subject::Everything => return true,
-            Subject::Command(pattern) => pattern,
-            _ => return false,
-        };
-        let full = line(&run.words);
-        if pattern.may_be(&full) {
-            return true;
-        }
-        let Some(first) = run.words.first().filter(|first| first.text.contains('/')) else {
-            return false;
-        };
-        let name = first.text.rsplit('/').next().unwrap_or_default();
-        full.strip_prefix(&first.text).is_some_and(|rest| pattern.may_be(&format!("{name}{rest}")))
     }
 
     /// Whether it covers a path. `real` is absolute, links resolved.

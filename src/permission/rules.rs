@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::call::{Call, Subject, real};
+use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, Script, Target};
+use super::shell::{Part, Run, Script, Target, holds_command};
+use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
 use crate::tools::{Workspace, path_guard};
@@ -74,14 +76,22 @@ impl Rules {
         if let Some((rule, part)) = bench.first(&self.ask, call) {
             return Judgment::Ask { rule, part };
         }
-        let allow: Vec<&Rule> = self.allow.iter().chain(more).collect();
+        let allow: Vec<&Rule> = self.allow.iter().collect();
+        let approved = |part: &Part| {
+            // Of a family only what is plainly of it.
+            let named = family(part).map(|words| format!("Shell({words}:*)"));
+            named.is_some_and(|named| more.iter().any(|rule| rule.to_string() == named))
+        };
         match &call.subject {
             // Every command, also what cannot be read.
             Subject::Command { .. } if allow.iter().any(|rule| rule.is_about("Shell")) => {
                 Judgment::Allow
             }
             Subject::Command { script, .. } => {
-                let open = script.parts.iter().filter(|part| !bench.allows(&allow, part));
+                let open = script
+                    .parts
+                    .iter()
+                    .filter(|part| !bench.allows(&allow, part) && !approved(part));
                 let parts: Vec<Part> = open.cloned().collect();
                 if parts.is_empty() && !script.parts.is_empty() {
                     Judgment::Allow
@@ -146,7 +156,7 @@ impl Bench<'_> {
     /// Whether a part of a command may turn out to be what a rule is about.
     fn concerns(&self, rule: &Rule, part: &Part) -> bool {
         let named = match part {
-            Part::Run(run) => rule.may_be_run(run),
+            Part::Run(run) => rule.fits_run(run) == Fits::Yes,
             _ => rule.is_about("Shell"),
         };
         named || self.touched(rule, part) == Touched::Yes
@@ -174,16 +184,23 @@ impl Bench<'_> {
         script: &Script,
     ) -> Option<(String, String, String)> {
         let guards: Vec<&Rule> = guards.collect();
-        let commands = guards.iter().find(|rule| rule.is_about_commands());
+        let about: Vec<&Rule> =
+            guards.iter().copied().filter(|rule| rule.is_about_commands()).collect();
+        let commands = about.first();
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
         script.parts.iter().find_map(|part| {
             let (rule, why) = match part {
                 Part::Unclear(unclear) => {
-                    let files = || about_path("WriteFile").or_else(|| about_path("ReadFile"));
-                    (commands.or_else(files)?, unclear.why)
+                    let files =
+                        || about_path("WriteFile").or_else(|| about_path("ReadFile")).copied();
+                    (commands.copied().or_else(files)?, unclear.why)
                 }
+                Part::Assign(assign) if holds_command(&assign.name) && !about.is_empty() => {
+                    (*about.first()?, "it may hold a command")
+                }
+                Part::Run(run) if may_hide(&about, run).is_some() => may_hide(&about, run)?,
                 _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
-                    Touched::Unsure(why) => Some((rule, why)),
+                    Touched::Unsure(why) => Some((*rule, why)),
                     Touched::Yes | Touched::No => None,
                 })?,
             };
@@ -203,6 +220,17 @@ impl Bench<'_> {
             Part::Assign(assign) => is_harmless(&assign.name),
             Part::Unclear(_) => false,
         }
+    }
+}
+
+/// A rule that a simple command may be about in a way that its words do not say, and why.
+fn may_hide<'r>(about: &[&'r Rule], run: &Run) -> Option<(&'r Rule, &'static str)> {
+    match run.hides {
+        Some(why) => about.first().map(|rule| (*rule, why)),
+        None => about
+            .iter()
+            .find(|rule| rule.fits_run(run) == Fits::Maybe)
+            .map(|rule| (*rule, "one of its words may be what the rule names")),
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub(super) mod command;
 mod desk;
+mod git_settings;
 pub(super) mod reminder;
 pub(super) mod restriction;
 mod words;

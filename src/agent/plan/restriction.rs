@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::Plan;
+use super::{Plan, git_settings};
 use crate::permission::Call;
 use crate::permission::call::Subject;
-use crate::permission::effect::{Effect, Finding, of_call, of_script};
-use crate::permission::shell::{Part, Run, Script};
+use crate::permission::effect::{self, Effect, Finding, of_call, of_script};
+use crate::permission::shell::{self, Part, Run, Script};
 use crate::platform::Env;
 use crate::tools::path_guard::real_path;
 use crate::tools::{Tool, Workspace};
@@ -27,11 +27,19 @@ pub(in crate::agent) fn finding(
     };
     if found.effect == Effect::ReadOnly {
         let Subject::Command { script, .. } = &call.subject else { return found };
-        return match strays(script, workspace, env) {
-            Some(shown) => Finding {
-                effect: Effect::Unknown,
-                reason: format!("`{shown}` leads to where other settings may rule"),
-            },
+        let unknown = |reason: String| Finding { effect: Effect::Unknown, reason };
+        if let Some(shown) = strays(script, workspace, env) {
+            return unknown(format!("`{shown}` leads to where other settings may rule"));
+        }
+        let starts = |run: &&Run| effect::heeds_settings(run);
+        let looking = script.parts.iter().filter_map(Part::run).find(starts);
+        return match looking
+            .and_then(|run| Some((run, git_settings::program(&workspace.work_dir)?)))
+        {
+            Some((run, setting)) => unknown(format!(
+                "`{}` may start the program that the setting {setting} of the repository names",
+                run.shown
+            )),
             None => found,
         };
     }
@@ -80,6 +88,15 @@ fn strays<'a>(script: &'a Script, workspace: &Workspace, env: &Env) -> Option<&'
     for part in &script.parts {
         let Part::Run(run) = part else { continue };
         let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+        if program.rsplit('/').next() == Some("git") {
+            let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
+            let beside = here.clone().and_then(|here| {
+                dirs.iter().try_fold(here, |from, dir| Some(from.join(dir.literal()?)))
+            });
+            if !dirs.is_empty() && !beside.is_some_and(|dir| is_home_ground(&dir, workspace)) {
+                return Some(&run.shown);
+            }
+        }
         if !matches!(program, "cd" | "pushd" | "popd") {
             continue;
         }

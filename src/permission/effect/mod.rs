@@ -1,6 +1,7 @@
 //! What a call may change, told before it runs.
 
 mod git;
+mod guarded;
 mod programs;
 
 use std::fmt;
@@ -68,6 +69,12 @@ pub fn of_script(script: &Script) -> Finding {
     // Of equal parts the first is told.
     let findings = script.parts.iter().map(of_part).rev();
     findings.max_by_key(|finding| finding.effect).unwrap_or_else(Finding::read_only)
+}
+
+/// Whether a simple command is one of git that starts the programs which a repository's settings name.
+pub fn heeds_settings(run: &Run) -> bool {
+    let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+    program.rsplit('/').next() == Some("git") && git::heeds_settings(&run.words)
 }
 
 fn of_part(part: &Part) -> Finding {

@@ -1,7 +1,7 @@
 //! What is known of programs: those that only read, and which of their options write.
 
-use super::{Effect, git};
-use crate::permission::shell::{ANY, Word};
+use super::{Effect, git, guarded};
+use crate::permission::shell::{self, NOWHERE, Word};
 
 /// Why a command does more than read.
 pub(super) type Verdict = Result<(), (Effect, &'static str)>;
@@ -101,41 +101,11 @@ const WRITERS: &[&str] = &[
     "gzip", "gunzip", "bzip2", "xz", "zip",
 ];
 
-/// Programs that read unless one of these options is given. Short options are letters, also within
-/// a cluster; long ones also with `=value`, also shortened.
-struct Guarded {
-    name: &'static str,
-    letters: &'static str,
-    long: &'static [&'static str],
-    /// How many operands it may have; the next one names what is written.
-    operands: usize,
-}
-
-const fn guarded(
-    name: &'static str,
-    letters: &'static str,
-    long: &'static [&'static str],
-) -> Guarded {
-    Guarded { name, letters, long, operands: usize::MAX }
-}
-
-const GUARDED: &[Guarded] = &[
-    guarded("sort", "oTS", &["output", "temporary-directory", "compress-program"]),
-    Guarded { operands: 1, ..guarded("uniq", "", &[]) },
-    guarded("rg", "", &["pre", "hostname-bin", "search-zip"]),
-    guarded("tree", "oR", &["output"]),
-    guarded("file", "C", &["compile"]),
-    Guarded { operands: 0, ..guarded("date", "s", &["set"]) },
-    Guarded { operands: 0, ..guarded("hostname", "bF", &["file", "boot"]) },
-    guarded("base64", "", &[]),
-    Guarded { operands: 1, ..guarded("xxd", "r", &["revert"]) },
-    guarded("yq", "is", &["inplace", "in-place", "split-exp"]),
-    guarded("fd", "xX", &["exec", "exec-batch"]),
-    guarded("fdfind", "xX", &["exec", "exec-batch"]),
-    guarded("bat", "", &["pager"]),
-    guarded("shellcheck", "", &[]),
-    guarded("lsof", "D", &[]),
-    guarded("dig", "", &[]),
+/// Programs that may be asked for their version.
+const VERSIONED: &[&str] = &[
+    "bun", "cargo", "clang", "cmake", "deno", "docker", "g++", "gcc", "gh", "java", "javac",
+    "kubectl", "make", "node", "npm", "npx", "php", "pip", "pip3", "pnpm", "python", "python3",
+    "ruby", "rustc", "rustup", "tsc", "uv", "yarn",
 ];
 
 /// What a simple command does. The first word is known.
@@ -154,21 +124,35 @@ pub(super) fn judge(words: &[Word]) -> Verdict {
     if asks_for_help(arguments) && (WRITERS.contains(&name) || name == "git" || name == "cargo") {
         return Ok(());
     }
+    if VERSIONED.contains(&name) && asks_for_version(arguments) {
+        return Ok(());
+    }
+    if name == "tee" {
+        return tee(arguments);
+    }
     if WRITERS.contains(&name) {
         return CHANGES;
     }
-    if let Some(guarded) = GUARDED.iter().find(|guarded| guarded.name == name) {
-        return guarded.judge(arguments);
+    if let Some(verdict) = guarded::judge(name, arguments) {
+        return verdict;
     }
     match name {
-        "git" => git::judge(arguments),
-        "find" => find(arguments),
+        "git" => git::judge(words),
+        "find" => find(words),
+        "man" | "whatis" | "apropos" => man(arguments),
+        "npm" => subcommand(
+            &["list", "ls"],
+            &["--all", "--depth=0", "--depth=1", "--json", "--prod", "-g"],
+            arguments,
+        ),
+        "pip" | "pip3" => subcommand(&["freeze", "list", "show"], &[], arguments),
         "sed" => sed(arguments),
         "command" => Ok(()),
         "tar" => tar(arguments),
         "curl" => curl(arguments),
         "cargo" => cargo(arguments),
-        "awk" | "gawk" | "mawk" | "nawk" => awk(arguments),
+        "awk" | "gawk" | "mawk" | "nawk" if shell::awk::only_prints(arguments) => Ok(()),
+        "awk" | "gawk" | "mawk" | "nawk" => RUNS,
         _ => NOT_KNOWN,
     }
 }
@@ -178,103 +162,62 @@ fn asks_for_help(arguments: &[Word]) -> bool {
     matches!(arguments, [only] if only.text == "--help" || only.text == "--version")
 }
 
-/// Whether any word may turn out to be an option.
-pub(super) fn may_be_option(word: &Word) -> bool {
-    word.text.starts_with(ANY)
+/// How programs are asked for their version.
+fn asks_for_version(arguments: &[Word]) -> bool {
+    let asks = ["--version", "-V", "-version", "--help"];
+    matches!(arguments, [only] if asks.contains(&&*only.text))
 }
 
-impl Guarded {
-    fn judge(&self, arguments: &[Word]) -> Verdict {
-        let mut operands = 0;
-        let mut options = true;
-        for word in arguments {
-            if options && word.text == "--" {
-                options = false;
-            } else if options && may_be_option(word) {
-                // What a glob finds may begin with `-` too.
-                return MAY_WRITE;
-            } else if options && word.text.len() > 1 && word.text.starts_with('-') {
-                self.option(&word.text)?;
-            } else if !word.text.starts_with('+') {
-                operands += 1;
-            }
-        }
-        if operands > self.operands { WRITES } else { Ok(()) }
+fn find(words: &[Word]) -> Verdict {
+    match shell::find(words) {
+        None => MAY_WRITE,
+        Some(found) if found.writes => WRITES,
+        Some(found) if found.asks => RUNS,
+        // What it runs is a part of its own.
+        Some(_) => Ok(()),
     }
-
-    fn option(&self, text: &str) -> Verdict {
-        let Some(long) = text.strip_prefix("--") else {
-            let writes = text.chars().skip(1).any(|c| self.letters.contains(c) || c == ANY);
-            return if writes { WRITES } else { Ok(()) };
-        };
-        let name = long.split('=').next().unwrap_or_default();
-        if name.contains(ANY) {
-            return MAY_WRITE;
-        }
-        // Programs take the begin of a long option for all of it.
-        let writes = self.long.iter().any(|long| long.starts_with(name) || name.starts_with(long));
-        if writes && !name.is_empty() { WRITES } else { Ok(()) }
-    }
-}
-
-fn find(arguments: &[Word]) -> Verdict {
-    for word in arguments {
-        match word.text.as_str() {
-            "-delete" | "-fprint" | "-fprint0" | "-fprintf" | "-fls" => return WRITES,
-            // What it runs is a part of its own.
-            "-exec" | "-execdir" => {}
-            "-ok" | "-okdir" => return RUNS,
-            _ if may_be_option(word) => return MAY_WRITE,
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Only `sed` with scripts that print, substitute or delete lines, and without an option that writes.
 fn sed(arguments: &[Word]) -> Verdict {
-    let mut scripts = Vec::new();
-    let mut given = false;
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let text = word.text.as_str();
-        match text {
-            _ if may_be_option(word) => return MAY_WRITE,
-            "-n" | "-E" | "-r" | "-u" | "-z" | "-s" | "-nE" | "-nr" | "-En" | "-rn" | "--quiet"
-            | "--silent" | "--regexp-extended" | "--sandbox" => {}
-            "-e" | "-ne" => {
-                given = true;
-                scripts.extend(words.next());
-            }
-            _ if text.starts_with("--in-place") || text.starts_with("-i") => return WRITES,
-            _ if text.starts_with('-') => return MAY_WRITE,
-            _ if !given => {
-                given = true;
-                scripts.push(word);
-            }
-            _ => {}
-        }
+    match shell::sed::read(arguments) {
+        None => MAY_WRITE,
+        Some(line) if line.in_place => WRITES,
+        Some(_) if shell::sed::is_plain(arguments) => Ok(()),
+        Some(_) => RUNS,
     }
-    let plain = |word: &&Word| word.literal().is_some_and(prints_or_substitutes);
-    if scripts.iter().all(plain) { Ok(()) } else { RUNS }
 }
 
-/// Whether each command of a sed script is `p`, `d`, `q`, `=` or `s` without the flags `w` and `e`.
-fn prints_or_substitutes(script: &str) -> bool {
-    let address = |c: char| c.is_ascii_digit() || matches!(c, ',' | '$' | ' ' | '~' | '+' | '!');
-    if script.starts_with(address) || script.len() <= 2 {
-        let rest = script.trim_start_matches(address);
-        let commands = rest.split(';').map(|one| one.trim().trim_start_matches(address));
-        return { commands }.all(|one| matches!(one, "p" | "d" | "q" | "=" | ""));
-    }
-    let Some(rest) = script.strip_prefix('s') else { return false };
-    let Some(mark) = rest.chars().next() else { return false };
-    if rest.contains('\\') || rest.contains('\n') {
-        return false;
-    }
-    let pieces: Vec<&str> = rest.split(mark).collect();
-    let flags = |text: &str| text.chars().all(|c| c.is_ascii_digit() || "gipI".contains(c));
-    pieces.len() == 4 && pieces.last().is_some_and(|last| flags(last))
+/// `tee` to nowhere.
+fn tee(arguments: &[Word]) -> Verdict {
+    let nowhere = |word: &Word| {
+        word.literal().is_some_and(|text| {
+            NOWHERE.contains(&text) || matches!(text, "-a" | "-i" | "-p" | "--append")
+        })
+    };
+    if arguments.iter().all(nowhere) { Ok(()) } else { CHANGES }
+}
+
+/// Programs with subcommands: those that read, with plain operands and these options.
+fn subcommand(known: &[&str], options: &[&str], arguments: &[Word]) -> Verdict {
+    let mut texts = arguments.iter().map(Word::literal);
+    let reads = texts.next().flatten().is_some_and(|first| known.contains(&first))
+        && texts.all(|text| {
+            text.is_some_and(|text| {
+                !text.starts_with('-') || options.iter().any(|option| text == *option)
+            })
+        });
+    if reads { Ok(()) } else { NOT_KNOWN }
+}
+
+/// `man` that prints a page: no option, and no file.
+fn man(arguments: &[Word]) -> Verdict {
+    let plain = |word: &Word| {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
+        let text = word.literal().unwrap_or("-");
+        !text.starts_with('-') && text.chars().all(known)
+    };
+    if arguments.iter().all(plain) { Ok(()) } else { NOT_KNOWN }
 }
 
 /// `tar` that lists.
@@ -282,7 +225,7 @@ fn tar(arguments: &[Word]) -> Verdict {
     let Some(mode) = arguments.first().and_then(Word::literal) else { return NOT_KNOWN };
     let letters = mode.trim_start_matches('-');
     let lists = letters.contains('t') && letters.chars().all(|c| "tvfzjJ".contains(c));
-    let plain = |word: &Word| !word.text.starts_with('-') && !may_be_option(word);
+    let plain = |word: &Word| !word.may_be_option();
     if lists && !mode.starts_with("--") && arguments.iter().skip(1).all(plain) {
         return Ok(());
     }
@@ -317,7 +260,7 @@ fn curl(arguments: &[Word]) -> Verdict {
         "--compressed",
     ];
     for word in arguments {
-        if may_be_option(word) {
+        if word.literal().is_none() && word.may_be_option() {
             return MAY_WRITE;
         }
         if word.text.starts_with('-') && !PLAIN.contains(&&*word.text) {
@@ -335,29 +278,15 @@ fn cargo(arguments: &[Word]) -> Verdict {
             Err((Effect::Writes, "may write Cargo.lock"))
         }
         Some("tree" | "metadata" | "search" | "--list" | "-V" | "version")
-            if arguments.iter().all(|word| !word.text.starts_with("--config")) =>
+            if arguments.iter().all(|word| {
+                word.literal().is_some()
+                    && !word.text.starts_with("--config")
+                    && !word.text.starts_with("--manifest-path")
+                    && !word.text.starts_with("-Z")
+            }) =>
         {
             Ok(())
         }
         _ => Err((Effect::Writes, "may build or change something")),
     }
-}
-
-/// An awk program that only prints: it names no output, command or pipe.
-fn awk(arguments: &[Word]) -> Verdict {
-    let mut words = arguments.iter();
-    let program = loop {
-        match words.next() {
-            None => return NOT_KNOWN,
-            Some(word) if may_be_option(word) => return MAY_WRITE,
-            Some(word) if word.text == "-F" => drop(words.next()),
-            Some(word) if word.text.starts_with("-F") => {}
-            Some(word) if word.text.starts_with('-') => return RUNS,
-            Some(word) => break word,
-        }
-    };
-    let Some(text) = program.literal() else { return RUNS };
-    let acts = ["system", "getline", "|", ">", "@", "close", "fflush", "print >"];
-    let later = words.any(|word| may_be_option(word) || word.text.starts_with('-'));
-    if later || acts.iter().any(|act| text.contains(act)) { RUNS } else { Ok(()) }
 }

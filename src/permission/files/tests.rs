@@ -309,6 +309,11 @@ fn what_writes_a_denied_file_is_denied() {
             "cd src; echo x > ../tests/t.rs",
             "sh -c 'echo x > tests/t.rs'",
             "tar xf a.tar -C tests",
+            "ln -s tests l2; echo x > l2/d",
+            "ln -s tests l2",
+            "ln -st . tests",
+            "link tests/t.rs l2",
+            "ln -s . l2; echo x > l2/tests/t.rs",
         ],
     );
     world().all(
@@ -325,6 +330,7 @@ fn what_writes_a_denied_file_is_denied() {
             "cp -r src/. .",
             "python3 -c \"open('tests/t.rs','w')\"",
             "cd $X; rm t.rs",
+            "find tests -execdir sh -c 'echo x > g' \\;",
         ],
     );
 }

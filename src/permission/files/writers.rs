@@ -125,6 +125,15 @@ fn copies(name: &str, words: &[Word], all: &mut Vec<Touch>) {
     if name == "mv" {
         all.extend(sources.iter().cloned().map(|word| Touch::new(word, Access::Write).below(true)));
     }
+    if matches!(name, "ln" | "link") {
+        // Who writes to the link later on writes there.
+        let reach = Reach::Anything;
+        all.extend(sources.iter().cloned().map(|path| Touch {
+            path,
+            access: Access::Write,
+            reach,
+        }));
+    }
     for source in &sources {
         let file = source.literal().and_then(|text| text.trim_end_matches('/').rsplit('/').next());
         match (file, target.literal()) {

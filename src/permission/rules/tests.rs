@@ -100,6 +100,94 @@ fn deny_finds_its_command_wherever_it_hides() {
 }
 
 #[test]
+fn what_is_in_sight_is_told_from_what_may_hide() {
+    let rules = rules(&["Shell"], &[], &["Shell(rm -rf:*)", "Shell(git push:*)"]);
+    for command in [
+        "rm a",
+        "git -C . log",
+        "git commit -m \"$x\"",
+        "python3 run.py",
+        "python3 -m pytest -q",
+        "python3 --version",
+        "awk '{print $1}' a",
+        "awk '$1 > 3' a",
+        "sed -i 's/a/b/' a",
+        "make -j4 test",
+        "make -f build.mk",
+        "bash build.sh",
+        "bash -c 'ls; pwd'",
+        "sh -ex build.sh",
+        "node server.js",
+        "cargo test -- --nocapture",
+        "tar xzf a.tgz -C out",
+        "find . -name '*.rs' -exec grep -n x {} +",
+        "GIT_PAGER=cat git log",
+        "git fetch origin",
+        "env A=\"$x\" ls",
+        "timeout 5 ls",
+        "[ \"$x\" = a ] && ls",
+        "ls | sort | xargs -n 1 cat",
+        "docker ps",
+        "npm run build",
+        "read -r line < a",
+        "for f in *; do cat \"$f\"; done",
+        "perl script.pl",
+        "rsync -a a b",
+        "ssh host ls",
+        "git config user.name x",
+        "export FOO=1; ls",
+        "wait; jobs -l",
+        "unset x",
+        "mapfile -t lines < a",
+    ] {
+        assert_eq!(judged(&rules, command), Judgment::Allow, "{command}");
+    }
+    for command in
+        ["git -C . push", "git --no-pager push", "rm -fr a", "rm a -rf", "sudo rm -r --force a"]
+    {
+        assert!(matches!(judged(&rules, command), Judgment::Deny { .. }), "{command}");
+    }
+}
+
+#[test]
+fn an_approval_of_a_family_is_no_pattern() {
+    let approved: Vec<Rule> = ["Shell(git fetch:*)", "Shell(npm test:*)", "Shell(cargo check:*)"]
+        .iter()
+        .map(|text| Rule::parse(text).unwrap())
+        .collect();
+    let site = site();
+    let judge = |command: &str| {
+        let call = Call::of(
+            "Shell",
+            &serde_json::json!({"command": command}),
+            &site.workspace,
+            &site.home,
+        );
+        Rules::default().judge(&call, &site, &approved)
+    };
+    for command in [
+        "git fetch",
+        "git fetch --dry-run .",
+        "timeout 5 npm test",
+        "cargo check --all-targets && git fetch",
+    ] {
+        assert_eq!(judge(command), Judgment::Allow, "{command}");
+    }
+    for command in [
+        "git fetch --upload-pack='touch x;git-upload-pack' .",
+        "git fetch $x",
+        "npm test --prefix ./evil",
+        "cargo check --config build.rustc-wrapper=x",
+        "cargo check --manifest-path evil/Cargo.toml",
+        "git -C . fetch",
+        "GIT_SSH_COMMAND=x git fetch",
+        "git fetch > f",
+    ] {
+        assert!(matches!(judge(command), Judgment::Open { .. }), "{command}");
+    }
+}
+
+#[test]
 fn ask_comes_before_allow() {
     let rules = rules(&["Shell(git:*)"], &["Shell(git push:*)"], &[]);
     assert!(allowed(&rules, "git log"));

@@ -1,7 +1,9 @@
 //! Programs that start what their arguments name: `sudo`, `xargs`, `bash -c`, `find -exec`.
 
+use super::find::{fd, find, replace};
+use super::git::launched_by_git;
 use super::word::is_name;
-use super::{ANY, Word};
+use super::{ANY, Word, git};
 
 /// What a command starts.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,6 +160,7 @@ const OPAQUE: &[&str] = &[
     "pkexec",
     "prlimit",
     "proot",
+    "rbash",
     "pwsh",
     "rlwrap",
     "runuser",
@@ -178,7 +181,7 @@ const OPAQUE: &[&str] = &[
     "zsh",
 ];
 
-const OPTIONS: Launch = Launch::Opaque("its options are not understood");
+pub(super) const OPTIONS: Launch = Launch::Opaque("its options are not understood");
 const STARTS: Launch = Launch::Opaque("it starts another program in a way that is not read");
 
 /// What a simple command starts. The first word is known.
@@ -193,9 +196,10 @@ pub(super) fn launch(words: &[Word]) -> Launch {
     match name {
         "set" => quiet_set(words),
         "bash" | "sh" | "dash" => shell(words, trusted),
-        "find" => found(words),
-        "fd" | "fdfind" => fd(words),
-        "git" => git(words),
+        "find" => commands(find(words).map(|found| found.commands)),
+        "fd" | "fdfind" => commands(fd(words)),
+        "git" => git(words).map_or(OPTIONS, |git| launched_by_git(&git)),
+        "jobs" if !words.iter().skip(1).all(lists_jobs) => STARTS,
         // Which of its further words may be the command is not known.
         _ if OPAQUE.contains(&name) && words.len() > 1 => STARTS,
         _ => Launch::None,
@@ -230,17 +234,27 @@ impl Form {
                 at += 1;
                 continue;
             }
-            if !word.text.starts_with('-') && !word.text.starts_with(ANY) || word.text == "-" {
+            if word.text == "-" && self.name == "env" {
+                // As `-i`.
+                at += 1;
+                continue;
+            }
+            if !word.text.starts_with('-') && !word.text.starts_with(ANY) {
                 break;
             }
             match self.option(word) {
-                Some(own_value) => at += if own_value { 1 } else { 2 },
-                None => return OPTIONS,
+                Some(true) => at += 1,
+                // A value that may be several words could hide where the command begins.
+                Some(false) if words.get(at + 1).is_some_and(|v| v.literal().is_some()) => at += 2,
+                _ => return OPTIONS,
             }
         }
         let mut assigns = Vec::new();
         if self.then == Then::Assigns {
             while let Some((name, value)) = words.get(at).and_then(assignment) {
+                if words.get(at).is_some_and(|word| !word.is_one()) {
+                    return OPTIONS;
+                }
                 assigns.push((name, value));
                 at += 1;
             }
@@ -307,14 +321,8 @@ fn assignment(word: &Word) -> Option<(String, Word)> {
     is_name(name).then(|| (name.to_owned(), Word::known(value)))
 }
 
-fn joined(words: &[Word]) -> String {
+pub(super) fn joined(words: &[Word]) -> String {
     words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-fn replace(word: &mut Word, mark: &str) {
-    if word.text.contains(mark) {
-        *word = Word::known(&word.text.replace(mark, &ANY.to_string()));
-    }
 }
 
 /// `set -euo pipefail` makes a script stricter; anything else may change how the rest is read.
@@ -337,14 +345,22 @@ fn quiet_set(words: &[Word]) -> Launch {
 fn shell(words: &[Word], trusted: bool) -> Launch {
     let mut at = 1;
     let mut script = false;
+    if matches!(words, [_, only] if matches!(&*only.text, "--version" | "--help")) {
+        return Launch::None;
+    }
     while let Some(word) = words.get(at) {
         let Some(text) = word.literal() else { return OPTIONS };
+        if matches!(text, "--login" | "--norc" | "--noprofile") {
+            at += 1;
+            continue;
+        }
+        if matches!(text, "-" | "--") {
+            at += 1;
+            break;
+        }
         let Some(letters) = text.strip_prefix(['-', '+']) else { break };
-        if letters.is_empty()
-            || letters.starts_with('-')
-            || letters.chars().any(|c| !"ceuxlo".contains(c))
-        {
-            return if script || text.contains('c') { OPTIONS } else { Launch::None };
+        if letters.chars().any(|c| !"ceuxlonvs".contains(c)) {
+            return OPTIONS;
         }
         script |= letters.contains('c');
         at += 1;
@@ -356,87 +372,25 @@ fn shell(words: &[Word], trusted: bool) -> Launch {
         }
     }
     match words.get(at) {
+        // What its words hold is not known to be one script.
+        Some(word) if script && !word.is_one() => OPTIONS,
         Some(word) if script => Launch::Script { text: word.text.clone(), neutral: trusted },
         _ => Launch::None,
     }
 }
 
-/// `find … -exec command … ;`
-fn found(words: &[Word]) -> Launch {
-    let mut commands = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        at += 1;
-        if !matches!(&*word.text, "-exec" | "-execdir" | "-ok" | "-okdir") {
-            continue;
-        }
-        let mut command: Vec<Word> = Vec::new();
-        while let Some(word) = words.get(at) {
-            at += 1;
-            let ends = word.text == ";"
-                || (word.text == "+"
-                    && command.last().is_some_and(|last| last.text == ANY.to_string()));
-            if ends {
-                break;
-            }
-            let mut word = word.clone();
-            replace(&mut word, "{}");
-            command.push(word);
-        }
-        commands.push(command);
-    }
-    if commands.is_empty() { Launch::None } else { Launch::Commands(commands) }
-}
-
-/// `fd … -x command …`
-fn fd(words: &[Word]) -> Launch {
-    let runs = |word: &Word| {
-        let text = word.text.as_str();
-        text.starts_with("--exec")
-            || (text.starts_with('-') && !text.starts_with("--") && text.contains(['x', 'X']))
-    };
-    match words.iter().position(runs) {
-        Some(at) if matches!(&*words[at].text, "-x" | "-X" | "--exec" | "--exec-batch") => {
-            let mut command = words.get(at + 1..).unwrap_or_default().to_vec();
-            for word in &mut command {
-                if word.text.contains('{') {
-                    *word = Word::any();
-                }
-            }
-            command.push(Word::any());
-            Launch::Commands(vec![command])
-        }
-        Some(_) => OPTIONS,
-        None => Launch::None,
+fn commands(commands: Option<Vec<Vec<Word>>>) -> Launch {
+    match commands {
+        None => OPTIONS,
+        Some(commands) if commands.is_empty() => Launch::None,
+        Some(commands) => Launch::Commands(commands),
     }
 }
 
-/// `git` with a configuration of its own may run anything; some subcommands run what they are given.
-fn git(words: &[Word]) -> Launch {
-    let configures = |word: &Word| {
-        let text = word.text.as_str();
-        text.starts_with("-c")
-            || text.starts_with("--config-env")
-            || text.starts_with("--exec-path=")
-    };
-    let options: Vec<&Word> =
-        words.iter().skip(1).take_while(|word| word.text.starts_with('-')).collect();
-    if options.iter().any(|word| configures(word)) {
-        return Launch::Opaque("git is given a configuration that may run programs");
-    }
-    let texts: Vec<&str> = words.iter().skip(1).map(|word| word.text.as_str()).collect();
-    let after = |first: &str, second: &str| {
-        let at = texts.iter().position(|text| *text == first)?;
-        let then = texts.iter().skip(at).position(|text| *text == second)?;
-        words.get(at + then + 2..).filter(|rest| !rest.is_empty())
-    };
-    if let Some(rest) = after("bisect", "run") {
-        return Launch::Commands(vec![rest.to_vec()]);
-    }
-    if let Some(rest) = after("submodule", "foreach") {
-        let rest =
-            rest.iter().filter(|word| !word.text.starts_with("--")).cloned().collect::<Vec<_>>();
-        return Launch::Script { text: joined(&rest), neutral: false };
-    }
-    Launch::None
+/// A word of `jobs` that only says what to list: with `-x` it runs a command.
+fn lists_jobs(word: &Word) -> bool {
+    word.literal().is_some_and(|text| match text.strip_prefix('-') {
+        Some(letters) => letters.chars().all(|c| "lnprs".contains(c)),
+        None => true,
+    })
 }

@@ -3,9 +3,14 @@
 //! The reader answers for safety, so it is strict: where the grammar and a shell could disagree, or
 //! where a word is only known when the command runs, it says that it does not know.
 
+pub mod awk;
+mod find;
+mod git;
 mod heredoc;
+mod hidden;
 mod launch;
 mod redirect;
+pub mod sed;
 mod simple;
 mod test_command;
 mod tree;
@@ -15,6 +20,10 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
+pub use find::{Find, find};
+pub use git::{Git, git};
+pub use hidden::holds_command;
+pub use redirect::NOWHERE;
 pub use word::{ANY, Word};
 
 /// Longer commands are not read.
@@ -64,6 +73,9 @@ pub struct Run {
     pub piped: bool,
     /// False for what only starts another part (`timeout 5 …`) and for what does nothing (`set -e`).
     pub needs_rule: bool,
+    /// Why more may run than its words say: they hold a program in another language, or it runs what
+    /// it reads.
+    pub hides: Option<&'static str>,
 }
 
 /// The file of a redirection.
@@ -91,6 +103,14 @@ pub struct Unclear {
 }
 
 impl Part {
+    /// The simple command, if it is one.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Run(run) => Some(run),
+            _ => None,
+        }
+    }
+
     /// As it was written.
     pub fn shown(&self) -> &str {
         match self {

@@ -7,7 +7,7 @@ use super::word::children;
 use super::{Part, Target, Word, clip};
 
 /// Where writing changes nothing.
-const NOWHERE: &[&str] = &["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"];
+pub const NOWHERE: &[&str] = &["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"];
 
 impl Walk<'_, '_> {
     pub(super) fn redirected(&mut self, node: Node, depth: usize) {

@@ -2,7 +2,9 @@
 
 use tree_sitter::Node;
 
+use super::hidden::{assigned, hides};
 use super::launch::{Launch, launch};
+use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
 use super::word::{children, is_name};
 use super::{Part, Reader, Run, Word, clip};
@@ -13,6 +15,10 @@ const CHANGES_MEANING: &[&str] = &[
     "hash", "select", "shopt", "source", "trap", "unalias",
 ];
 
+/// Builtins that evaluate what they are given, or the value they give to a variable. As words of the
+/// language they are read elsewhere; here they stand behind `builtin`, or evaluate always.
+const EVALUATORS: &[&str] = &["declare", "export", "let", "local", "readonly", "typeset"];
+
 /// Words of the language; as the name of a program they are a sign of a misreading.
 const RESERVED: &[&str] = &[
     "!", "case", "do", "done", "elif", "else", "esac", "fi", "for", "if", "in", "then", "until",
@@ -20,8 +26,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Builtins that set the variables they are given the names of.
-const SETS: &[&str] =
-    &["read", "mapfile", "readarray", "getopts", "let", "wait", "printf", "unset"];
+const SETS: &[&str] = &["read", "mapfile", "readarray", "getopts", "wait", "printf", "unset"];
 
 impl Walk<'_, '_> {
     /// `NAME=value … program word … redirections`.
@@ -125,17 +130,24 @@ impl Reader {
     ) {
         let Some(first) = words.first() else { return };
         let name = match first.literal() {
-            Some(name) if !name.is_empty() && !RESERVED.contains(&name) => name,
+            Some(name)
+                if !name.is_empty() && !name.starts_with('-') && !RESERVED.contains(&name) =>
+            {
+                name
+            }
             _ => return self.unclear(&shown, "the program is not a plain word"),
         };
         if CHANGES_MEANING.contains(&name) {
             self.unclear(&shown, "it changes what the rest of the line means");
         }
+        if EVALUATORS.contains(&name) {
+            self.unclear(&shown, EVALUATES);
+        }
         if SETS.contains(&name) {
             self.check_sets(&words, &shown);
         }
-        if name == "test" && words.iter().any(|word| matches!(&*word.text, "-v" | "-R")) {
-            self.unclear(&shown, "it may evaluate what a variable holds");
+        if matches!(name, "test" | "[") && may_evaluate(words.get(1..).unwrap_or_default()) {
+            self.unclear(&shown, EVALUATES);
         }
         if matches!(name, "cd" | "pushd" | "popd") {
             self.moved = true;
@@ -153,6 +165,7 @@ impl Reader {
         };
         self.push(Part::Run(Run {
             needs_rule: needs_rule && !neutral,
+            hides: hides(&words).or_else(|| assigned(&assigns)),
             words,
             assigns: assigns.clone(),
             shown: shown.clone(),
@@ -205,19 +218,33 @@ impl Reader {
     /// `read`, `printf -v` and the like may set a variable that programs listen to, and evaluate the
     /// index of an array.
     fn check_sets(&mut self, words: &[Word], shown: &str) {
-        let is_printf = words.first().is_some_and(|word| word.text == "printf");
-        let mut named = words.iter().skip(1).peekable();
-        if is_printf {
-            let option = named.peek().map(|word| word.text.as_str()).unwrap_or_default();
-            if !option.starts_with("-v") && !option.starts_with(super::ANY) {
+        let name = words.first().and_then(Word::literal).unwrap_or_default();
+        let mut named = words.iter().skip(1);
+        if name == "printf" {
+            let sets = |word: &&Word| {
+                word.text.starts_with("-v") || (word.literal().is_none() && word.may_be_option())
+            };
+            if words.get(1).filter(sets).is_none() {
                 return;
             }
         }
+        // `mapfile -C` runs a command for each line.
+        let letters = match name {
+            "read" => "aersdinNptu",
+            "mapfile" | "readarray" => "tdnOsu",
+            "wait" => "fnp",
+            "unset" => "fvn",
+            _ => "",
+        };
         let harmless = |word: &Word| {
             let text = word.literal().unwrap_or("=");
-            // `mapfile -C` runs what it is given.
-            text.starts_with('-') && !text.starts_with("-v") && !text.contains('C')
-                || text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            match text.strip_prefix('-') {
+                Some(option) => {
+                    option == "-"
+                        || (!option.is_empty() && option.chars().all(|c| letters.contains(c)))
+                }
+                None => text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+            }
         };
         if !named.all(harmless) {
             self.unclear(shown, "it may set a variable that programs listen to");

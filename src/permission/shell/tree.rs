@@ -176,9 +176,7 @@ impl<'a> Walk<'a, '_> {
 
     /// Arithmetic evaluates what variables hold, which may be a substitution: only numbers are known.
     pub fn arithmetic(&mut self, node: Node, depth: usize) {
-        let known = |c: char| c.is_ascii_digit() || " \t+-*/%()<>=&|^!~?:,$".contains(c);
-        let text = self.text(node);
-        if !text.chars().all(known) || text.matches('$').count() > 1 {
+        if !is_numbers(self.text(node)) {
             self.unclear(node, "its arithmetic has more than numbers");
             self.substitutions(node, depth + 1);
         }
@@ -255,4 +253,21 @@ fn is_gap(text: Option<&str>) -> bool {
     let joined = text.replace("\\\n", "");
     joined.chars().all(|c| matches!(c, ' ' | '\t' | '\n'))
         && (joined.len() == text.len() || text.starts_with([' ', '\t', '\n']))
+}
+
+/// Whether nothing is in an arithmetic expression but digits, operators and the expansions that are
+/// numbers. `$1`, `$_` and the like hold text, which arithmetic reads as an expression.
+fn is_numbers(text: &str) -> bool {
+    let inside = ["$((", "$[", "(("].iter().find_map(|open| text.strip_prefix(open));
+    let mut chars = inside.unwrap_or(text).chars();
+    while let Some(c) = chars.next() {
+        let known = match c {
+            '$' => chars.next().is_some_and(|next| "#?$".contains(next)),
+            c => c.is_ascii_digit() || " \t+-*/%()<>=&|^!~?:,]".contains(c),
+        };
+        if !known {
+            return false;
+        }
+    }
+    true
 }

@@ -35,6 +35,43 @@ impl Word {
     pub fn literal(&self) -> Option<&str> {
         (!self.text.contains(ANY)).then_some(&*self.text)
     }
+
+    /// Whether it is one word, whatever turns out to stand where it is not known.
+    pub fn is_one(&self) -> bool {
+        !self.several && !self.finds_names()
+    }
+
+    /// Whether it stands for the names of files: any number of words, each of which begins as it does.
+    pub fn finds_names(&self) -> bool {
+        let mut chars = self.glob.as_deref().unwrap_or_default().chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => drop(chars.next()),
+                '*' | '?' | '[' => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Whether it is, or a word of it may turn out to be, one that begins with `-`.
+    pub fn may_be_option(&self) -> bool {
+        let is_home = || self.glob.as_deref().is_some_and(|glob| glob.starts_with('~'));
+        self.several || self.text.starts_with('-') || (self.text.starts_with(ANY) && !is_home())
+    }
+
+    /// Whether it, or a word of it, may turn out to be exactly this.
+    pub fn may_be(&self, text: &str) -> bool {
+        match self.literal() {
+            Some(known) => known == text,
+            None => {
+                let mut ends = self.text.split(ANY);
+                let (first, last) = (ends.next().unwrap_or_default(), ends.next_back());
+                self.several
+                    || (text.starts_with(first) && text.ends_with(last.unwrap_or_default()))
+            }
+        }
+    }
 }
 
 /// A word in the making.
@@ -120,7 +157,12 @@ impl Walk<'_, '_> {
                     self.unclear(node, "what it expands to may run or change something");
                     self.substitutions(node, depth + 1);
                 }
+                let several = draft.several;
                 draft.unknown();
+                if matches!(text, "$#" | "$?" | "$$") {
+                    // A number.
+                    draft.several = several;
+                }
             }
             "arithmetic_expansion" => {
                 self.arithmetic(node, depth);

@@ -48,6 +48,8 @@ fn git_is_only_trusted_at_home() {
         format!("cd {work}/src && git log && cd {work} && git status"),
         "(cd src && git log)".to_owned(),
         "pushd src && ls".to_owned(),
+        "git -C . log".to_owned(),
+        "git -C src -C deep status".to_owned(),
     ] {
         assert_eq!(of(&place, &command), Effect::ReadOnly, "{command}");
     }
@@ -59,6 +61,11 @@ fn git_is_only_trusted_at_home() {
         "cd ~ ; git status",
         "cd $X && git status",
         "cd -P src && git status",
+        "git -C vendored status",
+        "git -C src -C ../vendored status",
+        "git -C away log",
+        "cd src && git -C deep log",
+        "git -C bare log",
         "cd away && git status",
         "cd vendored && git status",
         "cd bare/hooks && git status",
@@ -104,6 +111,23 @@ impl Tool for Sender {
 
     async fn call(&self, _: Value, _: &crate::tools::CallContext) -> crate::tools::ToolReturn {
         crate::protocol::ToolReturnValue::ok("", "").into()
+    }
+}
+
+#[test]
+fn the_settings_of_the_repository_may_name_programs() {
+    let place = place();
+    let config = place.workspace.work_dir.join(".git/config");
+    std::fs::write(&config, "[core]\n\tbare = false\n").unwrap();
+    assert_eq!(of(&place, "git status && git diff"), Effect::ReadOnly);
+    for setting in ["[core]\nfsmonitor = touch x", "[diff \"ev\"]\ntextconv = touch x; cat"] {
+        std::fs::write(&config, setting).unwrap();
+        for command in
+            ["git diff", "git status", "ls; git log -p", "git blame a", "cd src && git diff"]
+        {
+            assert_eq!(of(&place, command), Effect::Unknown, "{setting} {command}");
+        }
+        assert_eq!(of(&place, "git rev-parse HEAD; ls"), Effect::ReadOnly, "{setting}");
     }
 }
 

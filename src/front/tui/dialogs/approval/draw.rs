@@ -33,18 +33,18 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
     let mut left = max_rows.saturating_sub(1);
     let content = first_rows(dialog, columns).min(left.max(2) - 1).min(left);
     left -= content;
-    let mut claim = |rows: Vec<Line<'static>>| {
-        if rows.len() <= left {
-            left -= rows.len();
+    let claim = |left: &mut usize, rows: Vec<Line<'static>>| {
+        if rows.len() <= *left {
+            *left -= rows.len();
             rows
         } else {
             Vec::new()
         }
     };
-    let title = claim(title(dialog, columns, theme));
-    let banner = claim(banner(dialog, columns, theme));
+    let title = claim(&mut left, title(dialog, columns, theme));
+    let banner = claim(&mut left, banner(dialog, columns, theme));
     let mut chosen = Choice::Redirect.index();
-    if claim(vec![Line::default(); options.len() - 1]).is_empty() {
+    if claim(&mut left, vec![Line::default(); options.len() - 1]).is_empty() {
         chosen = 0;
         if dialog.editing() {
             options.drain(..Choice::Redirect.index());
@@ -53,9 +53,11 @@ pub fn frame(dialog: &ApprovalDialog, columns: u16, max_rows: u16, theme: &Theme
             caret = None;
         }
     }
-    let cwd = claim(cwd(dialog, columns, theme));
-    let description = claim(description(dialog, columns, theme));
-    let hint = claim(vec![hint(dialog, columns, theme)]);
+    let cwd = claim(&mut left, cwd(dialog, columns, theme));
+    let description = description(dialog, columns, theme);
+    let description = begin(description, left, columns, theme);
+    let description = claim(&mut left, description);
+    let hint = claim(&mut left, vec![hint(dialog, columns, theme)]);
     let preview = match content {
         0 => Vec::new(),
         content => preview(dialog, columns, (content + left).min(PREVIEW_ROWS), theme),
@@ -173,14 +175,35 @@ fn description(dialog: &ApprovalDialog, columns: usize, theme: &Theme) -> Vec<Li
     if command(request).is_none() && has_preview(request) {
         texts.push(&request.description);
     }
-    let why = request.why().into_iter().flat_map(str::lines);
     texts.extend(&request.source_description);
-    let texts = texts.into_iter().map(String::as_str).chain(why);
-    texts
-        .map(|text| truncate_middle(&row::shown_line(text), columns.saturating_sub(3)))
+    let room = columns.saturating_sub(3).max(1);
+    let style = theme.style(Tone::Dim);
+    let mut rows: Vec<_> = texts
+        .into_iter()
+        .map(|text| truncate_middle(&row::shown_line(text), room))
         .filter(|text| !text.trim().is_empty())
-        .map(|text| indented(Span::styled(text, theme.style(Tone::Dim)).into()))
-        .collect()
+        .map(|text| Span::styled(text, style).into())
+        .collect();
+    // Of why it asks no word may be missing: the part that asks may be nowhere else on the screen.
+    let why = request.why().into_iter().flat_map(str::lines).map(row::shown_line);
+    rows.extend(why.flat_map(|why| row::wrap_text(&why, style, room)));
+    rows.into_iter().map(indented).collect()
+}
+
+/// The rows, or as many as there is room for and a remark that there are more.
+fn begin(
+    mut rows: Vec<Line<'static>>,
+    room: usize,
+    columns: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    if rows.len() > room && room > 1 {
+        let more = row::more_lines(rows.len() - (room - 1));
+        let more = truncate(&format!("{more}, ctrl-e to expand"), columns.saturating_sub(3));
+        rows.truncate(room - 1);
+        rows.push(indented(Span::styled(more, theme.style(Tone::Dim)).into()));
+    }
+    rows
 }
 
 /// Whether something other than the description is there to show.

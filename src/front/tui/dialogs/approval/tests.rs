@@ -118,6 +118,34 @@ fn a_dangerous_command_has_a_banner() {
 }
 
 #[test]
+fn the_part_that_asks_is_shown_whole() {
+    let command = format!(
+        "for f in a b c; do\n  echo $f\ndone && cat <<'E' > x.py\n{}E\npython3 x.py && rm -rf build dist \
+         && sudo systemctl restart nginx",
+        "print(1)\n".repeat(30)
+    );
+    let why = "no rule allows: > /home/somebody/projects/of/theirs/x.py · python3 x.py · rm -rf build dist \
+               node_modules target · sudo systemctl restart nginx · systemctl restart nginx";
+    let asked = |why: &str| {
+        let shell = DisplayBlock::Shell { language: "bash".into(), command: command.clone() };
+        let display = vec![shell, ApprovalRequest::note(Some(why), "this command only")];
+        let request = request("run command", display);
+        ApprovalDialog::new(request, Path::new("/tmp/proj"), Instant::now(), false)
+    };
+    for columns in [60, 80, 120] {
+        let shown = drawn(&asked(why), columns, 20).1;
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        assert!(words.join(" ").contains(why), "{shown}");
+        assert!(shown.contains("for f in a b c"), "{shown}");
+    }
+    let long = format!("no rule allows: {}", "rm -rf build · ".repeat(200));
+    let shown = drawn(&asked(&long), 80, 20).1;
+    assert!(shown.contains("ctrl-e to expand") && shown.contains("Approve once"), "{shown}");
+    let all = text(&asked(&long).full(80, &Theme::dark()));
+    assert!(all.matches("build").count() > 200, "{all}");
+}
+
+#[test]
 fn an_edit_shows_the_change() {
     let shown = drawn(&edit(1), 80, 20).1;
     assert!(shown.starts_with(" ▶ Overwrite this file?\n"), "{shown}");

@@ -1,0 +1,297 @@
+//! Programs that run what is not in sight: programs in other languages, or what they read.
+
+use super::Word;
+
+const CODE: &str = "it is given a program in another language";
+const READS: &str = "it runs what it reads";
+const HELD: &str = "a variable it is given may hold a command";
+const STARTS: &str = "it may start what its words name";
+
+/// Interpreters, and the letters of the options behind which a program stands.
+const INTERPRETERS: &[(&str, &str)] = &[
+    ("python", "c"),
+    ("pypy", "c"),
+    ("perl", "eEMmx"),
+    ("ruby", "er"),
+    ("node", "epr"),
+    ("nodejs", "epr"),
+    ("bun", "epr"),
+    ("deno", "p"),
+    ("php", "rBREd"),
+    ("lua", "el"),
+    ("luajit", "el"),
+    ("Rscript", "e"),
+    ("R", "e"),
+    ("tclsh", ""),
+    ("osascript", "e"),
+    ("guile", "ce"),
+    ("ghc", "e"),
+    ("julia", "eE"),
+    ("elixir", "e"),
+    ("erl", "e"),
+    ("groovy", "e"),
+    ("scala", "e"),
+];
+
+/// Long options behind which a program stands, as the begin of the word.
+const CODE_OPTIONS: &[&str] = &["eval", "print", "require", "import", "code", "execute", "command"];
+
+/// Programs that start others in the way their words say.
+const STARTERS: &[&str] = &[
+    "caffeinate",
+    "catchsegv",
+    "chronic",
+    "chpst",
+    "cpulimit",
+    "crontab",
+    "daemonize",
+    "dbus-launch",
+    "direnv",
+    "dtach",
+    "elvish",
+    "emacs",
+    "ex",
+    "faketime",
+    "gdb",
+    "gnome-terminal",
+    "hyperfine",
+    "ifne",
+    "lldb",
+    "lksh",
+    "linux32",
+    "linux64",
+    "m4",
+    "nc",
+    "ncat",
+    "netcat",
+    "nu",
+    "nvim",
+    "perf",
+    "posh",
+    "proxychains",
+    "proxychains4",
+    "rbash",
+    "run-parts",
+    "screen",
+    "sem",
+    "setarch",
+    "socat",
+    "softlimit",
+    "sqlite3",
+    "sshpass",
+    "systemd-inhibit",
+    "tmux",
+    "torify",
+    "torsocks",
+    "vi",
+    "view",
+    "vim",
+    "xonsh",
+    "xterm",
+    "zellij",
+];
+
+/// Options of programs that name another program to run, as the begin of the word.
+const RUNNERS: &[(&str, &[&str])] = &[
+    (
+        "tar",
+        &[
+            "--checkpoint-action",
+            "--to-command",
+            "--use-compress",
+            "--info-script",
+            "--new-volume-script",
+            "--rmt-command",
+            "--rsh-command",
+            "-I",
+            "-F",
+        ],
+    ),
+    ("bsdtar", &["--use-compress"]),
+    ("split", &["--filter"]),
+    ("sort", &["--compress"]),
+    ("rsync", &["-e", "--rsh", "--rsync-path"]),
+    ("scp", &["-S", "-o"]),
+    ("sftp", &["-S", "-o"]),
+    ("zip", &["-T", "--unzip-command"]),
+    ("rg", &["--pre", "--hostname-bin"]),
+    ("man", &["-P", "-H", "--pager", "--html"]),
+    ("bat", &["--pager"]),
+    ("wget", &["--use-askpass"]),
+    ("ctags", &["--options"]),
+    (
+        "make",
+        &["-f-", "--eval", "--file=-", "--makefile=-", "-f/dev", "-f/proc", "SHELL=", "MAKEFLAGS="],
+    ),
+    ("cargo", &["--config"]),
+    ("ip", &["netns"]),
+];
+
+/// Why more may run than a simple command says, if so. The first word is known.
+pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
+    let program = words.first().and_then(Word::literal)?;
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let rest = words.get(1..).unwrap_or_default();
+    match name {
+        "bash" | "sh" | "dash" => return shell(rest),
+        "awk" | "gawk" | "mawk" | "nawk" => {
+            return (!super::awk::only_prints(rest)).then_some(CODE);
+        }
+        "sed" | "gsed" => return (!super::sed::is_plain(rest)).then_some(CODE),
+        "git" => return sets_alias(words).then_some(STARTS),
+        _ if name.starts_with("ld-linux") || name.starts_with("ld.so") || name == "ld-musl" => {
+            return Some(STARTS);
+        }
+        _ => {}
+    }
+    if let Some((_, letters)) = INTERPRETERS.iter().find(|(known, _)| is_version_of(name, known)) {
+        return interpreter(rest, letters);
+    }
+    if STARTERS.contains(&name) && !rest.is_empty() {
+        return Some(STARTS);
+    }
+    let plain = if name == "gmake" { "make" } else { name };
+    let (_, begins) = RUNNERS.iter().find(|(known, _)| *known == plain)?;
+    let acts = |word: &Word| begins.iter().any(|begin| word.text.starts_with(begin));
+    let unknown = |word: &Word| word.literal().is_none() && word.may_be_option();
+    // `make -f -`, `make -f /dev/stdin`.
+    let fed = plain == "make"
+        && rest.windows(2).any(|pair| {
+            let [option, file] = pair else { return false };
+            let is_file = option.text.starts_with('-') && option.text.ends_with('f')
+                || matches!(&*option.text, "--file" | "--makefile");
+            is_file && (file.literal().is_none() || is_input(&file.text))
+        });
+    (fed || rest.iter().any(|word| acts(word) || unknown(word))).then_some(STARTS)
+}
+
+/// Whether a shell or a program runs what a variable of this name holds.
+pub fn holds_command(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "BASHOPTS",
+        "BASH_ENV",
+        "BROWSER",
+        "EDITOR",
+        "ENV",
+        "IFS",
+        "LESSCLOSE",
+        "LESSOPEN",
+        "MANPAGER",
+        "NODE_OPTIONS",
+        "PAGER",
+        "PERL5OPT",
+        "PROMPT_COMMAND",
+        "PS0",
+        "PS1",
+        "PS2",
+        "PS4",
+        "PYTHONSTARTUP",
+        "RUBYOPT",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+        "SHELLOPTS",
+        "SSH_ASKPASS",
+        "VISUAL",
+    ];
+    const OF_GIT: &[&str] =
+        &["ASKPASS", "CONFIG", "EDITOR", "EXTERNAL_DIFF", "PAGER", "PROXY", "SEQUENCE", "SSH"];
+    let of_git = name.strip_prefix("GIT_");
+    NAMES.contains(&name)
+        || of_git.is_some_and(|name| OF_GIT.iter().any(|begin| name.starts_with(begin)))
+}
+
+/// Why more may run than a simple command says, by the variables that it is given.
+pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
+    let plain = |value: &Word| {
+        let known = ["", "cat", "less", "more", "true", "false", ":"];
+        value.literal().is_some_and(|text| known.contains(&text))
+    };
+    let hides = |(name, value): &(String, Word)| holds_command(name) && !plain(value);
+    assigns.iter().any(hides).then_some(HELD)
+}
+
+/// `python3.12` is `python`.
+fn is_version_of(name: &str, known: &str) -> bool {
+    name.strip_prefix(known)
+        .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
+}
+
+/// `git config alias.x '!command'`, and what may turn out to be such.
+fn sets_alias(words: &[Word]) -> bool {
+    let Some(git) = super::git(words) else { return false };
+    let names = |word: &Word| {
+        word.literal().is_none_or(|text| {
+            let text = text.to_ascii_lowercase();
+            text.starts_with("alias.") || text.starts_with('!')
+        })
+    };
+    git.subcommand == Some("config") && git.rest.len() > 1 && git.rest.iter().any(names)
+}
+
+/// Files that are what a program is fed.
+fn is_input(text: &str) -> bool {
+    text == "-" || text.starts_with("/dev/") || text.starts_with("/proc/")
+}
+
+/// A shell whose script is in no file: `bash -c` is read elsewhere.
+fn shell(rest: &[Word]) -> Option<&'static str> {
+    let asks = |word: &Word| matches!(&*word.text, "--version" | "--help");
+    if rest.first().is_some_and(asks) {
+        return None;
+    }
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        let Some(text) = word.literal() else { return Some(READS) };
+        match text.strip_prefix(['-', '+']) {
+            Some("") => return Some(READS),
+            Some("-") => {
+                return words.next().is_none_or(|word| is_input(&word.text)).then_some(READS);
+            }
+            Some(letters) if letters.contains('c') && !letters.starts_with('-') => return None,
+            Some(letters) if letters.contains('s') && !letters.starts_with('-') => {
+                return Some(READS);
+            }
+            Some(letters) if letters.ends_with(['o', 'O']) => drop(words.next()),
+            Some(_) => {}
+            None => return is_input(text).then_some(READS),
+        }
+    }
+    Some(READS)
+}
+
+/// An interpreter with a program in its words, or with none: then it reads one.
+fn interpreter(rest: &[Word], letters: &str) -> Option<&'static str> {
+    let asks =
+        |word: &Word| matches!(&*word.text, "--version" | "--help" | "-V" | "-v" | "version");
+    if matches!(rest, [only] if asks(only)) {
+        return None;
+    }
+    let (mut after_option, mut file) = (false, false);
+    for word in rest {
+        let Some(text) = word.literal() else { return Some(CODE) };
+        match text.strip_prefix('-') {
+            Some("") => return Some(READS),
+            // `python -m module args`: as good as a file.
+            Some("m") => return None,
+            Some(option) => {
+                let long = option.strip_prefix('-');
+                let code = match long {
+                    Some(long) => CODE_OPTIONS.iter().any(|code| long.starts_with(code)),
+                    None => option.contains(|c| letters.contains(c)),
+                };
+                if code {
+                    return Some(CODE);
+                }
+                after_option = true;
+                continue;
+            }
+            None if text == "eval" => return Some(CODE),
+            None if is_input(text) => return Some(READS),
+            // It may be that option's value.
+            None if after_option => file = true,
+            None => return None,
+        }
+        after_option = false;
+    }
+    (!file).then_some(READS)
+}
