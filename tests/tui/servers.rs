@@ -40,8 +40,8 @@ fn the_panel_is_live_and_nothing_waits_for_servers() {
     kimi.wait_text("Repeats a text.");
     kimi.send("q");
     kimi.wait_for("the screen", |screen| !screen.alternate_screen());
-    kimi.send("/mcp disable slow\r");
-    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.type_line("/mcp disable slow");
+    kimi.wait_gone("/mcp disable slow");
     kimi.send("/mcp\r");
     kimi.wait_text("MCP servers: 1/3 connected");
     kimi.wait_for("the server is off", |screen| {
