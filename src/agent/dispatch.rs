@@ -313,6 +313,7 @@ async fn finish(
     result: ToolReturn,
 ) -> Result<(), StepError> {
     let mut value = result.value;
+    turn.core.goals.called(&call.function.name, call.function.arguments.as_deref(), &value);
     if let Some(llm) = turn.core.llm() {
         fit_result(&llm, &mut value.output);
     }

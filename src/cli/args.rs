@@ -157,7 +157,7 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub plan: bool,
 
-    /// Use the agent described in FILE (YAML).
+    /// Use the agent described in FILE (YAML, or Markdown with a head).
     #[arg(long, value_name = "FILE", help_heading = EXTEND)]
     pub agent_file: Option<PathBuf>,
 

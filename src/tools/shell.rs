@@ -186,6 +186,7 @@ async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
         Ok(running) => running,
         Err(error) => return not_started(&error, cx),
     };
+    running.bind();
     let begun = cx.env.clock.instant();
     let mut let_go = cx.tasks.as_ref().map(|_| &cx.to_background);
     let ended = loop {

@@ -1,13 +1,13 @@
 //! Agent files: who the agent is, which tools it has, what it is told first.
 //!
-//! A YAML file of kimi-cli's format 1. It may extend another one; [`load`] follows the bases, reads
+//! A YAML file of kimi-cli's format 1, or Markdown with a head. It may extend another one; [`load`] follows the bases, reads
 //! the prompt with what it includes and checks everything that can be checked at the start, so that
 //! nothing of it is read again later: programs put agent files into directories that they remove.
 //!
 //! | file | subject |
 //! |---|---|
-
 //! | `spec` | the fields of one file |
+//! | `markdown` | the same of a file in Markdown |
 //! | `inherit` | a file with all its bases |
 //! | `tool_names` | the spellings of a tool's name |
 //! | `template`, `expression` | variables, conditions and includes in a prompt |
@@ -17,6 +17,7 @@ mod error;
 mod expression;
 mod files;
 mod inherit;
+mod markdown;
 mod spec;
 mod template;
 pub(super) mod tool_names;

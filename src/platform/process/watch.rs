@@ -1,11 +1,12 @@
-//! Kills what a server leaves behind when we are killed ourselves.
+//! Kills what we have started when we are killed ourselves: MCP servers, and commands that somebody
+//! waits for.
 //!
 //! On Linux a server is told to die with us, but not the processes that it has started, and launchers
 //! of packages start the real server like that; elsewhere nothing dies with us at all. So a shell
 //! reads from a pipe which process groups there are. The end of the pipe is our end, whatever it
-//! was, and then the shell kills those that are left. A process that has made a session of its own
-//! is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in the
-//! environment that it has inherited.
+//! was, and then the shell kills those that are left. A process of a server that has made a session of
+//! its own is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in
+//! the environment that it has inherited.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -38,17 +39,17 @@ for round in 1 2 3; do
 done"#;
 
 /// The variable that marks what servers start, and its value: no longer number begins with it.
-pub(super) fn mark() -> (&'static str, String) {
+pub fn mark() -> (&'static str, String) {
     ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
 }
 
-/// A server was started, the leader of a group.
-pub(super) fn began(leader: Pid) {
+/// A process was started, the leader of a group.
+pub fn began(leader: Pid) {
     tell('+', leader);
 }
 
 /// Its group is gone.
-pub(super) fn ended(leader: Pid) {
+pub fn ended(leader: Pid) {
     tell('-', leader);
 }
 
@@ -57,7 +58,7 @@ fn tell(mark: char, leader: Pid) {
     let watch = WATCH.get_or_init(|| Mutex::new(start().ok()));
     let mut pipe = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!("{mark} {}\n", leader.as_raw_nonzero());
-    // Without a shell, or when somebody has killed it, servers end as well as they do by themselves.
+    // Without a shell, or when somebody has killed it, all ends as well as it does by itself.
     if pipe.as_mut().is_some_and(|pipe| pipe.write_all(line.as_bytes()).is_err()) {
         *pipe = None;
     }
