@@ -86,10 +86,14 @@ impl Running {
         Ok(Self { child, group, reader, buffer: vec![0; CHUNK], open: true })
     }
 
-    /// Lets it die with this process, also when that is killed and can drop nothing. What the command
-    /// has left running when it ended by itself is not bound by this.
-    pub fn bind(&mut self) {
-        self.group.bind();
+    /// Starts it, and lets it die with this process, also when that is killed and can drop nothing.
+    /// What the command has left running when it ended by itself is not bound by this.
+    pub fn start_bound(command: Command) -> io::Result<Self> {
+        // Between the start and the word of it no time should pass.
+        watch::ready();
+        let mut running = Self::start(command)?;
+        running.group.bind();
+        Ok(running)
     }
 
     /// The number of the process, which is that of its group and its session too; `None` once it

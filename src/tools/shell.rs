@@ -182,11 +182,10 @@ fn told(view: &View, message: &str, brief: &str) -> ToolReturnValue {
 async fn run(arguments: &Arguments, cx: &CallContext) -> ToolReturnValue {
     let timeout = arguments.timeout;
     let mut output = ShellOutput::new(cx);
-    let mut running = match Running::start(shell_command(&arguments.command, cx)) {
+    let mut running = match Running::start_bound(shell_command(&arguments.command, cx)) {
         Ok(running) => running,
         Err(error) => return not_started(&error, cx),
     };
-    running.bind();
     let begun = cx.env.clock.instant();
     let mut let_go = cx.tasks.as_ref().map(|_| &cx.to_background);
     let ended = loop {

@@ -11,6 +11,7 @@ mod cancel;
 mod compaction;
 mod dmail;
 mod goal;
+mod goal_bounds;
 mod heard;
 mod permission;
 mod plan;

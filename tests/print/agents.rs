@@ -64,6 +64,9 @@ fn an_agent_in_markdown_is_its_head_and_its_prompt() {
         (system(request), tools(request)),
         ("You review ${HOME}.", vec!["ReadFile", "Shell"])
     );
+    home.write("project/.kimi/agents/terse.md", "You are terse.\n");
+    home.run(&["--quiet", "--agent", "terse", "-p", "x"]).well();
+    assert_eq!(system(&server.requests()[1]), "You are terse.");
 }
 
 #[test]

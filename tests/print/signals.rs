@@ -28,25 +28,6 @@ fn an_interrupt_keeps_what_was_said() {
 }
 
 #[test]
-fn a_kill_takes_the_command_that_is_waited_for_along() {
-    let command = r#"{"command":"exec 9>fifo; echo up >&9; sleep 600; echo late >&9"}"#;
-    let server = ModelServer::start(vec![Reply::new().tool_call("c1", "Shell", command)]);
-    let home = Home::new(&server.url());
-    let fifo = home.path("project/fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let mut running = home.start(&["--print", "-p", "x"]);
-    let mut heard = std::io::BufReader::new(std::fs::File::open(fifo).unwrap());
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut heard, &mut line).unwrap();
-    assert_eq!(line, "up\n");
-    running.kill();
-    // It ends when nobody has the other end any more: the shell and what it had started.
-    let mut rest = String::new();
-    std::io::Read::read_to_string(&mut heard, &mut rest).unwrap();
-    assert_eq!(rest, "");
-}
-
-#[test]
 fn a_termination_ends_soon_and_takes_the_children_along() {
     let command = r#"{"command":"echo $$ > pid; echo started; sleep 600"}"#;
     let server = ModelServer::start(vec![

@@ -29,8 +29,13 @@ pub(super) fn read(file: &Path, text: &str) -> Option<Result<Spec, String>> {
         None => Some(spec(file, Vec::new(), body)),
         Some(head) => match front_matter::fields(head) {
             // A document of YAML may stand between such lines too.
-            Ok(fields) if fields.iter().any(|(key, _)| key == "agent") && !named => None,
+            Ok(fields)
+                if fields.iter().any(|(key, _)| key == "agent") && body.trim().is_empty() =>
+            {
+                Some(Spec::read(&format!("\n{head}")))
+            }
             Ok(fields) => Some(spec(file, fields, body)),
+            Err(problem) if problem.starts_with("its ") => Some(Err(format!("{problem}."))),
             Err(problem) => Some(Err(format!("its front matter cannot be read: {problem}."))),
         },
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::time::{Instant, sleep_until};
 
-use super::{CHUNK, End, GRACE, Group, LINGER};
+use super::{CHUNK, End, GRACE, Group, LINGER, watch};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ pub async fn capture(
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
     }
+    watch::ready();
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
     let mut group = Group::of(&child);
     group.bind();

@@ -43,6 +43,13 @@ pub fn mark() -> (&'static str, String) {
     ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
 }
 
+static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
+
+/// Starts the shell that watches, if it does not run yet.
+pub fn ready() {
+    WATCH.get_or_init(|| Mutex::new(start().ok()));
+}
+
 /// A process was started, the leader of a group.
 pub fn began(leader: Pid) {
     tell('+', leader);
@@ -54,7 +61,6 @@ pub fn ended(leader: Pid) {
 }
 
 fn tell(mark: char, leader: Pid) {
-    static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
     let watch = WATCH.get_or_init(|| Mutex::new(start().ok()));
     let mut pipe = watch.lock().unwrap_or_else(PoisonError::into_inner);
     let line = format!("{mark} {}\n", leader.as_raw_nonzero());
@@ -77,4 +83,52 @@ fn start() -> io::Result<ChildStdin> {
     }
     let pipe = shell.spawn()?.stdin.take();
     pipe.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{BufRead, BufReader, Read};
+    use std::path::Path;
+    use std::process::Child;
+
+    use rustix::process::{Signal, kill_process_group, test_kill_process};
+
+    use super::*;
+
+    /// A leader of a group and one that it has started; both hold the other end of what is returned.
+    fn group(dir: &Path, name: &str) -> (Child, Pid, BufReader<File>) {
+        let fifo = dir.join(name);
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let mut shell = Command::new("/bin/sh");
+        let line = format!("exec 9>'{}'; echo up >&9; sleep 300 & sleep 300", fifo.display());
+        shell.args(["-c", &line]);
+        super::super::in_own_session(&mut shell);
+        let child = shell.spawn().unwrap();
+        let leader = Pid::from_raw(child.id().cast_signed()).unwrap();
+        let mut heard = BufReader::new(File::open(fifo).unwrap());
+        let mut line = String::new();
+        heard.read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        (child, leader, heard)
+    }
+
+    #[test]
+    fn the_end_of_the_pipe_is_the_end_of_the_groups_that_are_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut bound, leader, mut heard) = group(dir.path(), "bound");
+        let (mut free, stranger, _kept) = group(dir.path(), "free");
+        let mut pipe = start().unwrap();
+        for (mark, pid) in [('+', stranger), ('+', leader), ('-', stranger)] {
+            writeln!(pipe, "{mark} {}", pid.as_raw_nonzero()).unwrap();
+        }
+        drop(pipe);
+        let mut rest = String::new();
+        heard.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        assert!(!bound.wait().unwrap().success());
+        test_kill_process(stranger).unwrap();
+        kill_process_group(stranger, Signal::KILL).unwrap();
+        free.wait().unwrap();
+    }
 }
