@@ -81,8 +81,8 @@ fn the_help_is_this() {
           --afk   Nobody is there: approve every tool call and ask no questions
 
     Customisation:
-          --agent-file <FILE>       Use the agent described in FILE (YAML)
-          --agent <NAME>            Use a built-in agent: default or okabe
+          --agent-file <FILE>       Use the agent described in FILE (YAML, .md)
+          --agent <NAME>            Use an agent: default, okabe, or one of yours
           --mcp-config <JSON>       Add the MCP servers of this JSON text.
                                     Repeatable
           --mcp-config-file <FILE>  Use the MCP servers of FILE instead of

@@ -373,6 +373,7 @@ async fn finish(
     if goes_on {
         value.message = REJECTED_IN_SUBAGENT.to_owned();
     }
+    turn.core.goals.called(&call.function.name, call.function.arguments.as_deref(), &value);
     if let Some(llm) = turn.core.llm() {
         fit_result(&llm, &mut value.output);
     }

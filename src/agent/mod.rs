@@ -80,8 +80,8 @@ pub use client::{
 };
 pub use core::{Limits, ModelSource};
 pub use goal::{
-    Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,
-    starts_goal,
+    Wanted as GoalWanted, means_goal, parse as parse_goal, report as goal_report,
+    spent as goal_spent, starts_goal,
 };
 pub use hub::Hub;
 pub use notifications::TASKS_HAVE_ENDED;

@@ -157,11 +157,11 @@ pub struct Args {
     #[arg(long, hide = true)]
     pub plan: bool,
 
-    /// Use the agent described in FILE (YAML).
+    /// Use the agent described in FILE (YAML, .md).
     #[arg(long, value_name = "FILE", help_heading = EXTEND)]
     pub agent_file: Option<PathBuf>,
 
-    /// Use a built-in agent: default or okabe.
+    /// Use an agent: default, okabe, or one of yours.
     #[arg(long, value_name = "NAME", help_heading = EXTEND)]
     pub agent: Option<String>,
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::UsageError;
+use super::{AgentChoice, UsageError};
 use crate::config;
-use crate::customize::Builtin;
+use crate::customize::{Builtin, agent_file};
 use crate::front::print::Format;
 use crate::platform::Env;
+use crate::store::ShareDir;
 
 /// The longest file that is read while the command line is checked, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -127,10 +128,16 @@ pub(super) fn config_text(text: String) -> Result<String, UsageError> {
     }
 }
 
-/// An agent that the program brings.
-pub(super) fn agent(name: &str) -> Result<Builtin, UsageError> {
+/// An agent that the program brings, or one of the user's or the project's.
+pub(super) fn agent(name: &str, work_dir: &Path, env: &Env) -> Result<AgentChoice, UsageError> {
+    if let Some(which) = Builtin::named(name) {
+        return Ok(AgentChoice::Builtin(which));
+    }
+    if let Some(file) = agent_file::named(name, ShareDir::from_env(env).root(), work_dir) {
+        return Ok(AgentChoice::File(file));
+    }
     one_of("'--agent'", name, &Builtin::NAMES)?;
-    Ok(Builtin::named(name).unwrap_or(Builtin::Default))
+    Ok(AgentChoice::Builtin(Builtin::Default))
 }
 
 /// One of the named values.

@@ -211,7 +211,7 @@ impl Launch {
         };
         let agent = match (&args.agent_file, &args.agent) {
             (Some(file), _) => AgentChoice::File(checks::file("'--agent-file'", file, env)?),
-            (None, Some(name)) => AgentChoice::Builtin(checks::agent(name)?),
+            (None, Some(name)) => checks::agent(name, &work_dir, env)?,
             (None, None) => AgentChoice::Builtin(Builtin::Default),
         };
         let mut mcp = McpServers::default();

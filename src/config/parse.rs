@@ -69,7 +69,7 @@ pub(super) fn parse(
         },
         mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
         permission: permission(&root.table("permission")?)?,
-        hooks: hooks(&root, warnings)?,
+        hooks: hooks(&root)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
     check_references(&config)?;
@@ -260,16 +260,17 @@ fn permission(fields: &Fields) -> Result<Rules, Problem> {
     Ok(rules)
 }
 
-fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem> {
+/// A hook may be a guard: one that would never run is no small mistake.
+fn hooks(root: &Fields) -> Result<Vec<Hook>, Problem> {
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
         let Some(event) = HookEvent::from_name(&event) else {
-            warnings.push(format!(
-                "{}: there is no event {event:?}, so this hook never runs",
-                fields.name("event")
-            ));
-            continue;
+            let known = HookEvent::WIRE.into_iter().chain([HookEvent::PermissionRequest]);
+            let known: Vec<&str> = known.map(HookEvent::name).collect();
+            let name = fields.name("event");
+            let known = known.join(", ");
+            return Err(format!("{name}: there is no event {event:?} (known: {known})"));
         };
         hooks.push(Hook {
             event,

@@ -3,6 +3,7 @@
 pub mod agent_file;
 mod agents_md;
 pub mod flow;
+mod front_matter;
 pub mod hooks;
 pub mod plugins;
 pub mod skills;

@@ -1,6 +1,7 @@
 //! Running a command with everything it starts: one session, one output, gone when it has to go.
 
 mod capture;
+pub mod watch;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,7 +17,7 @@ use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub use capture::{Bounded, Captured, capture};
+pub use capture::{Bounded, Captured, Leftovers, capture};
 
 /// Time between asking a group to end and killing it. Programs that end us wait a second and a half
 /// before they kill, and what a turn has started has to be gone by then.
@@ -80,15 +81,25 @@ impl Running {
         let child = command.kill_on_drop(true).spawn()?;
         // Its copies of the pipe's writing end would keep the pipe open for ever.
         drop(command);
-        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let group = Group::of(&child);
         let reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
         Ok(Self { child, group, reader, buffer: vec![0; CHUNK], open: true })
+    }
+
+    /// Starts it, and lets it die with this process, also when that is killed and can drop nothing.
+    /// What the command has left running when it ended by itself is not bound by this.
+    pub fn start_bound(command: Command) -> io::Result<Self> {
+        // Between the start and the word of it no time should pass.
+        watch::ready();
+        let mut running = Self::start(command)?;
+        running.group.bind();
+        Ok(running)
     }
 
     /// The number of the process, which is that of its group and its session too; `None` once it
     /// has ended.
     pub fn id(&self) -> Option<i32> {
-        self.group.0.map(|pid| pid.as_raw_nonzero().get())
+        self.group.leader.map(|pid| pid.as_raw_nonzero().get())
     }
 
     /// Waits for its end and takes its output. When the command ends but leaves something running,
@@ -132,7 +143,7 @@ impl Running {
             self.linger(output).await;
         }
         self.open &= matches!(end, End::Exited(_));
-        self.group.0 = None;
+        self.group.release();
         output.pause();
         Ok(end)
     }
@@ -239,24 +250,49 @@ async fn asked(let_go: Option<&CancellationToken>) {
 }
 
 /// A process group that is killed when this is dropped.
-struct Group(Option<Pid>);
+struct Group {
+    leader: Option<Pid>,
+    /// [`watch`] knows of it.
+    bound: bool,
+}
 
 impl Group {
+    /// The group that a child in a session of its own leads.
+    fn of(child: &Child) -> Self {
+        let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        Self { leader, bound: false }
+    }
+
+    fn bind(&mut self) {
+        if let Some(leader) = self.leader.filter(|_| !self.bound) {
+            watch::began(leader);
+            self.bound = true;
+        }
+    }
+
+    /// Whoever is left of it may stay.
+    fn release(&mut self) {
+        if let Some(leader) = self.leader.take().filter(|_| self.bound) {
+            watch::ended(leader);
+        }
+    }
+
     fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.0 {
+        if let Some(leader) = self.leader {
             // It fails when nobody is left, which is what was wanted.
             let _ = kill_process_group(leader, signal);
         }
     }
 
     fn is_alive(&self) -> bool {
-        self.0.is_some_and(|leader| test_kill_process_group(leader).is_ok())
+        self.leader.is_some_and(|leader| test_kill_process_group(leader).is_ok())
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        self.release();
     }
 }
 

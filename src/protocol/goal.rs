@@ -71,6 +71,18 @@ impl GoalLimits {
             usd_budget: newer.usd_budget.or(self.usd_budget),
         }
     }
+
+    /// Whether one of `newer` is larger than that limit is now.
+    #[must_use]
+    pub fn raised_by(self, newer: Self) -> bool {
+        fn larger<T: PartialOrd>(old: Option<T>, new: Option<T>) -> bool {
+            old.zip(new).is_some_and(|(old, new)| new > old)
+        }
+        larger(self.token_budget, newer.token_budget)
+            || larger(self.turn_budget, newer.turn_budget)
+            || larger(self.wall_clock_budget_ms, newer.wall_clock_budget_ms)
+            || larger(self.usd_budget, newer.usd_budget)
+    }
 }
 
 /// What a goal has used up.
@@ -182,5 +194,15 @@ mod tests {
             old.with(new),
             GoalLimits { token_budget: Some(5), turn_budget: Some(9), ..Default::default() }
         );
+    }
+
+    #[test]
+    fn a_limit_is_raised_by_a_larger_one_of_its_kind_alone() {
+        let old = GoalLimits { turn_budget: Some(3), usd_budget: Some(1.0), ..Default::default() };
+        let turns = |n| GoalLimits { turn_budget: Some(n), ..Default::default() };
+        assert!(old.raised_by(turns(4)));
+        assert!(!old.raised_by(turns(3)) && !old.raised_by(turns(1)));
+        assert!(old.raised_by(GoalLimits { usd_budget: Some(1.1), ..Default::default() }));
+        assert!(!old.raised_by(GoalLimits { token_budget: Some(9_000), ..Default::default() }));
     }
 }

@@ -16,6 +16,9 @@ pub trait GoalKeeper: Send + Sync {
     /// The goal, if there is one.
     fn get(&self) -> Option<GoalSnapshot>;
 
+    /// Why none can be begun now, if so; asked before a person is.
+    fn refusal(&self, replace: bool) -> Option<String>;
+
     /// Begins a goal.
     fn create(
         &self,
@@ -38,6 +41,11 @@ const NONE: &str = "This agent cannot have a goal.";
 
 impl GoalKeeper for NoGoals {
     fn get(&self) -> Option<GoalSnapshot> {
+        None
+    }
+
+    fn refusal(&self, _: bool) -> Option<String> {
+        // Whoever begins one is told.
         None
     }
 
@@ -103,6 +111,9 @@ impl Tool for CreateGoal {
             Ok(arguments) => arguments,
             Err(error) => return error.into(),
         };
+        if let Some(why) = cx.goals.refusal(arguments.replace) {
+            return failed(&why);
+        }
         let ask = ApprovalAsk {
             call_id: cx.call_id.clone(),
             sender: self.name().to_owned(),
@@ -164,7 +175,7 @@ impl Tool for SetGoalBudget {
     }
 
     fn description(&self) -> &str {
-        "Limit the goal. Only when the user gave a hard limit."
+        "Limit the goal. Only when the user gave a hard limit. A limit cannot be raised again."
     }
 
     fn parameters(&self) -> Value {

@@ -190,7 +190,7 @@ fn told(view: &View, message: &str, brief: &str) -> ToolReturnValue {
 /// Runs a command in the foreground, for at most `timeout` seconds where there is a limit.
 async fn run(command: &str, timeout: Option<u64>, cx: &CallContext) -> ToolReturnValue {
     let mut output = ShellOutput::new(cx);
-    let mut running = match Running::start(shell_command(command, cx)) {
+    let mut running = match Running::start_bound(shell_command(command, cx)) {
         Ok(running) => running,
         Err(error) => return not_started(&error, cx),
     };

@@ -12,23 +12,23 @@ use serde_json::{Map, Value};
 use super::bench::{Bench, Gate, Heard, Live, Say, calls, status, text, usage};
 
 /// A bench that asks nobody, with the real tools.
-fn bench(replies: impl IntoIterator<Item = Vec<Say>>) -> Bench {
+pub fn bench(replies: impl IntoIterator<Item = Vec<Say>>) -> Bench {
     let mut bench = Bench::with(replies);
     bench.modes = Modes { yolo: true, ..Modes::default() };
     bench.real_tools = true;
     bench
 }
 
-fn update(id: &str, status: &str) -> Vec<Say> {
+pub fn update(id: &str, status: &str) -> Vec<Say> {
     calls(&[(id, "UpdateGoal", &format!(r#"{{"status":"{status}"}}"#))])
 }
 
-fn budget(value: &str, unit: &str) -> Vec<Say> {
+pub fn budget(value: &str, unit: &str) -> Vec<Say> {
     calls(&[("b", "SetGoalBudget", &format!(r#"{{"value":{value},"unit":"{unit}"}}"#))])
 }
 
 /// What the turns began with.
-fn begins(heard: &Heard) -> Vec<String> {
+pub fn begins(heard: &Heard) -> Vec<String> {
     let begin = |event: &Event| match event {
         Event::TurnBegin { user_input } => Some(user_input.text()),
         _ => None,
@@ -45,7 +45,7 @@ fn updates(heard: &Heard) -> Vec<GoalUpdate> {
 }
 
 /// The changes of status, with their reasons.
-fn changes(heard: &Heard) -> Vec<String> {
+pub fn changes(heard: &Heard) -> Vec<String> {
     let word = |update: GoalUpdate| {
         let change = update.change?;
         let reason = change.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -54,11 +54,11 @@ fn changes(heard: &Heard) -> Vec<String> {
     updates(heard).into_iter().filter_map(word).collect()
 }
 
-fn snapshot(live: &Live) -> GoalSnapshot {
+pub fn snapshot(live: &Live) -> GoalSnapshot {
     live.handle.goal().snapshot.expect("a goal")
 }
 
-fn count(stored: &[String], part: &str) -> usize {
+pub fn count(stored: &[String], part: &str) -> usize {
     stored.iter().filter(|message| message.contains(part)).count()
 }
 
@@ -477,7 +477,7 @@ async fn the_model_begins_a_goal_only_with_consent() {
 }
 
 /// Starts a goal of somebody who wants to be asked.
-async fn start_asking(bench: &Bench) -> Live {
+pub async fn start_asking(bench: &Bench) -> Live {
     let mut live = bench.open();
     live.send("/goal x");
     let asks = |message: &Message| matches!(message, Message::Request(Request::QuestionRequest(_)));

@@ -15,6 +15,7 @@ mod delegated;
 mod dmail;
 mod forgotten;
 mod goal;
+mod goal_bounds;
 mod permission;
 mod plan;
 mod plan_attacks;

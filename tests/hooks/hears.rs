@@ -128,7 +128,7 @@ fn a_hook_of_kimi_code_hears_kimi_code_s_names() {
 #[test]
 fn a_matcher_that_is_none_is_told_at_the_start() {
     let server = ModelServer::start(vec![Reply::new().text("done")]);
-    let home = home(&server, &listener("PreToolUse", "*"));
+    let home = home(&server, &listener("PreToolUse", "+"));
     let ran = home.run(&["--quiet", "-p", "x"]);
-    assert!(ran.well().err.contains("hooks[0].matcher: \"*\" is no regular expression"), "{ran:?}");
+    assert!(ran.well().err.contains("hooks[0].matcher: \"+\" is no regular expression"), "{ran:?}");
 }

@@ -34,6 +34,26 @@ fn agent(home: &Home, name: &str, fields: &str, prompt: &str) -> String {
 }
 
 #[test]
+fn an_agent_in_markdown_is_its_head_and_its_prompt() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let file = home.write(
+        "rev/reviewer.md",
+        "---\nname: reviewer\ndescription: Reviews.\ntools: Read, Bash\n---\nYou review ${HOME}.\n",
+    );
+    let ran = home.run(&["--quiet", "--agent-file", file.to_str().unwrap(), "-p", "x"]);
+    assert_eq!(ran.well().out, "yes\n");
+    let request = &server.requests()[0];
+    assert_eq!(
+        (system(request), tools(request)),
+        ("You review ${HOME}.", vec!["ReadFile", "Shell"])
+    );
+    home.write("project/.kimi/agents/terse.md", "You are terse.\n");
+    home.run(&["--quiet", "--agent", "terse", "-p", "x"]).well();
+    assert_eq!(system(&server.requests()[1]), "You are terse.");
+}
+
+#[test]
 fn the_prompt_and_the_tools_are_those_of_the_file() {
     let server = yes();
     let home = Home::new(&server.url());

@@ -138,6 +138,8 @@ fn what_makes_no_sense_asks_no_model() {
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.err.contains("objective") && !ran.err.contains("Goal ["), "{ran:#?}");
     }
+    let ran = json_run(&home, "/goal --");
+    assert_eq!(ran.records()[0]["error"]["type"], "goal_not_started", "{ran:#?}");
     assert!(server.requests().is_empty());
     // Everything else that `/goal` can do is a prompt like any other here.
     let ran = home.run(&["--print", "-p", "/goal status"]);
@@ -159,4 +161,49 @@ fn the_budget_of_the_run_holds_over_all_turns() {
     assert_eq!(ran.code, Some(6), "{ran:#?}");
     assert_eq!(summary(&ran)["turnsUsed"], 5);
     assert_eq!(server.requests().len(), 5);
+}
+
+#[test]
+fn a_goal_that_a_hook_forbids_is_blocked() {
+    let server = ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("never"));
+    let home = Home::new(&server.url());
+    let hook = "\n[[hooks]]\nevent = \"UserPromptSubmit\"\ncommand = \"echo no >&2; exit 2\"\n";
+    home.write("share/config.toml", Home::config(&server.url()) + hook);
+    let ran = json_run(&home, "/goal win");
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    summary(&ran);
+    let ran = home.run(&["--print", "-p", "/goal win"]);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    assert_eq!(ran.err.matches("Goal [blocked]").count(), 1, "{ran:#?}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_goal_that_the_model_begins_and_does_nothing_for_ends() {
+    let begins = |_: &Recorded, n: usize| match n {
+        0 => Reply::new().tool_call("c", "CreateGoal", r#"{"objective":"win"}"#),
+        _ => Reply::new().text("Done."),
+    };
+    let server = ModelServer::start(begins);
+    let home = Home::new(&server.url());
+    let ran = json_run(&home, "please win");
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let told = summary(&ran);
+    assert_eq!((&told["status"], &told["turnsUsed"]), (&json!("blocked"), &json!(5)));
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[test]
+fn a_plan_is_not_a_goal() {
+    let begins = |_: &Recorded, n: usize| match n {
+        0 => Reply::new().tool_call("c", "CreateGoal", r#"{"objective":"win"}"#),
+        _ => Reply::new().text("Done."),
+    };
+    let server = ModelServer::start(begins);
+    let home = Home::new(&server.url());
+    let ran = home.run(&["--print", "--plan", "-p", "please win"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(server.requests().len(), 2);
+    let told = server.requests()[1].body["messages"].to_string();
+    assert!(told.contains("begins work of many turns"), "{told}");
 }

@@ -101,6 +101,9 @@ fn commands_work_while_it_runs() {
     kimi.type_line("/goal status");
     let rows = kimi.wait_text("Goal active");
     assert!(is_busy(&rows), "{rows:?}");
+    for part in [" 1 turn, ", " output tokens, ", "   make it work", "1. paint it"] {
+        assert_eq!(count(&kimi.history(), part), 1, "{part}: {:?}", kimi.history());
+    }
     kimi.type_line("/goal next manage");
     kimi.wait_text("Goals that come next");
     kimi.wait_text("1. paint it");
@@ -119,6 +122,18 @@ fn commands_work_while_it_runs() {
     assert_eq!(count(&rows, "/goal paint it"), 1, "{rows:?}");
     assert_eq!(count(&rows, "Goal complete"), 2, "{rows:?}");
     assert!(composed(&kimi.rows()).trim().is_empty() || !is_busy(&kimi.rows()));
+}
+
+#[test]
+fn giving_up_says_so_while_it_runs() {
+    let world = World::new(vec![Reply::new().text("One.\n\n").wait(&Gate::new())]);
+    let mut kimi = world.start(&["--yolo"]);
+    kimi.ask("/goal make it work");
+    kimi.wait_text("One.");
+    kimi.type_line("/goal cancel");
+    let rows = kimi.wait_closed(1);
+    assert_eq!(count(&rows, "The goal is given up."), 1, "{rows:?}");
+    assert_eq!(count(&kimi.rows(), "Goal ·"), 0, "{:?}", kimi.rows());
 }
 
 #[test]

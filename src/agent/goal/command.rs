@@ -85,6 +85,17 @@ pub fn starts_goal(prompt: &str) -> bool {
     })
 }
 
+/// Whether a prompt of a run without a person is about beginning a goal, or tries to be.
+pub fn means_goal(prompt: &str) -> bool {
+    slash::parse(prompt).filter(|command| command.name == "goal").is_some_and(
+        |command| match parse(&command.arguments) {
+            Ok(Wanted::Status) => command.arguments.trim().is_empty(),
+            Ok(wanted) => matches!(wanted, Wanted::Start { .. }),
+            Err(_) => true,
+        },
+    )
+}
+
 /// Carries the command out inside its turn.
 pub async fn run(core: &Arc<Core>, arguments: &str, cancel: &CancellationToken) -> Outcome {
     let alone = core.desk.modes().runtime_afk;
@@ -287,13 +298,14 @@ pub fn report(update: &GoalUpdate) -> String {
 
 fn status(goal: &GoalSnapshot) -> String {
     let reason = goal.terminal_reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let mut out = format!("Goal {}{reason}\n\n{}\n", goal.status.word(), goal.objective);
-    if let Some(criterion) = &goal.completion_criterion {
-        let _ = write!(out, "\nComplete when: {criterion}\n");
-    }
-    let _ = write!(out, "\n{}", spent(goal));
+    // The objective may be long: what there is room for has to come before it.
+    let mut out = format!("Goal {}{reason}\n\n{}", goal.status.word(), spent(goal));
     if matches!(goal.status, GoalStatus::Paused | GoalStatus::Blocked) {
         out.push_str("\n/goal resume goes on, /goal cancel gives it up.");
+    }
+    let _ = write!(out, "\n\n{}", goal.objective);
+    if let Some(criterion) = &goal.completion_criterion {
+        let _ = write!(out, "\n\nComplete when: {criterion}");
     }
     out
 }
@@ -369,6 +381,12 @@ mod tests {
         assert!(starts_goal("/goal replace win"));
         for prompt in ["/goal", "/goal status", "/goal next x", "/goals x", "goal x", "/goal --"] {
             assert!(!starts_goal(prompt), "{prompt}");
+        }
+        for prompt in ["/goal win", "/goal", "/goal --", "/goal replace"] {
+            assert!(means_goal(prompt), "{prompt}");
+        }
+        for prompt in ["/goal status", "/goal next x", "/goal pause", "goal x", "win"] {
+            assert!(!means_goal(prompt), "{prompt}");
         }
     }
 }

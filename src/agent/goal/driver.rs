@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::command::line;
 use super::goals::EndedTurn;
 use super::reminder::{self, Variant};
+use super::stall::Stall;
 use crate::agent::core::Core;
 use crate::agent::turn::{self, Opening};
 use crate::protocol::{GoalActor, GoalStatus, Outcome, StopReason, UserInput, goal_turn_label};
@@ -18,15 +19,17 @@ const MAX_REPEATED: u32 = 3;
 pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
     let mut opening = Opening::from(input);
     let mut repeated = 0;
+    let mut stall = Stall::default();
     loop {
         let (outcome, expired) = within_time(core, opening, cancel).await;
-        let EndedTurn { of_goal, complete } = core.goals.end_turn();
+        let EndedTurn { of_goal, complete, work } = core.goals.end_turn();
         if !core.goals.is_active() {
             let next = if complete && !cancel.is_cancelled() { next_goal(core) } else { None };
             match next {
                 Some(next) => {
                     opening = next;
                     repeated = 0;
+                    stall = Stall::default();
                     continue;
                 }
                 None => return settled(outcome, of_goal),
@@ -57,6 +60,14 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
             block(core, &budget);
             return settled(outcome, of_goal);
         }
+        if let Some(reason) = stall.after(work) {
+            core.goals.stop(GoalStatus::Blocked, &reason, GoalActor::Runtime);
+            return settled(outcome, of_goal);
+        }
+        let variant = match variant {
+            Variant::Plain if stall.is_idle() => Variant::Idle,
+            variant => variant,
+        };
         let turn = core.goals.begin_turn();
         let message = reminder::message(core, variant);
         opening = Opening::continued(goal_turn_label(turn), message);

@@ -7,12 +7,13 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tracing::warn;
 
+use super::stall::{Trace, Work};
 use super::state::{Goal, MAX_TEXT};
 use crate::agent::hub::Hub;
 use crate::platform::Env;
 use crate::protocol::{
     Event, GoalAct, GoalActor, GoalChange, GoalLimits, GoalSnapshot, GoalStatus, GoalUpdate,
-    UpcomingGoal,
+    ToolReturnValue, UpcomingGoal,
 };
 use crate::store::{GoalLog, GoalRecord, Session};
 
@@ -34,6 +35,8 @@ pub struct EndedTurn {
     pub of_goal: bool,
     /// The goal is reached, and gone.
     pub complete: bool,
+    /// What it did.
+    pub work: Work,
 }
 
 /// The goal of a session.
@@ -52,6 +55,8 @@ struct Inner {
     /// The session has had a goal: reminders of one may be in its history.
     ever: bool,
     turn: TurnState,
+    /// What the turn of the goal before did.
+    before: Trace,
     /// Dollars the process had spent when the last request was counted.
     usd_seen: f64,
 }
@@ -68,6 +73,8 @@ struct TurnState {
     given: Option<GoalStatus>,
     /// The last step has been announced.
     last: Option<LastStep>,
+    /// What it did so far.
+    trace: Trace,
 }
 
 impl Goals {
@@ -96,6 +103,7 @@ impl Goals {
             upcoming,
             ever: !records.is_empty(),
             turn: TurnState::default(),
+            before: Trace::default(),
             usd_seen: 0.0,
         };
         let goals = Self {
@@ -133,6 +141,21 @@ impl Goals {
         self.lock().ever
     }
 
+    /// Why the model may not begin a goal now, if so. A goal that is there binds it: one that could be
+    /// replaced by whom it binds would have no limits. `consent` tells whether a person is asked.
+    pub fn refuses_model(&self, replace: bool, consent: bool) -> Option<String> {
+        let inner = self.lock();
+        let status = inner.goal.as_ref().map(|goal| goal.status().word())?;
+        match replace {
+            false => Some(format!("There is a goal already, and it is {status}.")),
+            true if inner.turn.goal.is_some() || !consent => Some(format!(
+                "There is a goal already, and it is {status}. Only the user can replace it, with \
+                 /goal replace."
+            )),
+            true => None,
+        }
+    }
+
     /// Begins a goal. The running turn is its first one. The error is a sentence.
     pub fn create(
         &self,
@@ -164,7 +187,9 @@ impl Goals {
             },
         );
         goal.begin_turn();
+        // What the turn has done before that was not for this goal.
         inner.turn = TurnState { goal: Some(goal.id().to_owned()), ..TurnState::default() };
+        inner.before = Trace::default();
         inner.ever = true;
         inner.goal = Some(goal);
         self.write(&mut inner, None, actor);
@@ -187,10 +212,12 @@ impl Goals {
     /// The turn is over: its numbers are stored, and a goal that is complete is gone.
     pub fn end_turn(&self) -> EndedTurn {
         let mut inner = self.lock();
-        let TurnState { goal, given, .. } = std::mem::take(&mut inner.turn);
+        let TurnState { goal, given, trace, .. } = std::mem::take(&mut inner.turn);
         let of_goal = goal.is_some();
+        let work = trace.compared_with(&inner.before);
+        inner.before = trace;
         let Some(goal) = inner.goal.as_ref().filter(|_| of_goal) else {
-            return EndedTurn { of_goal, complete: false };
+            return EndedTurn { of_goal, complete: false, work };
         };
         let complete = goal.status() == GoalStatus::Complete;
         let given = given.filter(|given| *given == goal.status());
@@ -200,16 +227,23 @@ impl Goals {
         if complete {
             self.clear(&mut inner, GoalActor::Runtime);
         }
-        EndedTurn { of_goal, complete }
+        EndedTurn { of_goal, complete, work }
     }
 
-    /// Counts a request of the running turn. `usd` is what the process has spent in all.
+    /// Notes a call of the running turn and its result.
+    pub fn called(&self, tool: &str, arguments: Option<&str>, result: &ToolReturnValue) {
+        self.lock().turn.trace.add(tool, arguments, result);
+    }
+
+    /// Counts a request of the running turn. `usd` is what the process has spent in all. It is on disk
+    /// at once: a process that is killed has spent it all the same.
     pub fn count(&self, output_tokens: u64, usd: f64) {
         let mut inner = self.lock();
         let cost = usd - std::mem::replace(&mut inner.usd_seen, usd);
         let of_turn = inner.turn.goal.is_some();
         if let Some(goal) = inner.goal.as_mut().filter(|_| of_turn) {
             goal.count(output_tokens, cost);
+            self.write(&mut inner, None, GoalActor::Runtime);
             self.tell(&inner, None, None, GoalActor::Runtime);
         }
     }
@@ -319,11 +353,18 @@ impl Goals {
         Ok(())
     }
 
-    /// Sets limits; others stay.
+    /// Sets limits; others stay. The model may lower a limit and never raise one: it holds for the model.
     pub fn limit(&self, limits: GoalLimits, actor: GoalActor) -> Result<GoalSnapshot, String> {
         let mut inner = self.lock();
         let now = self.now();
         let Some(goal) = &mut inner.goal else { return Err("There is no goal.".to_owned()) };
+        if actor == GoalActor::Model && goal.snapshot(now).budget_limits.raised_by(limits) {
+            return Err(
+                "A limit can be lowered and not raised. Only the user can give the goal more: \
+                        /goal resume gives as much again once it is reached."
+                    .to_owned(),
+            );
+        }
         goal.limit(limits);
         let snapshot = goal.snapshot(now);
         self.write(&mut inner, None, actor);

@@ -6,6 +6,15 @@ use crate::agent::core::Core;
 use crate::protocol::{GoalActor, GoalLimits, GoalSnapshot, GoalStatus};
 use crate::tools::GoalKeeper;
 
+/// The limits of a goal that the model begins where nobody can be asked: whoever sent the prompt need
+/// not know that there is one.
+const UNATTENDED: GoalLimits = GoalLimits {
+    token_budget: None,
+    turn_budget: Some(50),
+    wall_clock_budget_ms: Some(60 * 60 * 1_000),
+    usd_budget: None,
+};
+
 /// The goal of a session, for its tools.
 pub struct Keeper(pub Arc<Core>);
 
@@ -14,13 +23,25 @@ impl GoalKeeper for Keeper {
         self.0.goals.snapshot()
     }
 
+    fn refusal(&self, replace: bool) -> Option<String> {
+        self.0.goals.refuses_model(replace, !self.0.desk.modes().auto_approve())
+    }
+
     fn create(
         &self,
         objective: &str,
         criterion: Option<&str>,
         replace: bool,
     ) -> Result<GoalSnapshot, String> {
-        self.0.goals.create(objective, criterion, replace, GoalActor::Model)
+        // Somebody else may have begun one while a person was asked.
+        if let Some(why) = self.refusal(replace) {
+            return Err(why);
+        }
+        let goal = self.0.goals.create(objective, criterion, replace, GoalActor::Model)?;
+        match self.0.desk.modes().unattended() {
+            true => self.0.goals.limit(UNATTENDED, GoalActor::Runtime),
+            false => Ok(goal),
+        }
     }
 
     fn limit(&self, limits: GoalLimits) -> Result<GoalSnapshot, String> {
@@ -39,7 +60,8 @@ impl GoalKeeper for Keeper {
             GoalStatus::Active | GoalStatus::Paused => {
                 if let Some(budget) = self.0.goals.reached() {
                     return Err(format!(
-                        "The budget of {budget} is reached: it needs a larger one first."
+                        "The budget of {budget} is reached. The user can give as much again, with \
+                         /goal resume."
                     ));
                 }
                 self.0.goals.resume(false, GoalActor::Model)?;

@@ -9,6 +9,7 @@
 //! | `command` | `/goal` |
 //! | `keeper` | what the tools may do |
 //! | `reminder` | what the model is told |
+//! | `stall` | turns that lead nowhere |
 //!
 //! While nothing runs, no goal is active: whoever ends the last turn pauses, blocks or clears it.
 
@@ -17,9 +18,10 @@ mod driver;
 mod goals;
 mod keeper;
 mod reminder;
+mod stall;
 mod state;
 
-pub use command::{Wanted, parse, report, spent, starts_goal};
+pub use command::{Wanted, means_goal, parse, report, spent, starts_goal};
 pub(super) use command::{forbidden, run};
 pub(super) use driver::drive;
 pub(super) use goals::{Goals, LastStep};

@@ -28,6 +28,8 @@ pub enum Variant {
     StepCap,
     /// It was ended because the same call was made over and over.
     Repeated,
+    /// It was words alone.
+    Idle,
 }
 
 /// The prompt of a turn that nobody has written one for.
@@ -41,6 +43,11 @@ pub fn message(core: &Core, variant: Variant) -> String {
         Variant::Repeated => Some(
             "The turn before was stopped because it made the same call again and again: try something \
              else.",
+        ),
+        Variant::Idle => Some(
+            "The turn before called no tool. When all is done and checked, call UpdateGoal with \
+             `complete`; when it cannot go on, with `blocked`; else do the next piece of work now. \
+             After some turns without any work the goal is ended.",
         ),
     };
     let text = core.goals.snapshot().map(|goal| turn_text(&goal, note, core.goals.nearly_spent()));

@@ -74,7 +74,7 @@ fn what_other_programs_write_is_understood() {
 fn our_own_table_and_soft_mistakes() {
     let loaded = text(
         "theme = \"no such theme\"\n[tui]\nprompt_symbols = \"runes\"\nstatus_bar = false\nreduced_motion = true\nterminal_marks = false\n\
-         [[hooks]]\nevent = \"Nonsense\"\ncommand = \"x\"\n[[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n\
+         [[hooks]]\nevent = \"Stop\"\ncommand = \"x\"\n\
          [models.m]\nprovider = \"p\"\nmodel = \"m\"\ncapabilities = [\"flying\"]\n[providers.p]\ntype = \"new\"\nbase_url = \"u\"\n",
     )
     .unwrap();
@@ -91,7 +91,14 @@ fn our_own_table_and_soft_mistakes() {
         fail_closed: false,
     };
     assert_eq!(config.hooks, [hook]);
-    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
+    assert_eq!(loaded.warnings.len(), 2, "{:?}", loaded.warnings);
+}
+
+#[test]
+fn a_hook_for_an_event_that_there_is_not_is_an_error() {
+    let error = text("[[hooks]]\nevent = \"Nonsense\"\ncommand = \"x\"\n").unwrap_err().to_string();
+    assert!(error.contains("hooks[0].event: there is no event \"Nonsense\""), "{error}");
+    assert!(error.contains("PreToolUse") && error.contains("PermissionRequest"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Builtin, PromptFile};
+use super::markdown;
 use super::spec::{Field, Spec, SubagentEntry};
 use super::template::{Template, VARIABLES};
 use super::tool_names::{ToolName, resolve};
@@ -35,7 +36,8 @@ impl Source {
     fn read(&self) -> Result<Spec, AgentError> {
         let spec = match self {
             Self::Builtin(which) => Spec::read(which.yaml()),
-            Self::Disk(path) => files::read(path).and_then(|text| Spec::read(&text)),
+            Self::Disk(path) => files::read(path)
+                .and_then(|text| markdown::read(path, &text).unwrap_or_else(|| Spec::read(&text))),
         };
         spec.map_err(|problem| self.error(problem))
     }
@@ -143,11 +145,18 @@ fn chain(first: &Source) -> Result<Vec<(Source, Spec)>, AgentError> {
     Ok(chain)
 }
 
+/// Where a prompt is.
+enum Prompt {
+    File(PromptFile),
+    /// In the agent file itself.
+    Text(String),
+}
+
 /// What the files looked at so far say.
 #[derive(Default)]
 struct Gathered {
     name: Option<String>,
-    prompt: Option<PromptFile>,
+    prompt: Option<Prompt>,
     args: Vec<(String, String)>,
     model: Option<String>,
     when_to_use: Option<String>,
@@ -169,7 +178,10 @@ impl Gathered {
         }
         self.name = spec.name.or(self.name.take());
         if let Some(written) = spec.system_prompt_path {
-            self.prompt = Some(source.prompt(&written));
+            self.prompt = Some(Prompt::File(source.prompt(&written)));
+        }
+        if let Some(text) = spec.prompt {
+            self.prompt = Some(Prompt::Text(text));
         }
         for (name, value) in spec.system_prompt_args {
             match self.args.iter_mut().find(|(known, _)| *known == name) {
@@ -232,7 +244,10 @@ impl Gathered {
         }
         let args = self.args.iter().map(|(name, _)| name.as_str());
         let defined: Vec<&str> = VARIABLES.into_iter().chain(args).collect();
-        let prompt = Template::load(&prompt, &defined)?;
+        let prompt = match prompt {
+            Prompt::File(file) => Template::load(&file, &defined)?,
+            Prompt::Text(text) => Template::plain(&text, &defined),
+        };
         let agent = Agent {
             name,
             prompt,

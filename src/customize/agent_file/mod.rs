@@ -1,22 +1,26 @@
 //! Agent files: who the agent is, which tools it has, what it is told first.
 //!
-//! A YAML file of kimi-cli's format 1. It may extend another one; [`load`] follows the bases, reads
-//! the prompt with what it includes and checks everything that can be checked at the start, so that
-//! nothing of it is read again later: programs put agent files into directories that they remove.
+//! A YAML file of kimi-cli's format 1, or Markdown with a head. It may extend another one; [`load`]
+//! follows the bases, reads the prompt with what it includes and checks everything that can be checked
+//! at the start, so that nothing of it is read again later: programs put agent files into directories
+//! that they remove.
 //!
 //! | file | subject |
 //! |---|---|
-
 //! | `spec` | the fields of one file |
+//! | `markdown` | the same of a file in Markdown |
 //! | `inherit` | a file with all its bases |
 //! | `tool_names` | the spellings of a tool's name |
 //! | `template`, `expression` | variables, conditions and includes in a prompt |
+//! | `places` | agents that are called by their names |
 //! | `files` | reading, and the agents that the program brings |
 
 mod error;
 mod expression;
 mod files;
 mod inherit;
+mod markdown;
+mod places;
 mod spec;
 mod template;
 pub(super) mod tool_names;
@@ -25,6 +29,7 @@ use std::path::Path;
 
 pub use error::AgentError;
 pub use files::Builtin;
+pub use places::named;
 pub use template::{Template, VARIABLES};
 
 /// An agent, with everything it inherits.

@@ -20,9 +20,10 @@ const KEYS: [&str; 10] = [
 ];
 
 /// A field that a base may provide.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Field<T> {
     /// Not in the file.
+    #[default]
     Inherited,
     /// There, and explicitly nothing.
     Null,
@@ -50,12 +51,14 @@ pub(super) struct SubagentEntry {
 }
 
 /// One file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Spec {
     pub extend: Option<String>,
     pub name: Option<String>,
     /// As written: relative to the file.
     pub system_prompt_path: Option<String>,
+    /// The prompt itself, where it stands in the same file: Markdown.
+    pub prompt: Option<String>,
     pub system_prompt_args: Vec<(String, String)>,
     pub model: Option<String>,
     pub when_to_use: Option<String>,
@@ -96,6 +99,7 @@ impl Spec {
             extend: fields.text("extend")?,
             name: fields.text("name")?,
             system_prompt_path: fields.text("system_prompt_path")?,
+            prompt: None,
             system_prompt_args: fields.args()?,
             model: fields.text("model")?,
             when_to_use: fields.text("when_to_use")?,
@@ -235,6 +239,7 @@ mod tests {
                 extend: Some("default".into()),
                 name: Some("a".into()),
                 system_prompt_path: Some("./s.md".into()),
+                prompt: None,
                 system_prompt_args: vec![("TEAM".into(), "core".into())],
                 model: Some("fast".into()),
                 when_to_use: Some("often".into()),

@@ -57,6 +57,32 @@ impl Template {
         loader.file(file, 0).map(Self)
     }
 
+    /// A text that was not written for us: only variables that are `defined` mean something, as
+    /// `${NAME}`. Everything else is what it is, such as `${HOME}` in a line of shell.
+    pub(super) fn plain(text: &str, defined: &[&str]) -> Self {
+        let mut parts = Vec::new();
+        let (mut plain, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find("${") {
+            let (before, mark) = rest.split_at(at);
+            plain.push_str(before);
+            let name = mark[2..].split_once('}').map(|(name, _)| name);
+            match name.filter(|name| defined.contains(name)).map(Expression::value) {
+                Some(Ok(value)) => {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                    parts.push(Part::Value(value));
+                    rest = &mark[name.map_or(2, |name| name.len() + 3)..];
+                }
+                _ => {
+                    plain.push_str("${");
+                    rest = &mark[2..];
+                }
+            }
+        }
+        plain.push_str(rest);
+        parts.push(Part::Text(plain));
+        Self(parts)
+    }
+
     /// The text, without white space around it.
     pub fn render<'v>(&self, value: &dyn Fn(&str) -> Option<&'v str>) -> String {
         let mut out = String::new();

@@ -258,3 +258,82 @@ fn what_every_prompt_may_name() {
     ]);
     assert!(files.load("a.yaml").is_ok());
 }
+
+#[test]
+fn a_file_in_markdown_is_its_head_and_its_prompt() {
+    let files = Files::new(&[
+        (
+            "reviewer.md",
+            "\u{feff}---\nname: rev\ndescription: Reviews diffs.\ntools: Read, Grep, Bash\nmodel: inherit\n\
+             color: red\n---\n\n# You review\n\nIn ${ROLE_ADDITIONAL}`${HOME}` {% if x %} {{y}} ${\n",
+        ),
+        ("plain.md", "You are terse.\n"),
+        ("less.markdown", "---\ndisallowedTools: [Bash, Write]\n---\n"),
+        ("all.md", "---\ntools: '*'\nwhen_to_use: always\ndescription: d\n---\nX"),
+        ("child.yaml", "agent:\n  extend: reviewer.md\n  exclude_tools: [Shell]\n"),
+        ("over.md", "---\nextend: child.yaml\nname: over\n---\n"),
+    ]);
+    let agent = files.load("reviewer.md").unwrap();
+    assert_eq!(agent.name, "rev");
+    assert_eq!(text(&agent), "# You review\n\nIn `${HOME}` {% if x %} {{y}} ${");
+    assert_eq!(agent.tools, ["ReadFile", "Grep", "Shell"]);
+    assert_eq!((agent.model, agent.when_to_use.as_deref()), (None, Some("Reviews diffs.")));
+    assert!(
+        agent.warnings.len() == 1 && agent.warnings[0].contains("color"),
+        "{:?}",
+        agent.warnings
+    );
+
+    let default = Agent::builtin(Builtin::Default).unwrap();
+    let plain = files.load("plain.md").unwrap();
+    assert_eq!((plain.name.as_str(), text(&plain).as_str()), ("plain", "You are terse."));
+    assert_eq!(plain.tools, default.tools);
+    let less = files.load("less.markdown").unwrap();
+    assert_eq!(less.prompt, default.prompt, "no words of its own");
+    assert_eq!(less.tools.len(), default.tools.len() - 2);
+    let all = files.load("all.md").unwrap();
+    assert_eq!((all.tools, all.when_to_use.as_deref()), (default.tools, Some("always")));
+
+    let over = files.load("over.md").unwrap();
+    assert_eq!((over.name.as_str(), text(&over).starts_with("# You review")), ("over", true));
+    assert_eq!(over.tools, ["ReadFile", "Grep"]);
+}
+
+#[test]
+fn what_is_in_a_file_decides_what_it_is() {
+    let files = Files::new(&[
+        ("yaml.yaml", "---\nversion: 1\nagent: {extend: default, name: y}\n---\n"),
+        ("prompt.txt", "---\nname: m\n---\nBe brief."),
+        ("agent", "agent: {extend: default, name: bare}\n"),
+    ]);
+    assert_eq!(files.load("yaml.yaml").unwrap().name, "y");
+    assert_eq!(text(&files.load("prompt.txt").unwrap()), "Be brief.");
+    assert_eq!(files.load("agent").unwrap().name, "bare");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_in_markdown() {
+    let files = Files::new(&[
+        ("open.md", "---\nname: x\n\nYou are x.\n"),
+        ("yaml.md", "---\nname: [x\n---\nYou are x.\n"),
+        ("list.md", "---\n- x\n---\nYou are x.\n"),
+        ("name.md", "---\nname: {a: b}\n---\nx"),
+        ("tools.md", "---\ntools: {a: b}\n---\nx"),
+        ("tool.md", "---\ntools: [1, Read]\n---\nx"),
+        ("base.md", "---\nextend: nope.md\n---\nx"),
+        ("circle.md", "---\nextend: circle.md\n---\nx"),
+    ]);
+    for (file, part) in [
+        ("open.md", "front matter has no end"),
+        ("yaml.md", "line "),
+        ("list.md", "a list instead of a table"),
+        ("name.md", "name: expected text"),
+        ("tools.md", "tools: expected names of tools, got a table"),
+        ("tool.md", "tools: expected names of tools, got a number"),
+        ("base.md", "there is no such file. It is what"),
+        ("circle.md", "leads in a circle"),
+    ] {
+        let error = files.error(file);
+        assert!(error.contains(part), "{file}: {error}");
+    }
+}

@@ -124,7 +124,11 @@ fn text_of(value: Option<&Value>) -> String {
     bounded(value.and_then(Value::as_str).unwrap_or_default())
 }
 
+/// What the model, a person and clients may see: without control characters, which a hook may have
+/// written by mistake, and not without end.
 fn bounded(text: &str) -> String {
+    let drop = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let text: String = text.chars().filter(drop).collect();
     let text = text.trim();
     match text.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -198,6 +202,7 @@ mod tests {
         };
         assert_eq!(said(" mind this "), Some("mind this".into()));
         assert_eq!(said("  "), None);
+        assert_eq!(said(r"\u0000 a\tb\nc\u001b[2J\u0000"), Some("a\tb\nc[2J".into()));
         assert_eq!(said(&"é".repeat(20_000)).unwrap().chars().count(), MAX_TEXT + 1);
     }
 

@@ -34,6 +34,7 @@ use self::answer::Answer;
 use self::client::Subscriber;
 use self::rule::Rule;
 use crate::config::Hook;
+use crate::platform::process::Leftovers;
 use crate::platform::{Env, process};
 use crate::protocol::{Event, HookAction, HookEvent, HookRequest};
 
@@ -251,7 +252,8 @@ impl Hooks {
         let timeout = hook.timeout;
         async move {
             let wait = Duration::from_secs(timeout);
-            answer::read(process::capture(command, input, wait, MAX_OUTPUT).await, timeout)
+            let ran = process::capture(command, input, wait, MAX_OUTPUT, Leftovers::Kept);
+            answer::read(ran.await, timeout)
         }
     }
 }

@@ -76,9 +76,10 @@ pub(super) enum Matcher {
 }
 
 impl Matcher {
-    /// Reads a regular expression; an empty one fits everything.
+    /// Reads a regular expression; an empty one fits everything. So does a star, which is none, but
+    /// what other programs write for it: a guard must not be off for that.
     pub fn new(pattern: &str) -> Self {
-        if pattern.is_empty() {
+        if matches!(pattern.trim(), "" | "*") {
             return Self::All;
         }
         let error = match Regex::new(pattern) {
@@ -153,6 +154,8 @@ mod tests {
     fn matchers_are_searched_for() {
         for (matcher, tool, wanted) in [
             ("", "Shell", true),
+            ("*", "Shell", true),
+            (" ", "mcp__x__y", true),
             ("Shell|WriteFile", "WriteFile", true),
             ("File", "ReadFile", true),
             ("^File", "ReadFile", false),
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_broken_matcher_is_told_and_fits_nothing_unless_it_fails_closed() {
-        for broken in ["*", "(", "[a", "(?=x"] {
+        for broken in ["+", "(", "[a", "(?=x"] {
             let set = HookSet::new(&[hook(broken, false), hook(broken, true)]);
             let wants: Vec<bool> =
                 set.rules.iter().map(|rule| rule.wants(&Subject::tool("Shell"))).collect();

@@ -14,7 +14,7 @@ use super::manifest::{FILE, Manifest};
 use super::source::Source;
 use super::unpack::{self, BOUNDS};
 use crate::platform::Env;
-use crate::platform::process::{self, End};
+use crate::platform::process::{self, End, Leftovers};
 use crate::platform::tls::install_tls;
 use crate::store::write_atomic;
 
@@ -169,7 +169,7 @@ async fn clone(url: &str, branch: Option<&str>, to: &Path, env: &Env) -> Result<
     git.arg("--").arg(url).arg(to);
     git.env_clear().envs(env.child_vars());
     git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_LFS_SKIP_SMUDGE", "1");
-    let ran = process::capture(git, Vec::new(), CLONE, 64 << 10).await;
+    let ran = process::capture(git, Vec::new(), CLONE, 64 << 10, Leftovers::Killed).await;
     let ran = ran.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             "git is not installed; install it, or download the plugin as a .zip file".to_owned()

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::inject::Secrets;
 use super::manifest::{Manifest, ToolEntry};
 use crate::mcp::schema::validate::violations;
-use crate::platform::process::{self, Captured, End};
+use crate::platform::process::{self, Captured, End, Leftovers};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, Tool, ToolReturn};
 
@@ -79,7 +79,8 @@ impl PluginTool {
         }
         let input = arguments.to_string().into_bytes();
         // A character has four bytes at most.
-        let work = process::capture(self.command(cx), input, TIMEOUT, 4 * MAX_RESULT);
+        let most = 4 * MAX_RESULT;
+        let work = process::capture(self.command(cx), input, TIMEOUT, most, Leftovers::Killed);
         let ran = tokio::select! {
             ran = work => ran,
             () = cx.cancel.cancelled() => {

@@ -1,6 +1,7 @@
 //! The head of a skill's file: YAML between two lines of `---`.
 
-use crate::customize::yaml::{self, Yaml};
+use crate::customize::front_matter::{fields, split};
+use crate::customize::yaml::Yaml;
 
 /// Characters of a description that is taken from the body.
 const SUMMARY: usize = 240;
@@ -21,15 +22,7 @@ pub(super) fn read(text: &str) -> Result<Head, String> {
     let (head, body) = split(text);
     let mut read = Head { name: None, description: String::new(), flow: false };
     if let Some(head) = head {
-        // Counted as in the file, whose first line is the fence.
-        let fields = match yaml::parse(&format!("\n{head}"))? {
-            Yaml::Map(fields) => fields,
-            Yaml::Null => Vec::new(),
-            other => {
-                return Err(format!("its front matter is {} instead of a table", other.kind()));
-            }
-        };
-        for (key, value) in fields {
+        for (key, value) in fields(head)? {
             match key.as_str() {
                 "name" => read.name = line(&key, value)?.map(|name| cut(&name, NAME)),
                 "description" => {
@@ -51,24 +44,6 @@ pub(super) fn read(text: &str) -> Result<Head, String> {
         read.description = summary(body);
     }
     Ok(read)
-}
-
-/// The head, if there is one that is closed, and what follows it.
-pub(super) fn split(text: &str) -> (Option<&str>, &str) {
-    let whole = text.trim_start_matches('\u{feff}');
-    let Some((_, rest)) = whole.split_once('\n').filter(|(first, _)| first.trim_end() == "---")
-    else {
-        return (None, whole);
-    };
-    let mut start = 0;
-    for line in rest.split_inclusive('\n') {
-        let end = start + line.len();
-        if line.trim_end() == "---" {
-            return (Some(&rest[..start]), &rest[end..]);
-        }
-        start = end;
-    }
-    (None, whole)
 }
 
 /// Text on one line; `None` for nothing.

@@ -42,6 +42,11 @@ impl Trouble {
         Self { kind, message: message.into(), hint: None, status: None, retryable: false }
     }
 
+    /// The same trouble, of a kind that says more.
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
     fn failed(failure: &Failure) -> Self {
         let (kind, status, retryable) = match failure.kind {
             FailureKind::LlmNotSet => ("llm_not_set", None, false),

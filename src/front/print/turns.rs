@@ -99,8 +99,8 @@ pub(super) struct Turns {
     json: bool,
     prompts: u64,
     pub(super) background: Option<BackgroundView>,
-    /// The goal that the running prompt has asked for.
-    goal: Option<GoalRun>,
+    /// The goal of the running prompt, if it comes to one.
+    goal: GoalRun,
 }
 
 /// What happened next.
@@ -133,7 +133,7 @@ impl Turns {
             json: options.output_format == Format::StreamJson,
             prompts: 0,
             background: link.background,
-            goal: None,
+            goal: GoalRun::default(),
         }
     }
 
@@ -291,11 +291,15 @@ impl Turns {
         self.printer.ended(outcome, &mut pieces);
         let told = !matches!(ending, Some(End::Terminated | End::Unread));
         if let Some(trouble) = Trouble::of(outcome).filter(|_| told) {
+            let trouble = match self.goal.is_refused(outcome) {
+                true => trouble.of_kind("goal_not_started"),
+                false => trouble,
+            };
             trouble.tell(self.json, &mut pieces);
         }
-        let goal = self.goal.take();
-        if let Some(goal) = goal.as_ref().filter(|_| ending != Some(End::Unread)) {
-            goal.tell(self.json, &mut pieces);
+        let goal = std::mem::take(&mut self.goal);
+        if ending != Some(End::Unread) {
+            goal.tell(outcome, self.json, &mut pieces);
         }
         self.output.send(&mut pieces);
         match ending {
@@ -304,12 +308,12 @@ impl Turns {
                 self.tell(&Trouble::new("cancelled", "Interrupted by user"));
                 End::Interrupted
             }
-            Some(End::Interrupted) => match goal.map(|goal| goal.code(outcome)) {
-                Some(ExitCode::GoalPaused) => End::Paused,
+            Some(End::Interrupted) => match goal.code(outcome) {
+                ExitCode::GoalPaused => End::Paused,
                 _ => End::Interrupted,
             },
             Some(end) => end,
-            None => End::Done(goal.map_or(ExitCode::from(outcome), |goal| goal.code(outcome))),
+            None => End::Done(goal.code(outcome)),
         }
     }
 
@@ -328,8 +332,8 @@ impl Turns {
         }
         match message {
             Message::Event(event) => {
-                if let (Event::GoalUpdated(update), Some(goal)) = (event, &mut self.goal) {
-                    goal.hears(update);
+                if let Event::GoalUpdated(update) = event {
+                    self.goal.hears(update);
                 }
                 self.print(event);
             }

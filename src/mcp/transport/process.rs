@@ -1,7 +1,5 @@
 //! The child process of a server: started apart from everything else, gone when we are gone.
 
-mod watch;
-
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -16,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::mcp::tidy::{one_line, without_spinner};
+use crate::platform::process::watch;
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.

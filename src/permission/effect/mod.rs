@@ -51,10 +51,12 @@ pub fn of_call(tool: &str, arguments: &Value) -> Finding {
         }
         "ReadFile" | "ReadMediaFile" | "Glob" | "Grep" | "SearchWeb" | "FetchURL" | "Think"
         | "SetTodoList" | "AskUserQuestion" | "TaskList" | "TaskOutput" | "EnterPlanMode"
-        | "ExitPlanMode" | "CreateGoal" | "GetGoal" | "SetGoalBudget" | "UpdateGoal"
-        | "SendDMail" | "mcp_search" => Finding::read_only(),
+        | "ExitPlanMode" | "GetGoal" | "SetGoalBudget" | "UpdateGoal" | "SendDMail"
+        | "mcp_search" => Finding::read_only(),
         "WriteFile" | "StrReplaceFile" => Finding::of(Effect::Writes, tool, "changes a file"),
         "TaskStop" => Finding::of(Effect::Writes, tool, "ends a task"),
+        // Ending a plan takes a person, and nobody is asked between the turns of a goal.
+        "CreateGoal" => Finding::of(Effect::Writes, tool, "begins work of many turns"),
         _ => Finding::of(Effect::Unknown, tool, "may change something"),
     }
 }

@@ -5,12 +5,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::time::{Instant, sleep_until};
 
-use super::{CHUNK, End, GRACE, Group, LINGER};
+use super::{CHUNK, End, GRACE, Group, LINGER, watch};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]
@@ -18,6 +18,13 @@ pub struct Captured {
     pub end: End,
     pub stdout: Bounded,
     pub stderr: Bounded,
+}
+
+/// What becomes of the processes that a command leaves running when it ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    Kept,
+    Killed,
 }
 
 /// The beginning of an output.
@@ -47,21 +54,24 @@ impl Bounded {
 /// command.
 ///
 /// On timeout everything the command has started is asked to end and then killed; when the future is
-/// dropped it is killed at once. What a command that ended by itself left running keeps running. A
-/// command that does not read its input is no failure.
+/// dropped, or this process is killed, it is killed at once. A command that does not read its input is
+/// no failure.
 pub async fn capture(
     mut command: Command,
     input: Vec<u8>,
     timeout: Duration,
     limit: usize,
+    leftovers: Leftovers,
 ) -> io::Result<Captured> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
     unsafe {
         command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
     }
+    watch::ready();
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let mut group = Group::of(&child);
+    group.bind();
     let mut feed = Box::pin(feed(child.stdin.take(), input));
     let mut out = Reader::new(child.stdout.take(), limit);
     let mut err = Reader::new(child.stderr.take(), limit);
@@ -95,10 +105,13 @@ pub async fn capture(
     }
     let end = match (end, exited) {
         (None, Some(status)) => {
+            if leftovers == Leftovers::Killed {
+                group.signal(Signal::KILL);
+            }
             // A closed pipe would kill what was left running at its next line.
             out.drain_on();
             err.drain_on();
-            group.0 = None;
+            group.release();
             End::Exited(status)
         }
         _ => {
@@ -150,6 +163,8 @@ impl<P: AsyncRead + Unpin + Send + 'static> Reader<P> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::Pid;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(30);
@@ -161,7 +176,7 @@ mod tests {
     }
 
     async fn run(line: &str, input: &[u8], timeout: Duration, limit: usize) -> Captured {
-        capture(sh(line), input.to_vec(), timeout, limit).await.unwrap()
+        capture(sh(line), input.to_vec(), timeout, limit, Leftovers::Kept).await.unwrap()
     }
 
     fn code(captured: &Captured) -> Option<i32> {
@@ -219,5 +234,19 @@ mod tests {
         let pid = Pid::from_raw(ran.stdout.text().trim().parse().unwrap()).unwrap();
         rustix::process::test_kill_process(pid).unwrap();
         rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_where_nothing_shall_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let path = fifo.clone();
+        // It ends when nobody has the other end any more.
+        let reader = std::thread::spawn(move || std::fs::read_to_string(path).unwrap());
+        let line = format!("exec 9>'{}'; echo up >&9; sleep 300 & exit 4", fifo.display());
+        let ran = capture(sh(&line), Vec::new(), LONG, 1000, Leftovers::Killed).await.unwrap();
+        assert_eq!(code(&ran), Some(4));
+        assert_eq!(reader.join().unwrap(), "up\n");
     }
 }

@@ -145,7 +145,7 @@ impl App {
             GoalWanted::Status => {
                 let report = goal_report(&self.session.goal());
                 let (title, body) = report.split_once('\n').unwrap_or((&report, ""));
-                self.say(Severity::Info, title, body.trim());
+                self.report(title, body.trim());
             }
             GoalWanted::Manage if self.goal.known.upcoming.is_empty() => {
                 self.say(Severity::Info, "No goals wait.", "/goal next <objective> queues one.");
@@ -155,7 +155,10 @@ impl App {
                 self.open_pane(Pane::Goals(picker))?;
             }
             GoalWanted::Pause if self.goal.is_active() => self.change_goal(GoalAct::Pause),
-            GoalWanted::Cancel if self.goal.is_active() => self.change_goal(GoalAct::Cancel),
+            GoalWanted::Cancel if self.goal.is_active() => {
+                self.change_goal(GoalAct::Cancel);
+                self.say(Severity::Info, "The goal is given up.", "");
+            }
             GoalWanted::Next { objective } if self.busy() => {
                 self.change_goal(GoalAct::Queue { objective });
                 self.toast("goal", "queued: it begins when the goals before it are complete");

@@ -448,6 +448,15 @@ impl App {
         self.dirty = true;
     }
 
+    /// What somebody has asked for, with more room than a remark has.
+    fn report(&mut self, title: &str, body: &str) {
+        self.door.heard(Severity::Info, title, body);
+        let columns = self.columns();
+        let rows = self.transcript.report(title, body, columns, &self.theme);
+        self.screen.docked().commit(rows);
+        self.dirty = true;
+    }
+
     /// Brings an update of the transcript to the screen.
     fn show(&mut self, update: Update) {
         let docked = self.screen.docked();

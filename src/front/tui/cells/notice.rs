@@ -53,6 +53,10 @@ impl Severity {
     }
 }
 
+/// Rows of detail of a [`notice`], and of a [`report`].
+const NOTICE: usize = 2;
+const REPORT: usize = 20;
+
 /// A notice: its title and, below, at most two rows of detail.
 pub fn notice(
     severity: Severity,
@@ -61,11 +65,27 @@ pub fn notice(
     columns: u16,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
+    titled(severity, title, body, NOTICE, columns, theme)
+}
+
+/// What somebody has asked to see: a title and, below, as much as leaves the rest of the screen be.
+pub fn report(title: &str, body: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
+    titled(Severity::Info, title, body, REPORT, columns, theme)
+}
+
+fn titled(
+    severity: Severity,
+    title: &str,
+    body: &str,
+    most: usize,
+    columns: u16,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let columns = usize::from(columns);
     let text = format!("{} {}", severity.mark(), row::foreign_line(title));
     let mut rows = row::paragraph(&text, severity.style(theme), columns, 2);
     let room = columns.saturating_sub(3).max(1);
-    let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, 2);
+    let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, most);
     rows.extend(body.into_iter().map(|line| defuse_line(row::prefixed("   ".into(), line))));
     if hidden > 0 {
         rows.push(row::row([Span::styled("  …", row::trace(theme))]));

@@ -200,11 +200,15 @@ impl ListPicker {
 
     fn footer(&self, room: usize, theme: &Theme) -> Line<'static> {
         let at = if self.matches.is_empty() { 0 } else { self.selected + 1 };
-        let mut text = format!("{at}/{} · type to filter · ↵ choose", self.matches.len());
-        if !self.hint.is_empty() {
-            text.push_str(&format!(" · {}", self.hint));
-        }
-        text.push_str(" · esc close");
+        let hint = match self.hint.is_empty() {
+            true => String::new(),
+            false => format!(" · {}", self.hint),
+        };
+        let with =
+            |filter| format!("{at}/{}{filter} · ↵ choose{hint} · esc close", self.matches.len());
+        // Where it is narrow, what the second row shows by itself gives way.
+        let text = Some(with(" · type to filter")).filter(|text| width(text) <= room);
+        let text = text.unwrap_or_else(|| with(""));
         row::row([Span::styled(truncate(&text, room), theme.style(Tone::Status))])
     }
 

@@ -26,7 +26,7 @@ pub use replay::replay;
 
 use super::cells::{
     AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
-    notice, steer_echo, todo_change_row,
+    notice, report, steer_echo, todo_change_row,
 };
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
@@ -350,6 +350,20 @@ impl Transcript {
         self.past.note(title);
         let mut rows =
             self.aside(columns, theme, |columns| notice(severity, title, body, columns, theme));
+        rows.push(Line::default());
+        rows
+    }
+
+    /// What somebody has asked the program for, outside any turn.
+    pub fn report(
+        &mut self,
+        title: &str,
+        body: &str,
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        self.past.note(title);
+        let mut rows = self.aside(columns, theme, |columns| report(title, body, columns, theme));
         rows.push(Line::default());
         rows
     }

@@ -1,0 +1,134 @@
+//! Kills what we have started when we are killed ourselves: MCP servers, and commands that somebody
+//! waits for.
+//!
+//! On Linux a server is told to die with us, but not the processes that it has started, and launchers
+//! of packages start the real server like that; elsewhere nothing dies with us at all. So a shell
+//! reads from a pipe which process groups there are. The end of the pipe is our end, whatever it
+//! was, and then the shell kills those that are left. A process of a server that has made a session of
+//! its own is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in
+//! the environment that it has inherited.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::process::{Pid, getpid, setsid};
+
+/// Lines of `+` or `-` and the number of a group.
+const SCRIPT: &str = r#"trap '' HUP INT TERM
+groups=' '
+while read -r mark group; do
+    case $mark in
+    +) groups="$groups$group " ;;
+    -) case $groups in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
+    esac
+done
+mark=$1
+set -- $groups
+[ $# -gt 0 ] || exit 0
+for group; do kill -9 "-$group"; done
+[ -r /proc/self/environ ] || exit 0
+for round in 1 2 3; do
+    found=
+    for file in $(grep -lsF "$mark" /proc/[0-9]*/environ); do
+        process=${file#/proc/}
+        kill -9 "${process%/environ}" && found=1
+    done
+    [ "$found" ] || exit 0
+done"#;
+
+/// The variable that marks what servers start, and its value: no longer number begins with it.
+pub fn mark() -> (&'static str, String) {
+    ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
+}
+
+static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
+
+/// Starts the shell that watches, if it does not run yet.
+pub fn ready() {
+    WATCH.get_or_init(|| Mutex::new(start().ok()));
+}
+
+/// A process was started, the leader of a group.
+pub fn began(leader: Pid) {
+    tell('+', leader);
+}
+
+/// Its group is gone.
+pub fn ended(leader: Pid) {
+    tell('-', leader);
+}
+
+fn tell(mark: char, leader: Pid) {
+    let watch = WATCH.get_or_init(|| Mutex::new(start().ok()));
+    let mut pipe = watch.lock().unwrap_or_else(PoisonError::into_inner);
+    let line = format!("{mark} {}\n", leader.as_raw_nonzero());
+    // Without a shell, or when somebody has killed it, all ends as well as it does by itself.
+    if pipe.as_mut().is_some_and(|pipe| pipe.write_all(line.as_bytes()).is_err()) {
+        *pipe = None;
+    }
+}
+
+fn start() -> io::Result<ChildStdin> {
+    let mut shell = Command::new("/bin/sh");
+    let (variable, value) = mark();
+    shell.args(["-c", SCRIPT, "sh", &format!("{variable}={value}")]);
+    shell.env_clear().current_dir("/");
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
+    unsafe {
+        // What ends our group must not end it.
+        shell.pre_exec(|| Ok(setsid().map(drop)?));
+    }
+    let pipe = shell.spawn()?.stdin.take();
+    pipe.ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{BufRead, BufReader, Read};
+    use std::path::Path;
+    use std::process::Child;
+
+    use rustix::process::{Signal, kill_process_group, test_kill_process};
+
+    use super::*;
+
+    /// A leader of a group and one that it has started; both hold the other end of what is returned.
+    fn group(dir: &Path, name: &str) -> (Child, Pid, BufReader<File>) {
+        let fifo = dir.join(name);
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let mut shell = Command::new("/bin/sh");
+        let line = format!("exec 9>'{}'; echo up >&9; sleep 300 & sleep 300", fifo.display());
+        shell.args(["-c", &line]);
+        super::super::in_own_session(&mut shell);
+        let child = shell.spawn().unwrap();
+        let leader = Pid::from_raw(child.id().cast_signed()).unwrap();
+        let mut heard = BufReader::new(File::open(fifo).unwrap());
+        let mut line = String::new();
+        heard.read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        (child, leader, heard)
+    }
+
+    #[test]
+    fn the_end_of_the_pipe_is_the_end_of_the_groups_that_are_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut bound, leader, mut heard) = group(dir.path(), "bound");
+        let (mut free, stranger, _kept) = group(dir.path(), "free");
+        let mut pipe = start().unwrap();
+        for (mark, pid) in [('+', stranger), ('+', leader), ('-', stranger)] {
+            writeln!(pipe, "{mark} {}", pid.as_raw_nonzero()).unwrap();
+        }
+        drop(pipe);
+        let mut rest = String::new();
+        heard.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        assert!(!bound.wait().unwrap().success());
+        test_kill_process(stranger).unwrap();
+        kill_process_group(stranger, Signal::KILL).unwrap();
+        free.wait().unwrap();
+    }
+}
