@@ -434,7 +434,7 @@ impl Actor {
             }
             Op::Rewind { id, request } => {
                 let core = Arc::clone(&self.core);
-                let work = move |_| async move { rewind::run(&core, request).await };
+                let work = move |cancel| async move { rewind::run(&core, request, &cancel).await };
                 self.begin_turn(id, work).await;
             }
             Op::Steer { input } if self.turn.is_some() => self.core.steer(input),

@@ -10,6 +10,7 @@
 //! | `plan` | what a rewind would do |
 //! | `act` | doing it, as a turn of its own |
 //! | `restore` | putting files back |
+//! | `told` | what is said of it at the end |
 //! | `journal` | finishing what a killed process had begun |
 //! | `room` | keeping the copies below a bound |
 //!
@@ -27,6 +28,7 @@ mod journal;
 mod plan;
 mod restore;
 mod room;
+mod told;
 mod tree;
 mod walk;
 mod watch;

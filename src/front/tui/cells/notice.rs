@@ -61,11 +61,22 @@ pub fn notice(
     columns: u16,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
+    notice_of(severity, title, (body, 2), columns, theme)
+}
+
+/// A notice whose detail has at most so many rows.
+pub fn notice_of(
+    severity: Severity,
+    title: &str,
+    (body, most): (&str, usize),
+    columns: u16,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
     let columns = usize::from(columns);
     let text = format!("{} {}", severity.mark(), row::foreign_line(title));
     let mut rows = row::paragraph(&text, severity.style(theme), columns, 2);
     let room = columns.saturating_sub(3).max(1);
-    let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, 2);
+    let (body, hidden) = row::head_rows(row::foreign(body).trim(), row::trace(theme), room, most);
     rows.extend(body.into_iter().map(|line| defuse_line(row::prefixed("   ".into(), line))));
     if hidden > 0 {
         rows.push(row::row([Span::styled("  …", row::trace(theme))]));
