@@ -399,6 +399,9 @@ impl Actor {
             }
         }
         if let Some(running) = &self.turn {
+            if let Some(rewinder) = &self.core.rewinder {
+                rewinder.close();
+            }
             running.cancel.cancel();
             let wait = tokio::time::timeout(SHUTDOWN_GRACE, finished(&mut self.turn));
             match wait.await {

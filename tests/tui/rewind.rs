@@ -286,7 +286,7 @@ fn esc_stops_a_rewind_between_two_files() {
     if stopped {
         let said = format!("Stopped: {} of {FILES} files are back", back());
         assert!(count(&rows, &said) == 1, "{said}: {rows:#?}");
-        assert_eq!(context(&world), full, "the conversation stays");
+        assert!(context(&world).starts_with(&full), "the conversation stays");
         kimi.wait_for_rows("the prompt", is_idle);
     } else {
         assert_eq!(back(), FILES);
@@ -298,7 +298,7 @@ fn esc_stops_a_rewind_between_two_files() {
     kimi.wait_for_history("the row", |rows| count(rows, "Taken back: the rewind") == 1);
     kimi.wait_for_rows("the prompt", is_idle);
     assert_eq!(back(), 0);
-    assert_eq!(context(&world), full);
+    assert!(context(&world).starts_with(&full));
     assert_eq!(kimi.exit(), 0);
 }
 
@@ -366,11 +366,14 @@ fn a_kill_in_the_middle_is_finished_at_the_next_start() {
     if back < FILES {
         assert!(rows.iter().any(|row| row.contains("it is finished now")), "{back} {rows:#?}");
     }
+    assert!(!rows.iter().any(|row| row.contains("left as it is")), "{rows:#?}");
     for n in 0..FILES {
         assert_eq!(text(file(n)), format!("before {n}\n"));
     }
     assert_eq!(context(&world), first);
     assert!(!world.session_dir().join("snapshots/restore.json").exists());
+    let left = fs::read_dir(world.work()).unwrap().flatten();
+    assert_eq!(left.filter(|entry| entry.path().to_string_lossy().contains(".kimi-")).count(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A rewind as a turn of its own: files, then the conversation, then everybody is told.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -44,14 +45,7 @@ pub(crate) async fn run(
                 Outcome::Cancelled
             }
         }
-        Err(outcome) => {
-            if outcome == Outcome::Cancelled {
-                let title = "Stopped: no file was touched, the conversation stays.";
-                let (title, body) = (title.to_owned(), String::new());
-                notify(core, "session.rewind_stopped", title, body, "info", json!({}));
-            }
-            outcome
-        }
+        Err(outcome) => outcome,
     };
     core.hub.event(Event::TurnEnd {});
     outcome
@@ -121,20 +115,26 @@ async fn carry_out(
         };
         blocking(prepare).await?
     };
-    // Nothing has been touched yet.
-    let Some((journal, mut failures)) = journal else { return Err(Outcome::Cancelled) };
+    let Some((journal, mut failures)) = journal else {
+        let title = "Stopped: no file was touched, the conversation stays.".to_owned();
+        notify(core, "session.rewind_stopped", title, String::new(), "info", json!({}));
+        return Err(Outcome::Cancelled);
+    };
     if let Some(mark) = &journal.context
         && !context.has(mark).map_err(|error| Outcome::Failed(store_failure(&error)))?
     {
         return Err(failed("the conversation of that time is in no record any more"));
     }
-    let (journal, done) = {
+    let carried = {
         let (rewinder, cancel) = (Arc::clone(rewinder), cancel.clone());
         blocking(move || {
             journal.write(&rewinder.dir).map_err(|error| trouble(&error))?;
             let done = rewinder.carry_out(&journal, &|| cancel.is_cancelled())?;
             if done.left.is_empty() {
-                return Ok((journal, done));
+                return Ok(Some((journal, done)));
+            }
+            if rewinder.closing.load(Ordering::Relaxed) {
+                return Ok(None);
             }
             // From now on the rest is not promised any more. A redo that was stopped is still open.
             let journal = journal.cut_off(&done.left);
@@ -143,10 +143,12 @@ async fn carry_out(
             } else {
                 journal.write(&rewinder.dir).map_err(|error| trouble(&error))?;
             }
-            Ok((journal, done))
+            Ok(Some((journal, done)))
         })
         .await?
     };
+    // The next opening finishes it.
+    let Some((journal, done)) = carried else { return Err(Outcome::Cancelled) };
     failures.extend(done.failed);
     if let Some(mark) = &journal.context {
         let back =

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::restore::{CHANGED, Failed, PutBack, put_back};
+use super::restore::{CHANGED, Failed, PutBack, put_back, sweep};
 use super::{Rewinder, trouble};
 use crate::protocol::{RewindScope, TodoItem};
 use crate::store::snapshots::{By, Content, PointLog, Put, Rewound, decode_path};
@@ -20,6 +21,9 @@ use crate::store::{
 const NAMED: usize = 12;
 /// A larger journal is not ours.
 const MAX_JOURNAL: u64 = 256 << 20;
+
+/// What can be put back now, and what cannot any more.
+pub(super) type Ready = (Vec<Put>, Vec<Failed>);
 
 /// A rewind, or its redo, as it is carried out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,10 +106,12 @@ impl Rewinder {
         stopped: &dyn Fn() -> bool,
     ) -> Result<PutBack, String> {
         let roots = self.roots();
-        self.with_tree(|tree| {
+        self.through.store(0, Ordering::Relaxed);
+        self.of.store(journal.puts.len(), Ordering::Relaxed);
+        let done = self.with_tree(|tree| {
             let done = {
                 let fetch = |content: &Content| self.fetch(tree, content);
-                put_back(&journal.puts, &roots, &fetch, stopped)
+                put_back(&journal.puts, &roots, &fetch, stopped, &self.through)
             };
             let left: HashSet<&str> = done.left.iter().map(|put| put.path.as_str()).collect();
             let now = self.now_ns();
@@ -113,7 +119,9 @@ impl Rewinder {
                 tree.after_write(&decode_path(&put.path), now);
             }
             Ok(done)
-        })
+        });
+        self.of.store(0, Ordering::Relaxed);
+        done
     }
 }
 
@@ -126,6 +134,7 @@ pub(crate) fn finish_interrupted(
     warnings: &mut Vec<String>,
 ) -> Result<Option<LoadedContext>, StoreError> {
     let Some(journal) = Journal::load(&rewinder.dir) else { return Ok(None) };
+    sweep(&journal.puts, &rewinder.roots());
     let failed = match rewinder.carry_out(&journal, &|| false) {
         Ok(done) => done.failed,
         Err(error) => {
@@ -163,7 +172,7 @@ impl Rewinder {
         &self,
         puts: Vec<Put>,
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<(Vec<Put>, Vec<Failed>)>, String> {
+    ) -> Result<Option<Ready>, String> {
         self.with_tree(|tree| {
             let now = self.now_ns();
             let (mut kept, mut failed) = (Vec::new(), Vec::new());

@@ -1,9 +1,10 @@
 //! Putting files back: never through a link, never outside the workspace, each by itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::NamedTempFile;
 
@@ -37,12 +38,13 @@ const BATCH_BYTES: u64 = 32 << 20;
 
 /// Puts everything back that can be: what has to go first goes, then what has to come comes. What is
 /// there already counts as put back, so that it can be done again after it was cut off. `stopped` is
-/// asked between the files.
+/// asked between the files, `through` counts the paths that are through.
 pub(super) fn put_back(
     puts: &[Put],
     roots: &[PathBuf],
     fetch: Fetch<'_>,
     stopped: &dyn Fn() -> bool,
+    through: &AtomicUsize,
 ) -> PutBack {
     let roots: Vec<PathBuf> = roots.iter().filter_map(|root| real_path(root)).collect();
     let mut order: Vec<(&Put, PathBuf)> =
@@ -63,15 +65,20 @@ pub(super) fn put_back(
                 bytes += fresh.size;
                 staged.push((put, fresh));
             }
-            Ok(None) => {}
-            Err(error) => done.failed.push(Failed { path, why: in_words(&error) }),
+            Ok(None) => {
+                through.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                through.fetch_add(1, Ordering::Relaxed);
+                done.failed.push(Failed { path, why: in_words(&error) });
+            }
         }
         if staged.len() >= BATCH || bytes >= BATCH_BYTES {
-            place(&mut staged, &roots, &mut done, stopped);
+            place(&mut staged, &roots, &mut done, stopped, through);
             bytes = 0;
         }
     }
-    place(&mut staged, &roots, &mut done, stopped);
+    place(&mut staged, &roots, &mut done, stopped, through);
     let unchanged: HashSet<PathBuf> = done
         .failed
         .iter()
@@ -97,6 +104,7 @@ fn place(
     roots: &[PathBuf],
     done: &mut PutBack,
     stopped: &dyn Fn() -> bool,
+    through: &AtomicUsize,
 ) {
     // The first one that waits for the disk waits for nearly all of them.
     let synced: Vec<io::Result<()>> =
@@ -106,6 +114,7 @@ fn place(
             done.left.push(put.clone());
             continue;
         }
+        through.fetch_add(1, Ordering::Relaxed);
         let path = fresh.path.clone();
         let placed = synced.and_then(|()| guard(&path, roots)).and_then(|()| fresh.place());
         if let Err(error) = placed {
@@ -228,6 +237,27 @@ fn make_room(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How the names of files begin that are written and not in their places.
+const FRESH: &str = ".kimi-rewind-";
+
+/// Removes what a killed process had written and not placed.
+pub(super) fn sweep(puts: &[Put], roots: &[PathBuf]) {
+    let dirs: BTreeSet<PathBuf> = puts
+        .iter()
+        .map(|put| decode_path(&put.path))
+        .filter(|path| guard(path, roots).is_ok())
+        .filter_map(|path| path.parent().map(Path::to_path_buf))
+        .collect();
+    for entry in dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten() {
+        let name = entry.file_name();
+        let ours =
+            name.to_str().is_some_and(|name| name.starts_with(FRESH) && name.ends_with(".tmp"));
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A file that is written and has only to be placed.
 struct Fresh {
     path: PathBuf,
@@ -268,7 +298,7 @@ fn write_file(
     }
     let dir = path.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
     fs::create_dir_all(dir)?;
-    let mut file = tempfile::Builder::new().prefix(".kimi-").suffix(".tmp").tempfile_in(dir)?;
+    let mut file = tempfile::Builder::new().prefix(FRESH).suffix(".tmp").tempfile_in(dir)?;
     file.write_all(bytes)?;
     if let Some(metadata) = &there {
         give_to_owner(file.as_file(), metadata)?;

@@ -525,6 +525,7 @@ async fn what_was_cut_off_is_finished() {
     for n in 0..7 {
         fs::write(bench.ws(&format!("f{n}")), "old").unwrap();
     }
+    fs::write(bench.ws(".kimi-rewind-Xy1.tmp"), "written and not placed").unwrap();
     // Somebody was quicker than the next start.
     fs::write(bench.ws("f19"), "mine").unwrap();
     bench.reopen();
@@ -539,6 +540,7 @@ async fn what_was_cut_off_is_finished() {
         assert_eq!(fs::read_to_string(bench.ws(&format!("f{n}"))).unwrap(), "old");
     }
     assert_eq!(fs::read_to_string(bench.ws("f19")).unwrap(), "mine");
+    assert!(!bench.ws(".kimi-rewind-Xy1.tmp").exists());
     let failed = bench.redo();
     assert_eq!(failed, []);
     assert_eq!(fs::read_to_string(bench.ws("f3")).unwrap(), "new");

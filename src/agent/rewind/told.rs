@@ -66,8 +66,6 @@ pub(super) struct Told {
     pub body: String,
     /// All is as it was wanted.
     pub whole: bool,
-    /// Files that are back.
-    pub shown: Vec<String>,
     pub payload: Value,
 }
 
@@ -135,7 +133,6 @@ impl Chosen {
                 "failed": missed.iter().map(|(name, _)| name).collect::<Vec<_>>(),
                 "stopped": stopped,
             }),
-            shown,
         }
     }
 }
@@ -272,7 +269,7 @@ mod tests {
              2 files put back: a, c."
         );
         assert!(!told.whole);
-        assert_eq!(told.shown, ["a", "c"]);
+        assert_eq!(told.payload["files"], json!(["a", "c"]));
         assert_eq!(told.payload["failed"], json!(["b", "d"]));
         let all = ["a", "b", "c", "d"].map(|name| failed(name, "the disk is full"));
         let told = chosen.told(&journal(Scope::Both), &all, &[]);

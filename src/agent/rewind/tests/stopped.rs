@@ -55,10 +55,18 @@ async fn what_is_back_by_then_can_be_taken_back_and_the_rest_goes_on() {
     let after = bench.picture();
     let journal = journal(&bench, point);
     let asked = Cell::new(0);
-    let stopped = || asked.replace(asked.get() + 1) > 100;
+    let (most, of) = (Cell::new(0), journal.puts.len());
+    let stopped = || {
+        let (through, all) = bench.rewinder.progress().unwrap();
+        assert_eq!(all, of);
+        most.set(through);
+        asked.replace(asked.get() + 1) > 100
+    };
     let done = bench.rewinder.carry_out(&journal, &stopped).unwrap();
     assert_eq!(done.failed, []);
-    assert!(!done.left.is_empty() && done.left.len() < journal.puts.len(), "{}", done.left.len());
+    assert!(!done.left.is_empty() && done.left.len() < of, "{}", done.left.len());
+    assert_eq!(most.get(), of - done.left.len());
+    assert_eq!(bench.rewinder.progress(), None);
     // Nothing is half done, and nothing is left lying about.
     let (picture, left) = (bench.picture(), done.left.len());
     let unchanged = picture.values().filter(|(_, content)| content == b"new").count();
