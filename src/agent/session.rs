@@ -361,6 +361,9 @@ impl Actor {
             }
         }
         if let Some(running) = &self.turn {
+            if let Some(rewinder) = &self.core.rewinder {
+                rewinder.close();
+            }
             running.cancel.cancel();
             let wait = tokio::time::timeout(SHUTDOWN_GRACE, finished(&mut self.turn));
             match wait.await {
@@ -413,7 +416,7 @@ impl Actor {
             }
             Op::Rewind { id, request } => {
                 let core = Arc::clone(&self.core);
-                let work = move |_| async move { rewind::run(&core, request).await };
+                let work = move |cancel| async move { rewind::run(&core, request, &cancel).await };
                 self.begin_turn(id, work).await;
             }
             Op::Steer { input } if self.turn.is_some() => self.core.steer(input),

@@ -207,7 +207,7 @@ fn commands_and_the_users_own_edits_are_asked_about() {
         count(&rows, "changed by you or another program since: you are asked") == 1,
         "{rows:#?}"
     );
-    assert!(count(&rows, "changed by a command since: you are asked") == 1, "{rows:#?}");
+    assert!(count(&rows, "changed while a command ran: you are asked") == 1, "{rows:#?}");
     kimi.send("1");
     let rows = kimi.wait_text("? 1 file changed by you or another program since");
     assert!(count(&rows, "mine.txt") == 1, "{rows:#?}");
@@ -218,7 +218,7 @@ fn commands_and_the_users_own_edits_are_asked_about() {
     kimi.send("1");
     kimi.wait_text("Keep mine");
     kimi.send("2");
-    kimi.wait_text("changed by a command since");
+    kimi.wait_text("by it, or by you or another program");
     kimi.send("1");
     kimi.wait_for_history("the row", |rows| count(rows, "Rewound to before: write tool.txt") == 1);
     kimi.wait_for_rows("the composer", |rows| composed(rows).contains("write tool.txt edited"));
@@ -237,6 +237,86 @@ fn commands_and_the_users_own_edits_are_asked_about() {
     kimi.send("\x1b");
     kimi.wait_for_rows("the prompt", is_idle);
     assert_eq!(text(&tool), "typed meanwhile\n");
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
+fn files_that_are_not_put_back_are_named_at_the_end() {
+    let world = world();
+    let tool = world.file("tool.txt", "tool\n");
+    let other = world.file("other.txt", "other\n");
+    world.file("large.txt", "x".repeat(2 << 20));
+    let mut kimi = start(&world);
+    kimi.turn("hello");
+    until("the index", || world.session_dir().join("snapshots/tree.json").exists());
+    kimi.turn("sh echo new > tool.txt; echo new > other.txt; echo new > large.txt");
+    open(&mut kimi);
+    kimi.send("\r");
+    let rows = kimi.wait_text("1 Conversation and files");
+    assert!(count(&rows, "! 1 file cannot be put back") == 1, "{rows:#?}");
+    kimi.send("1");
+    kimi.wait_text("by it, or by you or another program");
+    // After the plan was shown.
+    fs::write(&tool, "typed meanwhile\n").unwrap();
+    kimi.send("1");
+    let rows = kimi.wait_for_rows("the composer", |rows| composed(rows).contains("sh echo new"));
+    for said in [
+        "Rewound to before: sh echo new",
+        "1 file is not put back (it was changed meanwhile): tool.txt.",
+        "1 file is not put back (too large for a copy): large.txt.",
+        "1 file put back: other.txt.",
+    ] {
+        assert!(count(&rows, said) == 1, "{said}: {rows:#?}");
+    }
+    assert_eq!([text(&tool), text(&other)], ["typed meanwhile\n", "other\n"]);
+    kimi.send("\x15");
+    assert_eq!(kimi.exit(), 0);
+}
+
+/// Whenever the key comes: what is said of it holds, and there is a way back and a way on.
+#[test]
+fn esc_stops_a_rewind_between_two_files() {
+    let world = world();
+    const FILES: usize = 1_500;
+    let file = |n: usize| world.work().join(format!("f{n:04}.txt"));
+    let back = || (0..FILES).filter(|n| text(file(*n)) != "after\n").count();
+    for n in 0..FILES {
+        fs::write(file(n), format!("before {n}\n")).unwrap();
+    }
+    let mut kimi = start(&world);
+    kimi.turn("hello");
+    until("the index", || world.session_dir().join("snapshots/tree.json").exists());
+    kimi.turn("sh for f in f*.txt; do echo after > $f; done");
+    let full = context(&world);
+    open(&mut kimi);
+    kimi.send("\r");
+    kimi.wait_text("1 Conversation and files");
+    kimi.send("1");
+    kimi.wait_text("1 Restore");
+    kimi.send("1");
+    until("the first file that is back", || back() > 0);
+    kimi.send("\x1b");
+    let rows = kimi.wait_for_history("the end", |rows| {
+        count(rows, "Stopped: ") + count(rows, "Rewound to before: sh for") == 1
+    });
+    let stopped = count(&rows, "Stopped: ") == 1;
+    eprintln!("{} of {FILES} files were back", back());
+    if stopped {
+        let said = format!("Stopped: {} of {FILES} files are back", back());
+        assert!(count(&rows, &said) == 1, "{said}: {rows:#?}");
+        assert!(context(&world).starts_with(&full), "the conversation stays");
+        kimi.wait_for_rows("the prompt", is_idle);
+    } else {
+        assert_eq!(back(), FILES);
+        kimi.wait_for_rows("the composer", |rows| composed(rows).contains("sh for f in"));
+        kimi.send("\x15");
+    }
+    assert!(!world.session_dir().join("snapshots/restore.json").exists());
+    kimi.type_line("/redo");
+    kimi.wait_for_history("the row", |rows| count(rows, "Taken back: the rewind") == 1);
+    kimi.wait_for_rows("the prompt", is_idle);
+    assert_eq!(back(), 0);
+    assert!(context(&world).starts_with(&full));
     assert_eq!(kimi.exit(), 0);
 }
 
@@ -304,11 +384,14 @@ fn a_kill_in_the_middle_is_finished_at_the_next_start() {
     if back < FILES {
         assert!(rows.iter().any(|row| row.contains("it is finished now")), "{back} {rows:#?}");
     }
+    assert!(!rows.iter().any(|row| row.contains("left as it is")), "{rows:#?}");
     for n in 0..FILES {
         assert_eq!(text(file(n)), format!("before {n}\n"));
     }
     assert_eq!(context(&world), first);
     assert!(!world.session_dir().join("snapshots/restore.json").exists());
+    let left = fs::read_dir(world.work()).unwrap().flatten();
+    assert_eq!(left.filter(|entry| entry.path().to_string_lossy().contains(".kimi-")).count(), 0);
 }
 
 #[test]
@@ -326,7 +409,7 @@ fn a_print_run_can_be_undone_on_the_screen() {
     let rows = kimi.wait_text("1 Conversation and files");
     assert!(count(&rows, "~ a.txt +1 -1") == 1, "{rows:#?}");
     kimi.send("1");
-    kimi.wait_text("changed by a command since");
+    kimi.wait_text("? 1 file changed while a command ran");
     kimi.send("1");
     until("the file", || text(&file) == "one\n");
     // Above it says so as well.

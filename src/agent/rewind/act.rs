@@ -1,31 +1,33 @@
 //! A rewind as a turn of its own: files, then the conversation, then everybody is told.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::journal::Journal;
 use super::plan::{Plan, Target};
 use super::restore::Failed;
+use super::told::{Chosen, chosen, for_model};
 use super::{Rewinder, Trouble, lock, trouble};
 use crate::agent::core::Core;
 use crate::agent::turn::store_failure;
 use crate::llm::Message;
 use crate::protocol::{
-    Event, Failure, FailureKind, Hand, Notification, Outcome, RewindRequest, RewindScope as Scope,
-    StopReason, UserInput,
+    Event, Failure, FailureKind, Notification, Outcome, RewindRequest, StopReason, UserInput,
 };
 use crate::store::ContextMark;
 use crate::store::snapshots::{Put, Rewound};
 
-/// Files that are named when the rewind is told.
-const NAMED: usize = 12;
-/// Characters of the prompt in its title.
-const TITLE: usize = 60;
-
 /// Carries out a plan. Told as a turn, so that every reader of the record sees where the
-/// conversation went.
-pub(crate) async fn run(core: &Arc<Core>, request: RewindRequest) -> Outcome {
+/// conversation went. One that is stopped stops between two files: the conversation stays, and what is
+/// back by then can be taken back.
+pub(crate) async fn run(
+    core: &Arc<Core>,
+    request: RewindRequest,
+    cancel: &CancellationToken,
+) -> Outcome {
     let Some(rewinder) = core.rewinder.clone() else {
         return failed("this session keeps nothing to go back to: another kimi has it open");
     };
@@ -34,10 +36,14 @@ pub(crate) async fn run(core: &Arc<Core>, request: RewindRequest) -> Outcome {
     let Some(plan) = plan else { return failed("the files have changed; choose again") };
     let command = if plan.target == Target::Redo { "/redo" } else { "/undo" };
     core.hub.event(Event::TurnBegin { user_input: UserInput::Text(command.to_owned()) });
-    let outcome = match carry_out(core, &rewinder, plan, &request).await {
+    let outcome = match carry_out(core, &rewinder, plan, &request, cancel).await {
         Ok(done) => {
             tell(core, &done).await;
-            Outcome::Finished { stop: StopReason::Command }
+            if done.left.is_empty() {
+                Outcome::Finished { stop: StopReason::Command }
+            } else {
+                Outcome::Cancelled
+            }
         }
         Err(outcome) => outcome,
     };
@@ -48,9 +54,10 @@ pub(crate) async fn run(core: &Arc<Core>, request: RewindRequest) -> Outcome {
 /// What was done.
 struct Done {
     journal: Journal,
-    shown: Vec<String>,
-    kept: usize,
+    chosen: Chosen,
     failed: Vec<Failed>,
+    /// Not begun when it was stopped.
+    left: Vec<Put>,
 }
 
 async fn carry_out(
@@ -58,18 +65,21 @@ async fn carry_out(
     rewinder: &Arc<Rewinder>,
     plan: Plan,
     request: &RewindRequest,
+    cancel: &CancellationToken,
 ) -> Result<Done, Outcome> {
     let scope = plan.scope.unwrap_or(request.scope);
     let mut context = core.context.lock().await;
     let here = context.mark().map_err(|error| Outcome::Failed(store_failure(&error)))?;
     let state = core.settings.snapshot();
-    let (puts, shown, kept) = chosen(&plan, scope, &request.keep);
+    let (puts, chosen) = chosen(&plan, scope, &request.keep);
     let journal = {
         let rewinder = Arc::clone(rewinder);
         let at = core.env.unix_now();
         let (todos, title) = (state.todos, state.custom_title);
-        let prepare = move || -> Result<(Journal, Vec<Failed>), String> {
-            let (puts, failed) = rewinder.before_putting(puts)?;
+        let cancel = cancel.clone();
+        let prepare = move || -> Result<Option<(Journal, Vec<Failed>)>, String> {
+            let ready = rewinder.before_putting(puts, &|| cancel.is_cancelled())?;
+            let Some((puts, failed)) = ready else { return Ok(None) };
             let journal = rewinder.with_log(|log| {
                 Ok(match plan.target {
                     Target::Redo => {
@@ -101,26 +111,45 @@ async fn carry_out(
                     }
                 })
             })?;
-            Ok((journal, failed))
+            Ok(Some((journal, failed)))
         };
         blocking(prepare).await?
     };
-    let (journal, mut failures) = journal;
+    let Some((journal, mut failures)) = journal else {
+        let title = "Stopped: no file was touched, the conversation stays.".to_owned();
+        notify(core, "session.rewind_stopped", title, String::new(), "info", json!({}));
+        return Err(Outcome::Cancelled);
+    };
     if let Some(mark) = &journal.context
         && !context.has(mark).map_err(|error| Outcome::Failed(store_failure(&error)))?
     {
         return Err(failed("the conversation of that time is in no record any more"));
     }
-    let (journal, restored) = {
-        let rewinder = Arc::clone(rewinder);
+    let carried = {
+        let (rewinder, cancel) = (Arc::clone(rewinder), cancel.clone());
         blocking(move || {
             journal.write(&rewinder.dir).map_err(|error| trouble(&error))?;
-            let failed = rewinder.carry_out(&journal)?;
-            Ok((journal, failed))
+            let done = rewinder.carry_out(&journal, &|| cancel.is_cancelled())?;
+            if done.left.is_empty() {
+                return Ok(Some((journal, done)));
+            }
+            if rewinder.closing.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            // From now on the rest is not promised any more. A redo that was stopped is still open.
+            let journal = journal.cut_off(&done.left);
+            if journal.redo {
+                Journal::remove(&rewinder.dir).map_err(|error| trouble(&error))?;
+            } else {
+                journal.write(&rewinder.dir).map_err(|error| trouble(&error))?;
+            }
+            Ok(Some((journal, done)))
         })
         .await?
     };
-    failures.extend(restored);
+    // The next opening finishes it.
+    let Some((journal, done)) = carried else { return Err(Outcome::Cancelled) };
+    failures.extend(done.failed);
     if let Some(mark) = &journal.context {
         let back =
             context.return_to(mark).map_err(|error| Outcome::Failed(store_failure(&error)))?;
@@ -129,118 +158,57 @@ async fn carry_out(
         }
         core.forget_shown();
     }
-    if let Some(note) = note_for_model(&journal, &shown) {
-        context.push(note).map_err(|error| Outcome::Failed(store_failure(&error)))?;
+    if let Some(note) = for_model(&journal, &chosen.back(&failures, &done.left)) {
+        context
+            .push(Message::user_text(note))
+            .map_err(|error| Outcome::Failed(store_failure(&error)))?;
     }
     drop(context);
     core.settings.update(|state| journal.settle(state));
     let rewinder = Arc::clone(rewinder);
+    let unfinished_redo = journal.redo && !done.left.is_empty();
     let journal = blocking(move || {
         rewinder
-            .with_log(|log| Ok(journal.note(log)?))
+            .with_log(|log| if unfinished_redo { Ok(()) } else { Ok(journal.note(log)?) })
             .and_then(|()| rewinder.save())
             .and_then(|()| Journal::remove(&rewinder.dir).map_err(|error| trouble(&error)))?;
         Ok(journal)
     })
     .await?;
-    Ok(Done { journal, shown, kept, failed: failures })
-}
-
-/// What is put back, how it is called, and how many files the user wants to keep as they are.
-fn chosen(plan: &Plan, scope: Scope, keep: &[Hand]) -> (Vec<Put>, Vec<String>, usize) {
-    let (mut puts, mut shown, mut kept) = (Vec::new(), Vec::new(), 0);
-    for file in plan.files.iter().filter(|file| scope.files() && file.problem.is_none()) {
-        if keep.contains(&file.hand) {
-            kept += 1;
-        } else {
-            puts.push(file.put.clone());
-            if !file.directory {
-                shown.push(file.shown.clone());
-            }
-        }
-    }
-    (puts, shown, kept)
-}
-
-/// What the model has to know: it remembers files that are others now.
-fn note_for_model(journal: &Journal, shown: &[String]) -> Option<Message> {
-    let text = match (journal.redo, journal.rewound.scope) {
-        (false, Scope::Files) if !shown.is_empty() => {
-            "The user has put these files back to an earlier state"
-        }
-        (true, Scope::Files) if !shown.is_empty() => {
-            "The user has taken that back: these files are again as they were before"
-        }
-        _ => return None,
-    };
-    Some(Message::user_text(format!(
-        "<system-reminder>{text}: {}. Read them again before relying on their content; do not redo \
-         the changes unless asked.</system-reminder>",
-        names(shown)
-    )))
-}
-
-fn names(shown: &[String]) -> String {
-    let mut text = shown.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if shown.len() > NAMED {
-        text.push_str(&format!(" and {} more", shown.len() - NAMED));
-    }
-    text
+    Ok(Done { journal, chosen, failed: failures, left: done.left })
 }
 
 async fn tell(core: &Arc<Core>, done: &Done) {
-    let Done { journal, shown, kept, failed } = done;
-    let rewound = &journal.rewound;
-    let line: String = rewound.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut prompt: String = line.chars().take(TITLE).collect();
-    if line.chars().count() > TITLE {
-        prompt.push('…');
-    }
-    let title = match (journal.redo, rewound.scope) {
-        (true, _) => format!("Taken back: the rewind to before “{prompt}”"),
-        (false, Scope::Files) => format!("Files rewound to before: {prompt}"),
-        (false, Scope::Conversation) => format!("Conversation rewound to before: {prompt}"),
-        (false, Scope::Both) => format!("Rewound to before: {prompt}"),
-    };
-    // What is long comes last: a screen shows the begin.
-    let mut body = Vec::new();
-    let count = |n: usize| if n == 1 { "1 file".to_owned() } else { format!("{n} files") };
-    if !journal.redo {
-        body.push("/redo takes it back.".to_owned());
-    }
-    body.extend(failed.iter().map(|failed| format!("{}: {}.", failed.path.display(), failed.why)));
-    if *kept > 0 {
-        body.push(format!("{} kept as you wanted.", count(*kept)));
-    }
-    if rewound.scope.files() {
-        body.push(match shown.len() {
-            0 => "No file had to change.".to_owned(),
-            n => format!("{} put back: {}.", count(n), names(shown)),
-        });
-    }
-    let severity = if failed.is_empty() { "info" } else { "warning" };
-    core.hub.event(Event::Notification(Notification {
-        id: core.env.ids.uuid(),
-        category: "session".to_owned(),
-        kind: if journal.redo { "session.redone" } else { "session.rewound" }.to_owned(),
-        source_kind: "session".to_owned(),
-        source_id: core.session.id.clone(),
-        title,
-        body: body.join(" "),
-        severity: severity.to_owned(),
-        created_at: core.env.unix_now(),
-        payload: json!({
-            "point": rewound.to,
-            "scope": rewound.scope,
-            "undone_turns": rewound.hidden.len(),
-            "files": shown,
-            "failed": failed.iter().map(|f| f.path.display().to_string()).collect::<Vec<_>>(),
-        }),
-    }));
+    let told = done.chosen.told(&done.journal, &done.failed, &done.left);
+    let kind = if done.journal.redo { "session.redone" } else { "session.rewound" };
+    let severity = if told.whole { "info" } else { "warning" };
+    notify(core, kind, told.title, told.body, severity, told.payload);
     let tokens = core.context.lock().await.tokens();
     let max = core.llm().map_or(0, |llm| llm.max_context);
     core.hub.event(Event::StatusUpdate(core.context_status(tokens, max)));
     core.tell_info();
+}
+
+fn notify(
+    core: &Core,
+    kind: &str,
+    title: String,
+    body: String,
+    severity: &str,
+    payload: serde_json::Value,
+) {
+    core.hub.event(Event::Notification(Notification {
+        id: core.env.ids.uuid(),
+        category: "session".to_owned(),
+        kind: kind.to_owned(),
+        source_kind: "session".to_owned(),
+        source_id: core.session.id.clone(),
+        title,
+        body,
+        severity: severity.to_owned(),
+        created_at: core.env.unix_now(),
+        payload,
+    }));
 }
 
 async fn blocking<T: Send + 'static>(

@@ -1,22 +1,29 @@
 //! `restore.json`: what a rewind is about to do, written before it does anything, so that the next
 //! opening finishes what a killed process had begun.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::restore::{Failed, put_back};
+use super::restore::{CHANGED, Failed, PutBack, put_back, sweep};
 use super::{Rewinder, trouble};
-use crate::protocol::TodoItem;
+use crate::protocol::{RewindScope, TodoItem};
 use crate::store::snapshots::{By, Content, PointLog, Put, Rewound, decode_path};
 use crate::store::{
     ContextLog, ContextMark, LoadedContext, SessionState, StoreError, read_regular, write_atomic,
 };
 
+/// Files that are named when a rewind is finished at the next opening.
+const NAMED: usize = 12;
 /// A larger journal is not ours.
 const MAX_JOURNAL: u64 = 256 << 20;
+
+/// What can be put back now, and what cannot any more.
+pub(super) type Ready = (Vec<Put>, Vec<Failed>);
 
 /// A rewind, or its redo, as it is carried out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,6 +72,19 @@ impl Journal {
         }
     }
 
+    /// What was done of it when it was stopped before `left`: files alone, the conversation stays.
+    pub fn cut_off(mut self, left: &[Put]) -> Self {
+        let left: HashSet<&str> = left.iter().map(|put| put.path.as_str()).collect();
+        self.puts.retain(|put| !left.contains(put.path.as_str()));
+        self.context = None;
+        if !self.redo {
+            self.rewound.files.clone_from(&self.puts);
+            self.rewound.scope = RewindScope::Files;
+            self.rewound.hidden.clear();
+        }
+        self
+    }
+
     /// What goes with the conversation.
     pub fn settle(&self, state: &mut SessionState) {
         if self.context.is_none() {
@@ -79,20 +99,29 @@ impl Journal {
 }
 
 impl Rewinder {
-    /// Puts the files back and takes the new state in.
-    pub(super) fn carry_out(&self, journal: &Journal) -> Result<Vec<Failed>, String> {
+    /// Puts the files back and takes the new state in. `stopped` is asked between the files.
+    pub(super) fn carry_out(
+        &self,
+        journal: &Journal,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<PutBack, String> {
         let roots = self.roots();
-        self.with_tree(|tree| {
-            let failed = {
+        self.through.store(0, Ordering::Relaxed);
+        self.of.store(journal.puts.len(), Ordering::Relaxed);
+        let done = self.with_tree(|tree| {
+            let done = {
                 let fetch = |content: &Content| self.fetch(tree, content);
-                put_back(&journal.puts, &roots, &fetch)
+                put_back(&journal.puts, &roots, &fetch, stopped, &self.through)
             };
+            let left: HashSet<&str> = done.left.iter().map(|put| put.path.as_str()).collect();
             let now = self.now_ns();
-            for put in &journal.puts {
+            for put in journal.puts.iter().filter(|put| !left.contains(put.path.as_str())) {
                 tree.after_write(&decode_path(&put.path), now);
             }
-            Ok(failed)
-        })
+            Ok(done)
+        });
+        self.of.store(0, Ordering::Relaxed);
+        done
     }
 }
 
@@ -105,8 +134,9 @@ pub(crate) fn finish_interrupted(
     warnings: &mut Vec<String>,
 ) -> Result<Option<LoadedContext>, StoreError> {
     let Some(journal) = Journal::load(&rewinder.dir) else { return Ok(None) };
-    let failed = match rewinder.carry_out(&journal) {
-        Ok(failed) => failed,
+    sweep(&journal.puts, &rewinder.roots());
+    let failed = match rewinder.carry_out(&journal, &|| false) {
+        Ok(done) => done.failed,
         Err(error) => {
             warnings.push(format!("A rewind was interrupted and cannot be finished: {error}"));
             return Ok(None);
@@ -126,24 +156,33 @@ pub(crate) fn finish_interrupted(
     warnings.extend(noted.err());
     let what = if journal.redo { "redo" } else { "rewind" };
     warnings.push(format!("A {what} was interrupted; it is finished now."));
-    warnings.extend(
-        failed
-            .iter()
-            .map(|failed| format!("{} is left as it is: {}", failed.path.display(), failed.why)),
-    );
+    let left =
+        |failed: &Failed| format!("{} is left as it is: {}.", failed.path.display(), failed.why);
+    warnings.extend(failed.iter().take(NAMED).map(left));
+    if failed.len() > NAMED {
+        warnings.push(format!("{} more files are left as they are.", failed.len() - NAMED));
+    }
     Ok(loaded)
 }
 
 impl Rewinder {
-    /// Notes that the paths are about to be put back, and keeps copies of what is there.
-    pub(super) fn before_putting(&self, puts: Vec<Put>) -> Result<(Vec<Put>, Vec<Failed>), String> {
+    /// Notes that the paths are about to be put back, and keeps copies of what is there. `None` when it
+    /// was stopped: nothing is noted then.
+    pub(super) fn before_putting(
+        &self,
+        puts: Vec<Put>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Ready>, String> {
         self.with_tree(|tree| {
             let now = self.now_ns();
             let (mut kept, mut failed) = (Vec::new(), Vec::new());
-            self.with_log(|log| {
+            let ready = self.with_log(|log| {
                 let when = self.when(log, &[], now);
                 let mut noted = Vec::new();
                 for put in puts {
+                    if stopped() {
+                        return Ok(false);
+                    }
                     let path = decode_path(&put.path);
                     let changes = tree.before_write(&path, By::Rewind, &when);
                     let copied = match &put.from {
@@ -157,15 +196,14 @@ impl Rewinder {
                     if copied {
                         kept.push(put);
                     } else {
-                        let why = "it was changed meanwhile and is left as it is".to_owned();
-                        failed.push(Failed { path, why });
+                        failed.push(Failed { path, why: CHANGED.to_owned() });
                     }
                 }
                 tree.blobs.sync()?;
-                Ok(log.add_changes(noted)?)
-            })
-            .map_err(super::Trouble)?;
-            Ok((kept, failed))
+                log.add_changes(noted)?;
+                Ok(true)
+            });
+            Ok(ready.map_err(super::Trouble)?.then_some((kept, failed)))
         })
     }
 }

@@ -10,6 +10,7 @@
 //! | `plan` | what a rewind would do |
 //! | `act` | doing it, as a turn of its own |
 //! | `restore` | putting files back |
+//! | `told` | what is said of it at the end |
 //! | `journal` | finishing what a killed process had begun |
 //! | `room` | keeping the copies below a bound |
 //!
@@ -27,6 +28,7 @@ mod journal;
 mod plan;
 mod restore;
 mod room;
+mod told;
 mod tree;
 mod walk;
 mod watch;
@@ -86,6 +88,11 @@ pub struct Rewinder {
     took: AtomicU64,
     plan: Mutex<Option<Plan>>,
     plans: AtomicU64,
+    /// Paths that are put back, of so many; 0 while nothing is put back.
+    through: AtomicUsize,
+    of: AtomicUsize,
+    /// The session ends: what is not done is done at its next opening.
+    closing: AtomicBool,
     max_store: u64,
 }
 
@@ -145,6 +152,9 @@ impl Rewinder {
             took: AtomicU64::new(0),
             plan: Mutex::default(),
             plans: AtomicU64::new(0),
+            through: AtomicUsize::new(0),
+            of: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
             max_store,
         })
     }
@@ -260,6 +270,18 @@ impl Rewinder {
         let plan = lock(&self.plan);
         let plan = plan.as_ref().filter(|plan| plan.id == id)?;
         Some((plan.target, plan.prompt.clone()))
+    }
+
+    /// How many of how many paths are put back, while that goes on. Waits for nothing.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        let of = self.of.load(Ordering::Relaxed);
+        (of > 0).then(|| (self.through.load(Ordering::Relaxed).min(of), of))
+    }
+
+    /// The session ends. A rewind that is cancelled after this was not stopped by the user: its next
+    /// opening finishes it.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
     }
 
     /// The directories whose files are watched and put back, links resolved.

@@ -1,6 +1,7 @@
 //! Files go back exactly, whoever changed them.
 
 mod late;
+mod stopped;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,7 +108,7 @@ impl Bench {
             .filter(|file| file.problem.is_none() && !keep.contains(&file.hand))
             .map(|file| file.put.clone())
             .collect();
-        let (puts, mut failed) = self.rewinder.before_putting(puts).unwrap();
+        let (puts, mut failed) = self.rewinder.before_putting(puts, &|| false).unwrap().unwrap();
         let redo = plan.target == Target::Redo;
         let rewound = match plan.target {
             Target::Redo => self.rewinder.with_log(|log| Ok(log.redo().cloned())).unwrap().unwrap(),
@@ -125,7 +126,7 @@ impl Bench {
         };
         let journal = Journal { redo, rewound, puts, context: None, todos: vec![], title: None };
         journal.write(&self.rewinder.dir).unwrap();
-        failed.extend(self.rewinder.carry_out(&journal).unwrap());
+        failed.extend(self.rewinder.carry_out(&journal, &|| false).unwrap().failed);
         self.rewinder.with_log(|log| Ok(journal.note(log)?)).unwrap();
         Journal::remove(&self.rewinder.dir).unwrap();
         failed
@@ -507,7 +508,7 @@ async fn what_was_cut_off_is_finished() {
         .await;
     let plan = bench.rewinder.plan(Target::Point(point)).unwrap();
     let puts: Vec<_> = plan.files.iter().map(|file| file.put.clone()).collect();
-    let (puts, _) = bench.rewinder.before_putting(puts).unwrap();
+    let (puts, _) = bench.rewinder.before_putting(puts, &|| false).unwrap().unwrap();
     let rewound = Rewound {
         at: 0.0,
         to: point,
@@ -524,6 +525,7 @@ async fn what_was_cut_off_is_finished() {
     for n in 0..7 {
         fs::write(bench.ws(&format!("f{n}")), "old").unwrap();
     }
+    fs::write(bench.ws(".kimi-rewind-Xy1.tmp"), "written and not placed").unwrap();
     // Somebody was quicker than the next start.
     fs::write(bench.ws("f19"), "mine").unwrap();
     bench.reopen();
@@ -538,6 +540,7 @@ async fn what_was_cut_off_is_finished() {
         assert_eq!(fs::read_to_string(bench.ws(&format!("f{n}"))).unwrap(), "old");
     }
     assert_eq!(fs::read_to_string(bench.ws("f19")).unwrap(), "mine");
+    assert!(!bench.ws(".kimi-rewind-Xy1.tmp").exists());
     let failed = bench.redo();
     assert_eq!(failed, []);
     assert_eq!(fs::read_to_string(bench.ws("f3")).unwrap(), "new");

@@ -91,6 +91,7 @@ impl Tree {
     fn meet(&mut self, key: &str, found: &Found, when: &When<'_>) -> Option<Change> {
         let state = state_of(found, |_, size| match size {
             0 => Content::Blob(Blobs::id(b"")),
+            _ if size > FIRST_LIMIT => Content::Lost(Lost::TooLarge),
             _ => Content::Lost(Lost::Unseen),
         });
         let fresh = is_fresh(&found.stamp, when.now);

@@ -187,7 +187,7 @@ impl App {
         let words = match self.dialogs.front() {
             Some(dialog) => format!("{}…", dialog.title()),
             None if cancelled => "Stopping…".to_owned(),
-            None => phase.words,
+            None => self.rewinding().unwrap_or(phase.words),
         };
         let elapsed = now.duration_since(since);
         let stoppable = !cancelled && self.dialogs.is_empty();

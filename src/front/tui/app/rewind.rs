@@ -151,6 +151,12 @@ impl App {
         self.start_with(queued, |id, _| Op::Rewind { id, request })
     }
 
+    /// How far a rewind is, for the spinner's row.
+    pub(super) fn rewinding(&self) -> Option<String> {
+        let (through, of) = self.session.rewinder()?.progress()?;
+        Some(format!("Putting files back {through}/{of}…"))
+    }
+
     /// The words of the undone turn are there to be sent again.
     pub(super) fn put_prompt_back(&mut self, outcome: &Outcome) {
         let prompt = self.back_to.take();

@@ -65,19 +65,19 @@ pub fn notice(
     columns: u16,
     theme: &Theme,
 ) -> Vec<Line<'static>> {
-    titled(severity, title, body, NOTICE, columns, theme)
+    notice_of(severity, title, (body, NOTICE), columns, theme)
 }
 
 /// What somebody has asked to see: a title and, below, as much as leaves the rest of the screen be.
 pub fn report(title: &str, body: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
-    titled(Severity::Info, title, body, REPORT, columns, theme)
+    notice_of(Severity::Info, title, (body, REPORT), columns, theme)
 }
 
-fn titled(
+/// A notice whose detail has at most so many rows.
+pub fn notice_of(
     severity: Severity,
     title: &str,
-    body: &str,
-    most: usize,
+    (body, most): (&str, usize),
     columns: u16,
     theme: &Theme,
 ) -> Vec<Line<'static>> {

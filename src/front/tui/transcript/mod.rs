@@ -26,7 +26,7 @@ pub use replay::replay;
 
 use super::cells::{
     AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
-    notice, report, steer_echo, todo_change_row,
+    notice_of, report, steer_echo, todo_change_row,
 };
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
@@ -347,9 +347,21 @@ impl Transcript {
         columns: u16,
         theme: &Theme,
     ) -> Vec<Line<'static>> {
+        self.say_rows(severity, title, (body, 2), columns, theme)
+    }
+
+    /// [`Self::say`] with at most so many rows of detail.
+    fn say_rows(
+        &mut self,
+        severity: Severity,
+        title: &str,
+        body: (&str, usize),
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
         self.past.note(title);
         let mut rows =
-            self.aside(columns, theme, |columns| notice(severity, title, body, columns, theme));
+            self.aside(columns, theme, |columns| notice_of(severity, title, body, columns, theme));
         rows.push(Line::default());
         rows
     }

@@ -13,6 +13,9 @@ use crate::protocol::Notification;
 /// How a turn that began by itself is announced, in the place of the user's words.
 pub const ANNOUNCED: &str = "[a background task has ended]";
 
+/// Rows of what a rewind says: which files are not back is nowhere else to be read.
+const REWIND_ROWS: usize = 24;
+
 impl Transcript {
     /// Whether a command or an agent runs that could go on in the background.
     pub fn runs_command(&self) -> bool {
@@ -44,6 +47,10 @@ impl Transcript {
     fn news_row(&mut self, news: &Notification, look: Look<'_>) -> Vec<Line<'static>> {
         let severity = Severity::of(&news.severity);
         let Look { columns, theme } = look;
+        if matches!(news.kind.as_str(), "session.rewound" | "session.redone") {
+            let body = (news.body.as_str(), REWIND_ROWS);
+            return self.say_rows(severity, &news.title, body, columns, theme);
+        }
         if news.category != "task" {
             return self.say(severity, &news.title, &news.body, columns, theme);
         }

@@ -293,7 +293,8 @@ fn files(n: usize) -> String {
 fn whose(hand: Hand) -> &'static str {
     match hand {
         Hand::Agent => "changed by the assistant",
-        Hand::Command => "changed by a command since",
+        // By the command, as far as its time tells; an edit of the user in that time looks the same.
+        Hand::Command => "changed while a command ran",
         Hand::User => "changed by you or another program since",
     }
 }

@@ -21,6 +21,18 @@ pub(super) struct PlanPage {
     scrolled: usize,
 }
 
+/// A row of the list of files.
+enum Entry<'a> {
+    Said(String, Tone),
+    File(&'a PlannedFile),
+}
+
+/// Files that cannot be put back and are listed before all others.
+const STUCK_FIRST: usize = 4;
+
+/// No file tells of it.
+const BEYOND: &str = "What commands did elsewhere stays: in git, in ignored files, on the network.";
+
 /// What a key did.
 pub(super) enum PlanReply {
     Ignored,
@@ -66,11 +78,17 @@ impl PlanPage {
             KeyCode::Down | KeyCode::Char('j') => {
                 self.selected = if self.selected == last { 0 } else { self.selected + 1 };
             }
-            KeyCode::PageUp => self.scrolled = self.scrolled.saturating_sub(5),
-            KeyCode::PageDown => {
-                let rows = self.plan.files.len() + 4 + 3 * usize::from(self.plan.partial);
-                let room = usize::from(size.height).saturating_sub(self.scopes.len() + 4);
-                self.scrolled = (self.scrolled + 5).min(rows.saturating_sub(room));
+            KeyCode::PageUp | KeyCode::PageDown | KeyCode::Home | KeyCode::End => {
+                let page = self.page(size);
+                let room = usize::from(size.width).saturating_sub(1);
+                let most = self.listing(room).len().saturating_sub(page);
+                let step = page.saturating_sub(1).max(1);
+                self.scrolled = match key.code {
+                    KeyCode::PageUp => self.scrolled.saturating_sub(step),
+                    KeyCode::PageDown => self.scrolled.saturating_add(step).min(most),
+                    KeyCode::Home => 0,
+                    _ => most,
+                };
             }
             _ => return PlanReply::Ignored,
         }
@@ -122,12 +140,12 @@ impl PlanPage {
             rows.push(styled(&label, tone));
         }
         rows.push(Line::default());
-        let list = self.files(room, theme);
+        let list = self.listing(room);
         let height = usize::from(size.height);
-        let page = height.saturating_sub(rows.len() + 1);
+        let page = self.page(size);
         let hidden = list.len().saturating_sub(page);
         let from = self.scrolled.min(hidden);
-        rows.extend(list.into_iter().skip(from).take(page));
+        rows.extend(list.iter().skip(from).take(page).map(|entry| entry.row(room, theme)));
         rows.resize(height.saturating_sub(1), Line::default());
         let mut keys = "↑↓ 1-3 choose · ↵ do it".to_owned();
         if self.scopes.len() == 1 {
@@ -156,16 +174,30 @@ impl PlanPage {
         }
     }
 
-    /// The files by whoever changed them; what cannot be brought back comes last.
-    fn files(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
-        let styled =
-            |text: String, tone| row::row([Span::styled(truncate(&text, room), theme.style(tone))]);
+    /// The rows of the list of files: first what is not known and what cannot be brought back, then the
+    /// files by whoever changed them. Of many that cannot, the most come last.
+    fn listing(&self, room: usize) -> Vec<Entry<'_>> {
         let mut rows = Vec::new();
+        let say = |text: String, tone: Tone| {
+            let lines = wrap_line(&Line::from(text), room, 0);
+            lines.into_iter().map(move |line| Entry::Said(line.to_string(), tone))
+        };
         if self.plan.partial {
             let text = "! the directory is large: only edits by tools are known for this turn";
-            let line = Line::from(Span::styled(text, theme.style(Tone::Warning)));
-            let lines = wrap_line(&line, room, 0);
-            rows.extend(lines.into_iter().map(|line| row::row(line.spans)));
+            rows.extend(say(text.to_owned(), Tone::Warning));
+        }
+        let stuck: Vec<_> = self.plan.files.iter().filter(|file| file.problem.is_some()).collect();
+        let (first, rest) = stuck.split_at(stuck.len().min(STUCK_FIRST));
+        if !stuck.is_empty() {
+            let below = match rest.len() {
+                0 => String::new(),
+                _ => ": the first of them; the others are below".to_owned(),
+            };
+            rows.extend(say(
+                format!("! {} cannot be put back{below}", files(stuck.len())),
+                Tone::Warning,
+            ));
+            rows.extend(first.iter().copied().map(Entry::File));
         }
         for (hand, tone) in [
             (Hand::Agent, Tone::Heading),
@@ -176,25 +208,40 @@ impl PlanPage {
             if of.is_empty() {
                 continue;
             }
-            rows.push(match (hand, self.plan.target) {
-                (Hand::Agent, _) => styled(format!("{} put back", files(of.len())), tone),
-                (hand, _) => {
-                    styled(format!("! {} {}: you are asked", files(of.len()), whose(hand)), tone)
-                }
-            });
-            rows.extend(of.into_iter().map(|file| file_row(file, room, theme)));
+            let text = match hand {
+                Hand::Agent => format!("{} put back", files(of.len())),
+                hand => format!("! {} {}: you are asked", files(of.len()), whose(hand)),
+            };
+            rows.extend(say(text, tone));
+            rows.extend(of.into_iter().map(Entry::File));
         }
-        let stuck: Vec<_> = self.plan.files.iter().filter(|file| file.problem.is_some()).collect();
-        if !stuck.is_empty() {
-            let text = format!("! {} cannot be put back", files(stuck.len()));
-            rows.push(styled(text, Tone::Warning));
-            rows.extend(stuck.into_iter().map(|file| file_row(file, room, theme)));
+        if !rest.is_empty() {
+            let text = format!("! {} more cannot be put back", files(rest.len()));
+            rows.extend(say(text, Tone::Warning));
+            rows.extend(rest.iter().copied().map(Entry::File));
         }
         if rows.is_empty() {
             let text = "No file has changed since, as far as is known.".to_owned();
-            rows.push(styled(text, Tone::Dim));
+            rows.extend(say(text, Tone::Dim));
+        }
+        if matches!(self.plan.target, Target::Point(_)) {
+            rows.extend(say(BEYOND.to_owned(), Tone::Dim));
         }
         rows
+    }
+
+    /// Rows there are for the list of files.
+    fn page(&self, size: Size) -> usize {
+        usize::from(size.height).saturating_sub(self.scopes.len() + 4)
+    }
+}
+
+impl Entry<'_> {
+    fn row(&self, room: usize, theme: &Theme) -> Line<'static> {
+        match self {
+            Self::Said(text, tone) => row::row([Span::styled(text.clone(), theme.style(*tone))]),
+            Self::File(file) => file_row(file, room, theme),
+        }
     }
 }
 

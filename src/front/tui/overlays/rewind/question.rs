@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::page::file_row;
 use super::{files, whose};
-use crate::agent::{Plan, Target};
+use crate::agent::{Fate, Plan, Target};
 use crate::front::tui::cells::row;
 use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
@@ -71,7 +71,17 @@ impl Question {
             Target::Redo => "changed since the rewind",
         };
         let title = format!("? {} {whose}", files(of.len()));
-        let mut rows = vec![styled(&title, Tone::Attention), Line::default()];
+        let mut rows = vec![styled(&title, Tone::Attention)];
+        if self.hand == Hand::Command && matches!(plan.target, Target::Point(_)) {
+            rows.push(styled("  by it, or by you or another program at that time", Tone::Dim));
+        }
+        rows.push(Line::default());
+        let gone = of.iter().filter(|file| file.fate == Fate::Goes).count();
+        let gone = match gone {
+            0 => String::new(),
+            1 => ", 1 goes".to_owned(),
+            n => format!(", {n} go"),
+        };
         let height = usize::from(size.height);
         let page = height.saturating_sub(rows.len() + 6).max(1);
         let more = of.len().saturating_sub(page);
@@ -84,11 +94,13 @@ impl Question {
         rows.push(Line::default());
         for (at, answer) in ANSWERS.into_iter().enumerate() {
             let words = match (answer, self.hand) {
-                (Answer::Restore, Hand::User) => "Restore anyway: /redo has what is there now",
-                (Answer::Restore, _) => "Restore: /redo has what is there now",
-                (Answer::Keep, Hand::User) => "Keep mine",
-                (Answer::Keep, _) => "Keep as it is now",
-                (Answer::Cancel, _) => "Cancel",
+                (Answer::Restore, Hand::User) => {
+                    format!("Restore anyway{gone}: /redo has what is there now")
+                }
+                (Answer::Restore, _) => format!("Restore{gone}: /redo has what is there now"),
+                (Answer::Keep, Hand::User) => "Keep mine".to_owned(),
+                (Answer::Keep, _) => "Keep as it is now".to_owned(),
+                (Answer::Cancel, _) => "Cancel".to_owned(),
             };
             let (mark, tone) =
                 if at == self.selected { ("▶", Tone::Selected) } else { (" ", Tone::Text) };

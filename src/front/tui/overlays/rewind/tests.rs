@@ -155,7 +155,7 @@ fn the_users_own_work_is_kept_unless_they_say_otherwise() {
             "   ~ tool +1 -1  changes back",
             " ! 1 file changed by you or another program since: you are asked",
             "   ~ mine +1 -1  changes back",
-            "",
+            " What commands did elsewhere stays: in git, in ignored files, on the network.",
             "",
         ]
     );
@@ -183,4 +183,66 @@ fn the_users_own_work_is_kept_unless_they_say_otherwise() {
     let reply = press(&mut picker, KeyCode::Char('2'));
     let request = RewindRequest { plan: id, scope: RewindScope::Conversation, keep: vec![] };
     assert_eq!(reply, OverlayReply::Rewind(request));
+}
+
+#[test]
+fn files_that_cannot_come_back_are_seen_first_however_many_there_are() {
+    let (_dir, _rewinder, mut plan) = plan();
+    let example = plan.files[0].clone();
+    for n in 0..40 {
+        let mut file = example.clone();
+        file.shown = format!("lost{n:02}");
+        file.hand = Hand::Command;
+        file.problem = Some("no copy was made before it changed".to_owned());
+        plan.files.push(file);
+    }
+    let mut picker = RewindPicker::of_plan(plan);
+    let rows = drawn(&picker, (80, 24));
+    assert_eq!(
+        rows[6..13],
+        [
+            " ! 40 files cannot be put back: the first of them; the others are below",
+            "   ~ lost00  no copy was made before it changed",
+            "   ~ lost01  no copy was made before it changed",
+            "   ~ lost02  no copy was made before it changed",
+            "   ~ lost03  no copy was made before it changed",
+            " 1 file put back",
+            "   ~ tool +1 -1  changes back",
+        ]
+    );
+    assert!(!rows.iter().any(|row| row.contains("on the network")), "{rows:#?}");
+    press(&mut picker, KeyCode::End);
+    let rows = drawn(&picker, (80, 24));
+    assert!(rows[21].contains("lost39") && rows[22].contains("on the network"), "{rows:#?}");
+    // A page up shows the row that was the first.
+    let first = rows[6].clone();
+    press(&mut picker, KeyCode::PageUp);
+    assert!(drawn(&picker, (80, 24)).contains(&first));
+    press(&mut picker, KeyCode::Home);
+    assert!(drawn(&picker, (80, 24))[6].contains("40 files cannot be put back"));
+}
+
+#[test]
+fn what_changed_while_a_command_ran_may_be_the_users() {
+    let (_dir, _rewinder, mut plan) = plan();
+    plan.files.retain(|file| file.shown == "mine");
+    plan.files[0].hand = Hand::Command;
+    plan.files[0].fate = crate::agent::Fate::Goes;
+    let mut picker = RewindPicker::of_plan(plan);
+    let rows = drawn(&picker, (80, 24));
+    assert_eq!(rows[6], " ! 1 file changed while a command ran: you are asked");
+    assert_eq!(press(&mut picker, KeyCode::Enter), OverlayReply::Redraw);
+    let rows = drawn(&picker, (80, 24));
+    assert_eq!(
+        rows[..7],
+        [
+            " ? 1 file changed while a command ran",
+            "   by it, or by you or another program at that time",
+            "",
+            "   - mine +1 -1  goes",
+            "",
+            " ▶ 1 Restore, 1 goes: /redo has what is there now",
+            "   2 Keep as it is now",
+        ]
+    );
 }
