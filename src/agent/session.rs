@@ -27,7 +27,9 @@ use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::permission::{Rules, Site};
 use crate::platform::Env;
-use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{
+    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo, Spent,
+};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
@@ -297,6 +299,11 @@ impl SessionHandle {
         self.core.notifications.pending(self.core.env.unix_now())
     }
 
+    /// What is spent of the run's budgets: no turn shall begin by itself then.
+    pub fn spent(&self) -> Option<Spent> {
+        self.core.meter.spent(self.core.env.clock.instant())
+    }
+
     /// The same for a front end that does not have the handle.
     pub fn background(&self) -> BackgroundView {
         BackgroundView(Arc::clone(&self.core))
@@ -356,6 +363,24 @@ impl BackgroundView {
     /// How many notifications wait for the model. No disk.
     pub fn pending_notifications(&self) -> usize {
         self.0.notifications.pending(self.0.env.unix_now())
+    }
+
+    /// The time that is left to the run; `None` for any.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.0.meter.time_left(self.0.env.clock.instant())
+    }
+
+    /// Waits as long as `wait` takes, which counts as the time of a turn does.
+    pub async fn timed<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.0.meter.begin_turn(self.0.env.clock.instant());
+        let done = wait.await;
+        self.0.meter.end_turn(self.0.env.clock.instant());
+        done
+    }
+
+    /// What the time is up means, once it is.
+    pub fn out_of_time(&self) -> Option<Spent> {
+        self.0.meter.expire()
     }
 
     /// Makes sure that every task which is over has its notification.
@@ -429,6 +454,9 @@ impl Actor {
         match op {
             Op::Prompt { id, input } => {
                 let core = Arc::clone(&self.core);
+                if self.turn.is_none() && !notifications::announces(&input) {
+                    core.meter.renew(core.env.clock.instant());
+                }
                 let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
                 self.begin_turn(id, work).await;
             }

@@ -247,6 +247,25 @@ fn a_run_does_not_wait_for_ever() {
     assert_eq!(record(&task, "runtime.json")["status"], "killed");
 }
 
+/// `--timeout` is that of the run: the wait for tasks counts, and none outlives it.
+#[test]
+fn the_time_limit_bounds_the_wait_for_tasks() {
+    let server = ModelServer::start(vec![
+        background("c1", "while :; do sleep 0.1; done"),
+        Reply::new().text("launched"),
+        Reply::new().text("never asked"),
+    ]);
+    let home = Home::new(&server.url());
+    let begun = std::time::Instant::now();
+    let ran = home.run(&["--print", "-p", "go", "--timeout", "5s"]);
+    assert_eq!(ran.code, Some(124), "{ran:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(ran.err.matches("The time limit of 5 s is reached.").count(), 1, "{}", ran.err);
+    assert_eq!(server.requests().len(), 2, "no model is asked beyond it");
+    let task = tasks_of(&home.session()).remove(0);
+    assert_eq!(record(&task, "runtime.json")["status"], "killed");
+}
+
 #[test]
 fn what_is_kept_alive_outlives_the_run() {
     let home = Home::bare();

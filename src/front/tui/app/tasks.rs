@@ -64,6 +64,10 @@ impl App {
         if !idle || !wanted || self.session.pending_notifications() == 0 {
             return None;
         }
+        // It is a person's to say that it goes on: the model hears of the tasks with their message.
+        if self.session.spent().is_some() {
+            return None;
+        }
         Some(self.last_key.map_or_else(|| self.now(), |at| at + QUIET))
     }
 
