@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::quote::of_turn;
 use self::trim::Reach;
 use super::core::{Core, Limits};
 use super::dmail::marked;
@@ -242,13 +243,9 @@ async fn replace(
     begin.extend(quoted.iter().map(|words| quote::part(words)));
     let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
-    // It would otherwise start them again.
-    messages.extend(crate::tasks::active_list(&core.tasks.active()).map(|list| {
-        Message::user_text(format!(
-            "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
-        ))
-    }));
+    messages.extend(running_tasks(core));
     let mut context = core.context.lock().await;
+    context.renew_prompt();
     let tools = core.specs();
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {
@@ -271,6 +268,14 @@ async fn replace(
     core.forget_shown();
     core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
     Ok(after)
+}
+
+/// Tells a model that no longer knows what it has started: it would otherwise do it again.
+pub(super) fn running_tasks(core: &Core) -> Option<Message> {
+    let list = crate::tasks::active_list(&core.tasks.active())?;
+    Some(Message::user_text(format!(
+        "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
+    )))
 }
 
 /// Where the kept end begins: usually the last two messages with what follows them. When these alone

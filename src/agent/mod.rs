@@ -64,6 +64,7 @@ mod turn;
 
 pub use approval::Modes;
 pub use budget::{Budget, Usage};
+pub use context::MakePrompt;
 pub use core::{Limits, ModelSource};
 pub use goal::{
     Wanted as GoalWanted, parse as parse_goal, report as goal_report, spent as goal_spent,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::approval::{ApprovalDesk, Modes, Permissions};
-use super::context::Context;
+use super::context::{Context, MakePrompt};
 use super::core::{Core, Limits, ModelSource, Settings};
 use super::hub::Hub;
 use super::notifications::{self, Notifications};
@@ -77,8 +77,8 @@ pub struct SessionOptions {
     pub plan: PlanStart,
     /// What goes ahead without a person, what never does.
     pub rules: Rules,
-    /// Makes the system prompt of a session that has none yet.
-    pub system_prompt: Box<dyn FnOnce() -> String + Send>,
+    /// Makes the system prompt of a session that has none yet, and anew where the conversation is.
+    pub system_prompt: MakePrompt,
 }
 
 /// The answer of a turn as it was kept in a file.

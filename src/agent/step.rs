@@ -97,6 +97,7 @@ async fn request(
         let jitter = turn.core.env.clock.jitter();
         let Some(wait) = policy.wait_before(failed_attempts, &error, jitter) else {
             turn.error_class = Some(error.class());
+            leave_unanswered(turn).await;
             return Err(StepError::Failed(provider_failure(llm, &error)));
         };
         turn.core.hub.event(Event::StepRetry {
@@ -328,10 +329,18 @@ async fn keep_partial(turn: &Turn<'_>, partial: &Assembler) {
     let mut message = partial.message(String::new);
     message.tool_calls.clear();
     if message.text().trim().is_empty() {
+        leave_unanswered(turn).await;
         return;
     }
     if let Err(error) = turn.core.context.lock().await.push(message) {
         tracing::warn!(%error, "a cancelled answer could not be stored");
+    }
+}
+
+/// Closes a request that has brought nothing.
+async fn leave_unanswered(turn: &Turn<'_>) {
+    if let Err(error) = turn.core.context.lock().await.answer_unanswered() {
+        tracing::warn!(%error, "the end of a request could not be stored");
     }
 }
 

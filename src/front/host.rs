@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agent::{
-    Budget, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle, SessionOptions,
+    Budget, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
+    SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
@@ -313,8 +314,8 @@ impl Host {
     }
 
     /// The prompt of a session that has none yet. A resumed one keeps its own, also with another
-    /// agent: only the tools follow that.
-    fn system_prompt(&self, agent: Arc<Agent>) -> Box<dyn FnOnce() -> String + Send> {
+    /// agent, until its conversation is cleared or compacted: only the tools follow that at once.
+    fn system_prompt(&self, agent: Arc<Agent>) -> MakePrompt {
         let host = self.clone();
         Box::new(move || {
             let options = &host.options;

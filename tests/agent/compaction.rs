@@ -297,7 +297,7 @@ async fn cancelling_a_summary_of_our_own_cancels_the_turn() {
     let heard = live.end().await;
     assert_eq!((heard.outcome(), compactions(&heard)), (&Outcome::Cancelled, (0, 1)));
     assert_eq!(bench.model.asked().len(), 3);
-    assert_eq!(live.stored().await.len(), 6);
+    assert_eq!(live.stored().await.len(), 7);
 }
 
 #[tokio::test]

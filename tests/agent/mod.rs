@@ -12,6 +12,7 @@ mod compaction;
 mod dmail;
 mod goal;
 mod heard;
+mod notifications;
 mod permission;
 mod plan;
 mod plan_attacks;

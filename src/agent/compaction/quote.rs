@@ -13,26 +13,31 @@ const QUOTED: &str = "<system>The user's last message, word for word:</system>\n
 /// Messages that are quoted at most: the one that the turn began with and those given to it later.
 const MOST: usize = 4;
 
-/// What the user has sent to the turn that is at the end, as far as it is before `at`; the oldest
-/// first. What an earlier compaction has quoted is quoted again.
-pub(super) fn before(messages: &[Message], at: usize) -> Vec<String> {
-    let mut quoted = Vec::new();
-    let mut found = false;
+/// Where the messages are that the user has sent to the turn at the end, the oldest first. One that
+/// stands for what was compacted counts, if it quotes any.
+pub(in crate::agent) fn of_turn(messages: &[Message]) -> Vec<usize> {
+    let mut found = Vec::new();
     for (n, message) in messages.iter().enumerate().rev() {
         let is_turn_end = message.role == Role::Assistant && message.tool_calls.is_empty();
-        if quoted.len() >= MOST || found && (is_turn_end || is_interruption(message)) {
+        if !found.is_empty() && (is_turn_end || is_interruption(message)) {
             break;
         }
-        if !is_from_user(message) {
-            continue;
+        if is_from_user(message) {
+            found.push(n);
         }
-        let earlier = quotations(message);
-        found |= earlier.as_ref().is_none_or(|earlier| !earlier.is_empty());
-        if n >= at {
-            continue;
-        }
-        match earlier {
-            Some(earlier) => quoted.extend(earlier.into_iter().rev()),
+    }
+    found.reverse();
+    found
+}
+
+/// The text of those that are before `at`; the oldest first. What an earlier compaction has quoted is
+/// quoted again.
+pub(super) fn before(messages: &[Message], at: usize) -> Vec<String> {
+    let mut quoted = Vec::new();
+    for message in of_turn(messages).into_iter().filter(|n| *n < at).filter_map(|n| messages.get(n))
+    {
+        match quotations(message) {
+            Some(earlier) => quoted.extend(earlier),
             None => {
                 let mut cut = String::new();
                 push_cut(&mut cut, &message.text());
@@ -40,8 +45,10 @@ pub(super) fn before(messages: &[Message], at: usize) -> Vec<String> {
             }
         }
     }
-    quoted.truncate(MOST);
-    quoted.reverse();
+    if quoted.len() > MOST {
+        // What the turn is about, and the newest.
+        quoted.drain(1..=quoted.len() - MOST);
+    }
     quoted
 }
 
@@ -52,10 +59,13 @@ pub(super) fn part(words: &str) -> ContentPart {
 
 /// Whether the user has written it, or it stands for what they have written.
 fn is_from_user(message: &Message) -> bool {
-    message.role == Role::User
-        && marked(message).is_none()
-        && !is_notification(message)
-        && (quotations(message).is_some() || !message.text().trim_start().starts_with("<system"))
+    let is_theirs = || {
+        message.role == Role::User
+            && marked(message).is_none()
+            && !is_notification(message)
+            && !message.text().trim_start().starts_with("<system")
+    };
+    quotations(message).map_or_else(is_theirs, |quoted| !quoted.is_empty())
 }
 
 /// What a message quotes that stands for what was compacted; `None` for another one.
@@ -120,5 +130,7 @@ mod tests {
         assert_eq!(steered, ["a", "b", "c"]);
         let next = before(&[compacted(&["a"]), answer(), user("c"), calls()], 3);
         assert_eq!(next, ["c"], "that turn is over");
+        let many: Vec<Message> = (0..7).map(|n| user(&n.to_string())).collect();
+        assert_eq!(before(&many, 7), ["0", "4", "5", "6"]);
     }
 }

@@ -172,6 +172,11 @@ impl App {
         let most = self.host.config().background.read_max_bytes;
         tokio::spawn(async move {
             let text = match tasks.tail(&id, most).await {
+                Ok(tail) if tail.truncated => format!(
+                    "[the beginning is not shown: {}]\n{}",
+                    tasks.output_path(&id).display(),
+                    tail.text
+                ),
                 Ok(tail) => tail.text,
                 Err(error) => format!("The output cannot be read: {error}."),
             };
