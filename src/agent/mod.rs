@@ -21,6 +21,7 @@
 //! | `context_report` | what fills the context window |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
+//! | `background` | what a front end that waits for them has to know |
 //! | `skills`, `flow` | sending a skill, running one that is a flowchart |
 //! | `ralph` | the same task again and again |
 //! | `btw` | a question beside the conversation |
@@ -31,6 +32,7 @@
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
+mod background;
 mod btw;
 mod budget;
 mod compaction;
@@ -63,6 +65,7 @@ mod step;
 mod turn;
 
 pub use approval::Modes;
+pub use background::BackgroundView;
 pub use budget::{Budget, Usage};
 pub use context::MakePrompt;
 pub use core::{Limits, ModelSource};
@@ -75,5 +78,5 @@ pub use notifications::TASKS_HAVE_ENDED;
 pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
-pub use session::{BackgroundView, KeptAnswer, SessionHandle, SessionOptions};
+pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};
