@@ -74,11 +74,12 @@ fn the_help_is_this() {
           --max-retries-per-step <N>  Try a failing model request N times in all
           --max-tokens-total <N>      Stop when N tokens are used, in and out
           --max-budget-usd <USD>      Stop when so many US dollars are spent
-          --timeout <TIME>            Stop after this time: 90s, 15m, 2h
+          --timeout <TIME>            Stop after this time: 90s, 15m, 2h30m
 
     Approval:
       -y, --yolo  Approve every tool call [aliases: --yes, --auto-approve]
           --afk   Nobody is there: approve every tool call and ask no questions
+          --plan  Plan first, change nothing until the plan is approved
 
     Customisation:
           --agent-file <FILE>       Use the agent described in FILE (YAML, .md)

@@ -18,7 +18,7 @@ pub struct Budget {
     pub usd: Option<f64>,
     /// Time in turns.
     pub time: Option<Duration>,
-    /// A person is there to decide: a turn that finds a budget spent begins with another one of the
+    /// A person is there to decide: a message sent while a budget is spent brings another one of the
     /// same size, since somebody sent it knowing that.
     pub renewed_by_prompts: bool,
 }
@@ -67,14 +67,18 @@ impl Meter {
         used.all_usd += cost;
     }
 
-    /// A turn begins.
-    pub fn begin_turn(&self, now: Instant) {
-        let renew = self.budget.renewed_by_prompts && self.spent(now).is_some();
-        let mut used = self.lock();
-        if renew {
+    /// Somebody has sent a message. Turns that begin by themselves renew nothing: they would go on
+    /// for ever.
+    pub fn renew(&self, now: Instant) {
+        if self.budget.renewed_by_prompts && self.spent(now).is_some() {
+            let mut used = self.lock();
             *used = Used { all_tokens: used.all_tokens, all_usd: used.all_usd, ..Used::default() };
         }
-        used.turn = Some(now);
+    }
+
+    /// A turn begins, or a wait that counts like one.
+    pub fn begin_turn(&self, now: Instant) {
+        self.lock().turn = Some(now);
     }
 
     /// The turn has ended.
@@ -193,11 +197,24 @@ mod tests {
         meter.end_turn(now);
         assert!(meter.spent(now).is_some());
         meter.begin_turn(now);
+        assert!(meter.spent(now).is_some(), "a turn that nobody has sent gets nothing");
+        meter.end_turn(now);
+        meter.renew(now);
         assert_eq!(meter.spent(now), None);
         assert_eq!(meter.usage(false).tokens, 15, "in all it stays counted");
         let fixed = Meter::new(Budget { renewed_by_prompts: false, ..budget });
         fixed.count(&usage(10, 0), None);
-        fixed.begin_turn(now);
+        fixed.renew(now);
         assert!(fixed.spent(now).is_some());
+    }
+
+    #[test]
+    fn what_is_left_of_a_budget_is_not_made_up_by_a_message() {
+        let budget = Budget { tokens: Some(10), renewed_by_prompts: true, ..Budget::default() };
+        let (meter, now) = (Meter::new(budget), Instant::now());
+        meter.count(&usage(9, 0), None);
+        meter.renew(now);
+        meter.count(&usage(1, 0), None);
+        assert!(meter.spent(now).is_some());
     }
 }

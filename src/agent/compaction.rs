@@ -1,5 +1,6 @@
 //! Makes a long conversation short: a summary takes the place of all but its end.
 
+mod quote;
 mod trim;
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::quote::of_turn;
 use self::trim::Reach;
 use super::core::{Core, Limits};
 use super::dmail::marked;
@@ -156,15 +158,19 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
-    let (old, kept, request, before) = {
+    let (old, kept, quoted, before) = {
         let context = core.context.lock().await;
         let messages = context.messages();
         let at = split_to_fit(messages, llm.max_context);
-        let request = request_before(messages, at);
-        (messages[..at].to_vec(), messages[at..].to_vec(), request, context.tokens())
+        let quoted = quote::before(messages, at);
+        (messages[..at].to_vec(), messages[at..].to_vec(), quoted, context.tokens())
     };
     if old.is_empty() {
-        return Ok(None);
+        return match reason {
+            Reason::Full => Ok(None),
+            // All that is there may still be too long.
+            Reason::Asked { .. } => cut_results(core).await,
+        };
     }
     core.hub.event(Event::CompactionBegin {});
     let result = tokio::select! {
@@ -177,7 +183,7 @@ pub(super) async fn run(
     let result = match result {
         Ok(summary) => {
             let begin = vec![ContentPart::text(SUMMARY_PREFACE), ContentPart::text(summary)];
-            replace(core, &llm, begin, request, kept).await
+            replace(core, &llm, begin, quoted, kept).await
         }
         Err(error) => Err(error),
     };
@@ -193,45 +199,54 @@ pub(super) async fn run(
 /// out.
 pub(super) async fn drop_oldest(core: &Arc<Core>) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
-    let (kept, request, before) = {
+    let (kept, quoted, before) = {
         let context = core.context.lock().await;
         let messages = context.messages();
         let at = last_step(messages);
-        (messages[at..].to_vec(), request_before(messages, at), (at, context.tokens()))
+        (messages[at..].to_vec(), quote::before(messages, at), (at, context.tokens()))
     };
     if before.0 == 0 {
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
     let note = vec![ContentPart::text(DROPPED_PREFACE)];
-    let result = replace(core, &llm, note, request, kept).await;
+    let result = replace(core, &llm, note, quoted, kept).await;
     core.hub.event(Event::CompactionEnd {});
     result.map(|after| Some(Compacted { before: before.1, after }))
 }
 
-/// Puts `begin`, the user's `request` if the kept end lacks it, and the end in place of the
+/// Takes the middle out of all long results, also of those that the model has not seen yet: what one
+/// can do about a conversation whose end is what makes it too long. `None` when there are none.
+pub(super) async fn cut_results(core: &Arc<Core>) -> Result<Option<Compacted>, CompactionError> {
+    let llm = core.llm().ok_or(CompactionError::NoModel)?;
+    let before = core.context.lock().await.tokens();
+    let after = trim_results(core, &llm, Reach::All, u64::MAX).await?;
+    Ok(after.map(|after| Compacted { before, after }))
+}
+
+/// Whether the results of the last step are the better part of the conversation: a summary of the
+/// rest would cost what it holds and not help.
+pub(super) async fn last_results_weigh_most(core: &Core) -> bool {
+    let context = core.context.lock().await;
+    let (before, last) = context.messages().split_at(last_step(context.messages()));
+    estimate::messages_tokens(last) > estimate::messages_tokens(before)
+}
+
+/// Puts `begin`, the user's `quoted` messages that the kept end lacks, and the end in place of the
 /// conversation. Where that is still too long for the window, long results lose their middle.
 async fn replace(
     core: &Arc<Core>,
     llm: &Llm,
     mut begin: Vec<ContentPart>,
-    request: Option<String>,
+    quoted: Vec<String>,
     kept: Vec<Message>,
 ) -> Result<u64, CompactionError> {
-    if let Some(request) = request {
-        begin.push(ContentPart::text(format!(
-            "<system>The user's last message, word for word:</system>\n{request}"
-        )));
-    }
+    begin.extend(quoted.iter().map(|words| quote::part(words)));
     let mut messages = vec![Message::user(begin)];
     messages.extend(kept);
-    // It would otherwise start them again.
-    messages.extend(core.own_tasks().and_then(|tasks| active_list(&tasks.active())).map(|list| {
-        Message::user_text(format!(
-            "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
-        ))
-    }));
+    messages.extend(running_tasks(core));
     let mut context = core.context.lock().await;
+    context.renew_prompt();
     let tools = core.specs();
     let tokens = |messages: &[Message]| {
         estimate::request_tokens(&ChatRequest {
@@ -256,6 +271,14 @@ async fn replace(
     Ok(after)
 }
 
+/// Tells a model that no longer knows what it has started: it would otherwise do it again.
+pub(super) fn running_tasks(core: &Core) -> Option<Message> {
+    let list = active_list(&core.own_tasks()?.active())?;
+    Some(Message::user_text(format!(
+        "<system>These background tasks are still running. Do not start them again.</system>\n{list}"
+    )))
+}
+
 /// Where the kept end begins: usually the last two messages with what follows them. When these alone
 /// fill half of the window, as one long turn does, it is the last step.
 fn split_to_fit(messages: &[Message], max: u64) -> usize {
@@ -272,22 +295,6 @@ fn is_said(message: &Message) -> bool {
 /// Where the last message of the user or the model is.
 fn last_step(messages: &[Message]) -> usize {
     messages.iter().rposition(is_said).unwrap_or(0)
-}
-
-/// What the user asked last, if it is before `at` while nothing of the user's comes after: the model
-/// works on that, and a summary must not blur it.
-fn request_before(messages: &[Message], at: usize) -> Option<String> {
-    let (before, kept) = messages.split_at(at);
-    if kept.iter().any(|message| message.role == Role::User && is_said(message)) {
-        return None;
-    }
-    let asked = |message: &&Message| {
-        message.role == Role::User && !message.text().trim_start().starts_with("<system")
-    };
-    let text = before.iter().rev().find(asked)?.text();
-    let mut cut = String::new();
-    push_cut(&mut cut, &text);
-    Some(cut).filter(|text| !text.trim().is_empty())
 }
 
 /// Where the kept end begins, and how many messages count for it.
@@ -329,7 +336,12 @@ async fn summarise(
                 core.meter.count(usage, llm.prices.as_ref());
             }
             answer.check()?;
-            Ok::<_, LlmError>(answer.message(String::new).text())
+            let summary = answer.message(String::new).text();
+            // A call of a tool that it was not offered is no summary of anything.
+            match summary.trim().is_empty() {
+                true => Err(LlmError::Empty("the summary is empty".to_owned())),
+                false => Ok(summary),
+            }
         };
         let error = tokio::select! {
             () = cancel.cancelled() => return Err(CompactionError::Cancelled),

@@ -1,14 +1,24 @@
 //! The history that the model sees, in memory and in `context.jsonl`.
 
+use std::sync::Arc;
+
 use super::dmail::marked;
 use super::notifications::is_notification;
 use crate::llm::{Message, Role, estimate};
-use crate::protocol::ContentPart;
+use crate::protocol::{ContentPart, ToolCall};
 use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreError, open_calls};
+
+/// Stands where the model has said nothing.
+const NO_ANSWER: &str = "[There was no answer to this.]";
+
+/// Makes a system prompt. Reads files.
+pub type MakePrompt = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
     log: ContextLog,
+    /// Makes the system prompt as it would be now.
+    make_prompt: MakePrompt,
     /// `None` until [`Self::introduce`].
     system_prompt: Option<String>,
     /// The record has no system prompt yet: it goes in front of what comes next.
@@ -25,9 +35,10 @@ pub struct Context {
 
 impl Context {
     /// Continues a loaded history.
-    pub fn new(log: ContextLog, loaded: LoadedContext) -> Self {
+    pub fn new(log: ContextLog, loaded: LoadedContext, make_prompt: MakePrompt) -> Self {
         Self {
             log,
+            make_prompt,
             system_prompt: loaded.system_prompt,
             unwritten: false,
             messages: loaded.messages,
@@ -42,6 +53,11 @@ impl Context {
     /// byte-stable.
     pub fn is_introduced(&self) -> bool {
         self.system_prompt.is_some()
+    }
+
+    /// What makes its system prompt.
+    pub fn prompt_maker(&self) -> MakePrompt {
+        Arc::clone(&self.make_prompt)
     }
 
     /// Gives a session that has none its system prompt. Where the record cannot be written now, it
@@ -74,8 +90,8 @@ impl Context {
         &self.messages
     }
 
-    /// The history as it is sent: adjacent user messages merged into one. Notifications stay by
-    /// themselves.
+    /// The history as it is sent: adjacent user messages merged into one, results in the order of
+    /// their calls and not in that in which they came. Notifications stay by themselves.
     pub fn request_messages(&self) -> Vec<Message> {
         let mut merged: Vec<Message> = Vec::with_capacity(self.messages.len());
         for message in &self.messages {
@@ -91,6 +107,7 @@ impl Context {
                 _ => merged.push(message.clone()),
             }
         }
+        sort_results(&mut merged);
         merged
     }
 
@@ -127,6 +144,17 @@ impl Context {
         Ok(())
     }
 
+    /// Answers a message of the user that was sent and got no answer: merged with the next one it
+    /// would not be what was sent, and some models take no two of theirs in a row.
+    pub fn answer_unanswered(&mut self) -> Result<(), StoreError> {
+        match self.messages.last() {
+            Some(last) if last.role == Role::User => {
+                self.push(Message::assistant(vec![ContentPart::text(NO_ANSWER)], Vec::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Answers calls that never got a result, because the record could not be written or a fault
     /// ended the turn: no provider takes a conversation that leaves one open.
     pub fn answer_open_calls(&mut self) -> Result<(), StoreError> {
@@ -156,8 +184,15 @@ impl Context {
         Ok(())
     }
 
+    /// Makes the system prompt anew, before a rewrite: rules, skills and the date may have changed, and
+    /// nothing of what was sent is sent again.
+    pub fn renew_prompt(&mut self) {
+        self.system_prompt = Some((self.make_prompt)());
+    }
+
     /// Forgets the conversation; the old file is kept beside the new one.
     pub fn clear(&mut self) -> Result<(), StoreError> {
+        self.renew_prompt();
         self.rewrite(Vec::new(), 0)
     }
 
@@ -218,12 +253,58 @@ impl Context {
     }
 }
 
+/// Puts the results that follow a message of the model in the order of its calls.
+fn sort_results(messages: &mut [Message]) {
+    for at in 0..messages.len() {
+        let Some((message, after)) = messages.get_mut(at..).and_then(<[_]>::split_first_mut) else {
+            continue;
+        };
+        let calls = &message.tool_calls;
+        if calls.len() < 2 {
+            continue;
+        }
+        let count = after.iter().take_while(|message| message.role == Role::Tool).count();
+        if let Some(results) = after.get_mut(..count) {
+            results.sort_by_key(|result| {
+                let own = |call: &ToolCall| Some(&call.id) == result.tool_call_id.as_ref();
+                calls.iter().position(own).unwrap_or(usize::MAX)
+            });
+        }
+    }
+}
+
 /// Whether the model says something in it.
 fn is_answer(message: &Message) -> bool {
     let blank = |part: &ContentPart| part.as_text().is_none_or(|text| text.trim().is_empty());
-    message.role == Role::Assistant && !message.content.iter().all(blank)
+    let none = || {
+        let [part] = message.content.as_slice() else { return false };
+        part.as_text() == Some(NO_ANSWER)
+    };
+    message.role == Role::Assistant && !message.content.iter().all(blank) && !none()
 }
 
 fn words(message: &Message) -> String {
     message.content.iter().filter_map(ContentPart::as_text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ToolReturnValue;
+
+    #[test]
+    fn results_are_sent_in_the_order_of_their_calls() {
+        let calls = |ids: [&str; 3]| {
+            Message::assistant(vec![], ids.map(|id| ToolCall::new(id, "Look", "{}")).to_vec())
+        };
+        let result = |id: &str| Message::tool_result(id, &ToolReturnValue::ok(id, ""));
+        let mut messages = vec![calls(["a", "b", "c"])];
+        messages.extend(["c", "?", "a", "b"].map(result));
+        messages.push(calls(["b", "a", "x"]));
+        messages.extend(["a", "b"].map(result));
+        sort_results(&mut messages);
+        let ids: Vec<_> =
+            messages.iter().filter_map(|message| message.tool_call_id.clone()).collect();
+        assert_eq!(ids, ["a", "b", "c", "?", "b", "a"]);
+    }
 }

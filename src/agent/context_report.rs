@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::budget::Usage;
+use super::notifications::is_notification;
 use crate::llm::{Message, Role, ToolSpec, estimate};
 use crate::protocol::ContentPart;
 
@@ -75,6 +76,7 @@ impl Filling {
                 let field = match message.role {
                     Role::Assistant => &mut self.answers,
                     Role::Tool => &mut self.results,
+                    _ if is_notification(message) => &mut self.reminders,
                     _ if text.trim_start().starts_with("<system") => &mut self.reminders,
                     _ => &mut self.user,
                 };
@@ -227,6 +229,8 @@ mod tests {
             ),
             Message::tool_result("1", &ToolReturnValue::ok("e".repeat(4_000), "")),
             Message::user(vec![ContentPart::ImageUrl { image_url: image }]),
+            // Nobody has written it.
+            Message::user_text(format!("<notification id=\"n1\">{}", "f".repeat(378))),
         ];
         Filling::of(&"s".repeat(800), "index", &[], &[], &messages)
     }
@@ -238,7 +242,7 @@ mod tests {
             (filling.system, filling.user, filling.answers, filling.thinking),
             (200, 100, 10, 20)
         );
-        assert_eq!((filling.results, filling.media, filling.reminders), (1_000, 2_000, 9));
+        assert_eq!((filling.results, filling.media, filling.reminders), (1_000, 2_000, 109));
         assert_eq!(filling.by_tool[0].0, "Grep");
     }
 

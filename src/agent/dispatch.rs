@@ -60,6 +60,7 @@ enum Work {
 
 /// Runs the calls. Each is answered exactly once, in the record and on the hub, whatever happens.
 pub(super) async fn run(turn: &mut Turn<'_>, calls: Vec<ToolCall>) -> Result<StepEnd, StepError> {
+    turn.repeats.begin_step();
     let mut waiting: std::collections::VecDeque<Prepared> =
         calls.into_iter().map(|call| prepare(turn, call)).collect();
     let force_stop = waiting.iter().any(|call| matches!(call.repeat, Repeat::Stop(_)));
@@ -360,7 +361,8 @@ fn child_env(core: &Core) -> Vec<(String, String)> {
     Vec::from_iter(planning.then(|| ("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned())))
 }
 
-/// Stores and tells a result: the record first, then the screen.
+/// Stores and tells a result: the record first, then the screen. What the model is reminded of is no
+/// part of what the tool has put out, and is for the model alone.
 async fn finish(
     turn: &Turn<'_>,
     call: &ToolCall,
@@ -377,10 +379,14 @@ async fn finish(
     if let Some(llm) = turn.core.llm() {
         fit_result(&llm, &mut value.output);
     }
-    if let Some(reminder) = repeat.reminder(&call.function.name, call.arguments()) {
-        append(&mut value.output, &reminder);
+    match repeat.reminder(&call.function.name, call.arguments()) {
+        Some(reminder) => {
+            let mut reminded = value.clone();
+            append(&mut reminded.output, &reminder);
+            store(turn, call, &reminded).await?;
+        }
+        None => store(turn, call, &value).await?,
     }
-    store(turn, call, &value).await?;
     turn.core.hub.event(Event::ToolResult { tool_call_id: call.id.clone(), return_value: value });
     Ok(())
 }

@@ -3,8 +3,10 @@
 //! An agent that has `SendDMail` sees a mark at every checkpoint. A message it sends to one takes
 //! the place of everything that was said after it. Files stay as they are.
 
+use super::compaction;
 use super::context::Context;
 use super::core::Core;
+use super::notifications::is_notification;
 use super::repeat::RepeatGuard;
 use super::step::StepEnd;
 use super::turn::Turn;
@@ -50,8 +52,21 @@ pub(super) async fn deliver(turn: &mut Turn<'_>, end: StepEnd) -> Result<StepEnd
     }
     let tokens = {
         let mut context = core.context.lock().await;
+        let before = context.messages().to_vec();
+        let of_turn = compaction::of_turn(&before);
         context.revert(mail.checkpoint)?;
+        let stays = context.messages().len();
         checkpoint(core, &mut context)?;
+        // The model takes back what it has done itself: not what the user wants of it, nor what has
+        // happened meanwhile.
+        for (n, message) in before.into_iter().enumerate().skip(stays) {
+            if of_turn.contains(&n) || is_notification(&message) {
+                context.push(message)?;
+            }
+        }
+        if let Some(running) = compaction::running_tasks(core) {
+            context.push(running)?;
+        }
         let letter = format!("<system>{LETTER}\n\n{}</system>", mail.message);
         context.push(Message::user_text(letter))?;
         context.tokens()

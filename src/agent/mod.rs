@@ -21,9 +21,9 @@
 //! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
-//! | `background_view` | the background for front ends without the handle |
 //! | `budget` | what a run may use up |
 //! | `notifications` | what the model and the front ends are told of background tasks |
+//! | `background` | what a front end that waits for them has to know |
 //! | `skills`, `flow` | sending a skill, running one that is a flowchart |
 //! | `ralph` | the same task again and again |
 //! | `btw` | a question beside the conversation |
@@ -36,7 +36,7 @@
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
 
 mod approval;
-mod background_view;
+mod background;
 mod btw;
 mod budget;
 mod client;
@@ -73,11 +73,12 @@ mod subagents;
 mod turn;
 
 pub use approval::Modes;
-pub use background_view::BackgroundView;
+pub use background::BackgroundView;
 pub use budget::{Budget, Usage};
 pub use client::{
     BroughtTool, ClientView, Introduced, Introduction, OfferedCommand, Shows, WantedHook,
 };
+pub use context::MakePrompt;
 pub use core::{Limits, ModelSource};
 pub use goal::{
     Wanted as GoalWanted, means_goal, parse as parse_goal, report as goal_report,
@@ -88,6 +89,6 @@ pub use notifications::TASKS_HAVE_ENDED;
 pub use plan::PlanStart;
 pub use prompt::PromptFacts;
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
-pub use session::{KeptAnswer, SessionHandle, SessionOptions, SystemPrompt};
+pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};
 pub use subagents::{Crew, PromptOf};

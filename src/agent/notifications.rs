@@ -15,13 +15,18 @@ use tracing::warn;
 use super::core::Core;
 use crate::customize::hooks::Occasion;
 use crate::llm::{Message, Role};
-use crate::protocol::{ContentPart, Event, Notification};
+use crate::protocol::{ContentPart, Event, Notification, UserInput};
 use crate::store::{Delivery, NotificationRecord, NotificationStore, Session, StoreError};
 use crate::tasks::{self, Kind, Runtime, Status, View};
 
 /// What begins a turn that nobody has asked for, when tasks have ended.
 pub const TASKS_HAVE_ENDED: &str =
     "<system-reminder>Background tasks have completed. Process their results.</system-reminder>";
+
+/// Whether a turn with this input is one of those.
+pub(super) fn announces(input: &UserInput) -> bool {
+    matches!(input, UserInput::Text(text) if text == TASKS_HAVE_ENDED)
+}
 
 /// Most notifications that the model gets with one request.
 const PER_STEP: usize = 4;

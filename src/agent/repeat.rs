@@ -20,12 +20,22 @@ pub struct RepeatGuard {
     last: Option<String>,
     streak: u32,
     seen: HashSet<String>,
+    in_step: HashSet<String>,
 }
 
 impl RepeatGuard {
+    /// A new message of the model begins. The same call twice in one message counts once: the model
+    /// has seen nothing in between that could have kept it from making it.
+    pub fn begin_step(&mut self) {
+        self.in_step.clear();
+    }
+
     /// Counts a call.
     pub fn note(&mut self, tool: &str, raw_arguments: &str) -> Repeat {
         let key = format!("{tool} {}", canonical(raw_arguments));
+        if !self.in_step.insert(key.clone()) {
+            return Repeat::Fresh;
+        }
         if self.last.as_deref() == Some(&key) {
             self.streak += 1;
         } else {
@@ -87,12 +97,18 @@ fn canonical(raw: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A step with this one call.
+    fn step(guard: &mut RepeatGuard, tool: &str, arguments: &str) -> Repeat {
+        guard.begin_step();
+        guard.note(tool, arguments)
+    }
+
     #[test]
     fn twelve_in_a_row_stop_the_turn() {
         let mut guard = RepeatGuard::default();
         let mut said = Vec::new();
         for _ in 0..12 {
-            said.push(guard.note("Glob", r#"{"b":1,"a":2}"#));
+            said.push(step(&mut guard, "Glob", r#"{"b":1,"a":2}"#));
         }
         assert_eq!(said[1], Repeat::Fresh);
         assert_eq!(said[2], Repeat::Remind(3));
@@ -101,21 +117,32 @@ mod tests {
     }
 
     #[test]
+    fn however_often_in_one_message_it_is_one() {
+        let mut guard = RepeatGuard::default();
+        guard.begin_step();
+        assert!((0..20).all(|_| guard.note("Glob", "{}") == Repeat::Fresh));
+        step(&mut guard, "Glob", "{}");
+        guard.begin_step();
+        let said: Vec<_> = (0..3).map(|_| guard.note("Glob", "{}")).collect();
+        assert_eq!(said, [Repeat::Remind(3), Repeat::Fresh, Repeat::Fresh], "it is told once");
+    }
+
+    #[test]
     fn key_order_does_not_hide_a_repeat_and_another_call_breaks_the_streak() {
         let mut guard = RepeatGuard::default();
-        guard.note("Glob", r#"{"b":1,"a":2}"#);
-        guard.note("Glob", r#"{"a":2,"b":1}"#);
-        assert_eq!(guard.note("Glob", r#"{ "a": 2, "b": 1 }"#), Repeat::Remind(3));
-        assert_eq!(guard.note("Grep", "{}"), Repeat::Fresh);
-        assert_eq!(guard.note("Glob", r#"{"a":2,"b":1}"#), Repeat::Fresh);
+        step(&mut guard, "Glob", r#"{"b":1,"a":2}"#);
+        step(&mut guard, "Glob", r#"{"a":2,"b":1}"#);
+        assert_eq!(step(&mut guard, "Glob", r#"{ "a": 2, "b": 1 }"#), Repeat::Remind(3));
+        assert_eq!(step(&mut guard, "Grep", "{}"), Repeat::Fresh);
+        assert_eq!(step(&mut guard, "Glob", r#"{"a":2,"b":1}"#), Repeat::Fresh);
     }
 
     #[test]
     fn broken_arguments_count() {
         let mut guard = RepeatGuard::default();
         for _ in 0..2 {
-            guard.note("Nope", "{broken");
+            step(&mut guard, "Nope", "{broken");
         }
-        assert_eq!(guard.note("Nope", "{broken"), Repeat::Remind(3));
+        assert_eq!(step(&mut guard, "Nope", "{broken"), Repeat::Remind(3));
     }
 }

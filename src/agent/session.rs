@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-pub use options::{SessionOptions, SystemPrompt};
+pub use options::SessionOptions;
 
 use super::approval::{ApprovalDesk, Modes, Permissions};
-use super::background_view::BackgroundView;
+use super::background::BackgroundView;
 use super::budget::Meter;
 use super::client::ClientView;
 use super::context::Context;
@@ -31,7 +31,9 @@ use crate::customize::hooks::{self, Hooks, Place};
 use crate::llm::Message as LlmMessage;
 use crate::mcp::servers::Servers;
 use crate::permission::Site;
-use crate::protocol::{Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo};
+use crate::protocol::{
+    Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo, Spent,
+};
 use crate::store::{
     ContextLog, Session, SessionLock, SessionState, StateFile, StoreError, WireLog,
     write_last_answer,
@@ -131,7 +133,7 @@ impl SessionHandle {
             loaded = finished.unwrap_or(loaded);
         }
         let resumed = loaded.system_prompt.is_some();
-        let context = Context::new(log, loaded);
+        let context = Context::new(log, loaded, system_prompt);
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
         let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
         let hooks = {
@@ -211,7 +213,7 @@ impl SessionHandle {
         let kept = Kept::default();
         let actor =
             Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
-        let task = tokio::spawn(actor.run(receiver, system_prompt));
+        let task = tokio::spawn(actor.run(receiver));
         Ok(Self { core, kept, ops, task, _lock: lock, warnings })
     }
 
@@ -271,9 +273,14 @@ impl SessionHandle {
         self.core.notifications.pending(self.core.env.unix_now())
     }
 
+    /// What is spent of the run's budgets: no turn shall begin by itself then.
+    pub fn spent(&self) -> Option<Spent> {
+        self.core.meter.spent(self.core.env.clock.instant())
+    }
+
     /// The same for a front end that does not have the handle.
     pub fn background(&self) -> BackgroundView {
-        BackgroundView::of(&self.core)
+        BackgroundView::new(Arc::clone(&self.core))
     }
 
     /// The same for a front end that serves a program. From now on one is served, and nobody shows
@@ -341,8 +348,8 @@ struct RunningTurn {
 }
 
 impl Actor {
-    async fn run(mut self, mut ops: UnboundedReceiver<Op>, system_prompt: SystemPrompt) {
-        if !self.introduce(system_prompt).await {
+    async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+        if !self.introduce().await {
             return self.core.hub.close();
         }
         let mut flush = tokio::time::interval(FLUSH_EVERY);
@@ -392,11 +399,15 @@ impl Actor {
 
     /// Gives a session without a system prompt its own, before it takes anything in. Instructions
     /// and skills are looked for here, where no first frame waits for it. False when that broke.
-    async fn introduce(&self, system_prompt: SystemPrompt) -> bool {
-        if self.core.context.lock().await.is_introduced() {
-            return true;
-        }
-        let Ok(prompt) = tokio::task::spawn_blocking(system_prompt).await else { return false };
+    async fn introduce(&self) -> bool {
+        let make = {
+            let context = self.core.context.lock().await;
+            if context.is_introduced() {
+                return true;
+            }
+            context.prompt_maker()
+        };
+        let Ok(prompt) = tokio::task::spawn_blocking(move || make()).await else { return false };
         self.core.context.lock().await.introduce(prompt);
         true
     }
@@ -405,6 +416,9 @@ impl Actor {
         match op {
             Op::Prompt { id, input } => {
                 let core = Arc::clone(&self.core);
+                if self.turn.is_none() && !notifications::announces(&input) {
+                    core.meter.renew(core.env.clock.instant());
+                }
                 let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
                 self.begin_turn(id, work).await;
             }

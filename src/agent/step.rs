@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::compaction::{self, CompactionError, Reason};
+use super::compaction::{self, Compacted, CompactionError, Reason};
 use super::dispatch;
 use super::notifications;
 use super::servers::offered;
@@ -80,7 +80,7 @@ async fn request(
 ) -> Result<(Assembler, Message), StepError> {
     let policy = RetryPolicy { max_attempts: turn.core.limits.max_retries_per_step };
     let mut failed_attempts = 0;
-    let mut compacted = false;
+    let mut shorter = Shorter::default();
     loop {
         let error = match attempt(turn, llm).await {
             Ok(answer) => return Ok(answer),
@@ -90,24 +90,14 @@ async fn request(
             }
             Err(AttemptError::Llm(error)) => error,
         };
-        if error.context_overflow() && !compacted {
-            compacted = true;
-            match compaction::run(turn.core, Reason::Full, turn.cancel).await {
-                Ok(Some(_)) => continue,
-                Err(CompactionError::Cancelled) => return Err(StepError::Cancelled),
-                // Nothing to leave out: the refusal stands.
-                Ok(None) => {}
-                Err(_) => {
-                    if let Ok(Some(_)) = compaction::drop_oldest(turn.core).await {
-                        continue;
-                    }
-                }
-            }
+        if error.context_overflow() && shorter.again(turn).await? {
+            continue;
         }
         failed_attempts += 1;
         let jitter = turn.core.env.clock.jitter();
         let Some(wait) = policy.wait_before(failed_attempts, &error, jitter) else {
             turn.error_class = Some(error.class());
+            leave_unanswered(turn).await;
             return Err(StepError::Failed(provider_failure(llm, &error)));
         };
         turn.core.hub.event(Event::StepRetry {
@@ -119,6 +109,52 @@ async fn request(
             status_code: error.status(),
         });
         sleep(turn, wait).await?;
+    }
+}
+
+/// What is done, one after the other, about a conversation that the provider finds too long
+/// (agent-loop.md sections 4 and 8). Each way is gone once for a request.
+#[derive(Default)]
+struct Shorter {
+    summarised: bool,
+    cut: bool,
+    dropped: bool,
+}
+
+impl Shorter {
+    /// Makes the conversation shorter. False when there is nothing more that could be done.
+    async fn again(&mut self, turn: &Turn<'_>) -> Result<bool, StepError> {
+        let core = turn.core;
+        if !self.summarised && !self.cut && compaction::last_results_weigh_most(core).await {
+            self.cut = true;
+            if helped(compaction::cut_results(core).await)? {
+                return Ok(true);
+            }
+        }
+        if !std::mem::replace(&mut self.summarised, true)
+            && helped(compaction::run(core, Reason::Full, turn.cancel).await)?
+        {
+            return Ok(true);
+        }
+        if !std::mem::replace(&mut self.cut, true) && helped(compaction::cut_results(core).await)? {
+            return Ok(true);
+        }
+        if !std::mem::replace(&mut self.dropped, true) {
+            return helped(compaction::drop_oldest(core).await);
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the conversation is shorter now. A way that fails leaves the next one.
+fn helped(result: Result<Option<Compacted>, CompactionError>) -> Result<bool, StepError> {
+    match result {
+        Ok(done) => Ok(done.is_some()),
+        Err(CompactionError::Cancelled) => Err(StepError::Cancelled),
+        Err(error) => {
+            tracing::warn!(%error, "the conversation could not be made shorter so");
+            Ok(false)
+        }
     }
 }
 
@@ -293,10 +329,18 @@ async fn keep_partial(turn: &Turn<'_>, partial: &Assembler) {
     let mut message = partial.message(String::new);
     message.tool_calls.clear();
     if message.text().trim().is_empty() {
+        leave_unanswered(turn).await;
         return;
     }
     if let Err(error) = turn.core.context.lock().await.push(message) {
         tracing::warn!(%error, "a cancelled answer could not be stored");
+    }
+}
+
+/// Closes a request that has brought nothing.
+async fn leave_unanswered(turn: &Turn<'_>) {
+    if let Err(error) = turn.core.context.lock().await.answer_unanswered() {
+        tracing::warn!(%error, "the end of a request could not be stored");
     }
 }
 
@@ -313,7 +357,10 @@ fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
         Some(404) => Some("check base_url and the model's name in config.toml"),
         Some(429) => Some("wait a while, then send the message again"),
         Some(500..) => Some("the provider has a problem; send the message again later"),
-        _ if error.context_overflow() => Some("use /compact, or start afresh with /new"),
+        // Whatever makes it shorter has been tried.
+        _ if error.context_overflow() => {
+            Some("start afresh with /new, or choose a model with a longer window with /model")
+        }
         _ => match error {
             LlmError::Connection(_) => Some("check the network and the provider's base_url"),
             LlmError::Timeout(_) | LlmError::Empty(_) => Some("send the message again"),

@@ -17,7 +17,7 @@ use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
 use crate::customize::hooks::Occasion;
-use crate::llm::{Llm, Message};
+use crate::llm::{Llm, Message, Role};
 use crate::protocol::{
     ContentPart, Event, Failure, FailureKind, Outcome, StopReason, ToolOutput, UserInput,
 };
@@ -418,14 +418,20 @@ impl Turn<'_> {
             true => "The time limit ended",
             false => "The user interrupted",
         };
-        let note = Message::user_text(format!(
-            "<system-reminder>{who} the previous turn. Nothing after this point ran; do not resume it \
-             unless asked.</system-reminder>"
-        ));
+        let note =
+            Message::user_text(format!("<system-reminder>{who}{INTERRUPTED}</system-reminder>"));
         if let Err(error) = self.core.context.lock().await.push(note) {
             warn!(%error, "the interruption could not be stored");
         }
     }
+}
+
+const INTERRUPTED: &str =
+    " the previous turn. Nothing after this point ran; do not resume it unless asked.";
+
+/// Whether a message tells the model that a turn was stopped there.
+pub(super) fn is_interruption(message: &Message) -> bool {
+    message.role == Role::User && message.text().contains(INTERRUPTED)
 }
 
 /// What kimi-cli calls such a failure.

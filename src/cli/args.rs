@@ -128,7 +128,7 @@ pub struct Args {
     #[arg(long, value_name = "USD", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_budget_usd: Option<String>,
 
-    /// Stop after this time: 90s, 15m, 2h.
+    /// Stop after this time: 90s, 15m, 2h30m.
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, help_heading = MODEL)]
     pub timeout: Option<String>,
 
@@ -154,7 +154,7 @@ pub struct Args {
     pub auto: bool,
 
     /// Plan first, change nothing until the plan is approved.
-    #[arg(long, hide = true)]
+    #[arg(long, help_heading = APPROVAL)]
     pub plan: bool,
 
     /// Use the agent described in FILE (YAML, .md).

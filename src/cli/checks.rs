@@ -205,24 +205,58 @@ pub(super) fn dollars(hint: &str, value: Option<&str>) -> Result<Option<f64>, Us
     }
 }
 
+/// The seconds of `90`, `1.5h` or `2h30m`; a number without a unit stands alone.
+fn seconds(text: &str) -> Option<f64> {
+    let (mut sum, mut rest) = (0.0, text);
+    loop {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let mut after = after.chars();
+        let factor = match after.next() {
+            Some('s') => 1.0,
+            Some('m') => 60.0,
+            Some('h') => 3_600.0,
+            None if number.len() == text.len() => 1.0,
+            _ => return None,
+        };
+        sum += number.parse::<f64>().ok().filter(|number| *number >= 0.0)? * factor;
+        rest = after.as_str();
+        if rest.is_empty() {
+            return Some(sum);
+        }
+    }
+}
+
 /// A time: a number with `s`, `m` or `h`, without one in seconds.
 pub(super) fn time(hint: &str, value: Option<&str>) -> Result<Option<Duration>, UsageError> {
     /// Ten years: what is longer is a mistake.
     const MOST: f64 = 10.0 * 365.0 * 86_400.0;
     let Some(text) = value else { return Ok(None) };
-    let (number, factor) = match text.trim().char_indices().next_back() {
-        Some((at, 's')) => (&text.trim()[..at], 1.0),
-        Some((at, 'm')) => (&text.trim()[..at], 60.0),
-        Some((at, 'h')) => (&text.trim()[..at], 3_600.0),
-        _ => (text.trim(), 1.0),
-    };
-    match number.parse::<f64>().map(|number| number * factor) {
-        Ok(seconds) if seconds > 0.0 && seconds <= MOST => {
+    match seconds(text.trim()) {
+        Some(seconds) if seconds > 0.0 && seconds <= MOST => {
             Ok(Some(Duration::from_secs_f64(seconds)))
         }
         _ => Err(UsageError::invalid(
             hint,
-            format!("'{text}' is not a time such as 90s, 15m or 2h."),
+            format!("'{text}' is not a time such as 90s, 15m or 2h30m."),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_may_have_several_parts() {
+        let of = |text| time("t", Some(text)).ok().flatten().map(|time| time.as_secs_f64());
+        assert_eq!(of("90"), Some(90.0));
+        assert_eq!(of("0.5s"), Some(0.5));
+        assert_eq!(of("2h30m"), Some(9_000.0));
+        assert_eq!(of("1h1m1s"), Some(3_661.0));
+        for wrong in ["", "0", "0s", "-5s", "1d", "1e30", "nan", "inf", "h", "2h30", "2h-1m", "11y"]
+        {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::front::tui::text::{clean_line, truncate};
-use crate::protocol::{Failure, FailureKind, Outcome, Spent};
+use crate::protocol::{Failure, FailureKind, Outcome, Spent, StopReason};
 use crate::tasks::View;
 
 /// Columns of a task's description.
@@ -25,6 +25,8 @@ pub enum ExitCode {
     GoalPaused,
     /// A budget of tokens or money is spent.
     BudgetSpent,
+    /// The model kept making the same call, and the turn was ended.
+    GoingInCircles,
     /// `kimi ctl`: the instance asks something and waits for the answer.
     Asks,
     /// `kimi ctl`: the turn failed or was interrupted, or the instance can take no more messages.
@@ -50,6 +52,7 @@ impl ExitCode {
             Self::GoalBlocked => 3,
             Self::GoalPaused => 6,
             Self::BudgetSpent => 4,
+            Self::GoingInCircles => 5,
             Self::Asks => 10,
             Self::TurnFailed => 11,
             Self::InstanceEnded => 12,
@@ -64,6 +67,7 @@ impl From<&Outcome> for ExitCode {
     /// The status of a program whose only turn ended so.
     fn from(outcome: &Outcome) -> Self {
         match outcome {
+            Outcome::Finished { stop: StopReason::ToolCallRepeat } => Self::GoingInCircles,
             Outcome::Finished { .. } => Self::Success,
             Outcome::Cancelled | Outcome::MaxStepsReached { .. } => Self::Failure,
             Outcome::BudgetSpent(Spent::Time { .. }) => Self::TimedOut,
@@ -114,7 +118,6 @@ pub fn resume_hint(session_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::StopReason;
 
     fn failed(kind: FailureKind) -> Outcome {
         Outcome::Failed(Failure { kind, message: "no".to_owned(), hint: None })
@@ -134,6 +137,7 @@ mod tests {
         let status = |outcome: &Outcome| ExitCode::from(outcome).status();
         assert_eq!(status(&Outcome::Finished { stop: StopReason::NoToolCalls }), 0);
         assert_eq!(status(&Outcome::Finished { stop: StopReason::ToolRejected }), 0);
+        assert_eq!(status(&Outcome::Finished { stop: StopReason::ToolCallRepeat }), 5);
         assert_eq!(status(&Outcome::Cancelled), 1);
         assert_eq!(status(&Outcome::MaxStepsReached { steps: 3 }), 1);
         let spent = |spent| status(&Outcome::BudgetSpent(spent));

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::agent::{
-    Budget, Crew, Limits, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
-    SessionOptions, SystemPrompt,
+    Budget, Crew, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
+    SessionOptions,
 };
 use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
 use crate::customize::hooks::HookSet;
@@ -323,10 +323,10 @@ impl Host {
     }
 
     /// The prompt of a session that has none yet. A resumed one keeps its own, also with another
-    /// agent: only the tools follow that.
-    fn system_prompt(&self, agent: Arc<Agent>) -> SystemPrompt {
+    /// agent, until its conversation is cleared or compacted: only the tools follow that at once.
+    fn system_prompt(&self, agent: Arc<Agent>) -> MakePrompt {
         let host = self.clone();
-        Box::new(move || host.facts(&host.options.add_dirs).render(&agent, &host.env))
+        Arc::new(move || host.facts(&host.options.add_dirs).render(&agent, &host.env))
     }
 
     /// The agents that this one may start.
@@ -334,7 +334,7 @@ impl Host {
         let host = self.clone();
         let prompt =
             move |agent: &Agent, dirs: &[PathBuf]| host.facts(dirs).render(agent, &host.env);
-        Crew::new(agent.subagents.clone(), Box::new(prompt), web, plugins)
+        Crew::new(agent.subagents.clone(), Arc::new(prompt), web, plugins)
     }
 
     /// What a prompt says about the surroundings.

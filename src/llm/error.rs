@@ -96,6 +96,10 @@ impl LlmError {
         if !(400..500).contains(code) || *code == 429 {
             return false;
         }
+        // The body is too large, as pictures make it, whatever the server has to say to that.
+        if *code == 413 {
+            return true;
+        }
         let message = message.to_ascii_lowercase();
         [
             "context length",
@@ -105,8 +109,48 @@ impl LlmError {
             "too many tokens",
             "max tokens",
             "token limit",
+            "prompt is too long",
+            "input is too long",
+            "maximum number of tokens",
+            "context limit",
+            "max message tokens",
+            "input length",
+            "request_too_large",
+            "request too large",
         ]
         .iter()
         .any(|mark| message.contains(mark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> LlmError {
+        let message = message.to_owned();
+        LlmError::Status { code, message, request_id: None, retry_after: None }
+    }
+
+    #[test]
+    fn every_providers_word_for_too_long_is_known() {
+        for message in [
+            "This model's maximum context length is 8192 tokens",
+            "context_length_exceeded",
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000",
+            "Invalid request: Your request exceeded model token limit: 131072",
+            "total message token length exceed max message tokens",
+            "Input is too long for requested model.",
+        ] {
+            assert!(refused(400, message).context_overflow(), "{message}");
+            assert!(!refused(429, message).context_overflow(), "the rate is limited: {message}");
+            assert!(!refused(500, message).context_overflow(), "{message}");
+        }
+        assert!(refused(413, "Request Entity Too Large").context_overflow());
+        for message in ["Invalid API key", "max_tokens must be positive", "unknown tool"] {
+            assert!(!refused(400, message).context_overflow(), "{message}");
+        }
     }
 }

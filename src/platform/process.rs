@@ -1,6 +1,7 @@
 //! Running a command with everything it starts: one session, one output, gone when it has to go.
 
 mod capture;
+mod family;
 pub mod watch;
 
 use std::io;
@@ -16,6 +17,8 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+use family::Strays;
 
 pub use capture::{Bounded, Captured, Leftovers, capture};
 
@@ -171,13 +174,15 @@ impl Running {
     }
 
     async fn end_group(&mut self, grace: Duration, output: &mut dyn Output) {
+        let strays = self.group.leader.map(Strays::of).unwrap_or_default();
         self.group.signal(Signal::TERM);
+        strays.signal(Signal::TERM);
         // A stopped process takes the signal only when it goes on.
         self.group.signal(Signal::CONT);
         let patience = Instant::now() + grace;
         let mut look = tokio::time::interval(Duration::from_millis(20));
         let mut exited = false;
-        while !exited || self.group.is_alive() {
+        while !exited || self.group.is_alive() || strays.any_runs() {
             tokio::select! {
                 () = sleep_until(patience) => break,
                 _ = look.tick() => {}
@@ -189,6 +194,7 @@ impl Running {
             }
         }
         self.group.signal(Signal::KILL);
+        strays.signal(Signal::KILL);
         if self.child.wait().await.is_err() {
             self.open = false;
         }
@@ -291,7 +297,10 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
+        // Before their parents are gone, which is what they are known by.
+        let strays = self.leader.map(Strays::of).unwrap_or_default();
         self.signal(Signal::KILL);
+        strays.signal(Signal::KILL);
         self.release();
     }
 }

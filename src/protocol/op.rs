@@ -121,6 +121,18 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// Why it ended without an error and yet not well: a sentence without its full stop.
+    pub fn given_up(&self) -> Option<&'static str> {
+        match self {
+            Self::Finished { stop: StopReason::ToolCallRepeat } => {
+                Some("The model kept making the same call, so the turn was ended")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What is spent of a run's budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "budget", rename_all = "snake_case")]

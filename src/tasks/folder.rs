@@ -47,6 +47,8 @@ pub struct Tail {
     pub size: u64,
     /// The text is not all of it.
     pub truncated: bool,
+    /// The log is not all that was written: of a long output its middle is gone.
+    pub cut: bool,
 }
 
 /// The directory of one task.
@@ -141,7 +143,7 @@ impl Folder {
     /// The end of the output.
     pub fn tail(&self, most: u64) -> io::Result<Tail> {
         let (text, size, truncated) = log::tail(&self.output(), most)?;
-        Ok(Tail { text, size, truncated })
+        Ok(Tail { text, size, truncated, cut: truncated && log::is_cut(&self.output()) })
     }
 
     /// Where the task stands. One whose runner is gone is written down as lost, or as killed if that

@@ -24,6 +24,25 @@ impl Default for Bounds {
     }
 }
 
+/// What says in a log that its middle is gone.
+const CUT: &str = " bytes left out: of a long output the log keeps the beginning and the end ...]";
+
+/// Whether the middle of a log was left out. Only one that is longer than what is kept of an end was
+/// ever cut: shorter ones are not looked at.
+pub(super) fn is_cut(path: &Path) -> bool {
+    let Bounds { head, tail, .. } = Bounds::default();
+    let look = || -> io::Result<bool> {
+        let mut log = File::open(path)?;
+        if log.metadata()?.len() < tail {
+            return Ok(false);
+        }
+        let mut beginning = Vec::new();
+        (&mut log).take(head + 1024).read_to_end(&mut beginning)?;
+        Ok(beginning.windows(CUT.len()).any(|bytes| bytes == CUT.as_bytes()))
+    };
+    look().unwrap_or(false)
+}
+
 /// A log that one runner writes. When the disk takes no more, what comes is thrown away: the task
 /// goes on.
 pub(super) struct Log {
@@ -98,9 +117,7 @@ impl Log {
         let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let tail = tail.get(line..).unwrap_or_default();
         let left_out = self.written.saturating_sub((head.len() + tail.len()) as u64);
-        let mark = format!(
-            "[... {left_out} bytes left out: of a long output the log keeps the beginning and the end ...]\n"
-        );
+        let mark = format!("[... {left_out}{CUT}\n");
         self.head = Some(head.len() as u64);
         let beside = self.path.with_extension("log.tmp");
         let _ = fs::remove_file(&beside);
@@ -207,5 +224,18 @@ mod tests {
         fs::write(&path, "äöü").unwrap();
         assert_eq!(tail(&path, 3).unwrap(), ("ü".to_owned(), 6, true));
         assert!(tail(dir.path(), 3).is_err());
+    }
+
+    #[test]
+    fn a_log_tells_whether_its_middle_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("output.log");
+        let mut log = Log::open(&path, Bounds::default()).unwrap();
+        let piece = b"0123456789abcde\n".repeat(64 << 10);
+        for n in 1..=20 {
+            log.write(&piece);
+            assert_eq!(is_cut(&path), n > 16, "{n} MiB");
+        }
+        assert!(!is_cut(&dir.path().join("none")));
     }
 }

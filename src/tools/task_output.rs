@@ -128,9 +128,13 @@ fn told(view: &View, tail: &Tail, blocked: bool, path: &str) -> String {
     tell("output_truncated", tail.truncated.to_string());
     lines.push(String::new());
     let mut tell = |name: &str, value: String| lines.push(format!("{name}: {value}"));
-    tell("full_output_available", (tail.size > 0).to_string());
+    tell("full_output_available", (tail.size > 0 && !tail.cut).to_string());
     tell("full_output_tool", "ReadFile".to_owned());
-    let hint = format!("ReadFile with path `{path}`, line_offset 1 and n_lines 300, page by page");
+    let mut hint =
+        format!("ReadFile with path `{path}`, line_offset 1 and n_lines 300, page by page");
+    if tail.cut {
+        hint.push_str("; only its beginning and its end were kept");
+    }
     tell("full_output_hint", hint);
     lines.push(String::new());
     lines.push("[output]".to_owned());

@@ -443,7 +443,7 @@ impl Bench {
             let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name);
             let types = agent.subagents.clone();
             let web = WebServices::default();
-            (Crew::new(types, Box::new(prompt), web, Vec::new()), agent)
+            (Crew::new(types, Arc::new(prompt), web, Vec::new()), agent)
         });
         let handle = SessionHandle::open(SessionOptions {
             crew: crew.as_ref().map(|(crew, _)| Arc::clone(crew)),
@@ -484,8 +484,10 @@ impl Bench {
             rules: self.rules.clone(),
             system_prompt: {
                 let waits = self.prompt_waits.clone();
-                Box::new(move || {
-                    waits.map(|waits| waits.wait());
+                Arc::new(move || {
+                    if let Some(waits) = &waits {
+                        waits.wait();
+                    }
                     "You are a test.".to_owned()
                 })
             },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kimi_tui::agent::Budget;
+use kimi_tui::agent::{Budget, TASKS_HAVE_ENDED};
 use kimi_tui::protocol::{Outcome, Spent, StopReason};
 
 use super::bench::{Bench, Gate, Say, calls, text, usage};
@@ -41,6 +41,24 @@ async fn a_person_goes_on_with_another_prompt() {
     }
     assert_eq!(bench.model.asked().len(), 4);
     live.prompt("go").await.finished();
+}
+
+/// What begins by itself when tasks have ended must not be a way around the budget.
+#[tokio::test]
+async fn turns_that_nobody_has_sent_go_on_with_what_is_left() {
+    let mut bench = Bench::with((0..9).map(look).chain([vec![text("done"), usage(10, 1)]]));
+    bench.limits.budget =
+        Budget { tokens: Some(150), renewed_by_prompts: true, ..Budget::default() };
+    let mut live = bench.open();
+    live.prompt("go").await;
+    assert!(live.handle.spent().is_some());
+    for _ in 0..3 {
+        let heard = live.prompt(TASKS_HAVE_ENDED).await;
+        assert!(matches!(heard.outcome(), Outcome::BudgetSpent(_)), "{:?}", heard.outcome());
+    }
+    assert_eq!(bench.model.asked().len(), 2, "nothing was asked");
+    live.prompt("go on").await;
+    assert_eq!(bench.model.asked().len(), 4);
 }
 
 #[tokio::test]

@@ -128,12 +128,13 @@ async fn a_refusal_for_length_compacts_once_and_tries_again() {
 }
 
 #[tokio::test]
-async fn a_second_refusal_for_length_is_final() {
+async fn what_is_still_refused_after_all_that_can_be_done_is_final() {
     let refuse = || vec![status(400, "maximum context length exceeded")];
     let bench = Bench::with([
         vec![text("one")],
         refuse(),
         vec![text("SUMMARY")],
+        refuse(),
         refuse(),
         vec![text("never")],
     ]);
@@ -141,8 +142,52 @@ async fn a_second_refusal_for_length_is_final() {
     live.prompt("first").await;
     let heard = live.prompt("second").await;
     let Outcome::Failed(failure) = heard.outcome() else { panic!("{:?}", heard.outcome()) };
-    assert!(failure.hint.as_deref().unwrap().contains("/compact"), "{failure:?}");
-    assert_eq!(bench.model.asked().len(), 4);
+    assert!(failure.hint.as_deref().unwrap().contains("/new"), "{failure:?}");
+    // After the summary all but the end is left out, and that was the last that could be tried.
+    assert_eq!(bench.model.asked().len(), 5);
+    assert_eq!(compactions(&heard), (2, 2));
+    let stored = live.stored().await;
+    assert!(stored[0].contains("beginning of this conversation is gone"), "{stored:#?}");
+    assert_eq!(stored[1], "user: second");
+}
+
+/// A provider's window may be smaller than the configuration says.
+#[tokio::test]
+async fn results_that_make_it_too_long_at_once_lose_their_middle() {
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(50_000));
+    let mut bench = Bench::new();
+    bench.max_context = 1_000_000;
+    let four: Vec<_> = ["a", "b", "c", "d"].map(|id| (id, "Look", long.as_str())).to_vec();
+    bench.model.reply(calls(&four));
+    bench.model.reply([status(400, "prompt is too long: 60000 tokens > 30000 maximum")]);
+    bench.model.reply([text("done")]);
+    let mut live = bench.open();
+    let heard = live.prompt("Look four times").await;
+    heard.finished();
+    assert_eq!((heard.text().as_str(), compactions(&heard)), ("done", (1, 1)));
+    let asked = bench.model.asked();
+    assert_eq!(asked.len(), 3, "no request for a summary");
+    let last = &asked[2].messages;
+    assert_eq!(last[0].text(), "Look four times");
+    assert_eq!(last.len(), 6);
+    for result in &last[2..] {
+        let text = result.text();
+        assert!(text.len() < 4_000 && text.contains("left out to free context"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_step_has_made_too_long_can_be_compacted_by_command() {
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(50_000));
+    let bench = Bench::with([calls(&[("a", "Look", &long)]), vec![status(401, "not now")]]);
+    let mut live = bench.open();
+    live.prompt("Look").await;
+    let heard = live.prompt("/compact").await;
+    assert!(heard.text().contains("has been compacted"), "{}", heard.text());
+    assert_eq!(bench.model.asked().len(), 2);
+    let stored = live.stored().await;
+    assert!(stored.iter().all(|message| message.len() < 60_000), "{stored:#?}");
+    assert!(stored.iter().any(|message| message.contains("left out to free context")));
 }
 
 #[tokio::test]
@@ -153,6 +198,51 @@ async fn with_nothing_to_leave_out_a_refusal_is_not_repeated() {
     let heard = live.prompt("first").await;
     assert!(matches!(heard.outcome(), Outcome::Failed(_)));
     assert_eq!(bench.model.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_is_no_summary() {
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![text("two")],
+        calls(&[("s", "Look", "{}")]),
+        vec![text(" \n")],
+        calls(&[("s", "Look", "{}")]),
+        vec![text("THE SUMMARY")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await;
+    let before = live.stored().await;
+    let heard = live.prompt("/compact").await;
+    assert!(matches!(heard.outcome(), Outcome::Failed(_)), "{:?}", heard.outcome());
+    assert_eq!(compactions(&heard), (1, 1));
+    assert_eq!(live.stored().await, before, "the conversation is as it was");
+    live.prompt("/compact").await;
+    assert!(live.stored().await[0].contains("THE SUMMARY"));
+}
+
+#[tokio::test]
+async fn the_users_words_survive_every_compaction_of_one_turn() {
+    let mut bench = Bench::new();
+    bench.max_context = 2_000;
+    let words = format!(r#"{{"say":"{}"}}"#, "word ".repeat(500));
+    for id in ["a", "b", "c", "d"] {
+        bench.model.reply([calls(&[(id, "Look", &words)]), vec![usage(1_900, 10)]].concat());
+        if id != "a" {
+            bench.model.reply([text("THE SUMMARY")]);
+        }
+    }
+    bench.model.reply([text("THE SUMMARY")]);
+    bench.model.reply([text("done")]);
+    let mut live = bench.open();
+    let heard = live.prompt("Count the words").await;
+    assert!(compactions(&heard).0 >= 2, "{:#?}", heard.lines());
+    for (n, asked) in bench.model.asked().iter().enumerate().filter(|(_, it)| !it.tools.is_empty())
+    {
+        let first = asked.messages[0].text();
+        assert_eq!(first.matches("Count the words").count(), 1, "request {n}: {first}");
+    }
 }
 
 #[tokio::test]
@@ -207,7 +297,7 @@ async fn cancelling_a_summary_of_our_own_cancels_the_turn() {
     let heard = live.end().await;
     assert_eq!((heard.outcome(), compactions(&heard)), (&Outcome::Cancelled, (0, 1)));
     assert_eq!(bench.model.asked().len(), 3);
-    assert_eq!(live.stored().await.len(), 6);
+    assert_eq!(live.stored().await.len(), 7);
 }
 
 #[tokio::test]

@@ -133,7 +133,8 @@ async fn a_resumed_session_remembers_its_checkpoints() {
     let mut live = bench.reopen(session);
     live.prompt("second").await.finished();
     let stored = live.stored().await;
-    assert!(!stored.iter().any(|line| line.contains("first") || line.contains("second")));
+    assert!(!stored.iter().any(|line| line.contains("first")), "{stored:#?}");
+    assert!(stored.iter().any(|line| line.contains("second")), "what the turn is about stays");
     assert_eq!(stored.last().unwrap(), "assistant: Two.");
 }
 
@@ -160,5 +161,19 @@ async fn checkpoints_that_were_summarised_are_gone() {
     assert!(refused.message.contains("go from 1 to 2"), "{}", refused.message);
     let stored = live.stored().await;
     assert!(stored[0].contains("THE SUMMARY"), "{stored:#?}");
-    assert!(!stored.iter().any(|line| line.contains("third")), "{stored:#?}");
+    assert!(!stored.iter().any(|line| line.starts_with("c1> ")), "{stored:#?}");
+}
+
+#[tokio::test]
+async fn the_request_of_the_user_stays_whatever_the_checkpoint_is() {
+    let bench =
+        bench([vec![text("Hello.")], mail("c1", 0), vec![text("Done.")], vec![text("Said.")]]);
+    let mut live = bench.open();
+    live.prompt("first").await.finished();
+    live.prompt("mend the bridge").await.finished();
+    let after = asked(&bench, 2);
+    assert_eq!(after.len(), 1, "{after:#?}");
+    let (before, letter) = after[0].split_once("<system>A D-Mail").unwrap();
+    assert!(before.contains("mend the bridge") && !before.contains("first"), "{before}");
+    assert!(letter.contains("skip it"), "{letter}");
 }

@@ -16,6 +16,7 @@ mod dmail;
 mod forgotten;
 mod goal;
 mod goal_bounds;
+mod notifications;
 mod permission;
 mod plan;
 mod plan_attacks;

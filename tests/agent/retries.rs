@@ -126,7 +126,8 @@ async fn empty_answers_and_thinking_alone_are_tried_again() {
     assert_eq!(types, ["APIEmptyResponseError", "APIEmptyResponseError"]);
     let failure = failure(&heard);
     assert_eq!(failure.kind, FailureKind::Provider { status: None, retryable: true });
-    assert_eq!(live.stored().await, ["user: hello"]);
+    assert_eq!(live.stored().await[0], "user: hello");
+    assert_eq!(live.stored().await.len(), 2, "nothing of those answers is kept");
 }
 
 #[tokio::test]
@@ -175,4 +176,22 @@ async fn an_answer_that_was_cut_says_so() {
     heard.finished();
     assert!(heard.text().starts_with("Half\n\n[The answer was cut"), "{}", heard.text());
     assert_eq!(live.stored().await[1], "assistant: Half");
+}
+
+/// Whatever was sent once stays at the beginning of all that is sent later: it is in the provider's
+/// cache.
+#[tokio::test]
+async fn a_turn_that_failed_stays_as_it_was_sent() {
+    let bench = Bench::with([vec![status(401, "no")], vec![text("two")], vec![text("three")]]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    live.prompt("second").await.finished();
+    live.prompt("third").await.finished();
+    let asked = bench.model.asked();
+    for pair in asked.windows(2) {
+        assert_eq!(pair[1].messages[..pair[0].messages.len()], pair[0].messages[..]);
+    }
+    let roles: Vec<_> = asked[2].messages.iter().map(|message| message.role).collect();
+    assert!(roles.windows(2).all(|pair| pair[0] != pair[1]), "{roles:?}");
+    assert_eq!(live.handle.last_answer().await.as_deref(), Some("three"));
 }

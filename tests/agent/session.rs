@@ -107,13 +107,16 @@ async fn a_model_that_goes_round_in_circles_is_told_and_stopped() {
     let mut live = bench.open();
     let heard = live.prompt("go").await;
     assert_eq!(heard.outcome(), &Outcome::Finished { stop: StopReason::ToolCallRepeat });
-    let said: Vec<String> =
-        heard.results().into_iter().map(|(_, value)| value.output.text()).collect();
+    let stored = live.stored().await;
+    let said: Vec<&String> = stored.iter().filter(|line| line.starts_with("a> ")).collect();
     assert_eq!(said.len(), 12);
     let reminded = |n: usize| said[n - 1].contains("<system-reminder>");
     assert!(!reminded(2) && reminded(3) && reminded(5));
     assert!(said[4].contains("Look") && said[4].contains("call 5"), "{}", said[4]);
     assert!(said[7].contains("Stop calling tools") && said[11].contains("Stop calling tools"));
+    // Nobody else is: it is no output of the tool.
+    let shown = heard.results().into_iter().map(|(_, value)| value.output.text());
+    assert!(shown.into_iter().all(|text| !text.contains("system-reminder")));
     // The next turn begins afresh.
     let bench = Bench::with((0..2).map(|_| calls(&[("a", "Look", r#"{"say":"x"}"#)])));
     bench.model.reply([text("ok")]);
@@ -228,7 +231,7 @@ async fn a_message_that_came_too_late_for_its_turn_is_in_no_other() {
     heard.finished();
     // Nobody was told that it was taken in: who has sent it has it still.
     assert_eq!(heard.lines()[..2], ["turn: next", "step 1"]);
-    assert_eq!(live.stored().await[2..], ["user: next", "assistant: ok"]);
+    assert_eq!(live.stored().await[3..], ["user: next", "assistant: ok"]);
 }
 
 fn picture() -> ContentPart {

@@ -106,3 +106,16 @@ fn a_forbidden_prompt_is_answered_with_the_reason() {
     assert!(records[0]["content"].to_string().contains("not today"), "{records:?}");
     assert!(server.requests().is_empty());
 }
+
+#[test]
+fn a_blocked_call_says_so_in_two_words() {
+    let server = ModelServer::start(vec![
+        Reply::new().tool_call("a", "Shell", r#"{"command":"touch made"}"#),
+        Reply::new().text("ok"),
+    ]);
+    let home = home(&server, &hook("PreToolUse", "echo 'not here' >&2; exit 2", ""));
+    home.run(&["--quiet", "-p", "x"]).well();
+    let wire = std::fs::read_to_string(home.session().join("wire.jsonl")).unwrap();
+    let result = wire.lines().find(|line| line.contains("ToolResult")).expect("a result");
+    assert!(result.contains("Hook blocked") && result.contains("not here"), "{result}");
+}

@@ -267,3 +267,18 @@ fn each_remark_is_made_once_and_in_plain_text() {
     assert_eq!(ran.err.matches("irectory").count(), 1, "{}", ran.err);
     assert!(!ran.err.contains('\u{1b}'), "{:?}", ran.err);
 }
+
+#[test]
+fn a_model_that_goes_in_circles_is_ended_with_a_status_and_a_reason_of_its_own() {
+    let (server, home) = always(Reply::new().tool_call("c", "Glob", r#"{"pattern":"*.none"}"#));
+    let reason = "The model kept making the same call, so the turn was ended.";
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(5), ""), "{ran:#?}");
+    told_once(&ran, reason);
+    assert_eq!(server.requests().len(), 12);
+    let ran = home.run(&["--print", "--output-format", "stream-json", "-p", "x"]);
+    assert_eq!(ran.code, Some(5), "{ran:#?}");
+    let last = ran.records().pop().expect("records");
+    assert_eq!(last["error"]["type"], "tool_call_repeat", "{last}");
+    assert_eq!(last["error"]["message"], reason, "{last}");
+}

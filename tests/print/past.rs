@@ -54,3 +54,29 @@ fn a_todo_list_outlives_the_program() {
     let told = server.requests()[3].body["messages"].to_string();
     assert!(told.contains("- [in_progress] Dig"), "{told}");
 }
+
+/// A resumed session goes on with the bytes that it began with, one that is emptied or compacted has
+/// no such reason.
+#[test]
+fn rules_are_read_anew_where_the_conversation_is() {
+    let server = ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("ok"));
+    let home = Home::new(&server.url());
+    let rules = |words: &str| home.write("project/AGENTS.md", words);
+    let system = || {
+        let last = server.requests().pop().expect("a request");
+        last.body["messages"][0]["content"].to_string()
+    };
+    rules("RULE-ONE");
+    home.run(&["--quiet", "-p", "one"]).well();
+    assert!(system().contains("RULE-ONE"), "{}", system());
+    rules("RULE-TWO");
+    home.run(&["--quiet", "-C", "-p", "two"]).well();
+    assert!(system().contains("RULE-ONE"), "{}", system());
+    home.run(&["--quiet", "-C", "-p", "/compact"]).well();
+    home.run(&["--quiet", "-C", "-p", "three"]).well();
+    assert!(system().contains("RULE-TWO"), "{}", system());
+    rules("RULE-THREE");
+    home.run(&["--quiet", "-C", "-p", "/clear"]).well();
+    home.run(&["--quiet", "-C", "-p", "four"]).well();
+    assert!(system().contains("RULE-THREE") && !system().contains("RULE-TWO"), "{}", system());
+}

@@ -248,6 +248,51 @@ fn a_run_does_not_wait_for_ever() {
 }
 
 #[test]
+fn a_notification_has_as_much_of_the_output_as_is_configured() {
+    let go = tempfile::tempdir().unwrap();
+    let file = go.path().join("go");
+    let wait = format!("until [ -e {} ]; do sleep 0.02; done", file.display());
+    let long = "seq 100 199; printf 'Z%.0s' $(seq 400); echo; echo last";
+    let command = format!("{wait}; {long}");
+    let server = ModelServer::start(move |_: &Recorded, index: usize| match index {
+        0 => background("c1", &command),
+        1 => {
+            std::fs::write(&file, "").unwrap();
+            Reply::new().text("launched")
+        }
+        _ => Reply::new().text("done"),
+    });
+    let home = Home::bare();
+    let few = "[background]\nnotification_tail_lines = 3\n";
+    home.write("share/config.toml", Home::config(&server.url()) + few);
+    home.run(&RUN).well();
+    let messages = server.requests()[2].body["messages"].to_string();
+    let (_, told) = messages.split_once("TaskOutput shows more):").expect("a notification");
+    let (output, _) = told.split_once("</task-notification>").expect("its end");
+    assert!(output.contains("199") && output.contains("last"), "{output}");
+    assert!(!output.contains("198"), "{output}");
+}
+
+/// `--timeout` is that of the run: the wait for tasks counts, and none outlives it.
+#[test]
+fn the_time_limit_bounds_the_wait_for_tasks() {
+    let server = ModelServer::start(vec![
+        background("c1", "while :; do sleep 0.1; done"),
+        Reply::new().text("launched"),
+        Reply::new().text("never asked"),
+    ]);
+    let home = Home::new(&server.url());
+    let begun = std::time::Instant::now();
+    let ran = home.run(&["--print", "-p", "go", "--timeout", "5s"]);
+    assert_eq!(ran.code, Some(124), "{ran:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(ran.err.matches("The time limit of 5 s is reached.").count(), 1, "{}", ran.err);
+    assert_eq!(server.requests().len(), 2, "no model is asked beyond it");
+    let task = tasks_of(&home.session()).remove(0);
+    assert_eq!(record(&task, "runtime.json")["status"], "killed");
+}
+
+#[test]
 fn what_is_kept_alive_outlives_the_run() {
     let home = Home::bare();
     let go = home.path("go");

@@ -74,6 +74,29 @@ fn nothing_begins_by_itself_in_front_of_a_draft() {
     assert_eq!(world.server().requests().len(), 3);
 }
 
+/// A spent budget pauses for a person: what begins by itself would go on for ever.
+#[test]
+fn nothing_begins_by_itself_when_a_budget_is_spent() {
+    let go = tempfile::tempdir().unwrap();
+    let file = go.path().join("go");
+    let world = World::new(vec![
+        background("c1", &until_file(&file)).usage(90, 10, 0),
+        Reply::new().text("launched").usage(90, 10, 0),
+        Reply::new().text("seen to").usage(90, 10, 0),
+    ]);
+    let mut kimi = world.start(&["--yolo", "--max-tokens-total", "150"]);
+    kimi.turn("start it");
+    std::fs::write(&file, "").unwrap();
+    kimi.wait_text("Background task completed");
+    kimi.turn("go on");
+    let requests = world.server().requests();
+    assert_eq!(requests.len(), 3);
+    // It is told with what the person has sent, and not before.
+    let messages = requests[2].body["messages"].to_string();
+    assert!(messages.contains("<notification id=") && messages.contains("go on"), "{messages}");
+    assert!(!messages.contains("Background tasks have completed"), "{messages}");
+}
+
 #[test]
 fn the_browser_shows_and_stops_a_task_in_80_columns() {
     let go = tempfile::tempdir().unwrap();

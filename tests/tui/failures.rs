@@ -161,3 +161,26 @@ fn silence_after_the_headers_can_be_waited_out() {
     let rows = kimi.turn("go");
     assert_eq!(count(&rows, "• Slowly."), 1, "{rows:?}");
 }
+
+#[test]
+fn a_model_that_goes_in_circles_pauses_and_the_queue_waits() {
+    let seen = Gate::new();
+    let same = || Reply::new().tool_call("c", "Glob", r#"{"pattern":"*.none"}"#);
+    let mut replies: Vec<_> = (0..11).map(|_| same()).collect();
+    replies.push(same().wait(&seen));
+    replies.push(Reply::new().text("Something else."));
+    let world = World::new(replies);
+    let mut kimi = world.start(&[]);
+    kimi.ask("go");
+    world.server().wait_for(12);
+    kimi.type_line("the next one");
+    kimi.wait_text("❯ the next one");
+    seen.open();
+    let rows = kimi.wait_text("Paused after");
+    let told = rows.join(" ");
+    assert!(told.contains("The model kept making the same call"), "{rows:?}");
+    // That is between the model and us.
+    assert!(!kimi.history().join(" ").contains("system-reminder"), "{rows:?}");
+    kimi.wait_text("enter to send");
+    assert_eq!(world.server().requests().len(), 12, "the queue does not feed it");
+}

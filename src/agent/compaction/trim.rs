@@ -11,6 +11,9 @@ const LONG: usize = 6_000;
 /// Characters of a long result that stay, at its two ends together.
 const KEPT: usize = 2_000;
 
+/// Results of calls with the same id that get a file of their own.
+const MOST_NAMES: u32 = 10_000;
+
 /// Which results may be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -76,14 +79,27 @@ fn cut(part: &mut ContentPart, dir: &Path, name: &str) {
 fn keep(text: &str, dir: &Path, name: &str) -> Option<String> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
     let name: String = name.chars().take(80).map(plain).collect();
-    let path = dir.join(format!("{name}-whole.txt"));
-    match write_new(&path, text.as_bytes(), 0o600) {
-        Ok(_) => Some(path.display().to_string()),
-        Err(error) => {
-            tracing::warn!(%error, "a long result has no file");
-            None
+    // Models give the same id to calls of different steps: a name that is taken is no sign that
+    // this text is there.
+    for n in 1..=MOST_NAMES {
+        let number = if n == 1 { String::new() } else { format!(".{n}") };
+        let path = dir.join(format!("{name}-whole{number}.txt"));
+        match write_new(&path, text.as_bytes(), 0o600) {
+            Ok(false) if !holds(&path, text) => {}
+            Ok(_) => return Some(path.display().to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "a long result has no file");
+                return None;
+            }
         }
     }
+    None
+}
+
+/// Whether that is all that is in the file, as after an attempt to compact that failed later.
+fn holds(path: &Path, text: &str) -> bool {
+    let same_size = path.metadata().is_ok_and(|found| found.len() == text.len() as u64);
+    same_size && std::fs::read(path).is_ok_and(|found| found == text.as_bytes())
 }
 
 /// Both ends of a text, `keep` characters together, and how many are left out; `None` for one that is
@@ -130,6 +146,26 @@ mod tests {
         let all = trim(&messages, Reach::All, dir.path()).unwrap();
         assert!(all.messages[5].text().contains("left out"));
         assert!(trim(&trimmed.messages, Reach::BeforeLastStep, dir.path()).is_none(), "once");
+    }
+
+    #[test]
+    fn results_of_calls_with_the_same_id_have_a_file_each() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = |n: usize| format!("result {n} {}", "x".repeat(9_000));
+        let messages: Vec<_> = (0..4).flat_map(|n| step("functions.Shell:0", &long(n))).collect();
+        let named = |trimmed: &Trimmed| -> Vec<String> {
+            let results = trimmed.messages.iter().filter(|message| message.role == Role::Tool);
+            let path =
+                |text: String| text.split("whole is in ").nth(1)?.split(", ").next()?.parse().ok();
+            results.map(|result| path(result.text()).unwrap()).collect()
+        };
+        let files = named(&trim(&messages, Reach::All, dir.path()).unwrap());
+        for (n, file) in files.iter().enumerate() {
+            assert_eq!(std::fs::read_to_string(file).unwrap(), long(n));
+        }
+        let again = named(&trim(&messages, Reach::All, dir.path()).unwrap());
+        assert_eq!(again, files, "what is there already is not written again");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4);
     }
 
     #[test]

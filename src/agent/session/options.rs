@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::agent::approval::Modes;
+use crate::agent::context::MakePrompt;
 use crate::agent::core::{Limits, ModelSource};
 use crate::agent::plan::PlanStart;
 use crate::agent::subagents::Crew;
@@ -16,9 +17,6 @@ use crate::permission::Rules;
 use crate::platform::Env;
 use crate::store::{Session, SessionLock};
 use crate::tools::{Registry, Workspace};
-
-/// Makes the text that every request of a session begins with. It may read from disk.
-pub type SystemPrompt = Box<dyn FnOnce() -> String + Send>;
 
 /// Everything a session is made of.
 pub struct SessionOptions {
@@ -55,6 +53,6 @@ pub struct SessionOptions {
     pub plan: PlanStart,
     /// What goes ahead without a person, what never does.
     pub rules: Rules,
-    /// Makes the system prompt of a session that has none yet.
-    pub system_prompt: SystemPrompt,
+    /// Makes the system prompt of a session that has none yet, and anew where the conversation is.
+    pub system_prompt: MakePrompt,
 }

@@ -238,9 +238,15 @@ fn core(
     for warning in &loaded.warnings {
         tracing::warn!(agent = source.agent_id, "{warning}");
     }
-    let mut context = Context::new(log, loaded);
+    let make_prompt = {
+        let (prompt, agent) = (Arc::clone(&crew.prompt), kind.agent.clone());
+        let workspace = Arc::clone(&parent.workspace);
+        Arc::new(move || prompt(&agent, &workspace.additional()))
+    };
+    let mut context = Context::new(log, loaded, make_prompt);
     if !context.is_introduced() {
-        context.introduce((crew.prompt)(&kind.agent, &parent.workspace.additional()));
+        let prompt = context.prompt_maker()();
+        context.introduce(prompt);
     }
     let recorder = Recorder::new(WireLog::open(&session.wire_path())?)
         .with_tap(tell(parent, source, report, call_id));

@@ -61,7 +61,7 @@ const NOT_FOR_SUBAGENTS: [&str; 14] = [
 ];
 
 /// Makes the system prompt of an agent; the directories are those beside the work directory.
-pub type PromptOf = Box<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
+pub type PromptOf = Arc<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
 
 /// The agents that a session's agent may start, and those that are at work.
 pub struct Crew {
@@ -210,7 +210,7 @@ mod tests {
         let mut types = Agent::builtin(Builtin::Default).unwrap().subagents;
         change(&mut types);
         let plugin = Registry::all(&WebServices::default()).get("Think").unwrap();
-        let prompt: PromptOf = Box::new(|agent, _| agent.name.clone());
+        let prompt: PromptOf = Arc::new(|agent: &Agent, _: &[PathBuf]| agent.name.clone());
         Crew::new(types, prompt, WebServices::default(), vec![plugin])
     }
 

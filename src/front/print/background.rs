@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::failure::Trouble;
 use super::turns::{End, Turns};
 use crate::agent::{BackgroundView, TASKS_HAVE_ENDED};
 use crate::front::ending::ExitCode;
+use crate::protocol::Outcome;
 
 /// Beyond the grace of the tasks that are killed because they took too long.
 const KILL_TIME: Duration = Duration::from_secs(2);
@@ -18,12 +20,16 @@ impl Turns {
         if background.tasks().settings().keep_alive_on_exit {
             return done;
         }
-        let mut time_left = None;
+        let mut patience = None;
         loop {
             background.settle().await;
             let waiting = background.pending_notifications();
             if waiting > 0 {
                 match self.turn(TASKS_HAVE_ENDED).await {
+                    // No budget, no more turns: the run ends as one that came to that sooner.
+                    End::Done(code @ (ExitCode::BudgetSpent | ExitCode::TimedOut)) => {
+                        return End::Done(code);
+                    }
                     // How it went is told, and changes nothing.
                     End::Done(_) if background.pending_notifications() < waiting => continue,
                     End::Done(_) => return done,
@@ -33,16 +39,18 @@ impl Turns {
             if background.tasks().active().is_empty() {
                 return done;
             }
-            let limit = *time_left.get_or_insert_with(|| longest_wait(&background));
-            match self.await_news(&background, limit).await {
-                Ok(Some(left)) => time_left = Some(left),
+            let limit = *patience.get_or_insert_with(|| longest_wait(&background));
+            let time_left = background.time_left().unwrap_or(Duration::MAX);
+            match self.await_news(&background, limit.min(time_left)).await {
+                Ok(Some(waited)) => patience = Some(limit.saturating_sub(waited)),
+                Ok(None) if time_left <= limit => return self.out_of_time(&background),
                 Ok(None) => return self.give_up(&background, longest_wait(&background)).await,
                 Err(end) => return end,
             }
         }
     }
 
-    /// Waits for a change of a task; returns how much of the time is left then, `None` when it is up.
+    /// Waits for a change of a task; returns how long that took, `None` when the time is up.
     async fn await_news(
         &mut self,
         background: &BackgroundView,
@@ -51,14 +59,24 @@ impl Turns {
         let mut changes = background.tasks().changes();
         // What has changed in between is seen at once.
         if background.pending_notifications() > 0 || background.tasks().active().is_empty() {
-            return Ok(Some(limit));
+            return Ok(Some(Duration::ZERO));
         }
         let news = async {
             let begun = tokio::time::Instant::now();
             let changed = tokio::time::timeout(limit, changes.changed()).await;
-            changed.is_ok().then(|| limit.saturating_sub(begun.elapsed()))
+            changed.is_ok().then(|| begun.elapsed())
         };
-        self.attend(news).await
+        background.timed(self.attend(news)).await
+    }
+
+    /// The time of the run is up while tasks still run: they end with it, and no model is asked.
+    fn out_of_time(&mut self, background: &BackgroundView) -> End {
+        let Some(spent) = background.out_of_time() else { return End::Done(ExitCode::Success) };
+        let outcome = Outcome::BudgetSpent(spent);
+        if let Some(trouble) = Trouble::of(&outcome) {
+            self.tell(&trouble);
+        }
+        End::Done(ExitCode::from(&outcome))
     }
 
     /// The tasks have taken too long: they are killed, and the model gets a last word.

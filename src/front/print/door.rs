@@ -149,7 +149,10 @@ impl Door {
     /// The turn has ended.
     pub(super) fn ended(&mut self, outcome: &Outcome) {
         let (finish, error) = match outcome {
-            Outcome::Finished { .. } => (Finish::Done, None),
+            Outcome::Finished { .. } => match outcome.given_up() {
+                Some(why) => (Finish::Error, Some(format!("{why}."))),
+                None => (Finish::Done, None),
+            },
             Outcome::Cancelled => (Finish::Cancelled, None),
             Outcome::MaxStepsReached { steps } => {
                 (Finish::Error, Some(format!("The limit of {steps} steps was reached.")))

@@ -19,7 +19,9 @@ impl Trouble {
     /// The trouble of an outcome, if it is one. The sentences are kimi-cli's.
     pub fn of(outcome: &Outcome) -> Option<Self> {
         match outcome {
-            Outcome::Finished { .. } => None,
+            Outcome::Finished { .. } => {
+                outcome.given_up().map(|why| Self::new("tool_call_repeat", format!("{why}.")))
+            }
             Outcome::Cancelled => Some(Self::new("cancelled", "Interrupted by user")),
             Outcome::MaxStepsReached { steps } => {
                 let message = format!("Max number of steps reached: {steps}");

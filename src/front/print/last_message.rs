@@ -34,8 +34,10 @@ impl Printer for LastMessage {
 
     fn ended(&mut self, outcome: &Outcome, to: &mut Pieces) {
         let text = std::mem::take(&mut self.text);
-        let well =
-            matches!(outcome, Outcome::Finished { stop } if *stop != StopReason::ToolRejected);
+        let well = matches!(
+            outcome,
+            Outcome::Finished { stop: StopReason::NoToolCalls | StopReason::Command }
+        );
         if !well || text.is_empty() {
             return;
         }

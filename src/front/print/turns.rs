@@ -360,7 +360,7 @@ impl Turns {
         self.output.send(&mut pieces);
     }
 
-    fn tell(&self, trouble: &Trouble) {
+    pub(super) fn tell(&self, trouble: &Trouble) {
         self.say(|to| trouble.tell(self.json, to));
     }
 

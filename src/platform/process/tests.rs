@@ -249,3 +249,34 @@ async fn an_orphan_is_killed_only_if_it_carries_a_mark() {
     assert!(kill_orphan(leader, &["A=1".to_owned(), "KIMI_TEST_MARK=7".to_owned()]));
     wait_until(|| !is_running(&leader.to_string())).await;
 }
+
+/// A child in a session of its own hears no signal of the group.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_has_left_the_group_ends_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let line = format!("setsid sleep 300 & echo $! >{}; echo there; wait", file.display());
+    let cancel = CancellationToken::new();
+    let ended = {
+        let (cancel, line) = (cancel.clone(), line.clone());
+        tokio::spawn(async move { run(bash(&line), LONG, &cancel, &mut Text::default()).await })
+    };
+    wait_until(|| own_session(&read_pid(&file))).await;
+    cancel.cancel();
+    assert_eq!(ended.await.unwrap().unwrap(), End::Cancelled);
+    assert!(!is_running(&read_pid(&file)));
+    // The same when nobody waits for the end.
+    std::fs::remove_file(&file).unwrap();
+    let running = Running::start(bash(&line)).unwrap();
+    wait_until(|| own_session(&read_pid(&file))).await;
+    drop(running);
+    wait_until(|| !is_running(&read_pid(&file))).await;
+}
+
+/// Whether it leads a session, which it does from a moment after its start on.
+#[cfg(target_os = "linux")]
+fn own_session(pid: &str) -> bool {
+    let pid = pid.parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::getsid(Some(pid)).is_ok_and(|session| session == pid))
+}

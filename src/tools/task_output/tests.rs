@@ -65,11 +65,16 @@ fn a_long_output_names_the_file() {
         spec: serde_json::from_value(json!({"id": "bash-1", "kind": "bash"})).unwrap(),
         runtime: Default::default(),
     };
-    let tail = Tail { text: "end\n".to_owned(), size: 99_999, truncated: true };
+    let tail = Tail { text: "end\n".to_owned(), size: 99_999, truncated: true, cut: false };
     let text = told(&view, &tail, false, "/s/output.log");
     assert!(
         text.contains("[output]\n[truncated: this is the end of `/s/output.log`]\nend\n"),
         "{text}"
     );
     assert!(text.contains("output_truncated: true") && text.contains("output_size_bytes: 99999"));
+    assert!(text.contains("full_output_available: true"), "{text}");
+    let cut = Tail { cut: true, ..tail };
+    let text = told(&view, &cut, false, "/s/output.log");
+    assert!(text.contains("full_output_available: false"), "{text}");
+    assert!(text.contains("only its beginning and its end were kept"), "{text}");
 }

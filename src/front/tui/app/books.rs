@@ -60,7 +60,10 @@ impl Books {
     /// The running turn has ended. `answer` is the one it has brought, if any.
     pub fn end_turn(&mut self, outcome: &Outcome, answer: Option<KeptAnswer>) {
         let (finish, error) = match outcome {
-            Outcome::Finished { .. } => (Finish::Done, None),
+            Outcome::Finished { .. } => match outcome.given_up() {
+                Some(why) => (Finish::Error, Some(format!("{why}."))),
+                None => (Finish::Done, None),
+            },
             Outcome::Cancelled => (Finish::Cancelled, None),
             Outcome::MaxStepsReached { steps } => {
                 (Finish::Error, Some(format!("the limit of {steps} steps was reached")))
@@ -123,6 +126,10 @@ mod tests {
         assert!(error.contains("broke") && !error.contains(['\n', '\u{1b}']), "{error}");
         books.end_turn(&Outcome::MaxStepsReached { steps: 3 }, None);
         assert_eq!(books.last().expect("a turn").finish, Finish::Error);
+        let stop = StopReason::ToolCallRepeat;
+        books.end_turn(&Outcome::Finished { stop }, None);
+        let last = books.last().expect("a turn").clone();
+        assert!(last.finish == Finish::Error && last.error.is_some(), "{last:?}");
         books.end_turn(&Outcome::Cancelled, None);
         assert_eq!(books.last().expect("a turn").finish, Finish::Cancelled);
     }

@@ -65,6 +65,10 @@ impl App {
         if !idle || !wanted || self.session.pending_notifications() == 0 {
             return None;
         }
+        // It is a person's to say that it goes on: the model hears of the tasks with their message.
+        if self.session.spent().is_some() {
+            return None;
+        }
         Some(self.last_key.map_or_else(|| self.now(), |at| at + QUIET))
     }
 
@@ -171,6 +175,11 @@ impl App {
         let most = self.host.config().background.read_max_bytes;
         tokio::spawn(async move {
             let text = match tasks.tail(&id, most).await {
+                Ok(tail) if tail.truncated => format!(
+                    "[the beginning is not shown: {}]\n{}",
+                    tasks.output_path(&id).display(),
+                    tail.text
+                ),
                 Ok(tail) => tail.text,
                 Err(error) => format!("The output cannot be read: {error}."),
             };

@@ -320,9 +320,10 @@ impl App {
         self.shown_plan = None;
         self.requeue_steers();
         self.books.end_turn(outcome, self.session.kept_answer());
-        match outcome {
-            Outcome::Finished { .. } => self.task_news.failures = 0,
-            _ => self.task_news.failures += u32::from(turn.by_itself),
+        let well = matches!(outcome, Outcome::Finished { .. }) && outcome.given_up().is_none();
+        match well {
+            true => self.task_news.failures = 0,
+            false => self.task_news.failures += u32::from(turn.by_itself),
         }
         let path = self.keep_long_answer(outcome);
         let update = self.transcript.outcome(outcome, path.as_deref(), now, columns, &self.theme);
@@ -333,7 +334,8 @@ impl App {
         self.jobs.find_branch(self.host.options.work_dir.clone());
         if self.host.config().tui.notifications && now.duration_since(turn.since) >= LONG_TURN {
             let words = match outcome {
-                Outcome::Finished { .. } => "Done",
+                Outcome::Finished { .. } if well => "Done",
+                Outcome::Finished { .. } => "Paused",
                 Outcome::Cancelled => "Interrupted",
                 Outcome::BudgetSpent(_) => "Paused",
                 Outcome::MaxStepsReached { .. } | Outcome::Failed(_) => "Failed",
@@ -341,7 +343,7 @@ impl App {
             self.screen.attract(words);
         }
         let by_program = self.queue.front().is_some_and(|queued| queued.by_program);
-        if (by_program || matches!(outcome, Outcome::Finished { .. }))
+        if (by_program || well)
             && let Some(queued) = self.queue.pop_front()
         {
             return self.start_turn(queued);

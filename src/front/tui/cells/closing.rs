@@ -20,9 +20,10 @@ const MAX_REASON: usize = 300;
 pub enum Closing {
     Done,
     Interrupted,
-    /// A budget is spent: somebody has to say that it goes on.
+    /// Somebody has to say that it goes on: a budget is spent, or the model goes in circles.
     Paused {
         reason: String,
+        hint: &'static str,
     },
     /// What failed and why, and the one thing to do next.
     Failed {
@@ -34,13 +35,22 @@ pub enum Closing {
 impl From<&Outcome> for Closing {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Finished { .. } => Self::Done,
+            Outcome::Finished { .. } => match outcome.given_up() {
+                Some(why) => Self::Paused {
+                    reason: format!("{why}."),
+                    hint: "Send a message that says what to do instead.",
+                },
+                None => Self::Done,
+            },
             Outcome::Cancelled => Self::Interrupted,
             Outcome::MaxStepsReached { steps } => Self::Failed {
                 reason: format!("the limit of {steps} steps was reached"),
                 hint: Some("Send another message to continue where it left off.".to_owned()),
             },
-            Outcome::BudgetSpent(spent) => Self::Paused { reason: format!("{spent}.") },
+            Outcome::BudgetSpent(spent) => Self::Paused {
+                reason: format!("{spent}."),
+                hint: "Send another message to go on with as much again.",
+            },
             Outcome::Failed(failure) => {
                 Self::Failed { reason: failure.message.clone(), hint: failure.hint.clone() }
             }
@@ -63,7 +73,7 @@ pub fn closing_row(
         Closing::Done if at_once => vec![Span::styled("• Done", trace)],
         Closing::Done => vec![Span::styled(format!("• Done in {time}"), trace)],
         Closing::Interrupted => vec![Span::styled(format!("• Interrupted after {time}"), trace)],
-        Closing::Paused { reason } => vec![
+        Closing::Paused { reason, .. } => vec![
             Span::styled("• ", theme.style(Tone::AnswerAfterTools)),
             Span::styled(format!("Paused after {time}: {reason}"), trace),
         ],
@@ -77,7 +87,7 @@ pub fn closing_row(
     let mut rows = indented(Line::from(std::mem::take(&mut spans)), columns);
     let hint = match closing {
         Closing::Failed { hint, .. } => hint.as_deref(),
-        Closing::Paused { .. } => Some("Send another message to go on with as much again."),
+        Closing::Paused { hint, .. } => Some(*hint),
         Closing::Done | Closing::Interrupted => None,
     };
     if let Some(hint) = hint {
