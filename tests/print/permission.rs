@@ -86,6 +86,28 @@ fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String>
 }
 
 #[test]
+fn what_goes_round_a_rule_is_refused() {
+    let shell = |command: &str| ("Shell", json!({ "command": command }));
+    let calls = [
+        shell("y='-v a[$(touch${IFS}made)]'; [ $y ]"),
+        shell("bash -c '(( $0 ))' 'a[$(touch made)]'"),
+        shell("nice -n {5,touch,made,--} set -e"),
+        shell("env LANG=${x:-C touch made --} set -e"),
+        shell("x=-exec; find . $x touch made \\;"),
+        shell("git -C . -c alias.z='!touch made' z"),
+        shell("bash -i -c 'touch made'"),
+        shell("echo 'touch made' | bash"),
+        shell("python3 -c \"open('made','w')\""),
+        shell("touch -c a made"),
+    ];
+    let told = results("[permission]\ndeny = [\"Shell(touch:*)\"]\n", &calls);
+    assert_eq!(told.len(), calls.len());
+    for text in told {
+        assert!(text.contains("forbids this") || text.contains("cannot be told from"), "{text}");
+    }
+}
+
+#[test]
 fn what_must_not_be_read_is_read_by_no_tool() {
     let permission = "[permission]\ndeny = [\"ReadFile(keep/)\", \"ReadFile(**/*.note)\"]\n";
     let shell = |command: &str| ("Shell", json!({ "command": command }));
