@@ -81,8 +81,14 @@ fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String>
     home.run(&["--quiet", "-p", "x"]).well();
     let requests = server.requests();
     let messages = requests[1].body["messages"].as_array().unwrap();
-    let tools = messages.iter().filter(|message| message["role"] == "tool");
-    tools.map(|message| message["content"].to_string()).collect()
+    let mut tools: Vec<_> = messages.iter().filter(|message| message["role"] == "tool").collect();
+    // A search may be answered after what was called later.
+    let place = |message: &serde_json::Value| -> usize {
+        let id = message["tool_call_id"].as_str().unwrap();
+        calls.iter().enumerate().position(|(at, _)| id == format!("c{at}")).unwrap()
+    };
+    tools.sort_by_key(|message| place(message));
+    tools.into_iter().map(|message| message["content"].to_string()).collect()
 }
 
 #[test]
