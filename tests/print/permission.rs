@@ -81,8 +81,36 @@ fn results(permission: &str, calls: &[(&str, serde_json::Value)]) -> Vec<String>
     home.run(&["--quiet", "-p", "x"]).well();
     let requests = server.requests();
     let messages = requests[1].body["messages"].as_array().unwrap();
-    let tools = messages.iter().filter(|message| message["role"] == "tool");
-    tools.map(|message| message["content"].to_string()).collect()
+    let mut tools: Vec<_> = messages.iter().filter(|message| message["role"] == "tool").collect();
+    // A search may be answered after what was called later.
+    let place = |message: &serde_json::Value| -> usize {
+        let id = message["tool_call_id"].as_str().unwrap();
+        calls.iter().enumerate().position(|(at, _)| id == format!("c{at}")).unwrap()
+    };
+    tools.sort_by_key(|message| place(message));
+    tools.into_iter().map(|message| message["content"].to_string()).collect()
+}
+
+#[test]
+fn what_goes_round_a_rule_is_refused() {
+    let shell = |command: &str| ("Shell", json!({ "command": command }));
+    let calls = [
+        shell("y='-v a[$(touch${IFS}made)]'; [ $y ]"),
+        shell("bash -c '(( $0 ))' 'a[$(touch made)]'"),
+        shell("nice -n {5,touch,made,--} set -e"),
+        shell("env LANG=${x:-C touch made --} set -e"),
+        shell("x=-exec; find . $x touch made \\;"),
+        shell("git -C . -c alias.z='!touch made' z"),
+        shell("bash -i -c 'touch made'"),
+        shell("echo 'touch made' | bash"),
+        shell("python3 -c \"open('made','w')\""),
+        shell("touch -c a made"),
+    ];
+    let told = results("[permission]\ndeny = [\"Shell(touch:*)\"]\n", &calls);
+    assert_eq!(told.len(), calls.len());
+    for text in told {
+        assert!(text.contains("forbids this") || text.contains("cannot be told from"), "{text}");
+    }
 }
 
 #[test]

@@ -362,7 +362,7 @@ impl Guarded {
         let long = name.len() > 2 && name.starts_with("--");
         let writes =
             |option: &&str| word.text.starts_with(option) || (long && option.starts_with(name));
-        if self.writes.iter().any(|option| writes(&option)) { WRITES } else { UNKNOWN_OPTION }
+        if self.writes.iter().any(writes) { WRITES } else { UNKNOWN_OPTION }
     }
 
     /// Whether an option takes the next word.

@@ -202,11 +202,8 @@ fn tee(arguments: &[Word]) -> Verdict {
 fn subcommand(known: &[&str], options: &[&str], arguments: &[Word]) -> Verdict {
     let mut texts = arguments.iter().map(Word::literal);
     let reads = texts.next().flatten().is_some_and(|first| known.contains(&first))
-        && texts.all(|text| {
-            text.is_some_and(|text| {
-                !text.starts_with('-') || options.iter().any(|option| text == *option)
-            })
-        });
+        && texts
+            .all(|text| text.is_some_and(|text| !text.starts_with('-') || options.contains(&text)));
     if reads { Ok(()) } else { NOT_KNOWN }
 }
 

@@ -136,7 +136,7 @@ fn runs_one(word: &Word, letters: &str, long: &[&str]) -> bool {
         Some(option) => {
             let name = option.split('=').next().unwrap_or_default();
             let known = |long: &&str| !name.is_empty() && long.starts_with(name);
-            long.iter().any(|long| known(&long) || long.is_empty())
+            long.iter().any(|long| known(long) || long.is_empty())
         }
         None => {
             let cluster = text.strip_prefix('-').unwrap_or_default();
