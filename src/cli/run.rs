@@ -226,8 +226,12 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if let Some(servers) = &host.options.mcp {
         servers.failures().iter().for_each(warn);
     }
-    // After a signal nobody waits long.
-    let patience = (code != ExitCode::Success).then_some(Duration::from_millis(500));
+    // After a signal nobody waits long, and it may be behind any of these.
+    let patience = matches!(
+        code,
+        ExitCode::Failure | ExitCode::GoalPaused | ExitCode::Interrupted | ExitCode::Terminated
+    )
+    .then_some(Duration::from_millis(500));
     let stopped = opened.handle.shutdown(patience).await;
     if !stopped.is_empty() {
         complain(&stopped_tasks(&stopped));

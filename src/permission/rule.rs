@@ -8,6 +8,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::pattern::{Pattern, line};
 use super::shell::{ANY, Run};
 use super::spelling::{self, Fits};
+use crate::tools::path_guard;
 
 /// What a rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +65,15 @@ impl fmt::Display for Rule {
 #[derive(Debug, Clone)]
 pub struct Files {
     /// `None`: all of them.
-    glob: Option<GlobMatcher>,
-    /// The directory above all of them, or one of them.
-    fixed: PathBuf,
+    globs: Option<Vec<GlobMatcher>>,
+    /// The directories above all of them, or some of them.
+    fixed: Vec<PathBuf>,
 }
 
 impl Files {
     /// Whether a path, links resolved, is one of them.
     pub fn hold(&self, real: &Path) -> bool {
-        self.glob.as_ref().is_none_or(|glob| glob.is_match(real))
+        self.globs.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.is_match(real)))
     }
 
     /// Whether everything below a directory is one of them.
@@ -83,12 +84,12 @@ impl Files {
 
     /// Whether something below a directory may be one of them.
     pub fn may_be_below(&self, dir: &Path) -> bool {
-        self.fixed.starts_with(dir) || dir.starts_with(&self.fixed)
+        self.fixed.iter().any(|fixed| fixed.starts_with(dir) || dir.starts_with(fixed))
     }
 
     /// Whether they are named by a path, and not simply all.
     pub fn are_named(&self) -> bool {
-        self.glob.is_some()
+        self.globs.is_some()
     }
 }
 
@@ -220,18 +221,32 @@ impl Rule {
         }
     }
 
-    /// The files that it is about, for a tool that reads or writes them.
+    /// The files that it keeps a tool from, or asks about: those of its path, and those that the path
+    /// leads to by links.
     pub fn files(&self, tool: &str, place: Place) -> Option<Files> {
         if !(self.tools.covers(tool) || self.stands_for(tool)) {
             return None;
         }
         match &self.subject {
-            Subject::Everything => Some(Files { glob: None, fixed: PathBuf::from("/") }),
+            Subject::Everything => Some(Files { globs: None, fixed: vec![PathBuf::from("/")] }),
             Subject::Path(pattern) => {
                 let (base, rest) = path_base(pattern, place);
                 let plain = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
-                let fixed = rest.split('/').take_while(plain).collect::<PathBuf>();
-                Some(Files { glob: Some(path_glob(pattern, place)?), fixed: base.join(fixed) })
+                let parts: Vec<&str> = rest.split('/').collect();
+                let (start, end) =
+                    parts.split_at(parts.iter().take_while(|part| plain(part)).count());
+                let named = base.join(start.iter().collect::<PathBuf>());
+                let mut files =
+                    Files { globs: Some(vec![path_glob(pattern, place)?]), fixed: vec![named] };
+                let led = files.fixed.first().and_then(|named| path_guard::real_path(named));
+                if let Some(led) = led.filter(|led| !files.fixed.contains(led)) {
+                    // The empty part behind a slash at the end was plain too.
+                    let all = end.is_empty() && rest.ends_with('/');
+                    let rest = if all { "**".to_owned() } else { end.join("/") };
+                    files.globs.as_mut()?.push(glob_below(&led, &rest)?);
+                    files.fixed.push(led);
+                }
+                Some(files)
             }
             _ => None,
         }
@@ -324,10 +339,14 @@ fn path_base<'a>(pattern: &'a str, place: Place) -> (PathBuf, &'a str) {
 
 fn path_glob(pattern: &str, place: Place) -> Option<GlobMatcher> {
     let (base, rest) = path_base(pattern, place);
+    glob_below(&base, rest)
+}
+
+fn glob_below(base: &Path, rest: &str) -> Option<GlobMatcher> {
     // A directory is meant with all that is in it.
     match rest.strip_suffix('/') {
-        Some(dir) => glob(&base, &format!("{dir}/**")),
-        None => glob(&base, rest),
+        Some(dir) => glob(base, &format!("{dir}/**")),
+        None => glob(base, rest),
     }
 }
 

@@ -99,7 +99,7 @@ impl Rules {
                     Judgment::Open { parts }
                 }
             }
-            _ if allow.iter().any(|rule| bench.about(rule, call)) => Judgment::Allow,
+            _ if allow.iter().any(|rule| bench.covers(rule, call)) => Judgment::Allow,
             _ => Judgment::Open { parts: Vec::new() },
         }
     }
@@ -130,15 +130,15 @@ impl Bench<'_> {
                 Subject::Command { script, .. } => {
                     script.parts.iter().find(|part| self.concerns(rule, part))?.shown().to_owned()
                 }
-                _ if self.about(rule, call) => call.tool.clone(),
+                _ if self.guards(rule, call) => call.tool.clone(),
                 _ => return None,
             };
             Some((rule.to_string(), part))
         })
     }
 
-    /// Whether a rule is about a call that is no command.
-    fn about(&self, rule: &Rule, call: &Call) -> bool {
+    /// Whether a rule that forbids or asks is about a call that is no command.
+    fn guards(&self, rule: &Rule, call: &Call) -> bool {
         match &call.subject {
             Subject::Command { .. } => false,
             Subject::Path(Some(real)) => {
@@ -150,6 +150,15 @@ impl Bench<'_> {
             }
             Subject::Path(None) | Subject::Tool => rule.is_about(&call.tool),
             Subject::Text(text) => rule.covers_text(&call.tool, text),
+        }
+    }
+
+    /// Whether a rule that allows covers a call that is no command. Where links lead that its own path
+    /// goes over it does not say: somebody else may have laid them.
+    fn covers(&self, rule: &Rule, call: &Call) -> bool {
+        match &call.subject {
+            Subject::Path(Some(real)) => rule.covers_path(&call.tool, real, self.place),
+            _ => self.guards(rule, call),
         }
     }
 

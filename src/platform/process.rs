@@ -66,8 +66,9 @@ pub struct Attendance<'a> {
 /// A command that runs in a session of its own, without a terminal and without input. When this is
 /// dropped while it runs, its whole group is killed.
 pub struct Running {
-    child: Child,
+    // Dropped before the child, without which its strays are not found.
     group: Group,
+    child: Child,
     reader: Receiver,
     buffer: Vec<u8>,
     /// Somebody may still write.

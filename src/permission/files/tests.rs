@@ -359,3 +359,37 @@ fn without_rules_about_files_nothing_is_looked_at() {
         assert_eq!(rules.judge(&call, &world.site, &[]), Judgment::Allow, "{command}");
     }
 }
+
+#[test]
+fn a_rule_whose_path_leads_elsewhere_guards_that_place_and_allows_nothing_there() {
+    let world = world();
+    let root = world.root();
+    fs::create_dir_all(root.join("elsewhere/deep")).unwrap();
+    fs::write(root.join("elsewhere/deep/s"), "x\n").unwrap();
+    symlink("../elsewhere", root.join("w/led")).unwrap();
+    symlink("../elsewhere/deep/s", root.join("w/file")).unwrap();
+    let judge = |deny: &[&str], allow: &[&str], tool: &str, arguments: serde_json::Value| {
+        let parsed = |texts: &[&str]| texts.iter().map(|it| Rule::parse(it).unwrap()).collect();
+        let rules = Rules { allow: parsed(allow), deny: parsed(deny), ..Rules::default() };
+        let call = Call::of(tool, &arguments, &world.site.workspace, &world.site.home);
+        rules.judge(&call, &world.site, &[])
+    };
+    let absolute = format!("Read({}/led/**)", root.join("w").display());
+    for rule in ["Read(led/)", "Read(led/**)", "Read(led/deep/*)", "Read(file)", &absolute] {
+        let direct = root.join("elsewhere/deep/s").display().to_string();
+        for path in ["led/deep/s", "file", &direct] {
+            let found = judge(&[rule], &[], "ReadFile", serde_json::json!({ "path": path }));
+            assert!(matches!(found, Judgment::Deny { .. }), "{rule} {path}: {found:?}");
+            let command = serde_json::json!({ "command": format!("cat {path}") });
+            let found = judge(&[rule], &["Shell"], "Shell", command);
+            assert!(matches!(found, Judgment::Deny { .. }), "{rule} cat {path}: {found:?}");
+        }
+    }
+    let write = serde_json::json!({"path": "led/new", "content": ""});
+    assert!(matches!(
+        judge(&["Write(led/)"], &[], "WriteFile", write.clone()),
+        Judgment::Deny { .. }
+    ));
+    // A link that was laid over what a rule allows opens nothing.
+    assert!(matches!(judge(&[], &["Write(led/**)"], "WriteFile", write), Judgment::Open { .. }));
+}

@@ -25,8 +25,8 @@ pub use phase::{Activity, Phase};
 pub use replay::replay;
 
 use super::cells::{
-    AnswerCell, Closing, Severity, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row,
-    notice_of, report, steer_echo, todo_change_row,
+    AnswerCell, Closing, ThinkingCell, ToolCard, UserCell, closing_row, compaction_row, steer_echo,
+    todo_change_row,
 };
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
@@ -336,48 +336,6 @@ impl Transcript {
         self.after_tools = false;
         self.answer_rows = 0;
         Update { rows, marks, ..Update::default() }
-    }
-
-    /// A remark of the program itself, outside any turn.
-    pub fn say(
-        &mut self,
-        severity: Severity,
-        title: &str,
-        body: &str,
-        columns: u16,
-        theme: &Theme,
-    ) -> Vec<Line<'static>> {
-        self.say_rows(severity, title, (body, 2), columns, theme)
-    }
-
-    /// [`Self::say`] with at most so many rows of detail.
-    fn say_rows(
-        &mut self,
-        severity: Severity,
-        title: &str,
-        body: (&str, usize),
-        columns: u16,
-        theme: &Theme,
-    ) -> Vec<Line<'static>> {
-        self.past.note(title);
-        let mut rows =
-            self.aside(columns, theme, |columns| notice_of(severity, title, body, columns, theme));
-        rows.push(Line::default());
-        rows
-    }
-
-    /// What somebody has asked the program for, outside any turn.
-    pub fn report(
-        &mut self,
-        title: &str,
-        body: &str,
-        columns: u16,
-        theme: &Theme,
-    ) -> Vec<Line<'static>> {
-        self.past.note(title);
-        let mut rows = self.aside(columns, theme, |columns| report(title, body, columns, theme));
-        rows.push(Line::default());
-        rows
     }
 
     fn turn_begin(

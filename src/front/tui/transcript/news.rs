@@ -6,8 +6,9 @@ use std::time::Instant;
 use ratatui::text::Line;
 
 use super::{Look, Transcript, Update};
-use crate::front::tui::cells::Severity;
+use crate::front::tui::cells::{Severity, notice_of, report};
 use crate::front::tui::text::{clean_line, truncate};
+use crate::front::tui::theme::Theme;
 use crate::protocol::Notification;
 
 /// How a turn that began by itself is announced, in the place of the user's words.
@@ -20,6 +21,48 @@ impl Transcript {
     /// Whether a command or an agent runs that could go on in the background.
     pub fn runs_command(&self) -> bool {
         self.calls.iter().any(|call| matches!(call.name.as_str(), "Shell" | "Agent"))
+    }
+
+    /// A remark of the program itself, outside any turn.
+    pub fn say(
+        &mut self,
+        severity: Severity,
+        title: &str,
+        body: &str,
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        self.say_rows(severity, title, (body, 2), columns, theme)
+    }
+
+    /// [`Self::say`] with at most so many rows of detail.
+    fn say_rows(
+        &mut self,
+        severity: Severity,
+        title: &str,
+        body: (&str, usize),
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        self.past.note(title);
+        let mut rows =
+            self.aside(columns, theme, |columns| notice_of(severity, title, body, columns, theme));
+        rows.push(Line::default());
+        rows
+    }
+
+    /// What somebody has asked the program for, outside any turn.
+    pub fn report(
+        &mut self,
+        title: &str,
+        body: &str,
+        columns: u16,
+        theme: &Theme,
+    ) -> Vec<Line<'static>> {
+        self.past.note(title);
+        let mut rows = self.aside(columns, theme, |columns| report(title, body, columns, theme));
+        rows.push(Line::default());
+        rows
     }
 
     pub(super) fn notification(
