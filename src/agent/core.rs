@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
@@ -98,6 +100,9 @@ pub(super) struct Core {
     to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
     steers: Mutex<VecDeque<UserInput>>,
+    /// Asks the session's loop to take every op that was handed in by now; nobody answers for a
+    /// subagent.
+    roll_call: OnceLock<UnboundedSender<oneshot::Sender<()>>>,
 }
 
 /// What an agent is made of: the session's own, or one that it has started.
@@ -179,6 +184,7 @@ impl Core {
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
+            roll_call: OnceLock::new(),
         }
     }
 
@@ -240,6 +246,23 @@ impl Core {
     /// Uses another model from the next request on.
     pub fn set_llm(&self, llm: Llm) {
         *lock(&self.llm) = Some(llm);
+    }
+
+    /// From now on the session's loop answers [`Self::ops_taken`] with what this receives.
+    pub fn roll_calls(&self) -> UnboundedReceiver<oneshot::Sender<()>> {
+        let (sender, receiver) = unbounded_channel();
+        let _ = self.roll_call.set(sender);
+        receiver
+    }
+
+    /// Waits until every op that was handed in by now is taken: a message for the turn that was
+    /// accepted before its end must not miss it because two threads ran in another order.
+    pub async fn ops_taken(&self, cancel: &CancellationToken) {
+        let Some(roll_call) = self.roll_call.get() else { return };
+        let (sender, taken) = oneshot::channel();
+        if roll_call.send(sender).is_ok() {
+            tokio::select! { _ = taken => {}, () = cancel.cancelled() => {} }
+        }
     }
 
     /// Keeps a message for the running turn.

@@ -355,14 +355,24 @@ impl Actor {
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tasks = self.core.tasks.changes();
+        let mut roll_calls = self.core.roll_calls();
         notifications::begin(&self.core).await;
-        loop {
+        'session: loop {
             tokio::select! {
                 _ = flush.tick(), if self.turn.is_some() => self.core.hub.flush_old(),
                 op = ops.recv() => match op {
                     None | Some(Op::Shutdown) => break,
                     Some(op) => self.take(op).await,
                 },
+                Some(taken) = roll_calls.recv() => {
+                    while let Ok(op) = ops.try_recv() {
+                        if op == Op::Shutdown {
+                            break 'session;
+                        }
+                        self.take(op).await;
+                    }
+                    let _ = taken.send(());
+                }
                 outcome = finished(&mut self.turn) => self.end_turn(outcome).await,
                 Ok(()) = tasks.changed() => notifications::publish(&self.core).await,
             }

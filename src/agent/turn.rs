@@ -396,6 +396,7 @@ impl Turn<'_> {
     /// Gives the waiting messages to the model. True when there were any.
     async fn take_steers(&self) -> Result<bool, StoreError> {
         let mut any = false;
+        self.core.ops_taken(self.cancel).await;
         while let Some(input) = self.core.next_steer() {
             let input = match self.core.llm() {
                 Some(llm) => without_unsupported(&llm, input),

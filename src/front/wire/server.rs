@@ -200,9 +200,10 @@ impl Server {
             Method::Steer => {
                 let Input { user_input } = params::parse(method, params)?;
                 let Running::Prompt { .. } = self.running else { return Err(RpcError::idle()) };
-                self.send(rpc::result(id, &json!({"status": "steered"})));
                 self.steers.push_back(user_input.clone());
+                // Before the answer: who has it counts on the message. No event overtakes the answer.
                 self.submit(Op::Steer { input: user_input });
+                self.send(rpc::result(id, &json!({"status": "steered"})));
                 Ok(None)
             }
             Method::SetPlanMode => {
