@@ -252,6 +252,11 @@ impl Rule {
         }
     }
 
+    /// Whether it names files by a path.
+    pub fn names_files(&self) -> bool {
+        matches!(self.subject, Subject::Path(_))
+    }
+
     /// Whether it is about files that a tool reads or writes.
     pub fn is_about_paths_of(&self, tool: &str) -> bool {
         (self.tools.covers(tool) || self.stands_for(tool))

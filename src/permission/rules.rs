@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, Run, Script, Target, holds_command};
+use super::shell::{Part, READS, Run, Script, Target, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -196,6 +196,7 @@ impl Bench<'_> {
         let about: Vec<&Rule> =
             guards.iter().copied().filter(|rule| rule.is_about_commands()).collect();
         let commands = about.first();
+        let named = guards.iter().find(|rule| rule.names_files()).copied();
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
         script.parts.iter().find_map(|part| {
             let (rule, why) = match part {
@@ -208,6 +209,8 @@ impl Bench<'_> {
                     (*about.first()?, "it may hold a command")
                 }
                 Part::Run(run) if may_hide(&about, run).is_some() => may_hide(&about, run)?,
+                // What a program runs that it reads may write and read anything.
+                Part::Run(run) if run.hides == Some(READS) && named.is_some() => (named?, READS),
                 _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
                     Touched::Unsure(why) => Some((*rule, why)),
                     Touched::Yes | Touched::No => None,

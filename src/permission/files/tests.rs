@@ -393,3 +393,16 @@ fn a_rule_whose_path_leads_elsewhere_guards_that_place_and_allows_nothing_there(
     // A link that was laid over what a rule allows opens nothing.
     assert!(matches!(judge(&[], &["Write(led/**)"], "WriteFile", write), Judgment::Open { .. }));
 }
+
+#[test]
+fn what_a_shell_is_fed_may_open_any_file() {
+    world().all(
+        "unsure",
+        &[
+            "bash <<< 'echo x > tests/o'",
+            "bash 0<<< 'echo x > tests/o'",
+            "echo 'cat .env' | sh",
+            "python3 - < a.rs",
+        ],
+    );
+}

@@ -10,7 +10,7 @@ impl Walk<'_, '_> {
     pub(super) fn heredoc(&mut self, node: Node, depth: usize) {
         let all = children(node);
         if !self.is_well_read(node, &all) {
-            self.unclear(node, "where its here-document ends is not understood");
+            self.unclear(node, "its here-document is not understood");
         }
         for (at, child) in all.iter().enumerate() {
             let field = node.field_name_for_child(at as u32);
@@ -91,7 +91,9 @@ impl Walk<'_, '_> {
             return true;
         }
         let Some(body) = body else { return false };
-        if text.contains('`') || text.contains('\\') {
+        // Arithmetic evaluates what variables hold.
+        let counts = text.contains("$((") || text.contains("$[");
+        if counts || text.contains('`') || text.contains('\\') {
             return false;
         }
         let seen: Vec<Node> = children(*body)

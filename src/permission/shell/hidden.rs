@@ -3,7 +3,7 @@
 use super::Word;
 
 const CODE: &str = "it is given a program in another language";
-const READS: &str = "it runs what it reads";
+pub(in crate::permission) const READS: &str = "it runs what it reads";
 const HELD: &str = "a variable it is given may hold a command";
 const STARTS: &str = "it may start what its words name";
 
@@ -47,6 +47,7 @@ const STARTERS: &[&str] = &[
     "daemonize",
     "dbus-launch",
     "direnv",
+    "ed",
     "dtach",
     "elvish",
     "emacs",
@@ -124,6 +125,12 @@ const RUNNERS: &[(&str, &[&str])] = &[
         &["-f-", "--eval", "--file=-", "--makefile=-", "-f/dev", "-f/proc", "SHELL=", "MAKEFLAGS="],
     ),
     ("cargo", &["--config"]),
+    ("ssh", &["-o", "-F"]),
+    ("npm", &["exec", "x", "--script-shell", "--node-options"]),
+    ("npx", &["-c", "--call", "--node-options"]),
+    ("gcc", &["-wrapper"]),
+    ("g++", &["-wrapper"]),
+    ("cc", &["-wrapper"]),
     ("ip", &["netns"]),
 ];
 

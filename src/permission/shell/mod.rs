@@ -22,6 +22,7 @@ use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
 pub use find::{Find, find};
 pub use git::{Git, git};
+pub(super) use hidden::READS;
 pub use hidden::holds_command;
 pub use redirect::NOWHERE;
 pub use word::{ANY, Word};

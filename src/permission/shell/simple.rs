@@ -56,7 +56,18 @@ impl Walk<'_, '_> {
                 },
                 _ if is_redirect(child) => self.redirect(child, depth + 1),
                 "comment" => {}
-                _ => words.push(self.word(child, depth + 1)),
+                _ => {
+                    // `0<<< x`: the grammar takes the number of what is redirected for a word.
+                    if is_descriptor(self.text(child))
+                        && self
+                            .source
+                            .get(child.end_byte()..)
+                            .is_some_and(|rest| rest.starts_with(['<', '>']))
+                    {
+                        self.unclear(node, "where it redirects is not understood");
+                    }
+                    words.push(self.word(child, depth + 1));
+                }
             }
         }
         let shown = clip(self.text(node));
@@ -113,6 +124,11 @@ impl Walk<'_, '_> {
             }
         }
     }
+}
+
+/// `0`, `{name}`: what may stand right before a redirection.
+fn is_descriptor(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) || (text.starts_with('{') && text.ends_with('}'))
 }
 
 fn is_redirect(node: Node) -> bool {
