@@ -88,6 +88,14 @@ impl Stage {
         self.docked.resize(Size::new(columns, last));
     }
 
+    /// A frame without a caret, of which only the first row differs from that of another `time`.
+    fn busy(&mut self, height: usize, time: usize) {
+        self.live = (0..height).map(|n| format!("live {n} of {height}")).collect();
+        self.live[0] = format!("live spinner {time}");
+        let rows: Vec<Line<'static>> = self.live.iter().cloned().map(Line::from).collect();
+        self.docked.frame(&rows, None, Flip::None).expect("frame");
+    }
+
     /// Every committed row once, in order, then the live region, and that at the bottom.
     fn check(&self) {
         let mut expected = self.committed.clone();
@@ -220,7 +228,7 @@ fn the_spinner_row_follows_the_rows_of_the_transcript_in_the_stream() {
     let text = String::from_utf8(stage.docked.sink().0.concat()).expect("UTF-8");
     let text = text.replace('\x1b', "^");
     // Each row has a line boundary on both sides, the last one a carriage return.
-    assert!(text.ends_with("row 1^[0m^[K^[8;1Hlive 0 of 3^[0m^[K\r^[9;3H^[?2026l"), "{text}");
+    assert!(text.ends_with("row 1^[0m^[K^[8;1Hlive 0 of 3^[0m^[K\r^8^[?2026l"), "{text}");
 }
 
 /// Whoever reads half a frame finds the first live row, the spinner, in every half.
@@ -471,6 +479,39 @@ proptest! {
         let rows: Vec<_> =
             stage.model.written().into_iter().filter(|row| !row.starts_with("live")).collect();
         prop_assert_eq!(rows, stage.committed);
+    }
+}
+
+/// The window gets higher while frames are on their way: one with a spinner that turned spoils
+/// nothing, and one with more text only rows that it was painted over.
+#[test]
+fn what_a_frame_of_the_old_size_spoils() {
+    for (before, after) in [(12, 40), (15, 16), (12, 12), (24, 200)] {
+        for filled in [3, 30, 1_000] {
+            for commits in [0, 1, 2, 7] {
+                let mut stage = Stage::new(40, before);
+                stage.commit(filled);
+                stage.busy(3, 0);
+                stage.play();
+                stage.model.resize(usize::from(after));
+                stage.commit(commits);
+                stage.busy(3, 1);
+                stage.play();
+                stage.docked.resize(Size::new(40, after));
+                stage.commit(1);
+                stage.busy(4, 2);
+                stage.play();
+                let what = format!("{before} to {after}, {filled} rows, {commits} more");
+                if commits == 0 {
+                    stage.check();
+                    continue;
+                }
+                let left = stage.model.written();
+                let lost = stage.committed.iter().filter(|row| !left.contains(row)).count();
+                assert!(lost <= 3, "{lost} rows of {what}");
+                assert_eq!(stage.model.screen().last(), stage.live.last(), "{what}");
+            }
+        }
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Docked<W: Write> {
     head: Option<Line<'static>>,
     /// Where the last frame left the cursor.
     cursor: Position,
+    /// The 1-based screen row of it while a frame is made; `None` when the terminal has moved it.
+    cursor_row: Option<u16>,
     /// Whether the cursor is visible; `None` when not known.
     visible: Option<bool>,
     /// The size that was reported while the screen was not ours.
@@ -94,6 +96,7 @@ impl<W: Write> Docked<W> {
             shown: vec![None; usize::from(size.rows)],
             head: None,
             cursor: Position { row: 0, column: 0 },
+            cursor_row: None,
             visible: None,
             later: None,
             returned: false,
@@ -203,6 +206,10 @@ impl<W: Write> Docked<W> {
         let live = live.get(hidden..).unwrap_or_default();
         let height = u16::try_from(live.len()).unwrap_or(u16::MAX);
 
+        let known = !self.returned && !self.geometry.has_moved();
+        self.cursor_row = known.then(|| self.geometry.region() + 1 + self.cursor.row);
+        let cursor_column = self.cursor.column;
+
         let mut out = Vec::new();
         let mut seam = 0;
         if flip == Flip::TurnEnd {
@@ -245,7 +252,17 @@ impl<W: Write> Docked<W> {
             return Ok(0);
         }
         self.cursor = place;
-        position(self.geometry.region() + 1 + place.row, place.column + 1, &mut out);
+        let row = self.geometry.region() + 1 + place.row;
+        if self.cursor_row == Some(row) && place.column == cursor_column && !out.is_empty() {
+            // The window may have changed while the frame was on its way: then this is another row
+            // than it was painted for, but the one that the terminal has taken the cursor to. What is
+            // erased after a change of size is found from there.
+            out.splice(..0, *b"\x1b7");
+            out.extend_from_slice(b"\x1b8");
+            seam += if seam > 0 { 2 } else { 0 };
+        } else {
+            position(row, place.column + 1, &mut out);
+        }
         if seen != self.visible {
             out.extend_from_slice(if cursor.is_some() { b"\x1b[?25h" } else { b"\x1b[?25l" });
         }
@@ -523,7 +540,12 @@ impl<W: Write> Docked<W> {
             let width = encode(line, self.geometry.size.columns, &mut bytes);
             let Some(slot) = self.shown.get_mut(usize::from(row) - 1) else { continue };
             if slot.as_ref() != Some(&bytes) {
-                position(row, 1, out);
+                if out.is_empty() && self.cursor_row == Some(row) {
+                    // The spinner that turns: right also in a window that has just changed.
+                    out.push(b'\r');
+                } else {
+                    position(row, 1, out);
+                }
                 out.extend_from_slice(&bytes);
                 self.geometry.wrote(row, width, wide_starts(line));
                 *slot = Some(bytes);
