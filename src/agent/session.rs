@@ -182,7 +182,7 @@ impl SessionHandle {
             },
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
-        let core = Arc::new(Core::new(Parts {
+        let parts = Parts {
             meter: Arc::new(Meter::new(limits.budget)),
             goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
@@ -198,13 +198,13 @@ impl SessionHandle {
             afk_reminder,
             session,
             settings,
-            context,
+            context: context.into(),
             rewinder,
             tasks,
             notifications,
             source: None,
-            llm,
-        }));
+        };
+        let core = Arc::new(Core::new(parts, llm));
         if let Some(crew) = crew {
             crew.attach(&core, lock.is_some());
         }
