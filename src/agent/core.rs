@@ -247,7 +247,7 @@ impl Core {
         match response {
             Response::ToolCall(_) | Response::Hook(_) => self.client.answer(response),
             Response::Approval(_) | Response::Question(_) => self.desk.answer(response),
-        };
+        }
     }
 
     /// What the context held of the MCP servers is gone with it.
