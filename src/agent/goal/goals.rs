@@ -542,6 +542,19 @@ impl Told {
     }
 }
 
+/// An objective without the blanks around it.
+pub fn checked(objective: &str) -> Result<&str, String> {
+    let objective = objective.trim();
+    match objective.chars().count() {
+        0 => Err("The goal has no objective.".to_owned()),
+        1..=MAX_TEXT => Ok(objective),
+        n => Err(format!(
+            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
+             and name that."
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -564,25 +577,12 @@ mod tests {
         let writing = goals.lock();
         let (looked, seen) = std::sync::mpsc::channel();
         let shared = Arc::clone(&goals);
-        std::thread::spawn(move || looked.send(shared.update()));
+        std::thread::spawn(move || looked.send(shared.update()).unwrap());
         let seen = seen.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
         assert_eq!(seen.snapshot.unwrap().objective, "old");
         assert_eq!(seen.upcoming.len(), 1);
         drop(writing);
         goals.cancel();
         assert_eq!(goals.update().snapshot, None);
-    }
-}
-
-/// An objective without the blanks around it.
-pub fn checked(objective: &str) -> Result<&str, String> {
-    let objective = objective.trim();
-    match objective.chars().count() {
-        0 => Err("The goal has no objective.".to_owned()),
-        1..=MAX_TEXT => Ok(objective),
-        n => Err(format!(
-            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
-             and name that."
-        )),
     }
 }
