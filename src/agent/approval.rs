@@ -1,17 +1,23 @@
 //! The desk where tool calls ask a person: approvals and questions.
 
+mod permissions;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+
+pub use permissions::Permissions;
+
+use permissions::{asked_key, forbidden};
 
 use super::hub::Hub;
 use super::plan::Plan;
 use super::subagents::Source;
 use crate::customize::hooks::{Hooks, Occasion, Verdict as HookVerdict};
 use crate::permission::call::Subject;
-use crate::permission::offer::{Offer, exact_key, offer};
-use crate::permission::{Call, Judgment, Rule, Rules, Site, Withheld};
+use crate::permission::offer::{Offer, offer};
+use crate::permission::{Call, Judgment, Rules, Withheld};
 use crate::platform::Env;
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
@@ -42,51 +48,6 @@ impl Modes {
     }
 }
 
-/// What goes ahead without a person: the rules of the configuration, and what was approved for the
-/// session.
-pub struct Permissions {
-    rules: Rules,
-    site: Site,
-    /// As they are stored: kinds of acts (`edit file`), rules, single commands. `run command`, as
-    /// kimi-cli stores it, is kept for kimi-cli and allows nothing here: it says nothing of the
-    /// command that was approved.
-    approved: BTreeSet<String>,
-    /// Those of `approved` that are rules.
-    session: Vec<Rule>,
-}
-
-impl Permissions {
-    /// The permissions of a session with its stored approvals.
-    pub fn new(rules: Rules, site: Site, approved: impl IntoIterator<Item = String>) -> Self {
-        let mut new = Self { rules, site, approved: BTreeSet::new(), session: Vec::new() };
-        approved.into_iter().for_each(|key| new.approve(key));
-        new
-    }
-
-    fn approve(&mut self, key: String) {
-        if key.starts_with("Shell(")
-            && let Ok(rule) = Rule::parse(&key)
-            && !self.session.contains(&rule)
-        {
-            self.session.push(rule);
-        }
-        self.approved.insert(key);
-    }
-
-    fn judge(&self, call: &Call) -> Judgment {
-        self.rules.judge(call, &self.site, &self.session)
-    }
-
-    /// Whether this very act was approved for the session.
-    fn is_approved(&self, call: &Call, action: &str, judgment: &Judgment) -> bool {
-        match (&call.subject, judgment) {
-            (Subject::Command { text, .. }, _) => self.approved.contains(&exact_key(text)),
-            (_, Judgment::Open { .. }) => is_approved(&self.approved, action),
-            (_, Judgment::Ask { rule, .. }) => self.approved.contains(&asked_key(rule)),
-            _ => false,
-        }
-    }
-}
 /// What a rejected call says when a hook that rejected it gave no reason.
 const NO_REASON: &str = "A hook does not allow this.";
 
@@ -97,17 +58,19 @@ pub struct ApprovalDesk {
     hooks: Arc<Hooks>,
     plan: Plan,
     state: Mutex<State>,
-    /// Called when the set of approved actions changed, to store it.
-    on_change: OnChange,
+    /// Called when the set of approved actions changed, to store it. Of two sets the newer one is
+    /// stored last.
+    on_change: Mutex<OnChange>,
 }
 
-type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send + Sync>;
+type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send>;
 
 struct State {
     modes: Modes,
     /// Whether the front end shows questions.
     can_ask: bool,
-    permissions: Permissions,
+    /// Replaced when they change: whoever judges by them does so without the lock.
+    permissions: Arc<Permissions>,
     approvals: HashMap<String, PendingApproval>,
     questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
 }
@@ -131,7 +94,7 @@ impl ApprovalDesk {
         plan: Plan,
         modes: Modes,
         permissions: Permissions,
-        on_change: impl Fn(&BTreeSet<String>) + Send + Sync + 'static,
+        on_change: impl Fn(&BTreeSet<String>) + Send + 'static,
     ) -> Self {
         Self {
             env,
@@ -141,11 +104,11 @@ impl ApprovalDesk {
             state: Mutex::new(State {
                 modes,
                 can_ask: true,
-                permissions,
+                permissions: Arc::new(permissions),
                 approvals: HashMap::new(),
                 questions: HashMap::new(),
             }),
-            on_change: Box::new(on_change),
+            on_change: Mutex::new(Box::new(on_change)),
         }
     }
 
@@ -171,23 +134,11 @@ impl ApprovalDesk {
     }
 
     /// Changes the modes. Whatever waits and no longer needs an answer goes ahead.
-    pub fn set_modes(&self, modes: Modes) {
+    pub fn set_modes(self: &Arc<Self>, modes: Modes) {
         let mut state = self.lock();
         state.modes = modes;
         if modes.auto_approve() {
-            let waiting: Vec<(String, Judgment)> = state
-                .approvals
-                .iter()
-                .map(|(id, pending)| (id.clone(), state.permissions.judge(&pending.call)))
-                .collect();
-            for (id, judgment) in waiting {
-                if matches!(judgment, Judgment::Open { .. } | Judgment::Allow) {
-                    self.resolve(&mut state, &id, Verdict::Approve, String::new());
-                } else if let Some(reason) = forbidden(&judgment, modes) {
-                    let verdict = ApprovalVerdict::Denied { reason: reason.clone() };
-                    self.close(&mut state, &id, Verdict::Reject, reason, verdict);
-                }
-            }
+            self.settle(&state);
         }
         if modes.unattended() {
             let waiting: Vec<_> = state.questions.drain().collect();
@@ -198,46 +149,66 @@ impl ApprovalDesk {
         }
     }
 
-    /// Takes an answer. False when no such request waits: it was answered before, or cancelled.
-    pub fn answer(&self, response: Response) -> bool {
-        let mut state = self.lock();
+    /// Takes an answer. One that nobody waits for, as it was given before or withdrawn, changes nothing.
+    pub fn answer(self: &Arc<Self>, response: Response) {
         match response {
-            Response::Approval(ApprovalResponse { request_id, response, feedback }) => {
-                let Some(keys) =
-                    state.approvals.get(&request_id).map(|pending| pending.keys.clone())
-                else {
-                    return false;
-                };
-                self.resolve(&mut state, &request_id, response, feedback);
-                if response == Verdict::ApproveForSession {
-                    keys.into_iter().for_each(|key| state.permissions.approve(key));
-                    (self.on_change)(&state.permissions.approved);
-                    let covered: Vec<String> = state
-                        .approvals
-                        .iter()
-                        .filter(|(_, pending)| {
-                            let judgment = state.permissions.judge(&pending.call);
-                            judgment == Judgment::Allow
-                                || state.permissions.is_approved(
-                                    &pending.call,
-                                    &pending.action,
-                                    &judgment,
-                                )
-                        })
-                        .map(|(id, _)| id.clone())
-                        .collect();
-                    for id in covered {
-                        self.resolve(&mut state, &id, Verdict::Approve, String::new());
-                    }
+            Response::Approval(response) => self.answer_approval(response),
+            Response::Question(response) => {
+                if let Some(answer) = self.lock().questions.remove(&response.request_id) {
+                    // The asker may be gone; then nobody misses the answer.
+                    let _ = answer.send(response);
                 }
-                true
             }
-            Response::Question(response) => match state.questions.remove(&response.request_id) {
-                Some(answer) => answer.send(response).is_ok(),
-                None => false,
-            },
             // Not asked here.
-            Response::ToolCall(_) | Response::Hook(_) => false,
+            Response::ToolCall(_) | Response::Hook(_) => {}
+        }
+    }
+
+    fn answer_approval(self: &Arc<Self>, answer: ApprovalResponse) {
+        let ApprovalResponse { request_id, response, feedback } = answer;
+        {
+            let mut state = self.lock();
+            let Some(pending) = state.approvals.get(&request_id) else { return };
+            let keys = pending.keys.clone();
+            self.resolve(&mut state, &request_id, response, feedback);
+            if response != Verdict::ApproveForSession {
+                return;
+            }
+            let permissions = Arc::make_mut(&mut state.permissions);
+            keys.into_iter().for_each(|key| permissions.approve(key));
+            self.settle(&state);
+        }
+        self.store();
+    }
+
+    /// Judges what waits anew, and lets go ahead what needs no answer any more. The files that calls are
+    /// about may take a while to look at: that happens aside, and not under the lock.
+    fn settle(self: &Arc<Self>, state: &State) {
+        let waiting: Vec<(String, Arc<Call>)> = state
+            .approvals
+            .iter()
+            .map(|(id, pending)| (id.clone(), Arc::clone(&pending.call)))
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let desk = Arc::clone(self);
+        tokio::spawn(async move {
+            for (id, call) in waiting {
+                desk.judged(&call, |state, judgment| desk.settle_one(state, &id, judgment)).await;
+            }
+        });
+    }
+
+    fn settle_one(&self, state: &mut State, id: &str, judgment: Judgment) {
+        let Some(pending) = state.approvals.get(id) else { return };
+        match state.undecided(&pending.action, &pending.call, judgment) {
+            Ok(_) => {}
+            Err(ApprovalVerdict::Denied { reason }) => {
+                let verdict = ApprovalVerdict::Denied { reason: reason.clone() };
+                self.close(state, id, Verdict::Reject, reason, verdict);
+            }
+            Err(_) => self.resolve(state, id, Verdict::Approve, String::new()),
         }
     }
 
@@ -337,59 +308,27 @@ impl Drop for Withdrawn<'_> {
     }
 }
 
-/// Whether an action was approved for the session. kimi-cli stored the approval of an MCP tool
-/// without its server, as `mcp:<tool>`; sessions of it go on here.
-fn is_approved(approved: &BTreeSet<String>, action: &str) -> bool {
-    approved.contains(action)
-        || action.strip_prefix("mcp:").and_then(|rest| rest.split_once(':')).is_some_and(
-            |(_, tool)| !tool.contains(':') && approved.contains(&format!("mcp:{tool}")),
-        )
-}
-
 impl State {
     /// What the rules say of a call that a person has to be asked about; the error is the verdict on
     /// one that is decided.
-    fn undecided(&self, ask: &ApprovalAsk, call: &Call) -> Result<Judgment, ApprovalVerdict> {
-        let judgment = self.permissions.judge(call);
+    fn undecided(
+        &self,
+        action: &str,
+        call: &Call,
+        judgment: Judgment,
+    ) -> Result<Judgment, ApprovalVerdict> {
         if let Some(reason) = forbidden(&judgment, self.modes) {
             return Err(ApprovalVerdict::Denied { reason });
         }
         let open = matches!(judgment, Judgment::Open { .. });
         if judgment == Judgment::Allow
             || (open && self.modes.auto_approve())
-            || self.permissions.is_approved(call, &ask.action, &judgment)
+            || self.permissions.is_approved(call, action, &judgment)
         {
             return Err(ApprovalVerdict::Approved);
         }
         Ok(judgment)
     }
-}
-
-/// Why a call must not go ahead, if so: a rule forbids it, or wants a person who is not there.
-fn forbidden(judgment: &Judgment, modes: Modes) -> Option<String> {
-    let told = |part: &str| part.chars().take(200).collect::<String>();
-    match judgment {
-        Judgment::Deny { rule, part } => Some(format!(
-            "The user's permission rule `{rule}` forbids this: `{}`. Do not try it in another way.",
-            told(part)
-        )),
-        Judgment::Ask { rule, part } if modes.unattended() => Some(format!(
-            "The user's permission rule `{rule}` wants a person to be asked about `{}`, and nobody is \
-             there. Go on without it.",
-            told(part)
-        )),
-        Judgment::Unsure { rule, part, why } if modes.unattended() => Some(format!(
-            "`{}` cannot be told from what the user's permission rule `{rule}` is about: {why}. Write \
-             it as plain words.",
-            told(part)
-        )),
-        _ => None,
-    }
-}
-
-/// The key of everything a rule asks about.
-fn asked_key(rule: &str) -> String {
-    format!("asked by {rule}")
 }
 
 /// The note for a person who is asked about a command.
@@ -408,33 +347,51 @@ fn note(offer: &Offer, judgment: &Judgment, parts: usize) -> DisplayBlock {
 
 impl ApprovalDesk {
     /// What the rules say about a call.
-    pub fn judge(&self, call: &Call) -> Judgment {
-        self.lock().permissions.judge(call)
+    pub async fn judge(&self, call: &Arc<Call>) -> Judgment {
+        self.judged(call, |_, judgment| judgment).await
+    }
+
+    /// What follows from a judgment, by permissions that are still in force then.
+    async fn judged<T>(&self, call: &Arc<Call>, then: impl FnOnce(&mut State, Judgment) -> T) -> T {
+        loop {
+            let permissions = self.permissions();
+            let judgment = permissions.judge(call).await;
+            let mut state = self.lock();
+            if Arc::ptr_eq(&permissions, &state.permissions) {
+                return then(&mut state, judgment);
+            }
+        }
+    }
+
+    /// What is in force now.
+    fn permissions(&self) -> Arc<Permissions> {
+        Arc::clone(&self.lock().permissions)
+    }
+
+    fn store(&self) {
+        let on_change = self.on_change.lock().unwrap_or_else(PoisonError::into_inner);
+        on_change(&self.permissions().approved);
     }
 
     /// What searches leave out of their results.
     pub fn withheld(&self) -> Withheld {
-        let permissions = &self.lock().permissions;
-        permissions.rules.withheld(&permissions.site)
+        self.permissions().withheld()
     }
 
     /// The rules of the configuration.
     pub fn rules(&self) -> Rules {
-        self.lock().permissions.rules.clone()
+        self.permissions().rules.clone()
     }
 
     /// What was approved for the session, in order.
     pub fn approved(&self) -> Vec<String> {
-        self.lock().permissions.approved.iter().cloned().collect()
+        self.permissions().approved.iter().cloned().collect()
     }
 
     /// Takes back what was approved for the session.
     pub fn forget(&self, keys: &[String]) {
-        let mut state = self.lock();
-        let permissions = &mut state.permissions;
-        permissions.approved.retain(|key| !keys.contains(key));
-        permissions.session.retain(|rule| !keys.contains(&rule.to_string()));
-        (self.on_change)(&permissions.approved);
+        Arc::make_mut(&mut self.lock().permissions).forget(keys);
+        self.store();
     }
 
     /// Why a call must not go ahead, if so.
@@ -450,65 +407,78 @@ impl ApprovalDesk {
         call: Arc<Call>,
         source: Option<&Arc<Source>>,
     ) -> ApprovalVerdict {
-        if let Err(verdict) = self.lock().undecided(&ask, &call) {
+        let decided = |state: &mut State, judgment| state.undecided(&ask.action, &call, judgment);
+        if let Err(verdict) = self.judged(&call, decided).await {
             return verdict;
         }
         if let Some(verdict) = self.hooks_say(&ask, source).await {
             return verdict;
         }
         let task = source.and_then(|source| source.task());
-        let answer = {
-            let mut state = self.lock();
-            // Something may have been approved meanwhile.
-            let judgment = match state.undecided(&ask, &call) {
-                Ok(judgment) => judgment,
-                Err(verdict) => return verdict,
-            };
-            let mut display = ask.display;
-            let keys = match (&call.subject, &judgment) {
-                (Subject::Command { text, script }, judgment) => {
-                    let offer = match judgment {
-                        Judgment::Open { parts } => offer(text, parts),
-                        _ => offer(text, &[]),
-                    };
-                    display.push(note(&offer, judgment, script.parts.len()));
-                    offer.keys
-                }
-                (_, Judgment::Ask { rule, .. }) => vec![asked_key(rule)],
-                _ => vec![ask.action.clone()],
-            };
-            let (sender, receiver) = oneshot::channel();
-            let id = self.env.ids.uuid();
-            state.approvals.insert(
-                id.clone(),
-                PendingApproval {
-                    call,
-                    action: ask.action.clone(),
-                    source: source.map(Arc::clone),
-                    keys,
-                    answer: sender,
-                },
-            );
-            // Sent under the lock: an answer cannot come before the request is known.
-            self.hub.request(Request::ApprovalRequest(ApprovalRequest {
-                id,
-                source_id: Some(task.as_ref().map_or(&ask.call_id, |task| &task.id).clone()),
-                tool_call_id: ask.call_id,
-                sender: ask.sender,
-                action: ask.action,
-                description: ask.description,
-                source_kind: Some(
-                    if task.is_some() { "background_agent" } else { "foreground_turn" }.to_owned(),
-                ),
-                agent_id: source.map(|source| source.agent_id.clone()),
-                subagent_type: source.map(|source| source.subagent_type.clone()),
-                source_description: source.map(|source| source.description.clone()),
-                display,
-            }));
-            receiver
+        // Something may have been approved meanwhile.
+        let asked = self.judged(&call, |state, judgment| {
+            let judgment = state.undecided(&ask.action, &call, judgment)?;
+            let task = task.as_ref().map(|task| task.id.as_str());
+            Ok(self.put(state, ask, Arc::clone(&call), &judgment, source, task))
+        });
+        let answer = match asked.await {
+            Ok(answer) => answer,
+            Err(verdict) => return verdict,
         };
         let _waiting = task.map(|task| task.awaiting_approval());
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
+    }
+
+    /// Asks everybody who can answer. Under the lock: an answer cannot come before the request is known.
+    fn put(
+        &self,
+        state: &mut State,
+        ask: ApprovalAsk,
+        call: Arc<Call>,
+        judgment: &Judgment,
+        source: Option<&Arc<Source>>,
+        task: Option<&str>,
+    ) -> oneshot::Receiver<ApprovalVerdict> {
+        let mut display = ask.display;
+        let keys = match (&call.subject, judgment) {
+            (Subject::Command { text, script }, judgment) => {
+                let offer = match judgment {
+                    Judgment::Open { parts } => offer(text, parts),
+                    _ => offer(text, &[]),
+                };
+                display.push(note(&offer, judgment, script.parts.len()));
+                offer.keys
+            }
+            (_, Judgment::Ask { rule, .. }) => vec![asked_key(rule)],
+            _ => vec![ask.action.clone()],
+        };
+        let (sender, receiver) = oneshot::channel();
+        let id = self.env.ids.uuid();
+        state.approvals.insert(
+            id.clone(),
+            PendingApproval {
+                call,
+                action: ask.action.clone(),
+                source: source.map(Arc::clone),
+                keys,
+                answer: sender,
+            },
+        );
+        let source_kind = if task.is_some() { "background_agent" } else { "foreground_turn" };
+        self.hub.request(Request::ApprovalRequest(ApprovalRequest {
+            id,
+            source_id: Some(task.unwrap_or(&ask.call_id).to_owned()),
+            tool_call_id: ask.call_id,
+            sender: ask.sender,
+            action: ask.action,
+            description: ask.description,
+            source_kind: Some(source_kind.to_owned()),
+            agent_id: source.map(|source| source.agent_id.clone()),
+            subagent_type: source.map(|source| source.subagent_type.clone()),
+            source_description: source.map(|source| source.description.clone()),
+            display,
+        }));
+        receiver
     }
 
     /// Puts questions.
@@ -542,18 +512,4 @@ impl ApprovalDesk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_approval_of_an_mcp_tool_is_for_one_server() {
-        let approved = |action: &str| BTreeSet::from([action.to_owned()]);
-        assert!(is_approved(&approved("mcp:gh:push"), "mcp:gh:push"));
-        assert!(!is_approved(&approved("mcp:gh:push"), "mcp:lab:push"));
-        assert!(!is_approved(&approved("mcp:gh:push"), "mcp:gh:pull"));
-        // As kimi-cli stored it.
-        assert!(is_approved(&approved("mcp:push"), "mcp:gh:push"));
-        assert!(!is_approved(&approved("mcp:push"), "mcp:gh:a:push"));
-        assert!(!is_approved(&approved("push"), "mcp:gh:push"));
-    }
-}
+mod tests;

@@ -79,8 +79,7 @@ async fn ask(
             messages: &messages,
             context_tokens: tokens,
         };
-        let answer =
-            patiently(core, &llm, id, &request).await.map_err(|error| error.to_string())?;
+        let answer = patiently(core, &llm, id, request).await.map_err(|error| error.to_string())?;
         let message = answer.message(|| core.env.ids.uuid());
         if message.tool_calls.is_empty() {
             return Ok(message.text().trim().to_owned());
@@ -102,7 +101,7 @@ async fn patiently(
     core: &Core,
     llm: &Llm,
     id: &str,
-    request: &ChatRequest<'_>,
+    request: ChatRequest<'_>,
 ) -> Result<Assembler, LlmError> {
     let policy = RetryPolicy { max_attempts: core.limits.max_retries_per_step };
     let mut failed_attempts = 0;
@@ -123,14 +122,8 @@ async fn attempt(
     core: &Core,
     llm: &Llm,
     id: &str,
-    request: &ChatRequest<'_>,
+    request: ChatRequest<'_>,
 ) -> Result<Assembler, LlmError> {
-    let request = ChatRequest {
-        system: request.system,
-        tools: request.tools,
-        messages: request.messages,
-        context_tokens: request.context_tokens,
-    };
     let mut stream = llm.provider.stream(request).await?;
     let mut answer = Assembler::default();
     let mut fresh = true;

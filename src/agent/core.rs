@@ -1,6 +1,7 @@
 //! What the parts of a session share.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -59,23 +60,15 @@ pub struct Limits {
     pub budget: Budget,
 }
 
-/// What session, turn and step share.
-pub(super) struct Core {
+/// What an agent is made of: the session's own, or one that it has started.
+pub(super) struct Parts {
     pub env: Env,
     pub hub: Arc<Hub>,
     pub desk: Arc<ApprovalDesk>,
     pub hooks: Arc<Hooks>,
     pub registry: Registry,
-    /// The program that the front end serves, if it does.
-    pub client: Client,
-    /// What the model sends to its own past.
-    pub mail: Arc<Mailbox>,
     /// The MCP servers, if there may be any.
     pub dispatch: Option<Dispatch>,
-    /// The state of the servers as clients know it.
-    pub told_servers: Mutex<Option<serde_json::Value>>,
-    /// The hooks that hear of the session's start, while they run.
-    started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     pub workspace: Arc<Workspace>,
     /// Where skills are looked for; `None` for nowhere.
     pub places: Option<Places>,
@@ -96,6 +89,19 @@ pub(super) struct Core {
     pub notifications: Notifications,
     /// Which subagent this is; `None` for the session's own agent.
     pub source: Option<Arc<Source>>,
+}
+
+/// What session, turn and step share: the parts of an agent, and how it stands.
+pub(super) struct Core {
+    parts: Parts,
+    /// The program that the front end serves, if it does.
+    pub client: Client,
+    /// What the model sends to its own past.
+    pub mail: Arc<Mailbox>,
+    /// The state of the servers as clients know it.
+    pub told_servers: Mutex<Option<serde_json::Value>>,
+    /// The hooks that hear of the session's start, while they run.
+    started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// What the calls that run now hear when they shall go on in the background.
     to_background: Mutex<CancellationToken>,
     llm: Mutex<Option<Llm>>,
@@ -105,82 +111,23 @@ pub(super) struct Core {
     roll_call: OnceLock<UnboundedSender<oneshot::Sender<()>>>,
 }
 
-/// What an agent is made of: the session's own, or one that it has started.
-pub(super) struct Parts {
-    pub env: Env,
-    pub hub: Arc<Hub>,
-    pub desk: Arc<ApprovalDesk>,
-    pub hooks: Arc<Hooks>,
-    pub registry: Registry,
-    pub dispatch: Option<Dispatch>,
-    pub workspace: Arc<Workspace>,
-    pub places: Option<Places>,
-    pub models: Arc<dyn ModelSource>,
-    pub meter: Arc<Meter>,
-    pub limits: Limits,
-    pub goals: Arc<Goals>,
-    pub afk_reminder: bool,
-    pub session: Session,
-    pub settings: Arc<Settings>,
-    pub context: Context,
-    pub rewinder: Option<Arc<Rewinder>>,
-    pub tasks: Tasks,
-    pub notifications: Notifications,
-    pub source: Option<Arc<Source>>,
-    pub llm: Option<Llm>,
+impl Deref for Core {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Core {
-    /// An agent of these parts, at rest.
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            env,
-            hub,
-            desk,
-            hooks,
-            registry,
-            dispatch,
-            workspace,
-            places,
-            models,
-            meter,
-            limits,
-            goals,
-            afk_reminder,
-            session,
-            settings,
-            context,
-            rewinder,
-            tasks,
-            notifications,
-            source,
-            llm,
-        } = parts;
+    /// An agent of these parts and with this model, at rest.
+    pub fn new(parts: Parts, llm: Option<Llm>) -> Self {
         Self {
-            client: Client::new(&hub),
-            env,
-            hub,
-            desk,
-            hooks,
-            registry,
+            client: Client::new(&parts.hub),
+            parts,
             mail: Arc::default(),
-            dispatch,
             told_servers: Mutex::default(),
             started: tokio::sync::Mutex::default(),
-            workspace,
-            places,
-            models,
-            meter,
-            limits,
-            goals,
-            afk_reminder,
-            session,
-            settings,
-            context: tokio::sync::Mutex::new(context),
-            rewinder,
-            tasks,
-            notifications,
-            source,
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
             steers: Mutex::default(),
@@ -300,7 +247,7 @@ impl Core {
         match response {
             Response::ToolCall(_) | Response::Hook(_) => self.client.answer(response),
             Response::Approval(_) | Response::Question(_) => self.desk.answer(response),
-        };
+        }
     }
 
     /// What the context held of the MCP servers is gone with it.

@@ -56,7 +56,7 @@ impl Gate {
     /// The result of a call that does not even begin: a rule forbids it, or wants a person asked who
     /// says no or is not there. Tools that ask by themselves do so later.
     pub async fn refusal(&self, cx: &CallContext) -> Option<ToolReturn> {
-        let judgment = self.desk.judge(&self.call);
+        let judgment = self.desk.judge(&self.call).await;
         if let Some(reason) = self.desk.forbids(&judgment) {
             return Some(ToolReturn::denied(reason));
         }

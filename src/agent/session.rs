@@ -29,7 +29,6 @@ use super::rewind::{self, Rewinder, finish_interrupted};
 use super::{btw, goal, shell, slash};
 use crate::customize::hooks::{self, Hooks, Place};
 use crate::llm::Message as LlmMessage;
-use crate::mcp::servers::Servers;
 use crate::permission::Site;
 use crate::protocol::{
     Event, Failure, FailureKind, GoalUpdate, Message, Op, Outcome, SessionInfo, Spent,
@@ -182,7 +181,7 @@ impl SessionHandle {
             },
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
-        let core = Arc::new(Core::new(Parts {
+        let parts = Parts {
             meter: Arc::new(Meter::new(limits.budget)),
             goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
@@ -198,13 +197,13 @@ impl SessionHandle {
             afk_reminder,
             session,
             settings,
-            context,
+            context: context.into(),
             rewinder,
             tasks,
             notifications,
             source: None,
-            llm,
-        }));
+        };
+        let core = Arc::new(Core::new(parts, llm));
         if let Some(crew) = crew {
             crew.attach(&core, lock.is_some());
         }
@@ -251,11 +250,6 @@ impl SessionHandle {
     /// The hooks, for clients that subscribe and for lists.
     pub fn hooks(&self) -> &Arc<Hooks> {
         &self.core.hooks
-    }
-
-    /// The MCP servers, if there may be any.
-    pub fn servers(&self) -> Option<Arc<Servers>> {
-        self.core.dispatch.as_ref().map(|dispatch| Arc::clone(dispatch.servers()))
     }
 
     /// What can be undone; `None` when another process writes to the session too.

@@ -123,11 +123,6 @@ pub struct McpServers {
 }
 
 impl Launch {
-    /// Whether nobody answers questions in this run.
-    pub fn unattended(&self) -> bool {
-        self.afk || matches!(self.front, Front::Print(_))
-    }
-
     /// How to run print mode, if that is what was asked for.
     pub fn print_options(&self, session_id: &str) -> Option<PrintOptions> {
         let Front::Print(request) = &self.front else {

@@ -58,7 +58,6 @@ fn nothing_means_the_screen_here_and_now() {
     assert_eq!(launch.session, SessionChoice::New);
     assert_eq!(launch.config, ConfigChoice::Default);
     assert_eq!((launch.thinking, launch.yolo, launch.afk), (None, false, false));
-    assert!(!launch.unattended());
     assert!(launch.notices.is_empty());
 }
 
@@ -98,7 +97,6 @@ fn the_lines_that_clients_start_us_with() {
 
     let quiet = launch(&["--quiet", "-p", " hi "]);
     assert_eq!(quiet.front, Front::Print(PrintRequest { final_only: true, ..print(Some("hi")) }));
-    assert!(quiet.unattended());
 
     let lines =
         launch(&["--print", "--input-format=stream-json", "--output-format", "stream-json"]);

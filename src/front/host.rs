@@ -94,8 +94,6 @@ pub enum HostError {
 /// A session that is open.
 pub struct Opened {
     pub handle: SessionHandle,
-    /// Whether the session has a past.
-    pub resumed: bool,
     /// What was mended on the way, one line each.
     pub warnings: Vec<String>,
     /// The scripted tour answers.
@@ -179,7 +177,7 @@ impl Host {
         })?;
         handle.warnings.extend(left_out);
         warnings.extend(handle.warnings.iter().cloned());
-        Ok(Opened { handle, resumed, warnings, tour })
+        Ok(Opened { handle, warnings, tour })
     }
 
     /// Ends a session that was left: an empty one that nobody else has open is removed, another is

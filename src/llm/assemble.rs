@@ -91,11 +91,6 @@ impl Assembler {
         Message::assistant(self.content.clone(), calls)
     }
 
-    /// True when nothing at all has come.
-    pub fn is_blank(&self) -> bool {
-        self.content.is_empty() && self.calls.is_empty()
-    }
-
     /// An answer needs text or a call; thinking alone is none (agent-loop.md section 3).
     pub fn check(&self) -> Result<(), LlmError> {
         let has_call = self.calls.iter().any(|call| !call.name.is_empty());

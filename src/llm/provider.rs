@@ -19,6 +19,7 @@ pub struct ToolSpec {
 }
 
 /// One request to a model.
+#[derive(Clone, Copy)]
 pub struct ChatRequest<'a> {
     pub system: &'a str,
     pub tools: &'a [ToolSpec],

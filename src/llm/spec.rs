@@ -85,11 +85,6 @@ impl ProviderKind {
             Self::Tour => None,
         }
     }
-
-    /// Whether asking it goes over the network, so that a base URL and a model id are needed.
-    pub fn is_remote(self) -> bool {
-        matches!(self, Self::Kimi | Self::OpenAiLegacy)
-    }
 }
 
 /// A key or token. It shows itself to nobody but [`Secret::expose`]'s callers.

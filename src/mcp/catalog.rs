@@ -76,11 +76,6 @@ impl Catalog {
         Self { servers, tools, index }
     }
 
-    /// How many tools there are.
-    pub fn len(&self) -> usize {
-        self.tools.len()
-    }
-
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.tools.is_empty()
@@ -173,7 +168,7 @@ mod tests {
             ("gh", &[("create_issue", "Open an issue."), ("list_issues", "All issues.")]),
             ("fs", &[("read_file", "The text of a file.")]),
         ]);
-        assert_eq!(catalog.len(), 3);
+        assert_eq!(catalog.tools().count(), 3);
         assert_eq!(catalog.get("mcp__fs__read_file").unwrap().name, "read_file");
         assert!(catalog.get("read_file").is_none());
         assert_eq!(catalog.search("load file", None, 5)[0].qualified, "mcp__fs__read_file");

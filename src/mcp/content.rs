@@ -60,11 +60,6 @@ impl Content {
         self.parts.iter().filter_map(ContentPart::as_text).collect::<Vec<_>>().join("\n")
     }
 
-    /// The parts that are no text.
-    pub fn media(&self) -> impl Iterator<Item = &ContentPart> {
-        self.parts.iter().filter(|part| part.as_text().is_none())
-    }
-
     fn is_blank(&self) -> bool {
         self.parts.iter().all(|part| part.as_text().is_some_and(|text| text.trim().is_empty()))
     }

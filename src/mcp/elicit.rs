@@ -11,7 +11,7 @@ mod form;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -46,17 +46,7 @@ pub enum Answer {
     Cancel,
 }
 
-impl Answer {
-    /// The result of `elicitation/create`.
-    pub fn to_result(&self) -> Value {
-        match self {
-            Self::Accept(Some(content)) => json!({"action": "accept", "content": content}),
-            Self::Accept(None) => json!({"action": "accept"}),
-            Self::Decline => json!({"action": "decline"}),
-            Self::Cancel => json!({"action": "cancel"}),
-        }
-    }
-}
+impl Answer {}
 
 /// The calls that run on one connection, and the questions asked during them.
 #[derive(Clone)]

@@ -175,11 +175,7 @@ impl Running {
     }
 
     async fn end_group(&mut self, grace: Duration, output: &mut dyn Output) {
-        let strays = self.group.leader.map(Strays::of).unwrap_or_default();
-        self.group.signal(Signal::TERM);
-        strays.signal(Signal::TERM);
-        // A stopped process takes the signal only when it goes on.
-        self.group.signal(Signal::CONT);
+        let strays = self.group.ask_to_end();
         let patience = Instant::now() + grace;
         let mut look = tokio::time::interval(Duration::from_millis(20));
         let mut exited = false;
@@ -291,6 +287,21 @@ impl Group {
         }
     }
 
+    /// Asks everybody to end; returns those who have left the group, who are not to be found any more
+    /// once their parents have ended.
+    fn ask_to_end(&self) -> Strays {
+        let strays = self.strays();
+        self.signal(Signal::TERM);
+        strays.signal(Signal::TERM);
+        // A stopped process takes the signal only when it goes on.
+        self.signal(Signal::CONT);
+        strays
+    }
+
+    fn strays(&self) -> Strays {
+        self.leader.map(Strays::of).unwrap_or_default()
+    }
+
     fn is_alive(&self) -> bool {
         self.leader.is_some_and(|leader| test_kill_process_group(leader).is_ok())
     }
@@ -299,7 +310,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         // Before their parents are gone, which is what they are known by.
-        let strays = self.leader.map(Strays::of).unwrap_or_default();
+        let strays = self.strays();
         self.signal(Signal::KILL);
         strays.signal(Signal::KILL);
         self.release();

@@ -185,11 +185,6 @@ impl ContextLog {
         self.file.sync_data().map_err(StoreError::io("sync", &self.path))
     }
 
-    /// Where the log is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Gives the log a second name. Linking fails when the name is taken, also by another process
     /// at the same moment; file systems without links get a copy.
     fn keep_old(&self) -> io::Result<()> {

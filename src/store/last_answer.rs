@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::make_room::make_room;
 use super::{StoreError, write_atomic};
 
 /// Replaces `last_message.md` in the session's directory by this answer, ending in a newline.
@@ -27,7 +28,7 @@ pub fn keep_answer(answers: &Path, session_id: &str, answer: &str) -> Result<Pat
         let made = DirBuilder::new().recursive(true).mode(0o700).create(answers);
         made.map_err(StoreError::io("create", answers))?;
     }
-    prune(answers);
+    make_room(answers, KEPT, |name| name.ends_with(".md"));
     let known = |c: &char| c.is_ascii_alphanumeric();
     let session: String = session_id.chars().filter(known).take(8).collect();
     let mut n = 1_u32;
@@ -41,22 +42,6 @@ pub fn keep_answer(answers: &Path, session_id: &str, answer: &str) -> Result<Pat
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
             Err(error) => return Err(StoreError::io("create", &path)(error)),
         }
-    }
-}
-
-/// Removes the oldest answers, so that there is room for one more. One that cannot be removed stays.
-fn prune(answers: &Path) {
-    let mut files: Vec<_> = fs::read_dir(answers)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|file| file.path().extension().is_some_and(|extension| extension == "md"))
-        .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))
-        .collect();
-    files.sort();
-    let over = (files.len() + 1).saturating_sub(KEPT);
-    for (_, path) in files.into_iter().take(over) {
-        let _ = fs::remove_file(path);
     }
 }
 

@@ -15,6 +15,7 @@ mod index;
 mod last_answer;
 mod lines;
 mod lock;
+mod make_room;
 mod notifications;
 mod paths;
 mod pictures;

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
 use super::lines::read_regular;
+use super::make_room::make_room;
 use super::{StoreError, write_volatile};
 
 /// How many are kept; the oldest go first.
@@ -43,7 +44,7 @@ impl PictureStore {
         if fs::metadata(&path).is_ok_and(|known| known.len() == bytes.len() as u64) {
             return Ok(name);
         }
-        prune(&self.dir);
+        make_room(&self.dir, KEPT, Self::is_name);
         write_volatile(&path, bytes, 0o600).map_err(StoreError::io("write", &path))?;
         Ok(name)
     }
@@ -83,22 +84,6 @@ fn plain(stem: &str) -> String {
     match plain.trim_matches('-') {
         "" => "image".to_owned(),
         plain => plain.to_owned(),
-    }
-}
-
-/// Removes the oldest, so that there is room for one more. One that cannot be removed stays.
-fn prune(dir: &Path) {
-    let mut files: Vec<_> = fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|file| file.file_name().to_str().is_some_and(PictureStore::is_name))
-        .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))
-        .collect();
-    files.sort();
-    let over = (files.len() + 1).saturating_sub(KEPT);
-    for (_, path) in files.into_iter().take(over) {
-        let _ = fs::remove_file(path);
     }
 }
 

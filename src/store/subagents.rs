@@ -95,7 +95,7 @@ impl SubagentStore {
     }
 
     /// What it was told last.
-    pub fn prompt_path(&self, id: &str) -> PathBuf {
+    fn prompt_path(&self, id: &str) -> PathBuf {
         self.dir(id).join("prompt.txt")
     }
 

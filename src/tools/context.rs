@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::file_access::cancelled;
 use super::{GoalKeeper, Mailbox, PlanMode, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::permission::Withheld;
@@ -165,6 +166,18 @@ pub struct CallContext {
     pub llm: Option<Llm>,
     /// Where messages to an earlier point of the conversation go.
     pub mail: Arc<Mailbox>,
+}
+
+impl CallContext {
+    /// Asks whether the call may go ahead. The error is the result of one that may not, or that was
+    /// cancelled before there was an answer.
+    pub async fn approved(&self, ask: ApprovalAsk) -> Result<(), ToolReturn> {
+        let verdict = tokio::select! {
+            verdict = self.desk.approve(ask) => verdict,
+            () = self.cancel.cancelled() => return Err(cancelled().into()),
+        };
+        verdict.refusal().map_or(Ok(()), Err)
+    }
 }
 
 /// Sends pieces of a call's output to the screen while it runs.

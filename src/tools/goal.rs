@@ -121,11 +121,7 @@ impl Tool for CreateGoal {
             description: format!("Start a goal: {}", arguments.objective),
             display: Vec::new(),
         };
-        let verdict = tokio::select! {
-            verdict = cx.desk.approve(ask) => verdict,
-            () = cx.cancel.cancelled() => return super::file_access::cancelled().into(),
-        };
-        if let Some(refused) = verdict.refusal() {
+        if let Err(refused) = cx.approved(ask).await {
             return refused;
         }
         let Create { objective, completion_criterion, replace } = arguments;

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::file_access::cancelled;
 use super::output::{Collected, Collector, Limits, last_lines};
 use super::task_list::unavailable;
 use super::{ApprovalAsk, CallContext, Effect, LiveOutput, Tool, ToolReturn, arguments, schema};
@@ -132,11 +131,7 @@ impl Tool for Shell {
                 command: arguments.command.clone(),
             }],
         };
-        let verdict = tokio::select! {
-            verdict = cx.desk.approve(ask) => verdict,
-            () = cx.cancel.cancelled() => return cancelled().into(),
-        };
-        if let Some(refused) = verdict.refusal() {
+        if let Err(refused) = cx.approved(ask).await {
             return refused;
         }
         if arguments.run_in_background {

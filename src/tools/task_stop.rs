@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::file_access::cancelled;
 use super::task_list::{no_such_task, unavailable};
 use super::{ApprovalAsk, CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
@@ -76,11 +75,7 @@ impl Tool for TaskStop {
             description: format!("Stop background task `{task_id}` ({})", view.spec.description),
             display: vec![tasks::display(&view)],
         };
-        let verdict = tokio::select! {
-            verdict = cx.desk.approve(ask) => verdict,
-            () = cx.cancel.cancelled() => return cancelled().into(),
-        };
-        if let Some(refused) = verdict.refusal() {
+        if let Err(refused) = cx.approved(ask).await {
             return refused;
         }
         let reason = Some(reason.trim()).filter(|reason| !reason.is_empty());

@@ -34,15 +34,18 @@ impl Asking {
         }
     }
 
-    /// Takes an answer. False when nobody waits for it.
-    pub fn answer(&self, response: Response) -> bool {
+    /// Takes an answer. One that nobody waits for changes nothing.
+    pub fn answer(&self, response: Response) {
         let id = match &response {
             Response::ToolCall(answer) => &answer.tool_call_id,
             Response::Hook(answer) => &answer.request_id,
-            Response::Approval(_) | Response::Question(_) => return false,
+            Response::Approval(_) | Response::Question(_) => return,
         };
         let waiting = self.lock().remove(id);
-        waiting.is_some_and(|waiting| waiting.send(response).is_ok())
+        if let Some(waiting) = waiting {
+            // Whoever asked may be gone; then nobody misses the answer.
+            let _ = waiting.send(response);
+        }
     }
 
     async fn put(&self, request: Request) -> Option<Response> {

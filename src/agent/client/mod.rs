@@ -127,9 +127,10 @@ impl Client {
         Some(Arc::clone(tool) as Arc<dyn Tool>)
     }
 
-    /// Takes the answer to a request of the program's own kinds. False when no such request waits.
-    pub fn answer(&self, response: Response) -> bool {
-        self.asking.answer(response)
+    /// Takes the answer to a request of the program's own kinds. One that nobody waits for changes
+    /// nothing.
+    pub fn answer(&self, response: Response) {
+        self.asking.answer(response);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

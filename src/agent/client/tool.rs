@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::BroughtTool;
 use super::asking::Asking;
-use crate::mcp::schema::validate::violations;
+use crate::mcp::schema;
 use crate::protocol::{ContentPart, ToolCallRequest, ToolOutput, ToolReturnValue};
 use crate::tools::output::{Collector, Limits};
 use crate::tools::{CallContext, Effect, Tool, ToolReturn};
@@ -41,20 +41,11 @@ impl Tool for ExternalTool {
     }
 
     fn parameters(&self) -> Value {
-        // Model servers refuse a schema that is no object.
-        match &self.tool.parameters {
-            schema if schema.get("type").is_some_and(|kind| kind == "object") => schema.clone(),
-            _ => json!({"type": "object", "properties": {}}),
-        }
+        schema::offered(&self.tool.parameters)
     }
 
     fn check(&self, arguments: Value) -> Result<Value, String> {
-        let wrong = violations(&self.tool.parameters, &arguments);
-        if wrong.is_empty() && arguments.is_object() {
-            return Ok(arguments);
-        }
-        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        Err(if wrong.is_empty() { "expected an object".to_owned() } else { wrong.join("; ") })
+        schema::fitting(&self.tool.parameters, arguments)
     }
 
     fn effect(&self, _: &Value) -> Effect {

@@ -43,9 +43,19 @@ pub struct EndedTurn {
 pub struct Goals {
     env: Env,
     hub: Arc<Hub>,
+    /// Held while a change goes to disk.
     inner: Mutex<Inner>,
+    /// What was told last, for whoever must not wait for the disk.
+    told: Mutex<Told>,
     /// Whoever waits for the end of the time looks again.
     changed: Notify,
+}
+
+/// The goal and the queue as everybody has heard of them.
+#[derive(Clone)]
+struct Told {
+    goal: Option<Goal>,
+    upcoming: Vec<UpcomingGoal>,
 }
 
 struct Inner {
@@ -97,8 +107,10 @@ impl Goals {
             warn!(%error, "the queue of goals cannot be read");
             Vec::new()
         });
+        let goal = Goal::replayed(&records, env.clock.instant());
+        let told = Told { goal: goal.clone(), upcoming: upcoming.clone() };
         let inner = Inner {
-            goal: Goal::replayed(&records, env.clock.instant()),
+            goal,
             log,
             upcoming,
             ever: !records.is_empty(),
@@ -110,6 +122,7 @@ impl Goals {
             env: env.clone(),
             hub: Arc::clone(hub),
             inner: Mutex::new(inner),
+            told: Mutex::new(told),
             changed: Notify::new(),
         };
         if goals.is_active() {
@@ -118,10 +131,9 @@ impl Goals {
         goals
     }
 
-    /// The goal and the queue as they are now.
+    /// The goal and the queue as they were told last. Never waits for a change that is being written.
     pub fn update(&self) -> GoalUpdate {
-        let inner = self.lock();
-        self.update_of(&inner, None)
+        self.lock_told().update(self.now(), None)
     }
 
     pub fn snapshot(&self) -> Option<GoalSnapshot> {
@@ -499,16 +511,11 @@ impl Goals {
     ) {
         let change =
             status.map(|status| GoalChange { status, reason: reason.map(str::to_owned), actor });
-        self.hub.event(Event::GoalUpdated(Box::new(self.update_of(inner, change))));
+        let told = Told { goal: inner.goal.clone(), upcoming: inner.upcoming.clone() };
+        let update = told.update(self.now(), change);
+        *self.lock_told() = told;
+        self.hub.event(Event::GoalUpdated(Box::new(update)));
         self.changed.notify_waiters();
-    }
-
-    fn update_of(&self, inner: &Inner, change: Option<GoalChange>) -> GoalUpdate {
-        GoalUpdate {
-            snapshot: inner.goal.as_ref().map(|goal| goal.snapshot(self.now())),
-            change,
-            upcoming: inner.upcoming.clone(),
-        }
     }
 
     fn now(&self) -> Instant {
@@ -518,6 +525,20 @@ impl Goals {
     /// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn update(&self, now: Instant, change: Option<GoalChange>) -> GoalUpdate {
+        GoalUpdate {
+            snapshot: self.goal.as_ref().map(|goal| goal.snapshot(now)),
+            change,
+            upcoming: self.upcoming.clone(),
+        }
     }
 }
 
@@ -531,5 +552,37 @@ pub fn checked(objective: &str) -> Result<&str, String> {
             "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
              and name that."
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::env::fixed;
+
+    #[test]
+    fn who_looks_at_the_goal_does_not_wait_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = fixed::env(dir.path(), &[]);
+        let hub = Arc::new(Hub::new(env.clone(), None));
+        let session = Session {
+            id: "s".to_owned(),
+            dir: dir.path().to_path_buf(),
+            work_dir: dir.path().to_path_buf(),
+        };
+        let goals = Arc::new(Goals::open(&env, &hub, &session));
+        goals.create("old", None, false, GoalActor::User).unwrap();
+        goals.queue("later").unwrap();
+        // A change that is being written.
+        let writing = goals.lock();
+        let (looked, seen) = std::sync::mpsc::channel();
+        let shared = Arc::clone(&goals);
+        std::thread::spawn(move || looked.send(shared.update()).unwrap());
+        let seen = seen.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(seen.snapshot.unwrap().objective, "old");
+        assert_eq!(seen.upcoming.len(), 1);
+        drop(writing);
+        goals.cancel();
+        assert_eq!(goals.update().snapshot, None);
     }
 }

@@ -255,7 +255,7 @@ fn core(
         tracing::warn!(agent = source.agent_id, "{warning}");
     }
     let dispatch = parent.dispatch.as_ref().filter(|_| kind.agent.mcp);
-    Ok(Core::new(Parts {
+    let parts = Parts {
         env: parent.env.clone(),
         hub: Arc::new(Hub::new(parent.env.clone(), Some(recorder))),
         desk: Arc::clone(&parent.desk),
@@ -271,13 +271,13 @@ fn core(
         afk_reminder: false,
         session: session.clone(),
         settings: Arc::new(Settings::new(state)),
-        context,
+        context: context.into(),
         rewinder: parent.rewinder.clone(),
         tasks: parent.tasks.clone(),
         notifications: Notifications::new(&session, 0),
         source: Some(Arc::clone(source)),
-        llm: Some(llm),
-    }))
+    };
+    Ok(Core::new(parts, Some(llm)))
 }
 
 /// Tells the session what the agent does, while its call lasts, and writes the report.

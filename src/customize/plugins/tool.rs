@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::inject::Secrets;
 use super::manifest::{Manifest, ToolEntry};
-use crate::mcp::schema::validate::violations;
+use crate::mcp::schema;
 use crate::platform::process::{self, Captured, End, Leftovers};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
-use crate::tools::{ApprovalAsk, ApprovalVerdict, CallContext, Effect, Tool, ToolReturn};
+use crate::tools::{ApprovalAsk, CallContext, Effect, Tool, ToolReturn};
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -144,20 +144,11 @@ impl Tool for PluginTool {
     }
 
     fn parameters(&self) -> Value {
-        // Model servers refuse a schema that is no object.
-        match &self.entry.parameters {
-            schema if schema.get("type").is_some_and(|kind| kind == "object") => schema.clone(),
-            _ => json!({"type": "object", "properties": {}}),
-        }
+        schema::offered(&self.entry.parameters)
     }
 
     fn check(&self, arguments: Value) -> Result<Value, String> {
-        let wrong = violations(&self.entry.parameters, &arguments);
-        if wrong.is_empty() && arguments.is_object() {
-            return Ok(arguments);
-        }
-        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        Err(wrong.join("; "))
+        schema::fitting(&self.entry.parameters, arguments)
     }
 
     fn effect(&self, _: &Value) -> Effect {
@@ -165,16 +156,9 @@ impl Tool for PluginTool {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
-        let verdict = tokio::select! {
-            verdict = cx.desk.approve(self.ask(&arguments, cx)) => verdict,
-            () = cx.cancel.cancelled() => {
-                return ToolReturnValue::error("The call was cancelled.", "Cancelled").into();
-            }
-        };
-        match verdict {
-            ApprovalVerdict::Approved => self.run(&arguments, cx).await.into(),
-            ApprovalVerdict::Rejected { feedback } => ToolReturn::rejected(feedback.as_deref()),
-            ApprovalVerdict::Denied { reason } => ToolReturn::denied(reason),
+        match cx.approved(self.ask(&arguments, cx)).await {
+            Ok(()) => self.run(&arguments, cx).await.into(),
+            Err(refused) => refused,
         }
     }
 }

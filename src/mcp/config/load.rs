@@ -74,11 +74,6 @@ impl Loaded {
                 .push(format!("No MCP server of {} is used: {reason}.", path.display())),
         }
     }
-
-    /// Whether nothing at all is configured.
-    pub fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.bad.is_empty()
-    }
 }
 
 /// The object in a file, `None` without a file. An empty file counts as an empty object. The error

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::invoke::{Invoker, Target};
-use crate::mcp::catalog;
+use crate::mcp::{catalog, schema};
 use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 
 /// The tool.
@@ -39,13 +39,7 @@ impl Tool for DirectTool {
     }
 
     fn parameters(&self) -> Value {
-        // Model servers refuse a schema that is no object.
-        match &*self.target.schema {
-            Value::Object(schema) if schema.get("type").is_some_and(|kind| kind == "object") => {
-                Value::Object(schema.clone())
-            }
-            _ => json!({"type": "object", "properties": {}}),
-        }
+        schema::offered(&self.target.schema)
     }
 
     fn check(&self, arguments: Value) -> Result<Value, String> {

@@ -113,7 +113,7 @@ impl Ground {
     }
 
     /// Where a path leads.
-    pub fn leads_to(&self, path: &Path) -> Leads {
+    fn leads_to(&self, path: &Path) -> Leads {
         // What goes round in circles cannot be opened.
         match (path.is_absolute(), &self.bases) {
             (true, _) => Leads::To(real_path(path).into_iter().collect()),

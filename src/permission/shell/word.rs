@@ -42,7 +42,7 @@ impl Word {
     }
 
     /// Whether it stands for the names of files: any number of words, each of which begins as it does.
-    pub fn finds_names(&self) -> bool {
+    fn finds_names(&self) -> bool {
         let mut chars = self.glob.as_deref().unwrap_or_default().chars();
         while let Some(c) = chars.next() {
             match c {

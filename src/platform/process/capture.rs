@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::ChildStdin;
 use tokio::time::{Instant, sleep_until};
 
+use super::family::Strays;
 use super::{CHUNK, End, GRACE, Group, LINGER, watch};
 
 /// What a command wrote, and how it ended.
@@ -79,6 +80,7 @@ pub async fn capture(
     // First the time it may take, then the time that is left for what it leaves behind.
     let mut deadline = Instant::now() + timeout;
     let mut end = None;
+    let mut strays = Strays::default();
     while !(exited.is_some() && out.pipe.is_none() && err.pipe.is_none()) {
         tokio::select! {
             biased;
@@ -87,9 +89,7 @@ pub async fn capture(
                     break;
                 }
                 end = Some(End::TimedOut);
-                group.signal(Signal::TERM);
-                // A stopped process takes the signal only when it goes on.
-                group.signal(Signal::CONT);
+                strays = group.ask_to_end();
                 deadline = Instant::now() + GRACE;
             }
             status = child.wait(), if exited.is_none() => {
@@ -116,7 +116,9 @@ pub async fn capture(
         }
         _ => {
             group.signal(Signal::KILL);
+            strays.signal(Signal::KILL);
             let _ = child.wait().await;
+            group.release();
             End::TimedOut
         }
     };

@@ -274,6 +274,22 @@ async fn what_has_left_the_group_ends_with_it() {
     wait_until(|| !is_running(&read_pid(&file))).await;
 }
 
+/// Nor does it outlive a command whose outputs are wanted apart.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_has_left_the_group_ends_when_the_time_of_the_command_is_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    // Ended by nothing but the last signal.
+    let stray = "trap '' TERM; for n in {1..600}; do sleep 0.1; done";
+    let line = format!("setsid bash -c \"{stray}\" & echo $! >{}; wait", file.display());
+    let time = Duration::from_secs(3);
+    let ran = capture(bash(&line), Vec::new(), time, 100, Leftovers::Kept).await.unwrap();
+    assert_eq!(ran.end, End::TimedOut);
+    assert_ne!(read_pid(&file), "");
+    wait_until(|| !is_running(&read_pid(&file))).await;
+}
+
 /// Whether it leads a session, which it does from a moment after its start on.
 #[cfg(target_os = "linux")]
 fn own_session(pid: &str) -> bool {

@@ -5,7 +5,7 @@
 //! stream. A torn last record is cut off at the next opening.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -136,11 +136,6 @@ impl Blobs {
         *self = Self::open(dir)?;
         Ok(())
     }
-
-    /// Removes the store's file; for a session whose snapshots are thrown away.
-    pub fn remove(dir: &Path) -> io::Result<()> {
-        fs::remove_file(dir.join("blobs.pack"))
-    }
 }
 
 /// Where every whole record is, and where the last of them ends.
@@ -184,6 +179,8 @@ fn unhex(text: &str) -> Option<Id> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

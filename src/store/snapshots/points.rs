@@ -244,12 +244,6 @@ impl PointLog {
         self.redo.last()
     }
 
-    /// Whether something has happened to the path since the newest point, by this hand.
-    pub fn knows(&self, path: &str, by: By) -> bool {
-        let changes = self.changes.get(&self.newest());
-        changes.and_then(|changes| changes.get(path)).is_some_and(|before| before.by.contains(&by))
-    }
-
     /// Notes a new point. What was rewound cannot be taken back after it.
     pub fn add_point(&mut self, point: Point) -> io::Result<()> {
         self.append([Record::Point(point)])

@@ -78,7 +78,7 @@ fn progress(goal: &GoalSnapshot, since: Duration) -> String {
 }
 
 /// What follows `/goal`, if that is the command.
-pub(super) fn goal_arguments(line: &str) -> Option<&str> {
+fn goal_arguments(line: &str) -> Option<&str> {
     let rest = line.trim().strip_prefix("/goal")?;
     (rest.is_empty() || rest.starts_with(char::is_whitespace)).then(|| rest.trim())
 }

@@ -29,7 +29,7 @@ pub use answer::AnswerCell;
 pub use closing::{Closing, closing_row, pointer_row};
 pub use format::{count, elapsed, elapsed_whole, relative_time};
 pub use notice::{
-    Severity, compaction_row, notice, notice_of, report, resume_separator, retry_row, steer_echo,
+    NOTICE, Severity, compaction_row, notice_of, report, resume_separator, retry_row, steer_echo,
     todo_change_row,
 };
 pub use plan::{plan_body, plan_rows, plan_title};

@@ -53,27 +53,16 @@ impl Severity {
     }
 }
 
-/// Rows of detail of a [`notice`], and of a [`report`].
-const NOTICE: usize = 2;
+/// Rows of detail of a notice, and of a [`report`].
+pub const NOTICE: usize = 2;
 const REPORT: usize = 20;
-
-/// A notice: its title and, below, at most two rows of detail.
-pub fn notice(
-    severity: Severity,
-    title: &str,
-    body: &str,
-    columns: u16,
-    theme: &Theme,
-) -> Vec<Line<'static>> {
-    notice_of(severity, title, (body, NOTICE), columns, theme)
-}
 
 /// What somebody has asked to see: a title and, below, as much as leaves the rest of the screen be.
 pub fn report(title: &str, body: &str, columns: u16, theme: &Theme) -> Vec<Line<'static>> {
     notice_of(Severity::Info, title, (body, REPORT), columns, theme)
 }
 
-/// A notice whose detail has at most so many rows.
+/// A notice: its title and, below, its detail in at most so many rows.
 pub fn notice_of(
     severity: Severity,
     title: &str,

@@ -15,6 +15,16 @@ fn dark() -> Theme {
     Theme::dark()
 }
 
+fn notice(
+    severity: Severity,
+    title: &str,
+    body: &str,
+    columns: u16,
+    theme: &Theme,
+) -> Vec<ratatui::text::Line<'static>> {
+    notice_of(severity, title, (body, NOTICE), columns, theme)
+}
+
 fn user(text: &str) -> UserCell {
     UserCell { prompt: "root@proj💫".into(), text: text.into(), time: "12:01".into() }
 }

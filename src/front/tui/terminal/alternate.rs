@@ -28,11 +28,6 @@ impl<W: Write> Alternate<W> {
         Self { out, size, synchronized, entered: false, shown: Vec::new(), cursor: None }
     }
 
-    /// The size of the overlay.
-    pub fn size(&self) -> Size {
-        self.size
-    }
-
     /// Switches to the alternate screen.
     pub fn enter(&mut self) -> io::Result<()> {
         self.entered = true;

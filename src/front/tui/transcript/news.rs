@@ -6,7 +6,7 @@ use std::time::Instant;
 use ratatui::text::Line;
 
 use super::{Look, Transcript, Update};
-use crate::front::tui::cells::{Severity, notice_of, report};
+use crate::front::tui::cells::{NOTICE, Severity, notice_of, report};
 use crate::front::tui::text::{clean_line, truncate};
 use crate::front::tui::theme::Theme;
 use crate::protocol::Notification;
@@ -32,7 +32,7 @@ impl Transcript {
         columns: u16,
         theme: &Theme,
     ) -> Vec<Line<'static>> {
-        self.say_rows(severity, title, (body, 2), columns, theme)
+        self.say_rows(severity, title, (body, NOTICE), columns, theme)
     }
 
     /// [`Self::say`] with at most so many rows of detail.

@@ -150,11 +150,6 @@ impl ApprovalDialog {
         self.position = (of > 1).then_some((n, of));
     }
 
-    /// The request.
-    pub fn request(&self) -> &ApprovalRequest {
-        &self.request
-    }
-
     fn editing(&self) -> bool {
         self.choice == Choice::Redirect
     }

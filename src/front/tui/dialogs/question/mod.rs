@@ -39,11 +39,6 @@ impl QuestionDialog {
         Self { request, sheets, current: 0, guard: Guard::new(appeared, was_typing) }
     }
 
-    /// The request.
-    pub fn request(&self) -> &QuestionRequest {
-        &self.request
-    }
-
     fn reviewing(&self) -> bool {
         self.current >= self.sheets.len()
     }
