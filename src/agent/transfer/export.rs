@@ -104,7 +104,7 @@ fn is_export_of(path: &Path, session: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     }
-    let head = format!("---\nsession_id: {session}\n");
+    let head = markdown::head(session);
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(head.len() as u64).read_to_end(&mut bytes)?;
     Ok(bytes == head.as_bytes())

@@ -28,9 +28,9 @@ pub(super) struct Facts {
 pub(super) fn document(facts: &Facts, messages: &[Message]) -> String {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let mut out = format!(
-        "---\nsession_id: {}\nexported_at: {}\nwork_dir: {}\nmessage_count: {}\ntoken_count: {}\n---\n\n\
+        "{}exported_at: {}\nwork_dir: {}\nmessage_count: {}\ntoken_count: {}\n---\n\n\
          # Kimi Session Export\n\n## Overview\n\n",
-        facts.session_id,
+        head(&facts.session_id),
         facts.exported_at,
         text(&facts.work_dir),
         messages.len(),
@@ -40,12 +40,21 @@ pub(super) fn document(facts: &Facts, messages: &[Message]) -> String {
     let calls: usize = messages.iter().map(|message| message.tool_calls.len()).sum();
     let _ = write!(
         out,
-        "- **Topic**: {}\n- **Conversation**: {turns} turns, {calls} tool calls, about {} tokens\n\n",
+        "- **Topic**: {}\n- **Conversation**: {turns} turns | {calls} tool calls | about {} tokens\n\n",
         clean(&facts.title).replace('\n', " "),
         facts.tokens
     );
     out.push_str(&body(messages, true));
     out
+}
+
+/// How a file begins that has this session in it.
+pub(super) fn head(session_id: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match session_id.chars().all(plain) {
+        true => format!("---\nsession_id: {session_id}\n"),
+        false => format!("---\nsession_id: {}\n", serde_json::Value::from(session_id)),
+    }
 }
 
 /// The turns alone; the model's thinking only where it is `wanted`.
