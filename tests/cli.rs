@@ -1,5 +1,8 @@
 //! The binary's command line: what it prints where, and how it ends.
 
+mod completions;
+mod doctor;
+
 use std::process::{Command, Output, Stdio};
 
 /// The program in a home of its own, without anything of ours in its environment.

@@ -60,5 +60,9 @@ pub(super) fn sessions(env: &Env) -> Finding {
         }
     }
     let count = store.list_all().len();
-    Finding::ok("sessions", format!("{count} of {} directories", work_dirs.len()))
+    let directories = match work_dirs.len() {
+        1 => "1 work directory".to_owned(),
+        n => format!("{n} work directories"),
+    };
+    Finding::ok("sessions", format!("{count} in {directories}"))
 }

@@ -1,10 +1,18 @@
 //! Terminal, tmux and the programs that tools start.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::Finding;
 use crate::platform::{Env, shell};
+
+/// How long a program may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A version is no longer, in bytes.
+const MAX_LINE: u64 = 80;
 
 /// What the terminal says of itself.
 pub(super) fn terminal(env: &Env, colours: &str) -> Finding {
@@ -72,20 +80,30 @@ pub(super) fn ripgrep(env: &Env) -> Finding {
     Finding::ok("rg", format!("{version}; Grep and Glob are built in"))
 }
 
-/// The first line of what a program says to an option.
+/// The first line of what a program says to an option, if it does so in time.
 fn answer(env: &Env, program: &str, option: &str) -> Option<String> {
-    let path = on_path(env, program)?;
-    let output = Command::new(path)
+    let mut child = Command::new(on_path(env, program)?)
         .arg(option)
         .env_clear()
         .envs(env.child_vars())
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output()
+        .spawn()
         .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let line = text.lines().next().unwrap_or_default().trim();
-    (output.status.success() && !line.is_empty()).then(|| line.chars().take(80).collect())
+    let (sender, receiver) = mpsc::channel();
+    let stdout = child.stdout.take()?;
+    // It may hold its output open for ever: the thread ends with the program, or with ours.
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        let read = BufReader::new(stdout.take(MAX_LINE)).read_until(b'\n', &mut line);
+        let _ = sender.send(read.map(|_| line));
+    });
+    let line = receiver.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    let line = String::from_utf8_lossy(&line.ok()?.ok()?).trim().to_owned();
+    (!line.is_empty()).then_some(line)
 }
 
 fn on_path(env: &Env, program: &str) -> Option<PathBuf> {

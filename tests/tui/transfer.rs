@@ -89,7 +89,7 @@ fn forks_are_named_after_their_session_and_not_made_during_a_turn() {
     assert_eq!(sessions(&world).len(), 1);
     let before = closings(&kimi.history());
     gate.open();
-    kimi.wait_closed(before + 1);
+    kimi.wait_for_history("the end of the turn", |rows| closings(rows) > before);
     // It is still in the composer.
     kimi.send("\r");
     kimi.wait_text("To resume the session before");
@@ -168,7 +168,69 @@ fn sessions_are_put_away_and_come_back() {
     kimi.wait_gone("archived · write a file");
     wait_until("the state", || (archived()["auto_archive_exempt"] == true).then_some(()));
     assert_eq!(archived()["archived"], false);
+    // The first one is for the filter.
+    kimi.send("\x1b");
+    kimi.wait_text("type to filter");
     kimi.send("\x1b");
     kimi.wait_for_rows("the prompt", is_idle);
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
+fn the_context_is_shown_as_it_is_stored() {
+    let world = world();
+    let dir = foreign(&world.share(), &world.work());
+    damage(&dir.join("context.jsonl"));
+    let mut kimi = world.start(&["-C"]);
+    kimi.type_line("/debug");
+    kimi.wait_for("the dump", |screen| {
+        let text = screen.contents();
+        screen.alternate_screen() && text.contains("4 messages") && text.contains("cannot be read")
+    });
+    kimi.wait_text("2 assistant");
+    kimi.wait_text("(call WriteFile:0-6a8441) WriteFile");
+    kimi.send("q");
+    kimi.wait_for_rows("the prompt", is_idle);
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
+fn the_doctor_comes_to_the_screen() {
+    let world = world();
+    let mut kimi = world.start_sized(&[], (80, 24));
+    command(&mut kimi, "/doctor", "Grep and Glob are built in");
+    let rows = kimi.history();
+    assert!(rows.iter().any(|row| row.starts_with(" config ") && row.contains("✓")), "{rows:?}");
+    assert!(!rows.iter().any(|row| row.contains("sk-test")), "{rows:?}");
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
+fn the_configuration_is_read_anew_and_the_session_goes_on() {
+    let world = world();
+    let config = world.share().join("config.toml");
+    let mut kimi = world.start(&[]);
+    kimi.turn("apples");
+    let text = fs::read_to_string(&config).expect("a configuration");
+    // One that is broken changes nothing.
+    fs::write(&config, "default_model = ").expect("a file");
+    command(&mut kimi, "/reload", "The configuration stays as it was.");
+    kimi.turn("pears");
+    let other = text.replace("default_model = \"mock\"", "default_model = \"other\"");
+    fs::write(&config, other).expect("a file");
+    command(&mut kimi, "/reload", "Read anew: ");
+    kimi.wait_text("agent (other");
+    kimi.turn("plums");
+    let request = world.server().requests().pop().expect("a request");
+    assert_eq!(request.body["model"], "other-model");
+    assert!(request.raw.contains("apples") && request.raw.contains("pears"), "{}", request.raw);
+    // The session is still ours alone: its turns can be undone.
+    kimi.type_line("/undo");
+    kimi.wait_for("the list", |screen| {
+        screen.alternate_screen() && screen.contents().contains("apples")
+    });
+    kimi.send("\x1b");
+    kimi.wait_for("the screen", |screen| !screen.alternate_screen());
+    assert_eq!(sessions(&world).len(), 1);
     assert_eq!(kimi.exit(), 0);
 }

@@ -57,7 +57,11 @@ pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<St
             context.tokens()
         ));
     }
-    let stored = context.checkpoint().and_then(|_| context.push(message));
+    // Nothing may stand between a call and its result.
+    let stored = context
+        .answer_open_calls()
+        .and_then(|()| context.checkpoint())
+        .and_then(|_| context.push(message));
     let status = core.context_status(context.tokens(), max);
     drop(context);
     stored.map_err(|error| Outcome::Failed(store_failure(&error)))?;
