@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{Session, SessionStore, StateFile, StoreError};
+use super::{GoalLog, GoalRecord, Session, SessionStore, StateFile, StoreError};
 use crate::platform::Env;
 
 /// Bytes that are looked at together for the last end of a line.
@@ -37,6 +37,7 @@ impl SessionStore {
         let dir = self.share().sessions_of(&from.work_dir).join(&id);
         let fork = Session { id, dir, work_dir: from.work_dir.clone() };
         let title = title.map_or_else(|| format!("Fork: {}", self.title(from)), str::to_owned);
+        fs::create_dir(&fork.dir).map_err(StoreError::io("create", &fork.dir))?;
         let done = copy(from, &fork, &title);
         if done.is_err() {
             // Half a copy is of no use; what cannot be removed is no session either.
@@ -52,7 +53,6 @@ impl SessionStore {
 }
 
 fn copy(from: &Session, to: &Session, title: &str) -> Result<(), StoreError> {
-    fs::create_dir_all(&to.dir).map_err(StoreError::io("create", &to.dir))?;
     for name in kept_contexts(&from.dir).map_err(failed(&from.dir))? {
         let path = from.dir.join(&name);
         copy_file(&path, &to.dir.join(name)).map_err(failed(&path))?;
@@ -63,6 +63,7 @@ fn copy(from: &Session, to: &Session, title: &str) -> Result<(), StoreError> {
     }
     copy_lines(&from.wire_path(), &to.wire_path()).map_err(failed(&from.wire_path()))?;
     write_state(from, to, title)?;
+    leave_goal(from, to).map_err(StoreError::io("write", &to.dir))?;
     let unfinished = to.dir.join("context.tmp");
     copy_lines(&from.context_path(), &unfinished)
         .and_then(|()| fs::rename(&unfinished, to.context_path()))
@@ -83,6 +84,18 @@ fn write_state(from: &Session, to: &Session, title: &str) -> Result<(), StoreErr
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     StoreError::io("copy", path)
+}
+
+/// A goal stays where it was set. That there is none any more has to be known: the conversation speaks
+/// of it.
+fn leave_goal(from: &Session, to: &Session) -> io::Result<()> {
+    match GoalLog::new(&from.dir).records() {
+        Ok((records, _)) if !records.is_empty() => {
+            GoalLog::new(&to.dir).append(&GoalRecord::Clear {})
+        }
+        // What nobody can read sets no goal.
+        _ => Ok(()),
+    }
 }
 
 /// The conversations that were replaced: `/undo` may go back into one.
@@ -250,7 +263,25 @@ mod tests {
         fs::create_dir(old.wire_path()).unwrap();
         let error = store.fork(&old, None, &env).unwrap_err().to_string();
         assert!(error.contains("wire.jsonl"), "{error}");
-        assert!(!fork.dir.exists());
+        let left = fs::read_dir(store.share().sessions_of(Path::new("/w"))).unwrap();
+        assert_eq!(left.count(), 1, "the old one alone");
+    }
+
+    #[test]
+    fn a_goal_is_not_inherited() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, old, env) = store(dir.path());
+        let (fork, _) = store.fork(&old, None, &env).unwrap();
+        assert!(!fork.dir.join("goal.jsonl").exists());
+        let goal = GoalRecord::Create {
+            goal_id: "g".into(),
+            objective: "tidy".into(),
+            completion_criterion: None,
+        };
+        GoalLog::new(&old.dir).append(&goal).unwrap();
+        let (fork, _) = store.fork(&old, None, &env).unwrap();
+        assert_eq!(GoalLog::new(&fork.dir).records().unwrap().0, [GoalRecord::Clear {}]);
+        assert_eq!(GoalLog::new(&old.dir).records().unwrap().0, [goal]);
     }
 
     #[test]
