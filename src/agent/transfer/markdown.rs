@@ -1,5 +1,6 @@
 //! A conversation as Markdown, for people and for other programs (sessions.md section 11).
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::said::Said;
@@ -59,9 +60,10 @@ pub(super) fn head(session_id: &str) -> String {
 
 /// The turns alone; the model's thinking only where it is `wanted`.
 pub(super) fn body(messages: &[Message], thinking: bool) -> String {
-    let mut writer = Writer { out: String::new(), turn: 0, speaker: None, thinking };
+    let mut writer =
+        Writer { out: String::new(), turn: 0, speaker: None, calls: HashMap::new(), thinking };
     for message in messages {
-        writer.message(message, messages);
+        writer.message(message);
     }
     let mut out = writer.out;
     out.truncate(out.trim_end().len());
@@ -80,16 +82,18 @@ enum Speaker {
     Assistant,
 }
 
-struct Writer {
+struct Writer<'a> {
     out: String,
     /// From 1; 0 before the first.
     turn: usize,
     speaker: Option<Speaker>,
+    /// How the calls so far are called, by id.
+    calls: HashMap<&'a str, String>,
     thinking: bool,
 }
 
-impl Writer {
-    fn message(&mut self, message: &Message, all: &[Message]) {
+impl<'a> Writer<'a> {
+    fn message(&mut self, message: &'a Message) {
         match Said::of(message) {
             Said::Nothing => {}
             Said::User(parts) => {
@@ -111,8 +115,7 @@ impl Writer {
             }
             Said::Tool(message) => {
                 let id = message.tool_call_id.as_deref().unwrap_or_default();
-                let call = all.iter().flat_map(|message| &message.tool_calls);
-                let of = call.filter(|call| call.id == id).last().map_or_else(String::new, named);
+                let of = self.calls.get(id).cloned().unwrap_or_default();
                 let text: Vec<_> = message.content.iter().map(shown).collect();
                 self.folded(&format!("Tool Result: {of}"), Some(id), &text.join("\n"));
             }
@@ -139,7 +142,8 @@ impl Writer {
         }
     }
 
-    fn call(&mut self, call: &ToolCall) {
+    fn call(&mut self, call: &'a ToolCall) {
+        self.calls.insert(&call.id, named(call));
         let arguments = serde_json::from_str::<serde_json::Value>(call.arguments())
             .and_then(|value| serde_json::to_string_pretty(&value))
             .unwrap_or_else(|_| call.arguments().to_owned());
