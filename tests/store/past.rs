@@ -7,7 +7,8 @@ use kimi_tui::store::ShareDir;
 
 use crate::support::program::Home;
 
-/// A session that kimi-cli 1.49 has made.
+/// A session of kimi-cli 1.49: record and state as it has written them, the conversation after its record
+/// in its spelling.
 pub const FOREIGN: &str = "3d16d151-1892-461c-b51c-f1ec326ab7d4";
 
 /// Puts it into the project of this home, registered or not.

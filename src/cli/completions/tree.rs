@@ -99,7 +99,6 @@ impl Node {
 fn walk(command: &clap::Command, path: String, nodes: &mut Vec<Node>) {
     let listed = || {
         let all = command.get_subcommands().filter(|child| !child.is_hide_set());
-        // Arguments that can only be chosen from are offered like commands.
         all.filter(|child| child.get_name() != "help")
     };
     let mut commands: Vec<_> = listed()
@@ -108,6 +107,7 @@ fn walk(command: &clap::Command, path: String, nodes: &mut Vec<Node>) {
             about: one_line(child.get_about().map(ToString::to_string).unwrap_or_default()),
         })
         .collect();
+    // What can only be chosen from is offered like commands.
     for argument in command.get_positionals().filter(|argument| !argument.is_hide_set()) {
         let words = argument.get_possible_values();
         commands.extend(words.iter().filter(|value| !value.is_hide_set()).map(|value| Named {
