@@ -21,6 +21,7 @@
 //! | [`tasks`] | background tasks: their records, their worker, the registry |
 //! | [`mcp`] | servers that bring tools: connections, deferred dispatch |
 //! | [`customize`] | what the user's files add: agent files, AGENTS.md, hooks, plugins |
+//! | [`doctor`] | whether everything is as it has to be |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
 //! | [`platform`] | clock, environment, processes, clipboard |
 //! | [`front`] | the equal front ends: the terminal screen, print mode, the wire server |
@@ -33,6 +34,7 @@ pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod customize;
+pub mod doctor;
 pub mod front;
 pub mod llm;
 pub mod mcp;

@@ -1,5 +1,8 @@
 //! The binary's command line: what it prints where, and how it ends.
 
+mod completions;
+mod doctor;
+
 use std::process::{Command, Output, Stdio};
 
 /// The program in a home of its own, without anything of ours in its environment.
@@ -42,10 +45,13 @@ fn the_help_is_this() {
     Usage: kimi [OPTIONS] [COMMAND] [ARGS]...
 
     Commands:
-      info    Print versions of the program and its protocols
-      ctl     See what the instances that run do, and drive them
-      mcp     Add, list, remove and test MCP servers
-      plugin  Install, list and remove plugins
+      info         Print versions of the program and its protocols
+      ctl          See what the instances that run do, and drive them
+      export       Pack a session into a ZIP file, for a report
+      doctor       See whether everything is as it has to be
+      completions  Print what a shell needs to complete kimi's words
+      mcp          Add, list, remove and test MCP servers
+      plugin       Install, list and remove plugins
 
     One-shot use:
       -p, --prompt <TEXT>           Ask TEXT. On a terminal it becomes the first
@@ -166,7 +172,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["export"][..], &["login", "--json"], &["acp"], &["--acp"], &["vis", "-h"]] {
+    for words in [&["login", "--json"][..], &["acp"], &["--acp"], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

@@ -30,9 +30,9 @@ const MESSAGE_LIMIT: usize = 8_000;
 /// How often the text for the summariser is halved when the provider finds it too long.
 const MOST_SHORTENED: u32 = 3;
 
-const SUMMARY_PREFACE: &str =
+pub(super) const SUMMARY_PREFACE: &str =
     "<system>Previous context has been compacted. Here is the compaction output:</system>";
-const DROPPED_PREFACE: &str = "<system>The beginning of this conversation is gone: it was longer than the \
+pub(super) const DROPPED_PREFACE: &str = "<system>The beginning of this conversation is gone: it was longer than the \
      context window, and no summary could be made. Look at the files again rather than guess.</system>";
 
 /// Why a conversation could not be compacted.

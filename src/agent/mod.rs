@@ -30,6 +30,7 @@
 //! | `subagents` | agents that the agent starts |
 //! | `slash` | the commands that belong to the agent |
 //! | `permissions` | `/permissions` |
+//! | `transfer` | `/export`, `/import` |
 //! | `prompts` | prompts of MCP servers as commands |
 //! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
@@ -70,6 +71,7 @@ mod skills;
 mod slash;
 mod step;
 mod subagents;
+mod transfer;
 mod turn;
 
 pub use approval::Modes;

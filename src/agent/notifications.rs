@@ -217,7 +217,8 @@ fn defused(text: &str) -> String {
         .replace("</task-notification", "&lt;/task-notification")
 }
 
-fn attribute(text: &str) -> String {
+/// Text as the value of an attribute.
+pub(super) fn attribute(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('\n', " ")
 }
 

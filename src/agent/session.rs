@@ -67,7 +67,7 @@ pub struct SessionHandle {
     ops: UnboundedSender<Op>,
     task: JoinHandle<()>,
     /// Held until the session has ended.
-    _lock: Option<SessionLock>,
+    lock: Option<SessionLock>,
     /// What was found and mended while opening, one line each, for a person.
     pub warnings: Vec<String>,
 }
@@ -213,7 +213,7 @@ impl SessionHandle {
         let actor =
             Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
         let task = tokio::spawn(actor.run(receiver));
-        Ok(Self { core, kept, ops, task, _lock: lock, warnings })
+        Ok(Self { core, kept, ops, task, lock, warnings })
     }
 
     /// Hands in an op. Ops are taken in order.
@@ -308,6 +308,11 @@ impl SessionHandle {
     /// must not outlive it and waits for their ends, at most for `patience` where it is given, else
     /// for their grace. Returns when all is on disk, with the tasks that it has stopped.
     pub async fn shutdown(mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
+        self.end(patience).await
+    }
+
+    /// The same for a session that is to be opened anew: it is nobody's after that.
+    pub async fn end(&mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
         self.submit(Op::Shutdown);
         let mut grace = SHUTDOWN_GRACE * 2;
         if self.core.hooks.ends_slowly() {
@@ -320,6 +325,7 @@ impl SessionHandle {
         let grace = Duration::from_millis(tasks.settings().kill_grace_period_ms);
         let stopped = tasks.shutdown(patience.unwrap_or(grace + TASK_END)).await;
         self.core.hub.close();
+        self.lock = None;
         stopped
     }
 }

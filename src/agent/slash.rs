@@ -13,7 +13,7 @@ use super::permissions;
 use super::plan;
 use super::prompts::{self, Ran};
 use super::servers::offered;
-use super::{skills, turn};
+use super::{skills, transfer, turn};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -94,6 +94,18 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         description: "Add a directory to the workspace",
         arguments: "[path]",
     },
+    AgentCommand {
+        name: "export",
+        aliases: &["export-md"],
+        description: "Write the conversation to a Markdown file",
+        arguments: "[path]",
+    },
+    AgentCommand {
+        name: "import",
+        aliases: &[],
+        description: "Give the model a text file or another session for reference",
+        arguments: "[file or session id]",
+    },
 ];
 
 /// A parsed command line.
@@ -156,6 +168,11 @@ pub(super) async fn run(
         Some("plan") => plan::command::run(core, &command.arguments),
         Some("permissions") => permissions::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
+        Some("export") => transfer::export(core, &command.arguments).await,
+        Some("import") => match transfer::import(core, &command.arguments).await {
+            Ok(text) => text,
+            Err(outcome) => return outcome,
+        },
         Some("skills") => skills::list(core).await,
         Some("goal") => return goal::run(core, &command.arguments, cancel).await,
         Some("init") => return init(core, cancel).await,

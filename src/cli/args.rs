@@ -11,7 +11,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::completions::Shell;
 use super::ctl::{CtlCommand, EXIT_STATUS};
+use super::doctor::DoctorArgs;
+use super::export::ExportArgs;
 use super::plugin::PluginCommand;
 use super::servers::McpCommand;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
@@ -227,6 +230,23 @@ pub enum Command {
     Ctl {
         #[command(subcommand)]
         command: Option<CtlCommand>,
+    },
+    /// Pack a session into a ZIP file, for a report.
+    #[command(override_usage = "kimi export [OPTIONS] [SESSION_ID]")]
+    Export(ExportArgs),
+    /// See whether everything is as it has to be.
+    #[command(override_usage = "kimi doctor [OPTIONS]")]
+    Doctor(DoctorArgs),
+    /// Print what a shell needs to complete kimi's words.
+    #[command(
+        override_usage = "kimi completions <SHELL>",
+        after_help = "Put it where your shell looks for completions, or into its start-up file:\n  \
+            source <(kimi completions bash)\n  source <(kimi completions zsh)\n  \
+            kimi completions fish | source"
+    )]
+    Completions {
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
     },
     /// Add, list, remove and test MCP servers.
     #[command(override_usage = "kimi mcp COMMAND [ARGS]...", subcommand_required = true)]

@@ -5,7 +5,10 @@
 
 mod args;
 mod checks;
+mod completions;
 mod ctl;
+mod doctor;
+mod export;
 mod info;
 mod launch;
 mod mcp;
@@ -39,7 +42,6 @@ const MISSING_COMMANDS: &[(&str, &str)] = &[
     ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
     ("logout", "remove the key from ~/.kimi/config.toml"),
     ("acp", ""),
-    ("export", ""),
     ("term", "run kimi without a command: it is the terminal screen"),
     ("web", "run kimi without a command in a terminal"),
     ("vis", "the record of a session is wire.jsonl in its directory under ~/.kimi/sessions"),
@@ -74,6 +76,14 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Info { json: false }) => return print(&info::text()),
         Some(Command::Info { json: true }) => return print(&info::json()),
         Some(Command::Ctl { command }) => return ctl::main(command.as_ref(), &env),
+        Some(Command::Export(export)) => {
+            return export::run(export, args.work_dir.as_deref(), &env);
+        }
+        Some(Command::Doctor(doctor)) => {
+            let (file, text) = (args.config_file.as_deref(), args.config.as_deref());
+            return doctor::run(doctor, file, text, &env);
+        }
+        Some(Command::Completions { shell }) => return completions::run(*shell),
         Some(Command::Mcp { command }) => return servers::run(command, &env),
         Some(Command::Plugin { command }) => return plugin::run(command, &env),
         Some(Command::Worker(worker)) => return attend(worker, &env),

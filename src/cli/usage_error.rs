@@ -40,6 +40,13 @@ impl UsageError {
             return Self::missing_arguments(error);
         }
         let option = option_name(text(ContextKind::InvalidArg).unwrap_or_default());
+        let given = text(ContextKind::InvalidValue).unwrap_or_default();
+        let choices = match error.get(ContextKind::ValidValue) {
+            Some(ContextValue::Strings(all)) => {
+                all.iter().map(|one| format!("'{one}'")).collect::<Vec<_>>().join(", ")
+            }
+            _ => "its choices".to_owned(),
+        };
         Self::of(match error.kind() {
             ErrorKind::UnknownArgument if !option.starts_with('-') => {
                 format!("Got unexpected extra argument ({option})")
@@ -53,6 +60,9 @@ impl UsageError {
             ErrorKind::InvalidSubcommand => {
                 let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
                 format!("No such command '{word}'.")
+            }
+            ErrorKind::InvalidValue if !given.is_empty() => {
+                format!("Invalid value for '{option}': '{given}' is not one of {choices}.")
             }
             ErrorKind::InvalidValue => format!("Option '{option}' requires an argument."),
             ErrorKind::TooManyValues => format!("Option '{option}' does not take a value."),

@@ -28,6 +28,11 @@ pub enum Which {
     Id(String),
     /// The last one of the work directory.
     Last,
+    /// A copy of this one, under this title.
+    Fork {
+        of: Session,
+        title: Option<String>,
+    },
 }
 
 /// What the command line asks of every session of this process.
@@ -114,6 +119,11 @@ impl Host {
         let found = match which {
             Which::New => None,
             Which::Id(id) => self.store.find(work_dir, id)?,
+            Which::Fork { of, title } => {
+                let (fork, more) = self.store.fork(of, title.as_deref(), &self.env)?;
+                warnings.extend(more);
+                Some(fork)
+            }
             Which::Last => Some(self.store.latest(work_dir).ok_or(HostError::NoPreviousSession)?),
         };
         let resumed = found.is_some();

@@ -41,6 +41,14 @@ impl WorkDirIndex {
             .collect()
     }
 
+    /// Whether the index can be read; a missing one can.
+    pub fn check(&self) -> io::Result<()> {
+        match self.read()? {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(())) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged")),
+        }
+    }
+
     /// The last session that ended well in a work directory.
     pub fn last_session_id(&self, work_dir: &Path) -> Option<String> {
         let root = self.read().ok()??.ok()?;

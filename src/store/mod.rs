@@ -5,10 +5,13 @@
 //! which the next opening repairs. Names and formats are those of kimi-cli's data directory, which
 //! other programs read and write at the same time: unknown keys and records are kept.
 
+mod archive;
 mod atomic;
+mod bundle;
 mod context_log;
 mod device_id;
 mod error;
+mod fork;
 mod goal_log;
 mod history;
 mod index;
@@ -33,6 +36,7 @@ mod trust;
 mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
+pub use bundle::{Bundle, BundleError, bundle_name};
 pub use context_log::{ContextLog, ContextMark, ContextRecord, LoadedContext};
 pub use device_id::device_id;
 pub use error::StoreError;

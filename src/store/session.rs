@@ -164,6 +164,11 @@ impl SessionStore {
         all
     }
 
+    /// What a session is called.
+    pub fn title(&self, session: &Session) -> String {
+        summary::summarize(session.clone(), SystemTime::UNIX_EPOCH).title
+    }
+
     /// Whether nothing was said or recorded in a session and nobody named it.
     pub fn is_empty(&self, session: &Session) -> bool {
         summary::is_empty(&session.dir)

@@ -3,3 +3,5 @@
 mod crash;
 mod full;
 mod one_stream;
+pub mod past;
+mod transfer;

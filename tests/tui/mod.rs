@@ -25,5 +25,6 @@ mod side;
 mod sizes;
 mod together;
 mod tour;
+mod transfer;
 mod turn;
 pub mod world;

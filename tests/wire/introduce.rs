@@ -30,7 +30,7 @@ fn the_first_line_is_the_answer_and_has_every_field() {
     assert_eq!(result["server"], json!({"name": "Kimi Code CLI", "version": version}));
     let commands = result["slash_commands"].as_array().unwrap();
     let names: Vec<&str> = commands.iter().map(|it| it["name"].as_str().unwrap()).collect();
-    for name in ["init", "compact", "clear", "yolo", "afk", "plan", "add-dir"] {
+    for name in ["init", "compact", "clear", "yolo", "afk", "plan", "add-dir", "export", "import"] {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     assert!(names.iter().any(|name| name.starts_with("skill:")), "{names:?}");

@@ -53,6 +53,9 @@ impl App {
     ) -> Result<(), TuiError> {
         match command {
             Command::Exit => self.leaving = true,
+            Command::Debug => self.dump_context(),
+            Command::Doctor => self.examine(),
+            Command::Reload => self.reload(),
             Command::Undo => self.undo(arguments),
             Command::Redo => self.redo(),
             Command::Help => return self.open_help(),
@@ -61,6 +64,7 @@ impl App {
                 let line = format!("kimi, version {}", env!("CARGO_PKG_VERSION"));
                 self.say(Severity::Info, &line, "");
             }
+            Command::Fork => self.fork(arguments),
             Command::New => self.jobs.switch(Which::New),
             Command::Sessions if arguments.is_empty() => return self.open_session_picker(false),
             Command::Sessions => self.go_to_session(arguments),
@@ -293,7 +297,7 @@ impl App {
     }
 
     /// Rows `name  value` under a heading in the transcript. Nothing is cut: these are for copying.
-    fn facts(&mut self, heading: &'static str, facts: &[(&str, String)]) {
+    pub(super) fn facts(&mut self, heading: &'static str, facts: &[(&str, String)]) {
         let columns = usize::from(self.columns());
         let heading = Span::styled(heading, self.theme.style(Tone::Heading));
         let mut rows: Vec<Line<'static>> = vec![Line::from(vec![Span::raw(" "), heading])];

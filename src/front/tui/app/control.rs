@@ -215,10 +215,13 @@ impl App {
         while let Ok(done) = self.finished_jobs.try_recv() {
             self.on_job(done)?;
         }
-        match self.pending_switch.take() {
-            Some(which) => self.switch_session(&which).await,
-            None => Ok(()),
+        if let Some(which) = self.pending_switch.take() {
+            self.switch_session(&which).await?;
         }
+        if std::mem::take(&mut self.pending_reload) {
+            self.carry_out_reload().await?;
+        }
+        Ok(())
     }
 
     fn asked_to_answer(&mut self, id: Option<&str>, choices: &[Choice]) -> Answer {
@@ -252,7 +255,7 @@ impl App {
 /// Commands that a person has to go on with.
 fn opens_overlay(command: Slash, arguments: &str) -> bool {
     match command {
-        Slash::Help | Slash::Transcript => true,
+        Slash::Help | Slash::Transcript | Slash::Debug => true,
         Slash::Task => !arguments.starts_with("stop"),
         Slash::Sessions | Slash::Model | Slash::Theme => arguments.is_empty(),
         _ => false,

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::debug::Dumped;
 use super::logins::LoginNews;
 use super::pictures::of_clipboard;
 use super::{App, TuiError};
 use crate::agent::{Plan, RewindPoints};
 use crate::customize::skills::{Places, Skills};
+use crate::doctor::Finding;
 use crate::front::host::Which;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer::{self, Picture};
@@ -63,6 +65,10 @@ pub(super) enum Done {
         text: String,
     },
     Skills(Skills),
+    /// How everything is.
+    Examined(Vec<Finding>),
+    /// The conversation, message by message.
+    Dumped(Result<Vec<Dumped>, String>),
     /// Put another session in place of this one.
     Switch(Which),
 }
@@ -209,6 +215,8 @@ impl App {
             Done::TasksChanged => self.on_tasks_changed()?,
             Done::TaskOutput { id, text } => self.on_task_output(&id, &text)?,
             Done::Skills(skills) => self.on_skills(skills),
+            Done::Examined(findings) => self.on_examined(&findings),
+            Done::Dumped(dumped) => self.on_dumped(dumped)?,
             Done::Switch(which) => self.pending_switch = Some(which),
         }
         Ok(())

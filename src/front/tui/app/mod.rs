@@ -27,7 +27,10 @@
 mod books;
 mod commands;
 mod control;
+mod debug;
+mod doctor;
 mod draw;
+mod fork;
 mod goal;
 mod herald;
 mod hooks;
@@ -38,6 +41,7 @@ mod offerings;
 mod opening;
 mod panes;
 mod pictures;
+mod reload;
 mod rewind;
 mod server_panel;
 mod servers;
@@ -204,6 +208,8 @@ struct App {
     quiet_until: Option<Instant>,
     /// Another session is wanted in place of the open one.
     pending_switch: Option<Which>,
+    /// The configuration is to be read anew.
+    pending_reload: bool,
     leaving: bool,
     signal: Option<Signal>,
 }
@@ -280,6 +286,7 @@ impl App {
             news: News::default(),
             quiet_until: None,
             pending_switch: None,
+            pending_reload: false,
             leaving: false,
             signal: None,
             session: handle,
@@ -322,6 +329,9 @@ impl App {
         while !self.leaving {
             if let Some(which) = self.pending_switch.take() {
                 self.switch_session(&which).await?;
+            }
+            if std::mem::take(&mut self.pending_reload) {
+                self.carry_out_reload().await?;
             }
             self.take_up_news()?;
             self.draw_when_due()?;

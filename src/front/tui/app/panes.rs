@@ -119,6 +119,7 @@ impl App {
                 }
             }
             OverlayReply::AllDirectories(all) => self.refill_sessions(all),
+            OverlayReply::ArchiveSession(id) => self.archive_session(&id),
             OverlayReply::DeleteSession(id) => self.delete_session(&id),
             OverlayReply::Model { name, thinking } => {
                 self.close_pane()?;
@@ -206,20 +207,40 @@ impl App {
         {
             self.toast("session", &error.to_string());
         }
-        self.refill_sessions(false);
+        self.refill_list();
+    }
+
+    fn archive_session(&mut self, id: &str) {
+        let now = self.env.unix_now();
+        let known = self.host.sessions(true).into_iter().find(|known| known.session.id == id);
+        if let Some(known) = known
+            && let Err(error) = self.host.store.set_archived(&known.session, !known.archived, now)
+        {
+            self.toast("session", &error.to_string());
+        }
+        self.refill_list();
+    }
+
+    /// Fills the list as it is: of one directory or of all.
+    fn refill_list(&mut self) {
+        if let Some(Pane::Sessions(picker)) = &self.pane {
+            self.refill_sessions(picker.is_of_all());
+        }
     }
 
     fn session_items(&self, all: bool) -> Vec<SessionItem> {
         let now = self.env.unix_now();
-        self.host
-            .sessions(all)
+        let mut sessions = self.host.sessions(all);
+        // Those that were put away come last.
+        sessions.sort_by_key(|known| known.archived);
+        sessions
             .into_iter()
-            .filter(|known| !known.archived)
             .map(|known| SessionItem {
                 title: known.title,
                 when: relative_time(now, unix(known.updated)),
                 directory: all.then(|| self.tilde(&known.session.work_dir.display().to_string())),
                 current: known.session.id == self.info.session_id,
+                archived: known.archived,
                 id: known.session.id,
             })
             .collect()

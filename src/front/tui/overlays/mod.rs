@@ -46,6 +46,9 @@ pub enum OverlayReply {
     /// The list shall hold the sessions of all directories, or of this one: answer with
     /// [`SessionPicker::set_items`].
     AllDirectories(bool),
+    /// This session shall be put away, or taken back when it is. Answer with
+    /// [`SessionPicker::set_items`].
+    ArchiveSession(String),
     /// This session shall be deleted; the user has confirmed. Answer with
     /// [`SessionPicker::set_items`].
     DeleteSession(String),

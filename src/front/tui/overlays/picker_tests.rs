@@ -25,6 +25,7 @@ fn sessions() -> SessionPicker {
         when: when.into(),
         directory: None,
         current: false,
+        archived: false,
     };
     let items = vec![
         session("316bd634-6fd0", "Fix the 解析 bug", "5m ago"),
@@ -49,7 +50,7 @@ fn sessions_are_chosen_by_title_or_id() {
 
 
 
-    1/2 · ↵ choose · ctrl-a all directories · ctrl-d delete · esc close
+    1/2 · ↵ choose · ctrl-a all · ctrl-x archive · ctrl-d delete · esc c…
     ");
     assert_eq!(press(&mut sessions(), "there⏎"), OverlayReply::Session("58907a30-1111".into()));
     assert_eq!(press(&mut sessions(), "316⏎"), OverlayReply::Session("316bd634-6fd0".into()));
@@ -74,6 +75,35 @@ fn deleting_asks_first() {
     assert!(!shown(&picker).contains("Delete session"));
     assert_eq!(press(&mut picker, "↓^dy"), OverlayReply::DeleteSession("58907a30-1111".into()));
     assert_eq!(press(&mut picker, "^d⎋"), OverlayReply::Redraw);
+}
+
+#[test]
+fn a_session_is_put_away_by_a_key() {
+    let mut picker = sessions();
+    assert_eq!(press(&mut picker, "↓^x"), OverlayReply::ArchiveSession("58907a30-1111".into()));
+    let away = SessionItem {
+        id: "58907a30-1111".into(),
+        when: "2d ago".into(),
+        title: "hi there".into(),
+        archived: true,
+        ..SessionItem::default()
+    };
+    picker.set_items(vec![away]);
+    assert!(shown(&picker).contains("2d ago · 58907a30 · archived · hi there"));
+    picker.set_items(Vec::new());
+    assert_eq!(press(&mut picker, "^x"), OverlayReply::Redraw);
+}
+
+#[test]
+fn the_open_session_stays() {
+    let open = SessionItem { id: "316bd634".into(), current: true, ..SessionItem::default() };
+    let mut picker = SessionPicker::new(vec![open], false);
+    for (key, why) in [("^x", "cannot be put away"), ("^d", "cannot be deleted")] {
+        assert_eq!(press(&mut picker, key), OverlayReply::Redraw);
+        assert!(shown(&picker).contains(why));
+    }
+    assert_eq!(press(&mut picker, "^dy"), OverlayReply::Redraw, "y goes to the filter");
+    assert!(!shown(&picker).contains("cannot"));
 }
 
 fn models() -> ModelPicker {

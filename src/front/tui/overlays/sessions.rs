@@ -9,7 +9,7 @@ use crate::front::tui::cells::row;
 use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 
-const HINT: &str = "ctrl-a all directories · ctrl-d delete";
+const HINT: &str = "ctrl-a all · ctrl-x archive · ctrl-d delete";
 
 /// A session in the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct SessionItem {
     pub directory: Option<String>,
     /// The one that is open now.
     pub current: bool,
+    /// It was put away.
+    pub archived: bool,
 }
 
 /// The sessions of this directory, or of all.
@@ -29,21 +31,44 @@ pub struct SessionItem {
 pub struct SessionPicker {
     list: ListPicker,
     all: bool,
+    /// The session that is open now.
+    open: Option<String>,
     /// The session whose deletion waits for a second press.
     doomed: Option<String>,
+    /// Why the last key did nothing.
+    refused: Option<&'static str>,
 }
 
 impl SessionPicker {
     /// Sessions in the order they shall be shown; `all` when they are of all directories.
     pub fn new(items: Vec<SessionItem>, all: bool) -> Self {
+        let open = open(&items);
         let list = ListPicker::new(title(all), HINT, items.into_iter().map(list_item).collect());
-        Self { list, all, doomed: None }
+        Self { list, all, open, doomed: None, refused: None }
     }
 
-    /// Other sessions, after [`OverlayReply::AllDirectories`] or [`OverlayReply::DeleteSession`].
+    /// Whether those of all directories are shown.
+    pub fn is_of_all(&self) -> bool {
+        self.all
+    }
+
+    /// Other sessions, after [`OverlayReply::AllDirectories`], [`OverlayReply::ArchiveSession`] or
+    /// [`OverlayReply::DeleteSession`].
     pub fn set_items(&mut self, items: Vec<SessionItem>) {
+        self.open = open(&items);
         self.list.set_items(items.into_iter().map(list_item).collect());
     }
+
+    /// What a key is about, unless that is the session that is open now.
+    fn other(&mut self, refusal: &'static str) -> Option<String> {
+        let id = self.list.selected_id()?.to_owned();
+        self.refused = (self.open.as_ref() == Some(&id)).then_some(refusal);
+        self.refused.is_none().then_some(id)
+    }
+}
+
+fn open(items: &[SessionItem]) -> Option<String> {
+    items.iter().find(|item| item.current).map(|item| item.id.clone())
 }
 
 fn title(all: bool) -> &'static str {
@@ -52,9 +77,10 @@ fn title(all: bool) -> &'static str {
 
 fn list_item(item: SessionItem) -> ListItem {
     let short: String = item.id.chars().take(8).collect();
+    let archived = if item.archived { " · archived" } else { "" };
     ListItem {
         dot: None,
-        label: format!("{} · {short} · {}", item.when, item.title),
+        label: format!("{} · {short}{archived} · {}", item.when, item.title),
         detail: item.directory.unwrap_or_default(),
         keywords: item.id.clone(),
         current: item.current,
@@ -68,6 +94,7 @@ impl Overlay for SessionPicker {
             return OverlayReply::Ignored;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        self.refused = None;
         if let Some(id) = self.doomed.take() {
             let sure = key.code == KeyCode::Char('y') || control && key.code == KeyCode::Char('d');
             return if sure { OverlayReply::DeleteSession(id) } else { OverlayReply::Redraw };
@@ -78,13 +105,16 @@ impl Overlay for SessionPicker {
                 self.list.set_title(title(self.all));
                 OverlayReply::AllDirectories(self.all)
             }
-            KeyCode::Char('d') if control => match self.list.selected_id() {
-                Some(id) => {
-                    self.doomed = Some(id.to_owned());
-                    OverlayReply::Redraw
+            KeyCode::Char('d') if control => {
+                self.doomed = self.other("The open session cannot be deleted.");
+                OverlayReply::Redraw
+            }
+            KeyCode::Char('x') if control => {
+                match self.other("The open session cannot be put away.") {
+                    Some(id) => OverlayReply::ArchiveSession(id),
+                    None => OverlayReply::Redraw,
                 }
-                None => OverlayReply::Ignored,
-            },
+            }
             _ => match self.list.key(key, size) {
                 OverlayReply::Picked(id) => OverlayReply::Session(id),
                 reply => reply,
@@ -98,10 +128,11 @@ impl Overlay for SessionPicker {
     }
 
     fn rows(&self, size: Size, theme: &Theme) -> Vec<Line<'static>> {
-        let footer = self.doomed.as_ref().map(|id| {
+        let question = self.doomed.as_ref().map(|id| {
             let short: String = id.chars().take(8).collect();
-            let text =
-                format!("! Delete session {short} for good? y deletes · any other key keeps");
+            format!("! Delete session {short} for good? y deletes · any other key keeps")
+        });
+        let footer = question.or_else(|| Some(format!("! {}", self.refused?))).map(|text| {
             let text = truncate(&text, usize::from(size.width).saturating_sub(1));
             row::row([Span::styled(text, theme.style(Tone::Warning))])
         });

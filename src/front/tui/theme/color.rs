@@ -19,6 +19,16 @@ pub enum ColorSupport {
 }
 
 impl ColorSupport {
+    /// How a person calls it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::None => "no colours",
+            Self::Ansi16 => "16 colours",
+            Self::Indexed => "256 colours",
+            Self::TrueColor => "true colour",
+        }
+    }
+
     /// What the surroundings say. In order: `NO_COLOR` and `CLICOLOR=0` ask for none, unless
     /// `FORCE_COLOR` (0 to 3) names a number by itself, which only `NO_COLOR` beats; inside tmux it is
     /// the 256 indices, which tmux always understands and hands on as they are; then `COLORTERM`

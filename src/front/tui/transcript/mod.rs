@@ -144,6 +144,11 @@ impl Transcript {
         Self { shows_thinking: shown, ..self }
     }
 
+    /// From now on, the same.
+    pub fn show_thinking(&mut self, shown: bool) {
+        self.shows_thinking = shown;
+    }
+
     /// An empty transcript. `work_dir` is left off from the paths in headlines.
     pub fn new(style: MarkdownStyle, work_dir: std::path::PathBuf, prompt_mark: String) -> Self {
         Self {

@@ -1,0 +1,130 @@
+//! The configuration, the model, and the server behind it.
+
+use std::time::Duration;
+
+use super::Finding;
+use crate::config::{self, Config, ConfigSource, ModelChoice};
+use crate::platform::{Env, tls};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether the configuration can be read, and a model be chosen from it.
+pub(super) fn configured(env: &Env, source: &ConfigSource) -> Vec<Finding> {
+    let loaded = match Config::load(source, env) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let advice = "correct the file; kimi does not start with it as it is";
+            return vec![Finding::fault("config", error.to_string(), advice)];
+        }
+    };
+    let place = match &loaded.path {
+        None => "given on the command line".to_owned(),
+        Some(path) if path.is_file() => path.display().to_string(),
+        Some(path) => format!("{} is not there, all defaults", path.display()),
+    };
+    let config = match loaded.warnings.first() {
+        None => Finding::ok("config", place),
+        Some(first) => {
+            let advice = format!("correct {place}");
+            Finding::warning(
+                "config",
+                format!("{first} ({} in all)", loaded.warnings.len()),
+                advice,
+            )
+        }
+    };
+    vec![config, model(&loaded.config, env)]
+}
+
+fn model(config: &Config, env: &Env) -> Finding {
+    match config::select(config, None, env) {
+        Err(error) => Finding::fault("model", error.to_string(), "choose another with --model"),
+        Ok(None) => Finding::warning(
+            "model",
+            "none is configured, so the tour answers",
+            "set KIMI_API_KEY, or add a provider and a model to config.toml",
+        ),
+        Ok(Some(choice)) => {
+            let told = format!("{} ({} at {})", choice.name, choice.model, host(&choice));
+            match choice.warnings.first() {
+                None => Finding::ok("model", told),
+                Some(warning) => {
+                    Finding::warning("model", format!("{told}: {warning}"), "correct the variable")
+                }
+            }
+        }
+    }
+}
+
+/// The server without what may be secret in its address.
+fn host(choice: &ModelChoice) -> String {
+    let url = reqwest::Url::parse(&choice.base_url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or("no host").to_owned();
+    match url.and_then(|url| url.port()) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}
+
+/// Asks the server of the model for its models: whether it is there, and takes the key.
+pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
+    const NAME: &str = "provider";
+    let choice = Config::load(source, env)
+        .ok()
+        .and_then(|loaded| config::select(&loaded.config, None, env).ok().flatten());
+    let Some(choice) = choice else {
+        return Finding::warning(NAME, "there is no model to ask", "configure one first");
+    };
+    if choice.provider_type.starts_with('_') {
+        return Finding::ok(NAME, format!("{} needs no server", choice.name));
+    }
+    let host = host(&choice);
+    let unreachable = |why: String| {
+        let told = format!("{host} does not answer: {why}");
+        Finding::fault(NAME, told, "check the network, the proxy variables and base_url")
+    };
+    tls::install_tls();
+    let client = reqwest::Client::builder().timeout(PATIENCE).build();
+    let address = format!("{}/models", choice.base_url.trim_end_matches('/'));
+    let mut request = match client {
+        Ok(client) => client.get(address),
+        Err(error) => return unreachable(error.to_string()),
+    };
+    if !choice.api_key.is_empty() {
+        request = request.bearer_auth(&choice.api_key);
+    }
+    for (name, value) in &choice.custom_headers {
+        request = request.header(name, value);
+    }
+    match request.send().await.map(|response| response.status().as_u16()) {
+        Ok(200..=299) => Finding::ok(NAME, format!("{host} answers and takes the key")),
+        Ok(status @ (401 | 403)) => Finding::fault(
+            NAME,
+            format!("{host} refuses the key (status {status})"),
+            format!("set another key for provider {:?}", choice.provider_name),
+        ),
+        // Some servers do not list their models.
+        Ok(status @ (404 | 405)) => {
+            Finding::ok(NAME, format!("{host} answers (status {status} to a list of models)"))
+        }
+        Ok(status) => Finding::warning(
+            NAME,
+            format!("{host} answers with status {status}"),
+            "try again later; the server has trouble",
+        ),
+        Err(error) => unreachable(innermost(&error)),
+    }
+}
+
+/// The cause of all: the outer errors repeat the address.
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("nothing came in {} s", PATIENCE.as_secs());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,17 @@
+//! `/fork`: going on in a copy of the session.
+
+use super::App;
+use crate::front::host::Which;
+use crate::front::tui::cells::Severity;
+use crate::front::tui::text::clean_line;
+
+impl App {
+    pub(super) fn fork(&mut self, title: &str) {
+        let session = self.session.session();
+        if self.host.store.is_empty(session) {
+            return self.say(Severity::Info, "There is nothing to fork yet.", "");
+        }
+        let title = Some(clean_line(title)).filter(|title| !title.trim().is_empty());
+        self.jobs.switch(Which::Fork { of: session.clone(), title });
+    }
+}
