@@ -261,5 +261,5 @@ fn search_of_5000_tools(bencher: Bencher, query: &str) {
 #[divan::bench(sample_count = 20)]
 fn catalog_of_5000_tools(bencher: Bencher) {
     let listings = many_listings();
-    bencher.bench_local(|| black_box(Catalog::new(listings.clone())).len());
+    bencher.bench_local(|| black_box(Catalog::new(listings.clone())));
 }
