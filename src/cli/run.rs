@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp,
-    wire,
+    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, acp, complain,
+    mcp, wire,
 };
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
@@ -16,6 +16,7 @@ use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
+use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
@@ -40,7 +41,7 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
              once."
         );
     }
-    let host = host(&launch, &env)?;
+    let host = host(&launch, &env, Vec::new())?;
     let written = write_config(&host);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
@@ -50,6 +51,7 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,
             Front::Wire { worker } => wire::serve(host, &launch, worker).await,
+            Front::Acp { .. } => acp::serve(&launch, &env).await,
         };
         if let Some(servers) = servers {
             servers.shutdown().await;
@@ -64,7 +66,9 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     result
 }
 
-fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
+/// What a session of this launch needs, with MCP servers that a client has given beside those of the
+/// launch.
+pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Result<Host> {
     let source = match &launch.config {
         ConfigChoice::Default => ConfigSource::Default,
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
@@ -80,7 +84,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     let hooks = HookSet::new(&loaded.config.hooks);
     loaded.warnings.extend(hooks.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
-    let servers = servers(launch, env, &share, &loaded.config)?;
+    let servers = servers(launch, env, &share, &loaded.config, given)?;
     let store = SessionStore::new(share);
     Ok(Host {
         env: env.clone(),
@@ -130,11 +134,12 @@ fn servers(
     env: &Env,
     share: &ShareDir,
     config: &Config,
+    given: Vec<Source>,
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
         project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
-        given: mcp::check(&launch.mcp)?,
+        given: mcp::check(&launch.mcp)?.into_iter().chain(given).collect(),
     };
     let around = Surroundings {
         env: env.clone(),

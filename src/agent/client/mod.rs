@@ -85,6 +85,8 @@ pub struct OfferedCommand {
     pub name: String,
     pub description: String,
     pub aliases: Vec<String>,
+    /// What may follow the name; empty for nothing.
+    pub arguments: String,
 }
 
 /// The program's part of a session; empty where there is none.
@@ -181,6 +183,7 @@ impl ClientView {
             name: command.name.to_owned(),
             description: command.description.to_owned(),
             aliases: command.aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            arguments: command.arguments.to_owned(),
         });
         let skills = skills::look(&self.0).await;
         let of_skills = |kind: &str, only_flows: bool| {
@@ -189,6 +192,7 @@ impl ClientView {
                 name: format!("{kind}:{}", skill.command),
                 description: skill.description.clone(),
                 aliases: Vec::new(),
+                arguments: "[text]".to_owned(),
             });
             offered.collect::<Vec<_>>()
         };
