@@ -44,6 +44,7 @@ fn the_help_is_this() {
     Commands:
       info    Print versions of the program and its protocols
       ctl     See what the instances that run do, and drive them
+      acp     Serve an editor over the Agent Client Protocol on stdin and stdout
       mcp     Add, list, remove and test MCP servers
       plugin  Install, list and remove plugins
 
@@ -166,7 +167,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["export"][..], &["login", "--json"], &["acp"], &["--acp"], &["vis", "-h"]] {
+    for words in [&["export"][..], &["login", "--json"], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

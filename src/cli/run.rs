@@ -41,17 +41,20 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
              once."
         );
     }
+    if matches!(launch.front, Front::Acp { .. }) {
+        return acp::run(&launch, &env);
+    }
     let host = host(&launch, &env, Vec::new())?;
     let written = write_config(&host);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let runtime = runtime()?;
     let servers = host.options.mcp.clone();
     let result = runtime.block_on(async {
         let result = match launch.front.clone() {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,
             Front::Wire { worker } => wire::serve(host, &launch, worker).await,
-            Front::Acp { .. } => acp::serve(&launch, &env).await,
+            // Has been served.
+            Front::Acp { .. } => Ok(ExitCode::Success),
         };
         if let Some(servers) = servers {
             servers.shutdown().await;
@@ -64,6 +67,11 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     // A thread may hold a read of stdin that never ends.
     runtime.shutdown_background();
     result
+}
+
+/// What everything runs on that waits.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
 }
 
 /// What a session of this launch needs, with MCP servers that a client has given beside those of the
@@ -116,7 +124,7 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
 
 /// Writes the configuration file with all defaults if there is none: other programs look for its keys
 /// and edit them. On a thread of its own, since the first frame does not wait for a disk.
-fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
+pub(super) fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
     let path = host.loaded.path.clone().filter(|_| host.loaded.is_default_file)?;
     std::fs::symlink_metadata(&path).is_err().then(|| {
         std::thread::spawn(move || {

@@ -23,7 +23,7 @@ use super::{AGENT_COMMANDS, skills};
 use crate::customize::hooks::Subscription;
 use crate::llm::{Thinking, ToolSpec};
 use crate::protocol::{HookEvent, Response};
-use crate::tools::{Tool, spec};
+use crate::tools::{Editor, Tool, spec};
 
 /// Tools that put questions.
 const ASKING: [&str; 1] = ["AskUserQuestion"];
@@ -174,6 +174,11 @@ impl ClientView {
             Some(Subscription { id, event, matcher, timeout, client })
         }));
         introduced
+    }
+
+    /// The program has the session's files open, and reads and writes them for the file tools.
+    pub fn open_files_in(&self, editor: Arc<dyn Editor>) {
+        self.0.workspace.open_in(editor);
     }
 
     /// Every command that a prompt may begin with: the agent's own, then the skills, then those of them

@@ -12,11 +12,12 @@
 //! | `content` | content blocks, in and out |
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
-//! | `peer`, `asking` | calls of ours: the client's files, approvals and questions |
+//! | `peer` | the client as sessions see it: told things, and called |
+//! | `asking`, `files` | such calls: approvals and questions; files as the editor has them |
 //! | `deprecated` | the option in whose place this is |
 //!
-//! The protocol's own crate is not used: for a few dozen fields it brings tens of thousands of lines and
-//! refuses a whole message for one field that an editor has wrong.
+//! The protocol's own crate of types is not used: it is 48,000 lines and three more crates, of which this
+//! side needs a few dozen fields.
 //!
 //! # Order
 //!
@@ -34,6 +35,7 @@ mod calls;
 mod choices;
 mod content;
 mod deprecated;
+mod files;
 mod introduction;
 mod list;
 mod opening;

@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::choices::{self, Mode, Model};
+use super::files::ClientFiles;
 use super::peer::Peer;
 use super::rpc::{Id, RpcError};
 use super::updates::{self, Updates, said_by_agent};
@@ -90,13 +91,17 @@ impl Session {
             tracing::warn!("{warning}");
         }
         let client = handle.client();
+        let id = handle.session().id.clone();
+        if let Some(files) = ClientFiles::of(&peer, &id) {
+            client.open_files_in(files);
+        }
         client.introduce(Introduction {
             name: peer.name(),
             shows: Some(Shows { questions: true, plans: true }),
             ..Introduction::default()
         });
         Self {
-            id: handle.session().id.clone(),
+            id,
             ops: handle.ops(),
             messages: handle.subscribe(),
             client,
