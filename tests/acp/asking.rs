@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::editor::Editor;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
+use crate::wire::requests::planning;
 
 const ASK: &str = "session/request_permission";
 
@@ -183,5 +184,33 @@ fn a_subagent_asks_about_a_call_that_is_announced() {
     assert_eq!(editor.stopped(prompt), "end_turn");
     assert!(home.path("project/inner").exists());
     assert_eq!(editor.call_updates(&call).last().unwrap()["status"], "completed");
+    editor.finish();
+}
+
+#[test]
+fn a_plan_is_shown_and_approved() {
+    let server = planning();
+    let home = Home::new(&server.url());
+    let mut editor = Editor::ready(&home, &[]);
+    let session = editor.session(&home);
+    let prompt = editor.prompt(&session, "plan it");
+    let (id, asked) = editor.called(ASK);
+    let kinds = |asked: &Value| -> Vec<(String, String)> {
+        let options = asked["options"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        options.map(|it| (text(&it["name"]), text(&it["kind"]))).collect()
+    };
+    assert_eq!(asked["toolCall"]["kind"], "switch_mode");
+    let no = kinds(&asked).into_iter().find(|(name, _)| name == "No").unwrap();
+    assert_eq!(no.1, "reject_once");
+    editor.select(&id, "option-0");
+    assert_eq!(editor.update("current_mode_update")["currentModeId"], "plan");
+    let (id, asked) = editor.called(ASK);
+    assert_eq!(editor.said("agent_message_chunk"), "# The plan");
+    assert_eq!(kinds(&asked)[0], ("Approve".to_owned(), "allow_once".to_owned()));
+    assert_eq!(kinds(&asked)[1], ("Reject".to_owned(), "reject_once".to_owned()));
+    editor.select(&id, "option-0");
+    assert_eq!(editor.update("current_mode_update")["currentModeId"], "default");
+    assert_eq!(editor.stopped(prompt), "end_turn");
     editor.finish();
 }

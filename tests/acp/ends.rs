@@ -1,5 +1,7 @@
 //! The end of the editor, and of us.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,6 +58,56 @@ fn every_way_to_end_is_a_good_one() {
             assert_eq!(record.last().unwrap()["message"]["type"], "TurnEnd", "{how}");
         }
     }
+}
+
+#[test]
+fn an_editor_that_no_longer_reads_holds_no_end_up() {
+    let text = "0123456789abcdef".repeat(1 << 16);
+    let server = ModelServer::start(move |_: &Recorded, _| Reply::new().text(&text));
+    let home = Home::new(&server.url());
+    let session = {
+        let mut editor = Editor::ready(&home, &[]);
+        let session = editor.session(&home);
+        for _ in 0..2 {
+            let prompt = editor.prompt(&session, "x");
+            editor.stopped(prompt);
+        }
+        editor.finish();
+        session
+    };
+    let mut child = home
+        .command(&["acp"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let cwd = home.path("project");
+    for call in [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": 1}}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "session/load",
+            "params": {"sessionId": session, "cwd": cwd, "mcpServers": []}}),
+    ] {
+        std::io::Write::write_all(&mut stdin, format!("{call}\n").as_bytes()).unwrap();
+    }
+    let stdout = child.stdout.take().unwrap();
+    let mut lines = BufReader::new(stdout);
+    let mut line = String::new();
+    // It is in the middle of the replay: this is the first line of it.
+    for _ in 0..2 {
+        line.clear();
+        lines.read_line(&mut line).unwrap();
+    }
+    assert!(line.contains("user_message_chunk"), "{line}");
+    let since = Instant::now();
+    drop(stdin);
+    while child.try_wait().unwrap().is_none() {
+        assert!(since.elapsed() < PATIENCE, "it does not end");
+        std::thread::yield_now();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(lines);
 }
 
 #[test]

@@ -8,5 +8,5 @@ pub mod hostile;
 mod introduce;
 mod many;
 mod replay;
-mod requests;
+pub mod requests;
 pub mod turns;

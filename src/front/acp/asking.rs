@@ -9,8 +9,8 @@ use super::calls::{changes, content};
 use super::content::{fenced, text};
 use super::peer::{Answer, Peer};
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, DisplayBlock, Question, QuestionRequest, QuestionResponse,
-    Response, Verdict,
+    ApprovalRequest, ApprovalResponse, DisplayBlock, Question, QuestionOption, QuestionRequest,
+    QuestionResponse, Response, Verdict,
 };
 
 /// The method.

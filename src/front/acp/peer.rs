@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::params::{ClientCapabilities, Initialize};
 use super::rpc::{self, Id, Refusal, RpcError};
@@ -22,6 +23,7 @@ struct Shared {
     calls: AtomicU64,
     /// Calls of ours that wait for an answer; `None` once the client is gone.
     waiting: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
+    gone: CancellationToken,
 }
 
 /// What the client says to a call: the result, or the error's message.
@@ -37,6 +39,7 @@ impl Peer {
             introduced: OnceLock::new(),
             calls: AtomicU64::new(0),
             waiting: Mutex::new(Some(HashMap::new())),
+            gone: CancellationToken::new(),
         }))
     }
 
@@ -112,11 +115,16 @@ impl Peer {
     /// The client is gone: nothing is waited for any more.
     pub fn close(&self) {
         *self.waiting() = None;
+        self.0.gone.cancel();
     }
 
-    /// Waits until less than so many bytes wait for the client.
-    pub async fn room(&self, limit: usize) {
-        self.0.outbox.room(limit).await;
+    /// Waits until less than so many bytes wait for the client. False when it is gone.
+    pub async fn room(&self, limit: usize) -> bool {
+        tokio::select! {
+            biased;
+            () = self.0.gone.cancelled() => false,
+            () = self.0.outbox.room(limit) => true,
+        }
     }
 
     fn send(&self, line: Option<String>) {

@@ -21,8 +21,9 @@ const WAITING: usize = 256 * 1024;
 pub(super) async fn replay(peer: &Peer, id: &str, record: PathBuf, work_dir: PathBuf, env: Env) {
     let (pieces, mut read) = channel(AHEAD);
     tokio::task::spawn_blocking(move || tell(&record, work_dir, &env, &pieces));
-    while let Some(piece) = read.recv().await {
-        peer.room(WAITING).await;
+    while let Some(piece) = read.recv().await
+        && peer.room(WAITING).await
+    {
         piece.iter().for_each(|update| peer.update(id, update));
     }
 }

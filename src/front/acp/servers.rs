@@ -120,7 +120,7 @@ mod tests {
             {"name": "no way"},
             {"name": "far", "type": "carrier pigeon"},
             {"name": "env", "command": "x", "env": {"A": "b"}},
-            {"name": "args", "command": "x", "args": [1]},
+            {"name": "args", "command": "x", "args": "y"},
             {"name": "head", "type": "http", "url": "u", "headers": [{"name": 1}]},
             {"name": "\u{1}", "command": "x"},
             {"name": "good", "command": "x"},

@@ -128,6 +128,10 @@ impl Session {
             servers.start();
             servers.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         }
+        // Whatever the session tells by itself comes after the answer to the call that opened it.
+        if let Some(command) = self.commands.recv().await {
+            self.take(command).await;
+        }
         let closing = loop {
             tokio::select! {
                 command = self.commands.recv() => match command {
