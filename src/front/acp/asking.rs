@@ -133,7 +133,11 @@ fn posed(question: &Question) -> Vec<Value> {
 }
 
 fn labels(question: &Question) -> Value {
-    let label = |(at, option): (usize, &crate::protocol::QuestionOption)| json!({"optionId": format!("option-{at}"), "name": option.label, "kind": "allow_once"});
+    let label = |(at, option): (usize, &QuestionOption)| {
+        let no = option.label == "No" || option.label.starts_with("Reject");
+        let kind = if no { "reject_once" } else { "allow_once" };
+        json!({"optionId": format!("option-{at}"), "name": option.label, "kind": kind})
+    };
     let mut all: Vec<Value> = question.options.iter().enumerate().map(label).collect();
     all.push(json!({"optionId": SKIP, "name": "Skip", "kind": "reject_once"}));
     Value::Array(all)

@@ -34,7 +34,7 @@ pub(super) enum Incoming {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct RpcError {
     pub code: i32,
-    pub message: String,
+    pub message: &'static str,
     #[serde(skip_serializing_if = "Value::is_null")]
     pub data: Value,
 }
@@ -51,8 +51,8 @@ impl RpcError {
     /// Nobody has a model that could be asked.
     pub const AUTH_REQUIRED: i32 = -32000;
 
-    fn new(code: i32, message: &str, data: Value) -> Self {
-        Self { code, message: message.to_owned(), data }
+    fn new(code: i32, message: &'static str, data: Value) -> Self {
+        Self { code, message, data }
     }
 
     /// The call makes no sense now. The words say why.
