@@ -70,10 +70,20 @@ fn a_session_is_listed_and_comes_back_as_it_was() {
     assert_eq!(kinds(&editor.updates()[before..])[..6], replayed);
     editor.finish();
 
+    // Closed and opened in one breath, it is still one at a time.
+    let mut editor = Editor::ready(&home, &[]);
+    editor.ask("session/resume", past.clone());
+    let close = editor.begin("session/close", json!({"sessionId": session}));
+    let again = editor.begin("session/resume", past.clone());
+    assert_eq!(editor.outcome(close), Ok(json!({})));
+    editor.outcome(again).unwrap();
+    editor.finish();
+
     let mut editor = Editor::ready(&home, &[]);
     let result = editor.ask("session/resume", past);
     assert_eq!(result["models"]["currentModelId"], "mock");
-    assert!(editor.updates().is_empty(), "nothing is replayed");
+    let replayed = editor.said("user_message_chunk");
+    assert_eq!(replayed, "", "nothing is replayed");
     let prompt = editor.prompt(&session, "still?");
     assert_eq!(editor.stopped(prompt), "end_turn");
     editor.finish();

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::editor::Editor;
+use crate::mcp::lifecycle::{is_gone, wait_until};
 use crate::mcp::server::{HttpServer, Script};
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
-use crate::wire::turns::is_alive;
 
 /// An entry of a configuration as the protocol has it.
 fn given(name: &str, entry: Value) -> Value {
@@ -60,9 +60,9 @@ fn every_transport_works_and_ends_with_the_session() {
         assert!(result["content"].to_string().contains("hello"), "{result}");
     }
     let pid: i32 = std::fs::read_to_string(log.with_extension("pid")).unwrap().parse().unwrap();
-    assert!(is_alive(pid));
+    assert!(!is_gone(pid));
     editor.ask("session/close", json!({"sessionId": session}));
-    assert!(!is_alive(pid), "the server outlives its session");
+    wait_until("the server is gone", || is_gone(pid));
     editor.finish();
 }
 
@@ -77,7 +77,7 @@ fn servers_end_with_the_editor() {
     let prompt = editor.prompt(&session, "call it");
     assert_eq!(editor.stopped(prompt), "end_turn");
     let pid: i32 = std::fs::read_to_string(log.with_extension("pid")).unwrap().parse().unwrap();
-    assert!(is_alive(pid));
+    assert!(!is_gone(pid));
     editor.finish();
-    assert!(!is_alive(pid));
+    wait_until("the server is gone", || is_gone(pid));
 }

@@ -68,6 +68,15 @@ impl Calls {
         begun
     }
 
+    /// Announces a call of which all is known, beside one whose arguments may be coming.
+    pub fn announce(&mut self, call: &ToolCall) -> Vec<Value> {
+        let streaming = self.streaming.take();
+        let mut told = vec![self.begin(call)];
+        told.extend(self.settle());
+        self.streaming = streaming;
+        told
+    }
+
     /// More of the arguments of the newest call.
     pub fn arguments(&mut self, part: &str) {
         if let Some(call) = self.streaming.as_ref().and_then(|id| self.open.get_mut(id)) {
@@ -90,10 +99,14 @@ impl Calls {
         Some(update)
     }
 
-    /// What a call is about, for a request that is put because of it: id, title, kind, locations. `None`
-    /// when it was not announced.
-    pub fn describe(&self, call_id: &str) -> Option<Value> {
-        self.open.get(call_id).map(|call| self.described(call))
+    /// What a call is about, for a request that is put because of it: id, title, kind, locations; before
+    /// it, what there is to tell of it. `None` when it was not announced.
+    pub fn describe(&mut self, call_id: &str) -> Option<(Option<Value>, Value)> {
+        let settled = match &self.streaming {
+            Some(streaming) if streaming == call_id => self.settle(),
+            _ => None,
+        };
+        self.open.get(call_id).map(|call| (settled, self.described(call)))
     }
 
     fn described(&self, call: &Call) -> Value {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -44,8 +45,8 @@ pub(super) struct Server {
     pending: usize,
     opened: UnboundedReceiver<Attempt>,
     attempts: UnboundedSender<Attempt>,
-    /// Sessions that are on their way out.
-    ending: Vec<JoinHandle<()>>,
+    /// Sessions that are on their way out, by id.
+    ending: HashMap<String, JoinHandle<()>>,
 }
 
 /// The way to an open session.
@@ -80,7 +81,7 @@ impl Server {
             pending: 0,
             opened,
             attempts,
-            ending: Vec::new(),
+            ending: HashMap::new(),
         }
     }
 
@@ -184,8 +185,8 @@ impl Server {
             "session/close" => {
                 let OfSession { session_id, more: Nothing {} } = parse(params)?;
                 let port = self.sessions.remove(&session_id).ok_or_else(RpcError::session)?;
-                self.ending.retain(|task| !task.is_finished());
-                self.ending.push(port.task);
+                self.ending.retain(|_, task| !task.is_finished());
+                self.ending.insert(session_id, port.task);
                 let gone = port.commands.send(Command::Close { call: id.clone() }).is_err();
                 Ok(gone.then(|| json!({})))
             }
@@ -250,9 +251,14 @@ impl Server {
 
     fn open(&mut self, call: &Id, place: New, wanted: Wanted) -> Result<Option<Value>, RpcError> {
         self.pending += 1;
+        let leaving = wanted.id().and_then(|id| self.ending.remove(id));
         let (hosts, attempts, call) =
             (self.link.hosts.clone(), self.attempts.clone(), call.clone());
         tokio::spawn(async move {
+            // Two of one session would write to the same files.
+            if let Some(Err(error)) = OptionFuture::from(leaving).await {
+                tracing::error!(%error, "a session broke");
+            }
             let asked = wanted.clone();
             let result = blocking(move || opening::open(&hosts, place, &asked)).await;
             // Fails when the client is gone and nobody waited for it.
@@ -294,7 +300,7 @@ impl Server {
     /// The client is gone: ends everything, each within its time.
     async fn shut_down(&mut self) {
         self.peer.close();
-        let mut tasks = std::mem::take(&mut self.ending);
+        let mut tasks: Vec<_> = self.ending.drain().map(|(_, task)| task).collect();
         // A session ends with its commands.
         tasks.extend(self.sessions.drain().map(|(_, port)| port.task));
         let opening = async {

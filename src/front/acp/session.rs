@@ -299,8 +299,6 @@ impl Session {
     }
 
     fn request(&mut self, request: &Request) {
-        let settled = self.updates.settle();
-        self.tell(settled.as_slice());
         let (call_id, sender) = match request {
             Request::ApprovalRequest(approval) => (&approval.tool_call_id, &*approval.sender),
             Request::QuestionRequest(question) => (&question.tool_call_id, "Question"),

@@ -48,14 +48,8 @@ impl Updates {
         now: Instant,
     ) -> Vec<Value> {
         let mut updates = Vec::new();
-        match event {
-            Event::ToolCallPart { arguments_part } => {
-                self.calls.arguments(arguments_part.as_deref().unwrap_or_default());
-                return updates;
-            }
-            // Told beside the turn: no end of the arguments.
-            Event::StatusUpdate(_) | Event::SessionInfo(_) => return updates,
-            _ => updates.extend(self.calls.settle()),
+        if ends_arguments(event) {
+            updates.extend(self.calls.settle());
         }
         match event {
             Event::TurnBegin { user_input } => {
@@ -66,6 +60,9 @@ impl Updates {
             Event::SteerInput { user_input } => updates.extend(self.said(user_input)),
             Event::ContentPart(part) => updates.extend(message(part)),
             Event::ToolCall(call) => updates.push(self.calls.begin(call)),
+            Event::ToolCallPart { arguments_part } => {
+                self.calls.arguments(arguments_part.as_deref().unwrap_or_default());
+            }
             Event::ToolOutput { tool_call_id, text } => {
                 updates.extend(self.calls.printed(tool_call_id, text, now));
             }
@@ -93,23 +90,17 @@ impl Updates {
         self.calls.abandon()
     }
 
-    /// The arguments of a call that something is asked about have all come.
-    pub fn settle(&mut self) -> Option<Value> {
-        self.calls.settle()
-    }
-
     /// The call that something is asked about, as a request describes it; before it, what announces a call
     /// that the client has not heard of.
     pub fn asked_about(&mut self, call_id: &str, sender: &str) -> (Vec<Value>, Value) {
-        if let Some(described) = self.calls.describe(call_id) {
-            return (Vec::new(), described);
+        if let Some((settled, described)) = self.calls.describe(call_id) {
+            return (Vec::from_iter(settled), described);
         }
         let call = self.inner.remove(call_id);
         let call = call.unwrap_or_else(|| ToolCall::new(call_id, sender, ""));
-        let mut announced = vec![self.calls.begin(&call)];
-        announced.extend(self.calls.settle());
-        let described = self.calls.describe(call_id).unwrap_or_default();
-        (announced, described)
+        let announced = self.calls.announce(&call);
+        let described = self.calls.describe(call_id).map(|(_, described)| described);
+        (announced, described.unwrap_or_default())
     }
 
     fn said(&self, input: &UserInput) -> Vec<Value> {
@@ -137,6 +128,25 @@ impl Updates {
             Event::SubagentEvent { event, .. } => self.of_subagent(event),
             _ => None,
         }
+    }
+}
+
+/// Whether no more arguments of the newest call are coming after this. What is told beside the turn says
+/// nothing about it.
+fn ends_arguments(event: &Event) -> bool {
+    match event {
+        Event::StatusUpdate(status) => status.token_usage.is_some(),
+        Event::TurnBegin { .. }
+        | Event::TurnEnd {}
+        | Event::StepBegin { .. }
+        | Event::StepInterrupted {}
+        | Event::StepRetry { .. }
+        | Event::ContentPart(_)
+        | Event::ToolCall(_)
+        | Event::ToolOutput { .. }
+        | Event::ToolResult { .. }
+        | Event::PlanDisplay { .. } => true,
+        _ => false,
     }
 }
 
@@ -198,7 +208,7 @@ pub(super) fn mode(id: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ToolReturnValue;
+    use crate::protocol::{StatusUpdate, ToolReturnValue};
 
     fn all(updates: &mut Updates, events: &[Event]) -> Vec<String> {
         let now = Instant::now();
@@ -226,7 +236,6 @@ mod tests {
             Event::ToolCall(ToolCall::new("c", "SetTodoList", "")),
             part("{"),
             part("}"),
-            Event::StatusUpdate(crate::protocol::StatusUpdate::default()),
             Event::ToolResult {
                 tool_call_id: "c".into(),
                 return_value: ToolReturnValue::ok("", "set").with_display(todo),
@@ -253,6 +262,34 @@ mod tests {
         let replayed = all(&mut Updates::of_record("/".into()), &turn());
         assert_eq!(replayed[0], "user_message_chunk hi");
         assert_eq!(replayed[1..], live);
+    }
+
+    #[test]
+    fn what_is_told_beside_the_turn_does_not_tear_arguments() {
+        let mut updates = Updates::live("/".into());
+        let part = |text: &str| Event::ToolCallPart { arguments_part: Some(text.into()) };
+        let inner = ToolCall::new("in", "Shell", "{}");
+        let told = all(
+            &mut updates,
+            &[
+                Event::ToolCall(ToolCall::new("c", "Shell", "{\"command\":")),
+                Event::StatusUpdate(StatusUpdate::default()),
+                Event::McpLoadingEnd {},
+                Event::SubagentEvent {
+                    parent_tool_call_id: None,
+                    agent_id: None,
+                    subagent_type: None,
+                    event: Box::new(Event::ToolCall(inner)),
+                },
+            ],
+        );
+        assert_eq!(told, ["tool_call pending"]);
+        let (announced, _) = updates.asked_about("in", "Shell");
+        assert_eq!(announced.len(), 2);
+        assert!(all(&mut updates, &[part("\"ls -l\"}")]).is_empty());
+        let (settled, described) = updates.asked_about("c", "Shell");
+        assert_eq!(settled[0]["rawInput"], json!({"command": "ls -l"}));
+        assert_eq!(described["title"], "Shell: ls -l");
     }
 
     #[test]
