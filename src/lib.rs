@@ -24,7 +24,7 @@
 //! | [`doctor`] | whether everything is as it has to be |
 //! | [`store`] | what is on disk: sessions, history, index; atomic writes |
 //! | [`platform`] | clock, environment, processes, clipboard |
-//! | [`front`] | the equal front ends: the terminal screen, print mode, the wire server |
+//! | [`front`] | the equal front ends: the terminal screen, print mode, the wire and ACP servers |
 //!
 //! Every front end is a client of one pair: it submits [`protocol::Op`]s and receives
 //! [`protocol::Message`]s. The laws that keep the house in order are in AGENTS.md and in

@@ -50,6 +50,7 @@ fn the_help_is_this() {
       export       Pack a session into a ZIP file, for a report
       doctor       See whether everything is as it has to be
       completions  Print what a shell needs to complete kimi's words
+      acp          Serve an editor over the Agent Client Protocol on stdin and stdout
       mcp          Add, list, remove and test MCP servers
       plugin       Install, list and remove plugins
 
@@ -172,7 +173,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["login", "--json"][..], &["acp"], &["--acp"], &["vis", "-h"]] {
+    for words in [&["login", "--json"][..], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

@@ -248,6 +248,9 @@ pub enum Command {
         #[arg(value_enum, value_name = "SHELL")]
         shell: Shell,
     },
+    /// Serve an editor over the Agent Client Protocol on stdin and stdout.
+    #[command(override_usage = "kimi acp")]
+    Acp,
     /// Add, list, remove and test MCP servers.
     #[command(override_usage = "kimi mcp COMMAND [ARGS]...", subcommand_required = true)]
     Mcp {

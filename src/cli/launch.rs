@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::checks::{self, JsonObject};
-use super::{Args, UsageError};
+use super::{Args, Command, UsageError};
 use crate::agent::Budget;
 use crate::customize::Builtin;
 use crate::front::print::{Format, PrintOptions};
@@ -68,6 +68,11 @@ pub enum Front {
     Wire {
         /// A web server has started this and has made the session: stderr is shown to its user.
         worker: bool,
+    },
+    /// An editor drives sessions of its own over the Agent Client Protocol.
+    Acp {
+        /// As `--acp`, in whose place the subcommand is.
+        deprecated: bool,
     },
 }
 
@@ -165,7 +170,10 @@ impl Launch {
         let output_format =
             output_format.map(|name| checks::format("--output-format", name)).transpose()?;
         let one_shot = prompt.is_some() && (output_format.is_some() || !terminals.stdout);
-        let front = if args.wire {
+        let subcommand = matches!(args.command, Some(Command::Acp));
+        let front = if args.acp || subcommand {
+            Front::Acp { deprecated: !subcommand }
+        } else if args.wire {
             if prompt.is_some() {
                 tracing::warn!("the prompt of the command line is left out: --wire has its own");
             }
@@ -229,7 +237,7 @@ impl Launch {
         let ralph = args.max_ralph_iterations.as_deref();
         let ralph =
             ralph.map(|n| checks::at_least("'--max-ralph-iterations'", n, -1)).transpose()?;
-        let renewed_by_prompts = matches!(front, Front::Tui { .. });
+        let renewed_by_prompts = matches!(front, Front::Tui { .. } | Front::Acp { .. });
         Ok(Self {
             front,
             terminals,

@@ -3,6 +3,7 @@
 //! [`main`] is the way through: `--version` first, because programs ask for it often, then the
 //! parser, the checks, and [`run`] for everything that needs a session.
 
+mod acp;
 mod args;
 mod checks;
 mod completions;
@@ -41,7 +42,6 @@ use crate::tasks::worker;
 const MISSING_COMMANDS: &[(&str, &str)] = &[
     ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
     ("logout", "remove the key from ~/.kimi/config.toml"),
-    ("acp", ""),
     ("term", "run kimi without a command: it is the terminal screen"),
     ("web", "run kimi without a command in a terminal"),
     ("vis", "the record of a session is wire.jsonl in its directory under ~/.kimi/sessions"),
@@ -89,14 +89,11 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Worker(worker)) => return attend(worker, &env),
         Some(Command::WebWorker { session }) => return wire::worker(&session.clone(), env),
         Some(Command::Other(words)) => return other_command(words),
-        None => {}
+        Some(Command::Acp) | None => {}
     }
     args.wire |= as_agent && !wire::asks_for_something_else(&args);
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);
-    }
-    if args.acp {
-        return missing("--acp", "");
     }
     match Launch::from_args(args, &env, terminals()) {
         Ok(launch) => start(launch, env),

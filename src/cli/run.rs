@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, complain, mcp,
-    wire,
+    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, acp, complain,
+    mcp, wire,
 };
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
@@ -16,6 +16,7 @@ use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
+use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
@@ -40,16 +41,20 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
              once."
         );
     }
-    let host = host(&launch, &env)?;
+    if matches!(launch.front, Front::Acp { .. }) {
+        return acp::run(&launch, &env);
+    }
+    let host = host(&launch, &env, Vec::new())?;
     let written = write_config(&host);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let runtime = runtime()?;
     let servers = host.options.mcp.clone();
     let result = runtime.block_on(async {
         let result = match launch.front.clone() {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,
             Front::Wire { worker } => wire::serve(host, &launch, worker).await,
+            // Has been served.
+            Front::Acp { .. } => Ok(ExitCode::Success),
         };
         if let Some(servers) = servers {
             servers.shutdown().await;
@@ -64,7 +69,14 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     result
 }
 
-fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
+/// What everything runs on that waits.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
+}
+
+/// What a session of this launch needs, with MCP servers that a client has given beside those of the
+/// launch.
+pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Result<Host> {
     let source = match &launch.config {
         ConfigChoice::Default => ConfigSource::Default,
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
@@ -80,7 +92,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
     let hooks = HookSet::new(&loaded.config.hooks);
     loaded.warnings.extend(hooks.warnings.iter().cloned());
     let share = ShareDir::from_env(env);
-    let servers = servers(launch, env, &share, &loaded.config)?;
+    let servers = servers(launch, env, &share, &loaded.config, given)?;
     let store = SessionStore::new(share);
     Ok(Host {
         env: env.clone(),
@@ -112,7 +124,7 @@ fn host(launch: &Launch, env: &Env) -> anyhow::Result<Host> {
 
 /// Writes the configuration file with all defaults if there is none: other programs look for its keys
 /// and edit them. On a thread of its own, since the first frame does not wait for a disk.
-fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
+pub(super) fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
     let path = host.loaded.path.clone().filter(|_| host.loaded.is_default_file)?;
     std::fs::symlink_metadata(&path).is_err().then(|| {
         std::thread::spawn(move || {
@@ -130,11 +142,12 @@ fn servers(
     env: &Env,
     share: &ShareDir,
     config: &Config,
+    given: Vec<Source>,
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
         project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
-        given: mcp::check(&launch.mcp)?,
+        given: mcp::check(&launch.mcp)?.into_iter().chain(given).collect(),
     };
     let around = Surroundings {
         env: env.clone(),

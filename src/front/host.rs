@@ -7,7 +7,9 @@ use crate::agent::{
     Budget, Crew, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
     SessionOptions,
 };
-use crate::config::{self, Config, LoadedConfig, ModelChoice, SelectError, ServiceConfig};
+use crate::config::{
+    self, Config, ConfigError, LoadedConfig, ModelChoice, SelectError, ServiceConfig, set_key,
+};
 use crate::customize::hooks::HookSet;
 use crate::customize::plugins;
 use crate::customize::skills::Places;
@@ -212,6 +214,32 @@ impl Host {
     /// The sessions of the work directory, or all of them, newest first.
     pub fn sessions(&self, all: bool) -> Vec<SessionSummary> {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
+    }
+
+    /// Whether there is a model to begin with. The error says why the one that is meant cannot be used.
+    pub fn has_model(&self) -> Result<bool, SelectError> {
+        let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
+        Ok(choice.is_some())
+    }
+
+    /// Whether a session may use this model of the configuration from now on.
+    pub fn check_model(&self, name: &str) -> Result<(), HostError> {
+        let choice = config::select(self.config(), Some(name), &self.env)?;
+        choice.map_or(Ok(()), |choice| spec_of(choice).map(drop)).map_err(HostError::from)
+    }
+
+    /// The configuration file that choices are written to: the user's own, never one that was named
+    /// on the command line for this run.
+    pub fn own_config(&self) -> Option<PathBuf> {
+        self.loaded.is_default_file.then(|| self.store.share().config_toml())
+    }
+
+    /// Makes a model the one that sessions begin with, when the configuration is the user's own file.
+    /// Writes to the disk.
+    pub fn keep_model(&self, name: &str, thinking: Option<bool>) -> Result<(), ConfigError> {
+        let Some(path) = self.own_config() else { return Ok(()) };
+        set_key(&path, &["default_model"], name)?;
+        thinking.map_or(Ok(()), |thinking| set_key(&path, &["default_thinking"], thinking))
     }
 
     /// The model a session begins with.

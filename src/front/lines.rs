@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use tokio::sync::mpsc::{Receiver, channel};
 
 /// A line, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +14,31 @@ pub(in crate::front) enum RawLine {
     TooLong,
     /// Nothing comes any more.
     End,
+}
+
+/// The lines of a stream, each of at most `max` bytes. One is read ahead, so that nobody can fill memory.
+/// Needs a running runtime.
+pub(in crate::front) fn lines(
+    mut from: impl AsyncBufRead + Send + Unpin + 'static,
+    max: usize,
+) -> Receiver<RawLine> {
+    let (lines, receiver) = channel(1);
+    tokio::spawn(async move {
+        loop {
+            let line = match read_line(&mut from, max).await {
+                Ok(RawLine::End) => return,
+                Ok(line) => line,
+                Err(error) => {
+                    tracing::warn!(%error, "stdin cannot be read");
+                    return;
+                }
+            };
+            if lines.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// The next line of at most `max` bytes; never more than that is held.
@@ -50,7 +76,7 @@ pub(in crate::front) async fn read_line(
 mod tests {
     use super::*;
 
-    async fn lines(bytes: &[u8], piece: usize) -> Vec<RawLine> {
+    async fn all(bytes: &[u8], piece: usize) -> Vec<RawLine> {
         let mut reader = tokio::io::BufReader::with_capacity(piece, bytes);
         let mut lines = Vec::new();
         loop {
@@ -66,7 +92,7 @@ mod tests {
         for piece in [1, 2, 3, 100] {
             let whole = |text: &str| RawLine::Whole(text.as_bytes().to_vec());
             assert_eq!(
-                lines(b"ab\n\n1234\n12345\nx\n\xff", piece).await,
+                all(b"ab\n\n1234\n12345\nx\n\xff", piece).await,
                 [
                     whole("ab"),
                     whole(""),
@@ -76,8 +102,8 @@ mod tests {
                     RawLine::Whole(vec![0xff])
                 ]
             );
-            assert_eq!(lines(b"", piece).await, []);
-            assert_eq!(lines(b"123456", piece).await, [RawLine::TooLong]);
+            assert_eq!(all(b"", piece).await, []);
+            assert_eq!(all(b"123456", piece).await, [RawLine::TooLong]);
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct ServerConfig {
     /// For one call; `None` leaves it to `mcp.client.tool_call_timeout_ms`.
     pub tool_timeout: Option<Duration>,
     pub tools: ToolFilter,
+    /// `${VAR}` in its texts is no variable.
+    pub literal: bool,
 }
 
 /// How a server is reached.
@@ -139,6 +141,13 @@ impl Source {
         Ok(source)
     }
 
+    /// The same from a program, which has put everything in its place already.
+    #[must_use]
+    pub fn literal(mut self) -> Self {
+        self.servers.iter_mut().for_each(|server| server.literal = true);
+        self
+    }
+
     /// Whether there is an entry of that name, good or bad.
     pub fn names(&self, name: &str) -> bool {
         self.servers.iter().any(|server| server.name == name)
@@ -188,6 +197,7 @@ fn server(name: &str, entry: &Value) -> Result<ServerConfig, String> {
             enabled: entry.texts(&["enabledTools", "enabled_tools"])?,
             disabled: entry.texts(&["disabledTools", "disabled_tools"])?.unwrap_or_default(),
         },
+        literal: false,
     })
 }
 

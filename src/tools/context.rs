@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::file_access::cancelled;
+use super::file_access::{Editor, cancelled};
 use super::{GoalKeeper, Mailbox, PlanMode, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::permission::Withheld;
@@ -208,12 +208,27 @@ pub struct Workspace {
     additional: RwLock<Vec<PathBuf>>,
     /// Directories of skills: what is in them may be listed wherever they are.
     skills: Vec<PathBuf>,
+    /// The editor that has its files open, if there is one.
+    editor: RwLock<Option<Arc<dyn Editor>>>,
 }
 
 impl Workspace {
     /// A workspace of a work directory and further directories.
     pub fn new(work_dir: PathBuf, additional: Vec<PathBuf>) -> Self {
-        Self { work_dir, additional: RwLock::new(additional), skills: Vec::new() }
+        let (additional, editor) = (RwLock::new(additional), RwLock::default());
+        Self { work_dir, additional, skills: Vec::new(), editor }
+    }
+
+    /// The editor that has its files open, if there is one.
+    pub fn editor(&self) -> Option<Arc<dyn Editor>> {
+        self.editor.read().ok().and_then(|editor| editor.clone())
+    }
+
+    /// An editor has its files open from now on.
+    pub fn open_in(&self, editor: Arc<dyn Editor>) {
+        if let Ok(mut known) = self.editor.write() {
+            *known = Some(editor);
+        }
     }
 
     /// The same with directories of skills, which may be outside.

@@ -1,6 +1,7 @@
 //! Changing files safely: whole or not at all, one at a time, never over someone else's change.
 
 mod disk;
+mod editor;
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 pub use self::disk::{End, give_to_owner, keeps_its_place, read_if_exists};
+pub use self::editor::{Editor, read_anywhere};
 use super::path_guard::{GuardedPath, real_path};
 use super::{ApprovalAsk, ApprovalVerdict, CallContext, ToolReturn, diff_blocks::diff_blocks};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
@@ -80,16 +82,29 @@ impl Deed {
         }
     }
 
-    fn perform(&self, real: &Path, make_parents: bool) -> io::Result<()> {
-        match self {
-            Self::Replace { before, after } => {
-                if read_if_exists(real)? != *before {
-                    return Err(disk::changed_meanwhile());
-                }
-                disk::write_atomically(real, after, make_parents)
-            }
-            Self::Append { to, content } => to.append(real, content),
+    /// `target.inside`: missing directories are made.
+    fn perform(&self, editor: Option<&dyn Editor>, target: &GuardedPath) -> io::Result<()> {
+        let GuardedPath { path, real, inside } = target;
+        let (before, after) = match self {
+            Self::Replace { before, after } => (before, after),
+            Self::Append { to, content } => return to.append(real, content),
+        };
+        if read_anywhere(editor, path, real)? != *before {
+            return Err(disk::changed_meanwhile());
         }
+        if let Some(editor) = editor {
+            if *inside && let Some(parent) = real.parent() {
+                std::fs::create_dir_all(parent)?;
+            }
+            if editor::write(editor, path, real, after)? {
+                return Ok(());
+            }
+            // What the editor has and does not write must not be lost with it.
+            if read_if_exists(real)? != *before {
+                return Err(disk::changed_meanwhile());
+            }
+        }
+        disk::write_atomically(real, after, *inside)
     }
 }
 
@@ -139,18 +154,19 @@ impl FileAccess {
         }
         let lock = self.lock_of(&target.real);
         let _held = lock.lock().await;
-        let GuardedPath { path, real, inside } = target.clone();
-        let changes = Arc::clone(&cx.changes);
+        let (changes, editor) = (Arc::clone(&cx.changes), cx.workspace.editor());
+        let there = target.clone();
         let written = tokio::task::spawn_blocking(move || {
+            let real = &there.real;
             // A link that was turned while the person decided would lead elsewhere.
-            if real_path(&path).as_ref() != Some(&real) {
+            if real_path(&there.path).as_ref() != Some(real) {
                 return Err(io::Error::other(
                     "its path leads elsewhere than when it was approved, so nothing was written. Try again",
                 ));
             }
-            changes.before(&real);
-            let written = deed.perform(&real, inside);
-            changes.after(&real);
+            changes.before(real);
+            let written = deed.perform(editor.as_deref(), &there);
+            changes.after(real);
             written
         })
         .await

@@ -49,6 +49,7 @@ pub use context::{
     QuestionOutcome, Rejected, TodoStore, Tool, ToolReturn, Workspace,
 };
 pub use diff_blocks::diff_blocks;
+pub use file_access::Editor;
 pub(crate) use file_access::{give_to_owner, keeps_its_place};
 pub use goal::{GoalKeeper, NoGoals};
 pub use key_argument::key_argument;

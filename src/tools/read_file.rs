@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::on_file;
-use super::file_access::{self, FileAccess, cancelled};
+use super::file_access::{self, Editor, FileAccess, cancelled};
+use super::path_guard::GuardedPath;
 use super::sniff::{self, Kind};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::llm::Capabilities;
@@ -95,8 +96,9 @@ impl Tool for ReadFile {
             }
             let (cancel, files) = (cx.cancel.clone(), Arc::clone(&self.files));
             let model = cx.llm.as_ref().map(|llm| llm.capabilities).unwrap_or_default();
+            let editor = cx.workspace.editor();
             on_file(cx, path, "read", move |target| {
-                let value = read(&target.path, &target.real, range, model, &cancel);
+                let value = read(editor.as_deref(), &target, range, model, &cancel);
                 if !value.is_error {
                     files.note_seen(&target.real);
                 }
@@ -109,12 +111,13 @@ impl Tool for ReadFile {
 }
 
 fn read(
-    path: &Path,
-    real: &Path,
+    editor: Option<&dyn Editor>,
+    target: &GuardedPath,
     range: Range,
     model: Capabilities,
     cancel: &CancellationToken,
 ) -> ToolReturnValue {
+    let (path, real) = (target.path.as_path(), target.real.as_path());
     let shown = path.display();
     let failed = |error: io::Error| file_access::unread(path, &error);
     let metadata = match file_access::metadata(path, real) {
@@ -161,8 +164,11 @@ fn read(
             );
         }
     }
-    let mut lines =
-        Lines::new(BufReader::with_capacity(64 << 10, io::Cursor::new(header).chain(file)), cancel);
+    let text: Box<dyn Read> = match editor.and_then(|editor| editor.read(path)) {
+        Some(text) => Box::new(io::Cursor::new(text)),
+        None => Box::new(io::Cursor::new(header).chain(file)),
+    };
+    let mut lines = Lines::new(BufReader::with_capacity(64 << 10, text), cancel);
     let found = if range.line_offset > 0 {
         forward(&mut lines, range.line_offset.unsigned_abs() as usize, range.n_lines)
     } else {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::blocking::on_file;
 use super::edit::{Edit, apply_edits};
-use super::file_access::{Change, Deed, FileAccess, read_if_exists};
+use super::file_access::{Change, Deed, Editor, FileAccess, read_anywhere};
 use super::path_guard::GuardedPath;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::protocol::ToolReturnValue;
@@ -83,7 +83,10 @@ impl Tool for StrReplaceFile {
                 OneOrMore::More(edits) => edits,
             };
             let count = edits.len();
-            let prepared = on_file(cx, path, "edit", move |target| prepare(&edits, target));
+            let editor = cx.workspace.editor();
+            let prepared = on_file(cx, path, "edit", move |target| {
+                prepare(&edits, editor.as_deref(), target)
+            });
             let (change, total) = prepared.await?;
             let told = |_| {
                 format!(
@@ -97,7 +100,11 @@ impl Tool for StrReplaceFile {
 }
 
 /// The change that the edits make, and how many replacements that are.
-fn prepare(edits: &[Edit], target: GuardedPath) -> Result<(Change, usize), ToolReturnValue> {
+fn prepare(
+    edits: &[Edit],
+    editor: Option<&dyn Editor>,
+    target: GuardedPath,
+) -> Result<(Change, usize), ToolReturnValue> {
     let shown = target.path.display().to_string();
     if target.real.exists() && !target.real.is_file() {
         return Err(ToolReturnValue::error(
@@ -105,7 +112,7 @@ fn prepare(edits: &[Edit], target: GuardedPath) -> Result<(Change, usize), ToolR
             "Invalid path",
         ));
     }
-    let before = match read_if_exists(&target.real) {
+    let before = match read_anywhere(editor, &target.path, &target.real) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {
             return Err(ToolReturnValue::error(

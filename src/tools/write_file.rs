@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::blocking::on_file;
-use super::file_access::{Change, Deed, End, FileAccess, read_if_exists};
+use super::file_access::{Change, Deed, Editor, End, FileAccess, read_anywhere};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, path_guard::GuardedPath, schema};
 use crate::protocol::ToolReturnValue;
 
@@ -39,6 +39,7 @@ impl WriteFile {
 
 fn prepare(
     files: &FileAccess,
+    editor: Option<&dyn Editor>,
     mode: Mode,
     content: String,
     target: GuardedPath,
@@ -74,11 +75,17 @@ fn prepare(
     let content = content.into_bytes();
     let deed = || {
         if mode == Mode::Append
+            && editor.is_none()
             && let Some(to) = End::of(&target.real)?
         {
             return Ok(Deed::Append { to, content });
         }
-        Ok(Deed::Replace { before: read_if_exists(&target.real)?, after: content })
+        let before = read_anywhere(editor, &target.path, &target.real)?;
+        let after = match &before {
+            Some(before) if mode == Mode::Append => [before.as_slice(), &content].concat(),
+            _ => content,
+        };
+        Ok(Deed::Replace { before, after })
     };
     let deed = deed().map_err(|error: std::io::Error| failed(error.to_string()))?;
     Ok(Change { target, deed })
@@ -119,9 +126,10 @@ impl Tool for WriteFile {
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
         arguments::with(arguments, async |Arguments { path, content, mode }| {
-            let files = Arc::clone(&self.files);
-            let change =
-                on_file(cx, path, "write", move |target| prepare(&files, mode, content, target));
+            let (files, editor) = (Arc::clone(&self.files), cx.workspace.editor());
+            let change = on_file(cx, path, "write", move |target| {
+                prepare(&files, editor.as_deref(), mode, content, target)
+            });
             let told = |size| {
                 let done = match mode {
                     Mode::Overwrite => "overwritten",

@@ -1,12 +1,12 @@
 //! The wire server: a client that speaks JSON-RPC to the real binary.
 
-mod client;
+pub mod client;
 mod ends;
 mod external;
 mod hooks;
-mod hostile;
+pub mod hostile;
 mod introduce;
 mod many;
 mod replay;
-mod requests;
-mod turns;
+pub mod requests;
+pub mod turns;

@@ -182,15 +182,15 @@ fn a_client_that_shows_no_questions_is_asked_none() {
     client.finish();
 }
 
-#[test]
-fn a_plan_is_proposed_shown_and_approved() {
+/// A model that plans before it is done.
+pub fn planning() -> ModelServer {
     let plan_file = |request: &Recorded| {
         let text = request.body.to_string();
         let end = text.find(".md`").expect("a plan file is named") + 3;
         let start = text[..end].rfind('`').expect("a name") + 1;
         text[start..end].to_owned()
     };
-    let server = ModelServer::start(move |request: &Recorded, at: usize| match at {
+    ModelServer::start(move |request: &Recorded, at: usize| match at {
         0 => Reply::new().tool_call("a", "EnterPlanMode", "{}"),
         1 => {
             let write = json!({"path": plan_file(request), "content": "# The plan"});
@@ -198,7 +198,12 @@ fn a_plan_is_proposed_shown_and_approved() {
         }
         2 => Reply::new().tool_call("c", "ExitPlanMode", "{}"),
         _ => Reply::new().text("Done."),
-    });
+    })
+}
+
+#[test]
+fn a_plan_is_proposed_shown_and_approved() {
+    let server = planning();
     let home = Home::new(&server.url());
     let mut client = Client::ready(&home, &[]);
     let prompt = client.prompt("plan it");

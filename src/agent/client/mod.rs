@@ -23,7 +23,7 @@ use super::{AGENT_COMMANDS, skills};
 use crate::customize::hooks::Subscription;
 use crate::llm::{Thinking, ToolSpec};
 use crate::protocol::{HookEvent, Response};
-use crate::tools::{Tool, spec};
+use crate::tools::{Editor, Tool, spec};
 
 /// Tools that put questions.
 const ASKING: [&str; 1] = ["AskUserQuestion"];
@@ -85,6 +85,8 @@ pub struct OfferedCommand {
     pub name: String,
     pub description: String,
     pub aliases: Vec<String>,
+    /// What may follow the name; empty for nothing.
+    pub arguments: String,
 }
 
 /// The program's part of a session; empty where there is none.
@@ -175,6 +177,11 @@ impl ClientView {
         introduced
     }
 
+    /// The program has the session's files open, and reads and writes them for the file tools.
+    pub fn open_files_in(&self, editor: Arc<dyn Editor>) {
+        self.0.workspace.open_in(editor);
+    }
+
     /// Every command that a prompt may begin with: the agent's own, then the skills, then those of them
     /// that are flowcharts. Looks for files.
     pub async fn commands(&self) -> Vec<OfferedCommand> {
@@ -182,6 +189,7 @@ impl ClientView {
             name: command.name.to_owned(),
             description: command.description.to_owned(),
             aliases: command.aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            arguments: command.arguments.to_owned(),
         });
         let skills = skills::look(&self.0).await;
         let of_skills = |kind: &str, only_flows: bool| {
@@ -190,6 +198,7 @@ impl ClientView {
                 name: format!("{kind}:{}", skill.command),
                 description: skill.description.clone(),
                 aliases: Vec::new(),
+                arguments: "[text]".to_owned(),
             });
             offered.collect::<Vec<_>>()
         };

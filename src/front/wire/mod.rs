@@ -9,8 +9,6 @@
 //! | `answers` | requests that wait for the client |
 //! | `relay` | messages of the session as clients get them |
 //! | `replay` | the session's record as messages |
-//! | `fit` | lines that clients can take |
-//! | `outbox` | the way to stdout |
 //!
 //! # Order
 //!
@@ -27,8 +25,6 @@
 //! three seconds after which clients kill us, with status 0.
 
 mod answers;
-mod fit;
-mod outbox;
 mod params;
 mod relay;
 mod replay;
@@ -41,13 +37,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncBufRead;
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use self::outbox::Outbox;
 use self::server::Server;
 use crate::agent::ClientView;
 use crate::front::ending::ExitCode;
-use crate::front::lines::{RawLine, read_line};
+use crate::front::lines::lines;
+use crate::front::outbox::Outbox;
 use crate::front::signals::{Signal, listen};
 use crate::protocol::{Message, Op};
 
@@ -81,7 +77,7 @@ where
     O: Write + Send + 'static,
 {
     let (outbox, mut written) = Outbox::start(stdout)?;
-    let code = Server::new(link, outbox.clone(), lines(stdin), signals).run().await;
+    let code = Server::new(link, outbox.clone(), lines(stdin, MAX_LINE), signals).run().await;
     outbox.close();
     if tokio::time::timeout(LAST_WRITE, written.wait()).await.is_err() {
         tracing::warn!("the client did not read everything in time");
@@ -94,25 +90,4 @@ pub async fn run_on_process(link: Link) -> std::io::Result<ExitCode> {
     let signals = listen()?;
     let stdin = tokio::io::BufReader::with_capacity(64 * 1024, tokio::io::stdin());
     run(link, stdin, std::io::stdout(), signals).await
-}
-
-/// The lines of stdin. One is read ahead, so that a client cannot fill memory.
-fn lines(mut stdin: impl AsyncBufRead + Send + Unpin + 'static) -> Receiver<RawLine> {
-    let (lines, receiver) = channel(1);
-    tokio::spawn(async move {
-        loop {
-            let line = match read_line(&mut stdin, MAX_LINE).await {
-                Ok(RawLine::End) => return,
-                Ok(line) => line,
-                Err(error) => {
-                    tracing::warn!(%error, "stdin cannot be read");
-                    return;
-                }
-            };
-            if lines.send(line).await.is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

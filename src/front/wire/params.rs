@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::rpc::{ErrorData, Method, RpcError};
 use crate::agent::{BroughtTool, Introduced, Introduction, OfferedCommand, Shows, WantedHook};
+use crate::front::json_rpc::code;
 use crate::protocol::{Failure, FailureKind, HookEvent, Outcome, UserInput, WIRE_PROTOCOL_VERSION};
 
 /// Seconds that a client may take for a hook unless it says otherwise.
@@ -115,7 +116,7 @@ pub(super) fn initialized(
     let commands: Vec<Value> = commands
         .iter()
         .map(|command| {
-            let OfferedCommand { name, description, aliases } = command;
+            let OfferedCommand { name, description, aliases, .. } = command;
             json!({"name": name, "description": description, "aliases": aliases})
         })
         .collect();
@@ -148,7 +149,7 @@ pub(super) fn outcome(outcome: &Outcome) -> Result<Value, RpcError> {
         Outcome::MaxStepsReached { steps } => {
             Ok(json!({"status": "max_steps_reached", "steps": steps}))
         }
-        Outcome::BudgetSpent(spent) => Err(RpcError::new(RpcError::INTERNAL, format!("{spent}."))),
+        Outcome::BudgetSpent(spent) => Err(RpcError::new(code::INTERNAL, format!("{spent}."))),
         Outcome::Failed(failure) => Err(failed(failure)),
     }
 }
@@ -164,7 +165,7 @@ fn failed(failure: &Failure) -> RpcError {
             ..RpcError::new(RpcError::PROVIDER, format!("Error code: {status} - {message}"))
         },
         FailureKind::Provider { status: None, .. } => RpcError::new(RpcError::PROVIDER, message),
-        FailureKind::Internal => RpcError::new(RpcError::INTERNAL, message),
+        FailureKind::Internal => RpcError::new(code::INTERNAL, message),
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::{fit, rpc};
+use super::rpc;
+use crate::front::fit;
 use crate::protocol::{DisplayBlock, Event, Request};
 
 /// The line of an event; `None` when clients do not get it.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::front::json_rpc::{code, line};
 use crate::protocol::{Event, Request};
 
 /// The methods that a client may call.
@@ -84,11 +85,6 @@ pub(super) struct ErrorData {
 const MAX_WORD: usize = 100;
 
 impl RpcError {
-    pub const PARSE: i32 = -32700;
-    pub const INVALID_REQUEST: i32 = -32600;
-    pub const METHOD_NOT_FOUND: i32 = -32601;
-    pub const INVALID_PARAMS: i32 = -32602;
-    pub const INTERNAL: i32 = -32603;
     pub const INVALID_STATE: i32 = -32000;
     pub const LLM_NOT_SET: i32 = -32001;
     pub const LLM_NOT_SUPPORTED: i32 = -32002;
@@ -111,13 +107,13 @@ impl RpcError {
     /// The parameters of a method are not what it takes.
     pub fn params(method: Method) -> Self {
         let message = format!("Invalid parameters for method `{}`", method.name());
-        Self::new(Self::INVALID_PARAMS, message)
+        Self::new(code::INVALID_PARAMS, message)
     }
 
     /// A line longer than is read.
     pub fn too_long(limit: usize) -> Self {
         let message = format!("Invalid JSON format: the line is longer than {limit} bytes");
-        Self::new(Self::PARSE, message)
+        Self::new(code::PARSE, message)
     }
 }
 
@@ -127,15 +123,15 @@ pub(super) fn read(line: &[u8]) -> Result<Incoming, Refusal> {
         Err(Refusal { id: None, error: RpcError::new(code, message.to_owned()) })
     };
     let Ok(value) = serde_json::from_str::<Value>(&String::from_utf8_lossy(line)) else {
-        return refuse(RpcError::PARSE, "Invalid JSON format");
+        return refuse(code::PARSE, "Invalid JSON format");
     };
     let Value::Object(mut fields) = value else {
-        return refuse(RpcError::INVALID_REQUEST, "Invalid request");
+        return refuse(code::INVALID_REQUEST, "Invalid request");
     };
     let speaks_2 = fields.get("jsonrpc").is_none_or(|version| version == "2.0");
     let (id, method) = (text(&mut fields, "id"), text(&mut fields, "method"));
     let (true, Ok(id), Ok(method)) = (speaks_2, id, method) else {
-        return refuse(RpcError::INVALID_REQUEST, "Invalid request");
+        return refuse(code::INVALID_REQUEST, "Invalid request");
     };
     match (method, id) {
         (Some(name), id) => {
@@ -149,11 +145,11 @@ pub(super) fn read(line: &[u8]) -> Result<Incoming, Refusal> {
                 (None, id) => {
                     let name: String = name.chars().take(MAX_WORD).collect();
                     let message = format!("Unexpected method received: {name}");
-                    Err(Refusal { id, error: RpcError::new(RpcError::METHOD_NOT_FOUND, message) })
+                    Err(Refusal { id, error: RpcError::new(code::METHOD_NOT_FOUND, message) })
                 }
             }
         }
-        (None, None) => refuse(RpcError::INVALID_REQUEST, "Invalid request"),
+        (None, None) => refuse(code::INVALID_REQUEST, "Invalid request"),
         (None, Some(id)) => match (fields.remove("error"), fields.remove("result")) {
             (None | Some(Value::Null), None) => Ok(Incoming::Ignored),
             (None | Some(Value::Null), Some(result)) => {
@@ -163,7 +159,7 @@ pub(super) fn read(line: &[u8]) -> Result<Incoming, Refusal> {
                 (Some(_), Some(message)) => {
                     Ok(Incoming::Answer { id, answer: Err(message.to_owned()) })
                 }
-                _ => refuse(RpcError::INVALID_REQUEST, "Invalid response"),
+                _ => refuse(code::INVALID_REQUEST, "Invalid response"),
             },
         },
     }
@@ -205,20 +201,6 @@ pub(super) fn result(id: &str, result: &Value) -> Option<String> {
 /// The line that refuses something.
 pub(super) fn error(refusal: &Refusal) -> Option<String> {
     line(&json!({"jsonrpc": "2.0", "id": refusal.id, "error": refusal.error}))
-}
-
-fn line(message: &impl Serialize) -> Option<String> {
-    match serde_json::to_string(message) {
-        Ok(mut line) => {
-            line.push('\n');
-            Some(line)
-        }
-        // Only a map with keys that are no text could fail, and there is none.
-        Err(error) => {
-            tracing::error!(%error, "a message could not be written");
-            None
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 
 use super::answers::{self, Waiting};
-use super::outbox::Outbox;
 use super::params::{self, Initialize, Input, SetPlanMode};
 use super::replay::{self, Piece};
 use super::rpc::{self, Incoming, Method, Refusal, RpcError};
@@ -17,6 +16,7 @@ use super::{Link, MAX_LINE, relay};
 use crate::agent::ClientView;
 use crate::front::ending::ExitCode;
 use crate::front::lines::RawLine;
+use crate::front::outbox::Outbox;
 use crate::front::signals::Signal;
 use crate::protocol::{
     Event, Message, Notification, Op, Outcome, Request, StatusUpdate, UserInput,

@@ -12,6 +12,9 @@ impl ServerConfig {
     /// `$` without a brace stays as it is, and so does a brace that does not close. What a variable
     /// holds is not looked at again.
     pub fn expanded(&self, env: &Env) -> Result<Self, String> {
+        if self.literal {
+            return Ok(self.clone());
+        }
         let text = |text: &String| expand(text, env);
         let map = |map: &BTreeMap<String, String>| -> Result<BTreeMap<String, String>, String> {
             map.iter().map(|(key, value)| Ok((key.clone(), text(value)?))).collect()

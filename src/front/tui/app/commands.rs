@@ -201,18 +201,12 @@ impl App {
             return self.say(Severity::Warning, &format!("There is no model \"{name}\"."), &body);
         }
         self.session.submit(Op::SetModel { model: Some(name.to_owned()), thinking });
-        if let Some(path) = self.own_config() {
-            let mut saved = set_key(&path, &["default_model"], name);
-            if let Some(thinking) = thinking {
-                saved = saved.and_then(|()| set_key(&path, &["default_thinking"], thinking));
-            }
-            if let Err(error) = saved {
-                self.say(
-                    Severity::Warning,
-                    "The choice holds, but could not be saved.",
-                    &error.to_string(),
-                );
-            }
+        if let Err(error) = self.host.keep_model(name, thinking) {
+            self.say(
+                Severity::Warning,
+                "The choice holds, but could not be saved.",
+                &error.to_string(),
+            );
         }
         self.tour = false;
         self.say(
@@ -233,17 +227,11 @@ impl App {
             return self.say(Severity::Warning, &title, &body);
         }
         self.set_theme(name);
-        if let Some(path) = self.own_config()
+        if let Some(path) = self.host.own_config()
             && let Err(error) = set_key(&path, &["theme"], name)
         {
             self.say(Severity::Warning, "The theme could not be saved.", &error.to_string());
         }
-    }
-
-    /// The configuration file that choices are written to: the user's own, never one that was named
-    /// on the command line for this run.
-    fn own_config(&self) -> Option<std::path::PathBuf> {
-        self.host.loaded.is_default_file.then(|| self.host.store.share().config_toml())
     }
 
     fn show_usage(&mut self) {

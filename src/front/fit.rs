@@ -9,12 +9,12 @@ const MAX_LINE: usize = 16 * 1024 * 1024 - 1024;
 const CUTS: [usize; 4] = [1 << 20, 64 << 10, 4 << 10, 256];
 
 /// Whether clients can take a line of this length.
-pub(super) fn fits(line: &str) -> bool {
+pub(in crate::front) fn fits(line: &str) -> bool {
     line.len() <= MAX_LINE
 }
 
 /// The same line if it fits, else with its longest texts cut; `None` when that does not help.
-pub(super) fn fitted(line: String) -> Option<String> {
+pub(in crate::front) fn fitted(line: String) -> Option<String> {
     if fits(&line) {
         return Some(line);
     }

@@ -20,7 +20,7 @@ const WRITE: usize = 64 * 1024;
 
 /// The sending end. Clones send to the same stream.
 #[derive(Clone)]
-pub(super) struct Outbox(Arc<Shared>);
+pub(in crate::front) struct Outbox(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -58,7 +58,7 @@ struct Spill {
 }
 
 /// The end of the writing thread.
-pub(super) struct Written(oneshot::Receiver<()>);
+pub(in crate::front) struct Written(oneshot::Receiver<()>);
 
 impl Written {
     /// Waits until all is written that will be. Ends only once the outbox is closed.
@@ -78,7 +78,7 @@ impl Outbox {
         });
         let (done, written) = oneshot::channel();
         let theirs = Arc::clone(&shared);
-        std::thread::Builder::new().name("wire-out".to_owned()).spawn(move || {
+        std::thread::Builder::new().name("stdout".to_owned()).spawn(move || {
             theirs.write_all(stdout);
             // Nobody waits any more when the time was up.
             let _ = done.send(());

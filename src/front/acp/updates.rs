@@ -1,0 +1,321 @@
+//! What the session tells, as `session/update`s. The kinds are those that every client knows: older ones
+//! drop others with an error.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::calls::Calls;
+use super::content::{block, text};
+use crate::agent::OfferedCommand;
+use crate::protocol::{
+    ContentPart, DisplayBlock, Event, Notification, TodoItem, TodoStatus, ToolCall, UserInput,
+};
+
+/// The news of a session, live or from its record.
+pub(super) struct Updates {
+    work_dir: PathBuf,
+    calls: Calls,
+    /// Calls of subagents that run, by id: announced only when something is asked because of them.
+    inner: HashMap<String, ToolCall>,
+    /// Messages of the user are told, too.
+    replays: bool,
+}
+
+impl Updates {
+    /// Live news: the client knows what its user has said.
+    pub fn live(work_dir: PathBuf) -> Self {
+        Self {
+            calls: Calls::new(work_dir.clone(), String::new()),
+            work_dir,
+            inner: HashMap::new(),
+            replays: false,
+        }
+    }
+
+    /// The record.
+    pub fn of_record(work_dir: PathBuf) -> Self {
+        Self { replays: true, ..Self::live(work_dir) }
+    }
+
+    /// What the client hears of an event. `turn` makes the name of a turn that begins, `now` is the time.
+    pub fn event(
+        &mut self,
+        event: &Event,
+        turn: impl FnOnce() -> String,
+        now: Instant,
+    ) -> Vec<Value> {
+        let mut updates = Vec::new();
+        if ends_arguments(event) {
+            updates.extend(self.calls.settle());
+        }
+        match event {
+            Event::TurnBegin { user_input } => {
+                updates.extend(self.abandon());
+                self.calls = Calls::new(self.work_dir.clone(), turn());
+                updates.extend(self.said(user_input));
+            }
+            Event::SteerInput { user_input } => updates.extend(self.said(user_input)),
+            Event::ContentPart(part) => updates.extend(message(part)),
+            Event::ToolCall(call) => updates.push(self.calls.begin(call)),
+            Event::ToolCallPart { arguments_part } => {
+                self.calls.arguments(arguments_part.as_deref().unwrap_or_default());
+            }
+            Event::ToolOutput { tool_call_id, text } => {
+                updates.extend(self.calls.printed(tool_call_id, text, now));
+            }
+            Event::ToolResult { tool_call_id, return_value } => {
+                updates.extend(self.calls.end(tool_call_id, return_value));
+                updates.extend(return_value.display.iter().filter_map(|block| match block {
+                    DisplayBlock::Todo { items } => Some(plan(items)),
+                    _ => None,
+                }));
+            }
+            Event::SubagentEvent { event, .. } => updates.extend(self.of_subagent(event)),
+            Event::PlanDisplay { content, .. } => updates.push(said_by_agent(content)),
+            Event::Notification(news) => updates.push(said_by_agent(&told(news))),
+            Event::StepRetry { .. } | Event::StepInterrupted {} | Event::TurnEnd {} => {
+                updates.extend(self.abandon());
+            }
+            _ => {}
+        }
+        updates
+    }
+
+    /// What has no end has none coming.
+    pub fn abandon(&mut self) -> Vec<Value> {
+        self.inner.clear();
+        self.calls.abandon()
+    }
+
+    /// The call that something is asked about, as a request describes it; before it, what announces a call
+    /// that the client has not heard of.
+    pub fn asked_about(&mut self, call_id: &str, sender: &str) -> (Vec<Value>, Value) {
+        if let Some((settled, described)) = self.calls.describe(call_id) {
+            return (Vec::from_iter(settled), described);
+        }
+        let call = self.inner.remove(call_id);
+        let call = call.unwrap_or_else(|| ToolCall::new(call_id, sender, ""));
+        let announced = self.calls.announce(&call);
+        let described = self.calls.describe(call_id).map(|(_, described)| described);
+        (announced, described.unwrap_or_default())
+    }
+
+    fn said(&self, input: &UserInput) -> Vec<Value> {
+        if !self.replays {
+            return Vec::new();
+        }
+        let chunk = |block| json!({"sessionUpdate": "user_message_chunk", "content": block});
+        match input {
+            UserInput::Text(words) => vec![chunk(text(words))],
+            UserInput::Parts(parts) => parts.iter().map(|part| chunk(block(part))).collect(),
+        }
+    }
+
+    /// The work of subagents is their own, up to what was asked of the user.
+    fn of_subagent(&mut self, event: &Event) -> Option<Value> {
+        match event {
+            Event::ToolCall(call) => {
+                self.inner.insert(call.id.clone(), call.clone());
+                None
+            }
+            Event::ToolResult { tool_call_id, return_value } => {
+                self.inner.remove(tool_call_id);
+                self.calls.end(tool_call_id, return_value)
+            }
+            Event::SubagentEvent { event, .. } => self.of_subagent(event),
+            _ => None,
+        }
+    }
+}
+
+/// Whether no more arguments of the newest call are coming after this. What is told beside the turn says
+/// nothing about it.
+fn ends_arguments(event: &Event) -> bool {
+    match event {
+        Event::StatusUpdate(status) => status.token_usage.is_some(),
+        Event::TurnBegin { .. }
+        | Event::TurnEnd {}
+        | Event::StepBegin { .. }
+        | Event::StepInterrupted {}
+        | Event::StepRetry { .. }
+        | Event::ContentPart(_)
+        | Event::ToolCall(_)
+        | Event::ToolOutput { .. }
+        | Event::ToolResult { .. }
+        | Event::PlanDisplay { .. } => true,
+        _ => false,
+    }
+}
+
+fn message(part: &ContentPart) -> Option<Value> {
+    let kind = match part {
+        ContentPart::Text { text } | ContentPart::Think { think: text, .. } if text.is_empty() => {
+            return None;
+        }
+        ContentPart::Think { .. } => "agent_thought_chunk",
+        _ => "agent_message_chunk",
+    };
+    Some(json!({"sessionUpdate": kind, "content": block(part)}))
+}
+
+/// Text of the agent that is no answer of the model.
+pub(super) fn said_by_agent(words: &str) -> Value {
+    json!({"sessionUpdate": "agent_message_chunk", "content": text(words)})
+}
+
+fn told(news: &Notification) -> String {
+    // On lines of its own, whatever was said before.
+    format!("\n\n[Notification] {}\n{}\n\n", news.title, news.body)
+}
+
+/// The todo list.
+fn plan(items: &[TodoItem]) -> Value {
+    let entries: Vec<Value> = items
+        .iter()
+        .map(|item| {
+            let status = match item.status {
+                TodoStatus::Pending => "pending",
+                TodoStatus::InProgress => "in_progress",
+                TodoStatus::Done => "completed",
+            };
+            json!({"content": item.title, "priority": "medium", "status": status})
+        })
+        .collect();
+    json!({"sessionUpdate": "plan", "entries": entries})
+}
+
+/// The commands that a prompt may begin with.
+pub(super) fn commands(offered: &[OfferedCommand]) -> Value {
+    let commands: Vec<Value> = offered
+        .iter()
+        .map(|command| {
+            let OfferedCommand { name, description, arguments, .. } = command;
+            let input = (!arguments.is_empty()).then(|| json!({"hint": arguments}));
+            json!({"name": name, "description": description, "input": input})
+        })
+        .collect();
+    json!({"sessionUpdate": "available_commands_update", "availableCommands": commands})
+}
+
+/// Another mode holds.
+pub(super) fn mode(id: &str) -> Value {
+    json!({"sessionUpdate": "current_mode_update", "currentModeId": id})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{StatusUpdate, ToolReturnValue};
+
+    fn all(updates: &mut Updates, events: &[Event]) -> Vec<String> {
+        let now = Instant::now();
+        let told = events.iter().flat_map(|event| updates.event(event, || "t".into(), now));
+        let told: Vec<Value> = told.collect();
+        let word = |update: &Value| {
+            let more = update["status"].as_str().or(update["content"]["text"].as_str());
+            let kind = update["sessionUpdate"].as_str().unwrap_or_default();
+            format!("{kind} {}", more.unwrap_or_default()).trim().to_owned()
+        };
+        told.iter().map(word).collect()
+    }
+
+    fn turn() -> Vec<Event> {
+        let part = |text: &str| Event::ToolCallPart { arguments_part: Some(text.into()) };
+        let todo = DisplayBlock::Todo {
+            items: vec![TodoItem { title: "x".into(), status: TodoStatus::Done }],
+        };
+        vec![
+            Event::TurnBegin { user_input: UserInput::Text("hi".into()) },
+            Event::StepBegin { n: 1 },
+            Event::ContentPart(ContentPart::think("hm")),
+            Event::ContentPart(ContentPart::text("ho")),
+            Event::ContentPart(ContentPart::text("")),
+            Event::ToolCall(ToolCall::new("c", "SetTodoList", "")),
+            part("{"),
+            part("}"),
+            Event::ToolResult {
+                tool_call_id: "c".into(),
+                return_value: ToolReturnValue::ok("", "set").with_display(todo),
+            },
+            Event::ToolCall(ToolCall::new("d", "Shell", "{}")),
+            Event::TurnEnd {},
+        ]
+    }
+
+    #[test]
+    fn a_turn_is_told_in_its_order() {
+        let live = [
+            "agent_thought_chunk hm",
+            "agent_message_chunk ho",
+            "tool_call pending",
+            "tool_call_update in_progress",
+            "tool_call_update completed",
+            "plan",
+            "tool_call pending",
+            "tool_call_update in_progress",
+            "tool_call_update failed",
+        ];
+        assert_eq!(all(&mut Updates::live("/".into()), &turn()), live);
+        let replayed = all(&mut Updates::of_record("/".into()), &turn());
+        assert_eq!(replayed[0], "user_message_chunk hi");
+        assert_eq!(replayed[1..], live);
+    }
+
+    #[test]
+    fn what_is_told_beside_the_turn_does_not_tear_arguments() {
+        let mut updates = Updates::live("/".into());
+        let part = |text: &str| Event::ToolCallPart { arguments_part: Some(text.into()) };
+        let inner = ToolCall::new("in", "Shell", "{}");
+        let told = all(
+            &mut updates,
+            &[
+                Event::ToolCall(ToolCall::new("c", "Shell", "{\"command\":")),
+                Event::StatusUpdate(StatusUpdate::default()),
+                Event::McpLoadingEnd {},
+                Event::SubagentEvent {
+                    parent_tool_call_id: None,
+                    agent_id: None,
+                    subagent_type: None,
+                    event: Box::new(Event::ToolCall(inner)),
+                },
+            ],
+        );
+        assert_eq!(told, ["tool_call pending"]);
+        let (announced, _) = updates.asked_about("in", "Shell");
+        assert_eq!(announced.len(), 2);
+        assert!(all(&mut updates, &[part("\"ls -l\"}")]).is_empty());
+        let (settled, described) = updates.asked_about("c", "Shell");
+        assert_eq!(settled[0]["rawInput"], json!({"command": "ls -l"}));
+        assert_eq!(described["title"], "Shell: ls -l");
+    }
+
+    #[test]
+    fn calls_of_subagents_are_announced_when_they_ask() {
+        let mut updates = Updates::live("/".into());
+        let inner = |event: Event| Event::SubagentEvent {
+            parent_tool_call_id: Some("p".into()),
+            agent_id: None,
+            subagent_type: None,
+            event: Box::new(event),
+        };
+        let call =
+            |id: &str| inner(Event::ToolCall(ToolCall::new(id, "Shell", "{\"command\":\"ls\"}")));
+        let result = |id: &str| {
+            inner(Event::ToolResult {
+                tool_call_id: id.into(),
+                return_value: ToolReturnValue::ok("out", ""),
+            })
+        };
+        assert!(all(&mut updates, &[call("a"), call("b"), result("a")]).is_empty());
+        let (announced, described) = updates.asked_about("b", "Shell");
+        assert_eq!((announced.len(), &described["title"]), (2, &json!("Shell: ls")));
+        assert_eq!(announced[0]["toolCallId"], described["toolCallId"]);
+        assert_eq!(all(&mut updates, &[result("b")]), ["tool_call_update completed"]);
+        // Nobody has told of it, and still the client knows what is asked.
+        let (announced, described) = updates.asked_about("unknown", "Server");
+        assert_eq!((announced.len(), &described["title"]), (2, &json!("Server")));
+    }
+}

@@ -1,0 +1,12 @@
+//! The ACP server: an editor that speaks JSON-RPC to the real binary.
+
+mod asking;
+mod choices;
+mod editor;
+mod ends;
+mod files;
+mod hostile;
+mod introduce;
+mod past;
+mod servers;
+mod turns;
