@@ -5,6 +5,7 @@
 
 mod args;
 mod checks;
+mod code;
 mod ctl;
 mod info;
 mod launch;
@@ -82,6 +83,11 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         None => {}
     }
     args.wire |= as_agent && !wire::asks_for_something_else(&args);
+    // The agent's own way to print is kimi-cli's.
+    args.print |= as_agent && args.is_prompted();
+    let speaks_code = code::is_asked_for(&args, terminals());
+    let env = if speaks_code { code::at_home(env) } else { env };
+    let refuse = if speaks_code { refuse_as_code } else { refuse };
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);
     }
@@ -111,12 +117,17 @@ fn start(launch: Launch, env: Env) -> ExitCode {
         }
     }
     let logging = logging::start(&env, launch.debug);
+    let speaks_code = launch.speaks_code();
     let code = match run::run(launch, env) {
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<UsageError>() {
+            Some(usage) if speaks_code => refuse_as_code(usage),
             Some(usage) => refuse(usage),
             None => {
-                complain(&format!("{}\n", clean_line(&told(&error))));
+                match speaks_code {
+                    true => complain(&code::failure(&error, &told(&error))),
+                    false => complain(&format!("{}\n", clean_line(&told(&error)))),
+                }
                 if logging.has_written() {
                     complain(&format!("See logs: {}\n", logging.file().display()));
                 }
@@ -173,6 +184,12 @@ fn missing(what: &str, instead: &str) -> ExitCode {
 fn refuse(error: &UsageError) -> ExitCode {
     complain(&error.report());
     ExitCode::Usage
+}
+
+/// kimi-code knows one status for everything that it does not do.
+fn refuse_as_code(error: &UsageError) -> ExitCode {
+    complain(&format!("error: {error}\n"));
+    ExitCode::Failure
 }
 
 /// Writes to stdout. A reader that has gone away is no failure: `kimi --help | head -1`.

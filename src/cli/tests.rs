@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cli::AgentChoice;
-use crate::front::print::Format;
+use crate::front::print::{Dialect, Format};
 use crate::platform::env::fixed;
 
 const SCREEN: Terminals = Terminals { stdin: true, stdout: true, stderr: true };
@@ -43,6 +43,7 @@ fn tui(prompt: Option<&str>) -> Front {
 
 fn print(prompt: Option<&str>) -> PrintRequest {
     PrintRequest {
+        dialect: Dialect::Cli,
         prompt: prompt.map(str::to_owned),
         input_format: Format::Text,
         output_format: Format::Text,

@@ -17,6 +17,9 @@ const MAX_PRICE: f64 = 1_000_000.0;
 /// What a model can be said to do.
 pub(super) const CAPABILITIES: [&str; 4] = ["image_in", "video_in", "thinking", "always_thinking"];
 
+/// What kimi-code says of models besides; nothing here depends on it.
+const CODE_CAPABILITIES: [&str; 3] = ["audio_in", "dynamically_loaded_tools", "tool_use"];
+
 /// Reads and checks a configuration. Things that can be done without are warned about, everything
 /// else is an error that begins with the key.
 pub(super) fn parse(
@@ -98,7 +101,7 @@ fn model(fields: &Fields, warnings: &mut Vec<String>) -> Result<ModelConfig, Pro
     let mut capabilities = fields.set("capabilities")?;
     capabilities.retain(|name| {
         let known = CAPABILITIES.contains(&name.as_str());
-        if !known {
+        if !known && !CODE_CAPABILITIES.contains(&name.as_str()) {
             warnings.push(format!(
                 "{}: {name:?} is no capability and is ignored (known: {})",
                 fields.name("capabilities"),

@@ -13,7 +13,9 @@ use crate::customize::plugins;
 use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
-use crate::llm::{self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service};
+use crate::llm::{
+    self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service, ToolNames,
+};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, process, shell};
@@ -56,6 +58,8 @@ pub struct HostOptions {
     pub skills_dirs: Vec<PathBuf>,
     /// How often a task is gone over again; `None` leaves it to the configuration.
     pub max_ralph_iterations: Option<i64>,
+    /// Names that models know tools by, where they are others than ours.
+    pub tool_names: ToolNames,
 }
 
 /// Opens sessions as this process was launched.
@@ -245,7 +249,11 @@ impl Host {
             device_id: Some(self.device_id()),
             ..llm::Connection::default()
         };
-        Ok(connection.open(&spec, &self.env)?)
+        let llm = connection.open(&spec, &self.env)?;
+        Ok(match self.options.tool_names {
+            [] => llm,
+            names => llm.with_tool_names(names),
+        })
     }
 
     /// The configured services of the web. One that cannot be used is passed over, with a line in the

@@ -6,6 +6,7 @@
 //! other programs read and write at the same time: unknown keys and records are kept.
 
 mod atomic;
+mod code_index;
 mod context_log;
 mod device_id;
 mod error;
@@ -32,6 +33,7 @@ mod trust;
 mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
+pub use code_index::tell_session;
 pub use context_log::{ContextLog, ContextMark, ContextRecord, LoadedContext};
 pub use device_id::device_id;
 pub use error::StoreError;
