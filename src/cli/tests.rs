@@ -116,7 +116,8 @@ fn a_prompt_is_a_message_on_a_terminal_and_a_question_in_a_pipe() {
     for word in ["-p", "--prompt", "--command", "-c"] {
         assert_eq!(launch(&[word, "hi"]).front, tui(Some("hi")));
         let piped = launch_on(&[word, "hi"], PIPE).unwrap();
-        assert_eq!(piped.front, Front::Print(print(Some("hi"))));
+        let dialect = Dialect::Code { tells_version: true };
+        assert_eq!(piped.front, Front::Print(PrintRequest { dialect, ..print(Some("hi")) }));
     }
     let Front::Print(request) = launch(&["-p", "hi", "--output-format", "stream-json"]).front
     else {
