@@ -6,14 +6,16 @@
 //! configuration. Else it is ours, and `~/.kimi-code/config.toml` is read beside our own: it may hold
 //! hooks that guard exactly these runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Args, SessionChoice, Terminals, complain};
 use crate::config::{Config, ConfigError, ConfigSource, LoadedConfig, SelectError};
 use crate::front::host::{Host, HostError, Which};
 use crate::front::print::{Dialect, code};
 use crate::platform::Env;
-use crate::store::{Session, StateFile, StoreError, tell_session};
+use crate::store::{
+    Session, SessionStore, ShareDir, StateFile, StoreError, knows_session, tell_session,
+};
 
 /// What the ids of kimi-code's sessions begin with.
 const PREFIX: &str = "session_";
@@ -35,8 +37,8 @@ pub(super) fn dialect(env: &Env) -> Dialect {
 
 /// The same surroundings with the data directory of such a run.
 pub(super) fn at_home(mut env: Env) -> Env {
-    env.data_root = match env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty()) {
-        Some(dir) => Some(env.cwd.join(dir)),
+    env.data_root = match told_home(&env) {
+        Some(home) => Some(home),
         None => {
             let theirs = default_home(&env);
             let ours = env.home.join(".kimi").join("config.toml");
@@ -47,6 +49,32 @@ pub(super) fn at_home(mut env: Env) -> Env {
         }
     };
     env
+}
+
+/// The same surroundings with the data directory of the session that is asked for, where that is
+/// kimi-code's: what a run has said of how to come back to it holds for every front end.
+pub(super) fn at_home_of_session(mut env: Env, args: &Args) -> Env {
+    if let Some(Some(id)) = &args.session
+        && id.starts_with(PREFIX)
+    {
+        let home = told_home(&env).unwrap_or_else(|| default_home(&env));
+        if knows_session(&ShareDir::new(&home), id) {
+            env.data_root = Some(home);
+        }
+    }
+    env
+}
+
+/// The id under which a session is kept that is asked for as [`announced`].
+pub(super) fn kept_as(store: &SessionStore, work_dir: &Path, id: &str) -> Option<String> {
+    let bare = id.strip_prefix(PREFIX)?;
+    let is_there = |id: &str| store.find(work_dir, id).ok().flatten().is_some();
+    (!is_there(id) && is_there(bare)).then(|| bare.to_owned())
+}
+
+fn told_home(env: &Env) -> Option<PathBuf> {
+    let dir = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty())?;
+    Some(env.cwd.join(dir))
 }
 
 fn default_home(env: &Env) -> PathBuf {

@@ -86,7 +86,10 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     // The agent's own way to print is kimi-cli's.
     args.print |= as_agent && args.is_prompted();
     let speaks_code = code::is_asked_for(&args, terminals());
-    let env = if speaks_code { code::at_home(env) } else { env };
+    let env = match speaks_code {
+        true => code::at_home(env),
+        false => code::at_home_of_session(env, &args),
+    };
     let refuse = if speaks_code { refuse_as_code } else { refuse };
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);

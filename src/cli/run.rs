@@ -29,7 +29,7 @@ const WORKERS: usize = 1;
 
 /// Runs until the front end ends. An error is one line for stderr and status 1, except for a
 /// [`super::UsageError`], which is reported as such.
-pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
+pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     if let SessionChoice::Id(id) = &launch.session {
         check_session_id(id)
             .map_err(|error| UsageError::invalid("--session", error.to_string()))?;
@@ -41,6 +41,11 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         );
     }
     let host = host(&launch, &env)?;
+    if let SessionChoice::Id(id) = &launch.session
+        && let Some(kept) = code::kept_as(&host.store, &launch.work_dir, id)
+    {
+        launch.session = SessionChoice::Id(kept);
+    }
     let written = write_config(&host);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;

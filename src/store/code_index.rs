@@ -5,8 +5,11 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::lines::{is_torn, open_log};
+use super::lines::{is_torn, open_log, read_regular};
 use super::{Session, ShareDir, StoreError};
+
+/// A longer index is nobody's.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Adds a session. One line, one write: others add theirs at the same time.
 pub fn tell_session(share: &ShareDir, session: &Session) -> Result<(), StoreError> {
@@ -22,6 +25,22 @@ pub fn tell_session(share: &ShareDir, session: &Session) -> Result<(), StoreErro
         file.write_all(format!("{before}{line}\n").as_bytes())
     };
     add().map_err(StoreError::io("write", &path))
+}
+
+/// Whether the index of a data directory has a session of this id.
+pub fn knows_session(share: &ShareDir, id: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Entry {
+        session_id: String,
+        #[serde(default)]
+        deleted: bool,
+    }
+    let bytes = read_regular(&share.session_index(), MAX_BYTES).ok().flatten().unwrap_or_default();
+    let entries = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+        serde_json::from_slice::<Entry>(line).ok().filter(|entry| entry.session_id == id)
+    });
+    entries.last().is_some_and(|entry| !entry.deleted)
 }
 
 #[cfg(test)]
@@ -55,7 +74,13 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3);
         assert!(text.lines().last().unwrap().contains("session_2"));
+        assert!(knows_session(&share, "session_1") && knows_session(&share, "session_2"));
+        assert!(!knows_session(&share, "session_3"));
+        let gone = format!("{text}{{\"sessionId\":\"session_1\",\"deleted\":true}}\n");
+        fs::write(&path, gone).unwrap();
+        assert!(!knows_session(&share, "session_1") && knows_session(&share, "session_2"));
         fs::remove_file(&path).unwrap();
+        assert!(!knows_session(&share, "session_2"));
         fs::create_dir(&path).unwrap();
         assert!(tell_session(&share, &session("session_3")).is_err());
     }

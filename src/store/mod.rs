@@ -33,7 +33,7 @@ mod trust;
 mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
-pub use code_index::tell_session;
+pub use code_index::{knows_session, tell_session};
 pub use context_log::{ContextLog, ContextMark, ContextRecord, LoadedContext};
 pub use device_id::device_id;
 pub use error::StoreError;

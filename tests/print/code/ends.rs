@@ -1,5 +1,7 @@
 //! How a run ends: its status, its last records, its one line of an error.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -165,20 +167,22 @@ fn every_option_is_taken() {
 #[test]
 fn signals_leave_whole_lines_and_the_shell_s_status() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let server = ModelServer::start(vec![Reply::new().text("One.").tool_call(
-            "c",
-            "Bash",
-            r#"{"command":"echo started; sleep 600"}"#,
-        )]);
+        let command = r#"{"command":"touch started; sleep 600"}"#;
+        let server =
+            ModelServer::start(vec![Reply::new().text("One.").tool_call("c", "Bash", command)]);
         let home = code_home(&server);
         let running = home.start(&["--output-format", "stream-json", "-p", "x"]);
-        running.wait_out("sleep 600");
-        let begun = std::time::Instant::now();
+        let deadline = Instant::now() + Duration::from_secs(40);
+        while !home.path("project/started").exists() {
+            assert!(Instant::now() < deadline, "the command does not start");
+            std::thread::yield_now();
+        }
+        let begun = Instant::now();
         running.signal(signal);
         let ran = running.end();
         assert_eq!(ran.code, Some(code), "{ran:#?}");
-        assert!(begun.elapsed() < std::time::Duration::from_secs(10));
-        assert!(ran.out.ends_with('\n') && !ran.out.contains("resume_hint"));
-        ran.records();
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(ran.out.ends_with('\n') && !ran.out.contains("resume_hint"), "{ran:#?}");
+        assert_eq!(ran.records()[1]["content"], "One.");
     }
 }

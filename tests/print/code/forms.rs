@@ -140,10 +140,8 @@ fn a_retry_has_a_record_of_its_own() {
     assert_eq!(retries.len(), 2, "{ran:#?}");
     for (retry, failed) in retries.iter().zip(1..) {
         assert_eq!(retry["failed_attempt"], failed);
-        assert_eq!(
-            (&retry["next_attempt"], &retry["max_attempts"]),
-            (&json!(failed + 1), &json!(3))
-        );
+        assert_eq!(retry["next_attempt"], failed + 1);
+        assert!(retry["max_attempts"].as_u64() >= retry["next_attempt"].as_u64(), "{retry}");
         assert!(retry["delay_ms"].is_u64() && retry["error_name"].is_string(), "{retry}");
         assert!(retry["error_message"].is_string(), "{retry}");
     }

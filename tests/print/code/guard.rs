@@ -108,7 +108,9 @@ fn every_turn_of_a_goal_and_every_subagent_is_guarded() {
     ran.well();
     let names: Vec<Value> =
         heard(&home).into_iter().map(|heard| heard["in"]["tool_name"].clone()).collect();
-    assert_eq!(names, ["AgentSwarm", "Write", "Write"]);
+    // One whose report is short is asked for more, and tries again.
+    assert!(names.len() >= 3 && names[0] == "AgentSwarm", "{names:?}");
+    assert!(names[1..].iter().all(|name| name == "Write"), "{names:?}");
     assert!(heard(&home).iter().all(|heard| heard["cmd"] == "review"));
     assert!(!home.path("project/sub.txt").exists());
     let goal = ask(&home, &["--timeout", "3s"], "/goal make goal.txt");

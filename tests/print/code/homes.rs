@@ -51,13 +51,31 @@ fn a_home_with_a_configuration_is_enough() {
     assert_eq!(server.requests()[1].body["messages"].as_array().unwrap().len(), 4);
     let kept: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
     assert_eq!((&kept["title"], &kept["isCustomTitle"]), (&json!("Kimi Ask: one"), &json!(true)));
-    assert_eq!(kept["custom_title"], "Kimi Ask: one");
     assert_eq!(json_lines(&home.path("code/session_index.jsonl")).len(), 1);
 
     // Without its prefix it is the same; `-c` continues it too.
     let bare = id.strip_prefix("session_").unwrap();
     assert_eq!(named(ask(&home, &["-S", bare], "three").well()), id);
     assert_eq!(named(ask(&home, &["-c"], "four").well()), id);
+}
+
+/// The hint is a command for a person, who has none of the caller's variables.
+#[test]
+fn what_the_hint_says_works_everywhere() {
+    let server = model();
+    let home = Home::new(&server.url()).var("KIMI_CODE_HOME", "");
+    home.write("home/.kimi-code/config.toml", Home::config(&server.url()));
+    let in_ours = named(ask(&home, &[], "one").well());
+    let theirs = home.path("home/.kimi-code").to_str().unwrap().to_owned();
+    let home = home.var("KIMI_CODE_HOME", theirs);
+    let in_theirs = named(ask(&home, &[], "two").well());
+    let home = home.var("KIMI_CODE_HOME", "");
+    for id in [in_ours, in_theirs] {
+        home.run(&["--quiet", "-r", &id, "-p", "and now?"]).well();
+    }
+    assert_eq!(home.sessions().len(), 1);
+    let asked = |n: usize| server.requests()[n].body["messages"].as_array().unwrap().len();
+    assert_eq!([asked(2), asked(3)], [4, 4]);
 }
 
 #[test]
