@@ -9,6 +9,7 @@ use super::schema::{
     Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
     OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
+use super::select::{KIMI_BASE_URL, OPENAI_BASE_URL};
 use crate::protocol::{HookEvent, Prices};
 
 /// US dollars per million tokens that no model costs.
@@ -31,7 +32,10 @@ pub(super) fn parse(
     let text = |key: &str| root.text(key).map(Option::unwrap_or_default);
     let config = Config {
         default_model: text("default_model")?,
-        default_thinking: root.bool("default_thinking", fallback.default_thinking)?,
+        default_thinking: root.bool(
+            "default_thinking",
+            root.table("thinking")?.bool("enabled", fallback.default_thinking)?,
+        )?,
         default_yolo: root.bool("default_yolo", fallback.default_yolo)?,
         default_plan_mode: root.bool("default_plan_mode", fallback.default_plan_mode)?,
         skip_afk_prompt_injection: root
@@ -72,7 +76,7 @@ pub(super) fn parse(
         },
         mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
         permission: permission(&root.table("permission")?)?,
-        hooks: hooks(&root)?,
+        hooks: hooks(&root, warnings)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
     check_references(&config)?;
@@ -142,13 +146,19 @@ fn prices(fields: &Fields) -> Result<Option<Prices>, Problem> {
 }
 
 fn provider(fields: &Fields) -> Result<ProviderConfig, Problem> {
+    let kind = match fields.required("type")?.as_str() {
+        // The short word for the same thing.
+        "openai" => "openai_legacy".to_owned(),
+        kind => kind.to_owned(),
+    };
     Ok(ProviderConfig {
-        kind: match fields.required("type")?.as_str() {
-            // The short word for the same thing.
-            "openai" => "openai_legacy".to_owned(),
-            kind => kind.to_owned(),
+        // kimi-code leaves out what goes without saying.
+        base_url: match kind.as_str() {
+            "kimi" if !fields.has("base_url") => KIMI_BASE_URL.to_owned(),
+            "openai_legacy" if !fields.has("base_url") => OPENAI_BASE_URL.to_owned(),
+            _ => fields.required("base_url")?,
         },
-        base_url: fields.required("base_url")?,
+        kind,
         api_key: fields.text("api_key")?.unwrap_or_default(),
         env: fields.text_map("env")?,
         custom_headers: fields.text_map("custom_headers")?,
@@ -263,11 +273,19 @@ fn permission(fields: &Fields) -> Result<Rules, Problem> {
     Ok(rules)
 }
 
+/// Events of kimi-code that are not told here. They only look on, and guard nothing.
+const UNTOLD_EVENTS: [&str; 2] = ["Interrupt", "PermissionResult"];
+
 /// A hook may be a guard: one that would never run is no small mistake.
-fn hooks(root: &Fields) -> Result<Vec<Hook>, Problem> {
+fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem> {
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
+        if UNTOLD_EVENTS.contains(&event.as_str()) {
+            let name = fields.name("event");
+            warnings.push(format!("{name}: {event} is not told of here, so this hook never runs"));
+            continue;
+        }
         let Some(event) = HookEvent::from_name(&event) else {
             let known = HookEvent::WIRE.into_iter().chain([HookEvent::PermissionRequest]);
             let known: Vec<&str> = known.map(HookEvent::name).collect();

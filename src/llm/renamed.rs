@@ -29,7 +29,13 @@ struct Renamed {
 #[async_trait]
 impl Provider for Renamed {
     async fn stream(&self, request: ChatRequest<'_>) -> Result<DeltaStream, LlmError> {
-        let tools: Vec<ToolSpec> = request.tools.iter().map(|tool| self.told(tool)).collect();
+        // Of two with the same name the one that is ours counts: it is what the calls come back to.
+        let taken = |name: &str| {
+            let ours = self.names.iter().find(|(_, theirs)| *theirs == name).map(|(ours, _)| *ours);
+            ours.is_some_and(|ours| request.tools.iter().any(|tool| tool.name == ours))
+        };
+        let tools = request.tools.iter().filter(|tool| !taken(&tool.name));
+        let tools: Vec<ToolSpec> = tools.map(|tool| self.told(tool)).collect();
         let messages: Vec<Message> =
             request.messages.iter().map(|message| self.said(message)).collect();
         let request = ChatRequest { tools: &tools, messages: &messages, ..request };
@@ -138,6 +144,8 @@ mod tests {
         let tools = [
             spec("Shell", "Not for files: ReadFile, ReadFiles."),
             spec("mcp__x__ReadFile", "ReadFile"),
+            spec("Bash", "Somebody else's."),
+            spec("Read", "There is no other."),
         ];
         let calls = vec![ToolCall::new("c", "ReadFile", "{}"), ToolCall::new("d", "Glob", "{}")];
         let messages = [Message::user_text("Shell"), Message::assistant(vec![], calls)];
@@ -156,6 +164,7 @@ mod tests {
         let (tools, said) = model.0.lock().unwrap().remove(0);
         assert_eq!(tools[0], spec("Bash", "Not for files: Read, ReadFiles."));
         assert_eq!(tools[1], spec("mcp__x__ReadFile", "ReadFile"));
+        assert_eq!(tools[2..], [spec("Read", "There is no other.")]);
         assert_eq!(said[0], messages[0]);
         let calls: Vec<&str> =
             said[1].tool_calls.iter().map(|call| call.function.name.as_str()).collect();

@@ -37,10 +37,11 @@ pub fn knows_session(share: &ShareDir, id: &str) -> bool {
         deleted: bool,
     }
     let bytes = read_regular(&share.session_index(), MAX_BYTES).ok().flatten().unwrap_or_default();
-    let entries = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+    let mut entries = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
         serde_json::from_slice::<Entry>(line).ok().filter(|entry| entry.session_id == id)
     });
-    entries.last().is_some_and(|entry| !entry.deleted)
+    // The newest word counts.
+    entries.next_back().is_some_and(|entry| !entry.deleted)
 }
 
 #[cfg(test)]
