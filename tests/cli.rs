@@ -137,7 +137,7 @@ fn the_help_does_not_depend_on_the_terminal() {
 
 #[test]
 fn the_version_is_one_line() {
-    let line = format!("kimi, version {}\n", env!("CARGO_PKG_VERSION"));
+    let line = format!("{}\n", env!("CARGO_PKG_VERSION"));
     for words in [&["--version"][..], &["-V"], &["--yolo", "-V"], &["--version", "info"]] {
         assert_eq!(said(words), line);
     }

@@ -296,6 +296,11 @@ impl Args {
         Self::try_parse_from(argv)
     }
 
+    /// Whether there is a prompt, blank or not.
+    pub(super) fn is_prompted(&self) -> bool {
+        self.prompt.is_some() || matches!(self.command_or_continue, Some(Some(_)))
+    }
+
     /// Whether the help names this long option, given with its dashes.
     pub(super) fn lists(option: &str) -> bool {
         let name = option.trim_start_matches('-');

@@ -21,9 +21,10 @@ struct Info {
     python_version: &'static str,
 }
 
-/// The line of `kimi --version`.
+/// The line of `kimi --version`: the number alone, which everybody finds. Programs around kimi-code
+/// take nothing else on that line.
 pub fn version_line() -> String {
-    format!("kimi, version {VERSION}\n")
+    format!("{VERSION}\n")
 }
 
 /// What `kimi info` prints.

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::checks::{self, JsonObject};
-use super::{Args, Command, UsageError};
+use super::{Args, Command, UsageError, code};
 use crate::agent::Budget;
 use crate::customize::Builtin;
-use crate::front::print::{Format, PrintOptions};
+use crate::front::print::{Dialect, Format, PrintOptions};
 use crate::platform::Env;
+
+/// kimi-code's variable for the form of the output where the command line says nothing.
+const OUTPUT_FORMAT: &str = "KIMI_MODEL_OUTPUT_FORMAT";
 
 /// Which of the standard streams are terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +82,8 @@ pub enum Front {
 /// What print mode was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrintRequest {
+    /// kimi-code's for a bare `-p`.
+    pub dialect: Dialect,
     /// Never blank. `None`: stdin holds the prompt.
     pub prompt: Option<String>,
     pub input_format: Format,
@@ -128,12 +133,19 @@ pub struct McpServers {
 }
 
 impl Launch {
+    /// Whether it is kimi-code's way to ask once.
+    pub fn speaks_code(&self) -> bool {
+        matches!(&self.front, Front::Print(request) if request.dialect != Dialect::Cli)
+    }
+
     /// How to run print mode, if that is what was asked for.
     pub fn print_options(&self, session_id: &str) -> Option<PrintOptions> {
         let Front::Print(request) = &self.front else {
             return None;
         };
         Some(PrintOptions {
+            dialect: request.dialect,
+            columns: None,
             prompt: request.prompt.clone(),
             input_format: request.input_format,
             output_format: request.output_format,
@@ -151,6 +163,7 @@ impl Launch {
     /// not a terminal; and a work directory need not be writable.
     pub fn from_args(args: Args, env: &Env, terminals: Terminals) -> Result<Self, UsageError> {
         check_combinations(&args)?;
+        let speaks_code = code::is_asked_for(&args, terminals);
         let (short_prompt, short_continue) = match args.command_or_continue {
             Some(Some(text)) => (Some(text), false),
             Some(None) => (None, true),
@@ -169,7 +182,9 @@ impl Launch {
         let output_format = args.output_format.as_deref();
         let output_format =
             output_format.map(|name| checks::format("--output-format", name)).transpose()?;
-        let one_shot = prompt.is_some() && (output_format.is_some() || !terminals.stdout);
+        let by_default = env.var(OUTPUT_FORMAT).filter(|_| speaks_code && output_format.is_none());
+        let by_default = by_default.map(|name| checks::format(OUTPUT_FORMAT, name.trim()));
+        let output_format = output_format.or(by_default.transpose()?);
         let subcommand = matches!(args.command, Some(Command::Acp));
         let front = if args.acp || subcommand {
             Front::Acp { deprecated: !subcommand }
@@ -178,8 +193,9 @@ impl Launch {
                 tracing::warn!("the prompt of the command line is left out: --wire has its own");
             }
             Front::Wire { worker: false }
-        } else if args.print || args.quiet || one_shot {
+        } else if args.print || args.quiet || speaks_code {
             Front::Print(PrintRequest {
+                dialect: if speaks_code { code::dialect(env) } else { Dialect::Cli },
                 prompt,
                 input_format: input_format.unwrap_or(Format::Text),
                 output_format: output_format.unwrap_or(Format::Text),
@@ -308,9 +324,9 @@ pub(super) fn check_combinations(args: &Args) -> Result<(), UsageError> {
             ));
         }
     }
-    let prompted = args.prompt.is_some() || matches!(args.command_or_continue, Some(Some(_)));
+    let prompted = args.is_prompted();
     let print_only = [
-        ("--input-format", args.input_format.is_some(), "Input format is"),
+        ("--input-format", args.input_format.is_some() && !prompted, "Input format is"),
         ("--output-format", args.output_format.is_some() && !prompted, "Output format is"),
         ("--final-message-only", args.final_message_only, "Final-message-only output is"),
     ];

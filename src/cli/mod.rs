@@ -6,6 +6,7 @@
 mod acp;
 mod args;
 mod checks;
+mod code;
 mod completions;
 mod ctl;
 mod doctor;
@@ -92,6 +93,14 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
         Some(Command::Acp) | None => {}
     }
     args.wire |= as_agent && !wire::asks_for_something_else(&args);
+    // The agent's own way to print is kimi-cli's.
+    args.print |= as_agent && args.is_prompted();
+    let speaks_code = code::is_asked_for(&args, terminals());
+    let env = match speaks_code {
+        true => code::at_home(env),
+        false => code::at_home_of_session(env, &args),
+    };
+    let refuse = if speaks_code { refuse_as_code } else { refuse };
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);
     }
@@ -118,12 +127,17 @@ fn start(launch: Launch, env: Env) -> ExitCode {
         }
     }
     let logging = logging::start(&env, launch.debug);
+    let speaks_code = launch.speaks_code();
     let code = match run::run(launch, env) {
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<UsageError>() {
+            Some(usage) if speaks_code => refuse_as_code(usage),
             Some(usage) => refuse(usage),
             None => {
-                complain(&format!("{}\n", clean_line(&told(&error))));
+                match speaks_code {
+                    true => complain(&code::failure(&error, &told(&error))),
+                    false => complain(&format!("{}\n", clean_line(&told(&error)))),
+                }
                 if logging.has_written() {
                     complain(&format!("See logs: {}\n", logging.file().display()));
                 }
@@ -180,6 +194,12 @@ fn missing(what: &str, instead: &str) -> ExitCode {
 fn refuse(error: &UsageError) -> ExitCode {
     complain(&error.report());
     ExitCode::Usage
+}
+
+/// kimi-code knows one status for everything that it does not do.
+fn refuse_as_code(error: &UsageError) -> ExitCode {
+    complain(&format!("error: {error}\n"));
+    ExitCode::Failure
 }
 
 /// Writes to stdout. A reader that has gone away is no failure: `kimi --help | head -1`.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, acp, complain,
-    mcp, wire,
+    AgentChoice, ConfigChoice, ExitCode, Front, Launch, SessionChoice, UsageError, acp, code,
+    complain, mcp, wire,
 };
 use crate::agent::Modes;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
-use crate::customize::Agent;
 use crate::customize::hooks::HookSet;
+use crate::customize::{Agent, CODE_NAMES};
 use crate::front::ending::{resume_hint, stopped_tasks};
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
@@ -30,7 +30,7 @@ const WORKERS: usize = 1;
 
 /// Runs until the front end ends. An error is one line for stderr and status 1, except for a
 /// [`super::UsageError`], which is reported as such.
-pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
+pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     if let SessionChoice::Id(id) = &launch.session {
         check_session_id(id)
             .map_err(|error| UsageError::invalid("--session", error.to_string()))?;
@@ -45,6 +45,11 @@ pub fn run(launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         return acp::run(&launch, &env);
     }
     let host = host(&launch, &env, Vec::new())?;
+    if let SessionChoice::Id(id) = &launch.session
+        && let Some(kept) = code::kept_as(&host.store, &launch.work_dir, id)
+    {
+        launch.session = SessionChoice::Id(kept);
+    }
     let written = write_config(&host);
     let runtime = runtime()?;
     let servers = host.options.mcp.clone();
@@ -83,14 +88,24 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
         ConfigChoice::Text(text) => ConfigSource::Text(text.clone()),
     };
     let mut loaded = Config::load(&source, env)?;
+    if launch.speaks_code() {
+        code::add_second_config(&mut loaded, env)?;
+    }
     loaded.warnings.extend(loaded.config.unused_warning());
     let agent = match &launch.agent {
         AgentChoice::Builtin(which) => Agent::builtin(*which)?,
         AgentChoice::File(file) => Agent::load(file)?,
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
-    let hooks = HookSet::new(&loaded.config.hooks);
+    let mut hooks = HookSet::new(&loaded.config.hooks);
     loaded.warnings.extend(hooks.warnings.iter().cloned());
+    let (agent, tool_names) = match launch.speaks_code() {
+        true => {
+            hooks = hooks.in_code_names();
+            (agent.in_code_names(), CODE_NAMES)
+        }
+        false => (agent, Default::default()),
+    };
     let share = ShareDir::from_env(env);
     let servers = servers(launch, env, &share, &loaded.config, given)?;
     let store = SessionStore::new(share);
@@ -116,6 +131,7 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
             tour: matches!(launch.front, Front::Tui { .. }),
             skills_dirs: launch.skills_dirs.clone(),
             max_ralph_iterations: launch.max_ralph_iterations,
+            tool_names,
         }),
         loaded: Arc::new(loaded),
         store,
@@ -125,7 +141,9 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
 /// Writes the configuration file with all defaults if there is none: other programs look for its keys
 /// and edit them. On a thread of its own, since the first frame does not wait for a disk.
 pub(super) fn write_config(host: &Host) -> Option<std::thread::JoinHandle<()>> {
-    let path = host.loaded.path.clone().filter(|_| host.loaded.is_default_file)?;
+    // kimi-code's configuration is not ours to make.
+    let ours = host.loaded.is_default_file && host.env.data_root.is_none();
+    let path = host.loaded.path.clone().filter(|_| ours)?;
     std::fs::symlink_metadata(&path).is_err().then(|| {
         std::thread::spawn(move || {
             if let Err(error) = write_default_if_missing(&path) {
@@ -212,7 +230,11 @@ async fn screen(
 async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     let warn = |warning: &String| complain(&format!("{}\n", clean_line(warning)));
     host.loaded.warnings.iter().for_each(warn);
-    let opened = host.open(&which(&launch.session)).map_err(host_error)?;
+    let which = match launch.speaks_code() {
+        true => code::which(&host, &launch.session)?,
+        false => which(&launch.session),
+    };
+    let opened = host.open(&which).map_err(host_error)?;
     if let Some(servers) = &host.options.mcp {
         servers.start();
         servers.warnings().iter().for_each(warn);
@@ -223,12 +245,20 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if opened.handle.info().model.is_none() {
         opened.handle.shutdown(None).await;
         host.close(&session);
+        if launch.speaks_code() {
+            return Err(code::NoModel(host.store.share().config_toml()).into());
+        }
         anyhow::bail!(
             "LLM not set: no model is configured. Set KIMI_API_KEY, or add a provider and a model to {}.",
             host.store.share().config_toml().display()
         );
     }
-    let options: PrintOptions = launch.print_options(&session.id).unwrap_or_default();
+    let id = match launch.speaks_code() {
+        true => code::announced(&session.id),
+        false => session.id.clone(),
+    };
+    let mut options: PrintOptions = launch.print_options(&id).unwrap_or_default();
+    options.columns = crossterm::terminal::size().ok().map(|(columns, _)| columns.into());
     let link = Link {
         ops: opened.handle.ops(),
         messages: opened.handle.subscribe(),
@@ -249,6 +279,12 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
     if !stopped.is_empty() {
         complain(&stopped_tasks(&stopped));
     }
-    host.close(&session);
+    if host.close(&session)
+        && launch.speaks_code()
+        && !opened.resumed
+        && let Err(error) = code::register(&host, &session)
+    {
+        warn(&error.to_string());
+    }
     Ok(code)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::cli::AgentChoice;
-use crate::front::print::Format;
+use crate::front::print::{Dialect, Format};
 use crate::platform::env::fixed;
 
 const SCREEN: Terminals = Terminals { stdin: true, stdout: true, stderr: true };
@@ -43,6 +43,7 @@ fn tui(prompt: Option<&str>) -> Front {
 
 fn print(prompt: Option<&str>) -> PrintRequest {
     PrintRequest {
+        dialect: Dialect::Cli,
         prompt: prompt.map(str::to_owned),
         input_format: Format::Text,
         output_format: Format::Text,
@@ -113,7 +114,8 @@ fn a_prompt_is_a_message_on_a_terminal_and_a_question_in_a_pipe() {
     for word in ["-p", "--prompt", "--command", "-c"] {
         assert_eq!(launch(&[word, "hi"]).front, tui(Some("hi")));
         let piped = launch_on(&[word, "hi"], PIPE).unwrap();
-        assert_eq!(piped.front, Front::Print(print(Some("hi"))));
+        let dialect = Dialect::Code { tells_version: true };
+        assert_eq!(piped.front, Front::Print(PrintRequest { dialect, ..print(Some("hi")) }));
     }
     let Front::Print(request) = launch(&["-p", "hi", "--output-format", "stream-json"]).front
     else {

@@ -29,8 +29,7 @@ pub(super) fn is_agent(program: &OsStr) -> bool {
 
 /// Whether the options ask for another front end.
 pub(super) fn asks_for_something_else(args: &Args) -> bool {
-    let prompted = args.prompt.is_some() || matches!(args.command_or_continue, Some(Some(_)));
-    prompted || args.print || args.quiet || args.acp || args.command.is_some()
+    args.is_prompted() || args.print || args.quiet || args.acp || args.command.is_some()
 }
 
 /// Serves a session that a web server has made, in its work directory.

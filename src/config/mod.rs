@@ -5,6 +5,7 @@
 //! only ever edited in place.
 
 mod edit;
+mod env_model;
 mod error;
 mod fields;
 mod load;

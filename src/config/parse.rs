@@ -9,6 +9,7 @@ use super::schema::{
     Background, Config, Hook, LoopControl, McpClient, McpMode, ModelConfig, Notifications,
     OauthRef, PromptSymbols, ProviderConfig, ServiceConfig, Services, Tui,
 };
+use super::select::{KIMI_BASE_URL, OPENAI_BASE_URL};
 use crate::protocol::{HookEvent, Prices};
 
 /// US dollars per million tokens that no model costs.
@@ -16,6 +17,9 @@ const MAX_PRICE: f64 = 1_000_000.0;
 
 /// What a model can be said to do.
 pub(super) const CAPABILITIES: [&str; 4] = ["image_in", "video_in", "thinking", "always_thinking"];
+
+/// What kimi-code says of models besides; nothing here depends on it.
+const CODE_CAPABILITIES: [&str; 3] = ["audio_in", "dynamically_loaded_tools", "tool_use"];
 
 /// Reads and checks a configuration. Things that can be done without are warned about, everything
 /// else is an error that begins with the key.
@@ -28,7 +32,10 @@ pub(super) fn parse(
     let text = |key: &str| root.text(key).map(Option::unwrap_or_default);
     let config = Config {
         default_model: text("default_model")?,
-        default_thinking: root.bool("default_thinking", fallback.default_thinking)?,
+        default_thinking: root.bool(
+            "default_thinking",
+            root.table("thinking")?.bool("enabled", fallback.default_thinking)?,
+        )?,
         default_yolo: root.bool("default_yolo", fallback.default_yolo)?,
         default_plan_mode: root.bool("default_plan_mode", fallback.default_plan_mode)?,
         skip_afk_prompt_injection: root
@@ -69,7 +76,7 @@ pub(super) fn parse(
         },
         mcp_mode: mcp_mode(&root.table("mcp")?, warnings)?,
         permission: permission(&root.table("permission")?)?,
-        hooks: hooks(&root)?,
+        hooks: hooks(&root, warnings)?,
         tui: tui(&root.table("tui")?, warnings)?,
     };
     check_references(&config)?;
@@ -98,7 +105,7 @@ fn model(fields: &Fields, warnings: &mut Vec<String>) -> Result<ModelConfig, Pro
     let mut capabilities = fields.set("capabilities")?;
     capabilities.retain(|name| {
         let known = CAPABILITIES.contains(&name.as_str());
-        if !known {
+        if !known && !CODE_CAPABILITIES.contains(&name.as_str()) {
             warnings.push(format!(
                 "{}: {name:?} is no capability and is ignored (known: {})",
                 fields.name("capabilities"),
@@ -139,13 +146,19 @@ fn prices(fields: &Fields) -> Result<Option<Prices>, Problem> {
 }
 
 fn provider(fields: &Fields) -> Result<ProviderConfig, Problem> {
+    let kind = match fields.required("type")?.as_str() {
+        // The short word for the same thing.
+        "openai" => "openai_legacy".to_owned(),
+        kind => kind.to_owned(),
+    };
     Ok(ProviderConfig {
-        kind: match fields.required("type")?.as_str() {
-            // The short word for the same thing.
-            "openai" => "openai_legacy".to_owned(),
-            kind => kind.to_owned(),
+        // kimi-code leaves out what goes without saying.
+        base_url: match kind.as_str() {
+            "kimi" if !fields.has("base_url") => KIMI_BASE_URL.to_owned(),
+            "openai_legacy" if !fields.has("base_url") => OPENAI_BASE_URL.to_owned(),
+            _ => fields.required("base_url")?,
         },
-        base_url: fields.required("base_url")?,
+        kind,
         api_key: fields.text("api_key")?.unwrap_or_default(),
         env: fields.text_map("env")?,
         custom_headers: fields.text_map("custom_headers")?,
@@ -260,11 +273,19 @@ fn permission(fields: &Fields) -> Result<Rules, Problem> {
     Ok(rules)
 }
 
+/// Events of kimi-code that are not told here. They only look on, and guard nothing.
+const UNTOLD_EVENTS: [&str; 2] = ["Interrupt", "PermissionResult"];
+
 /// A hook may be a guard: one that would never run is no small mistake.
-fn hooks(root: &Fields) -> Result<Vec<Hook>, Problem> {
+fn hooks(root: &Fields, warnings: &mut Vec<String>) -> Result<Vec<Hook>, Problem> {
     let mut hooks = Vec::new();
     for fields in root.list_of_tables("hooks")? {
         let event = fields.required("event")?;
+        if UNTOLD_EVENTS.contains(&event.as_str()) {
+            let name = fields.name("event");
+            warnings.push(format!("{name}: {event} is not told of here, so this hook never runs"));
+            continue;
+        }
         let Some(event) = HookEvent::from_name(&event) else {
             let known = HookEvent::WIRE.into_iter().chain([HookEvent::PermissionRequest]);
             let known: Vec<&str> = known.map(HookEvent::name).collect();

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Config;
 use super::parse::CAPABILITIES;
 use super::schema::{ModelConfig, OauthRef, ProviderConfig};
+use super::{Config, env_model};
 use crate::platform::env::Env;
 use crate::protocol::Prices;
 
 /// The model that `KIMI_API_KEY` alone stands for.
 pub const DEFAULT_KIMI_MODEL: &str = "kimi-k2-turbo-preview";
 
-const KIMI_BASE_URL: &str = "https://api.moonshot.ai/v1";
-const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
+pub(super) const KIMI_BASE_URL: &str = "https://api.moonshot.ai/v1";
+pub(super) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 /// Tokens of context of the current Kimi models.
-const KIMI_CONTEXT: u64 = 262_144;
+pub(super) const KIMI_CONTEXT: u64 = 262_144;
 /// Tokens of context of a model nothing is known about.
 const UNKNOWN_CONTEXT: u64 = 100_000;
 
@@ -86,6 +86,9 @@ pub enum SelectError {
          this version. Set providers.{provider}.api_key in the configuration file."
     )]
     SignIn { name: String, provider: String },
+    /// The environment describes a model in a way that makes no sense.
+    #[error("{variable}={value:?} {why}")]
+    Environment { variable: &'static str, value: String, why: &'static str },
 }
 
 /// Chooses the model: `model_flag` (a key of `models`), else `default_model`, else what the
@@ -98,14 +101,22 @@ pub enum SelectError {
 /// Without a configured model, `KIMI_API_KEY` alone is enough ([`DEFAULT_KIMI_MODEL`] at Moonshot),
 /// or `KIMI_BASE_URL` with `KIMI_MODEL_NAME`; else `OPENAI_API_KEY` with `OPENAI_MODEL` or
 /// `KIMI_MODEL_NAME`. A `model_flag` then names the model to the API.
+///
+/// With `KIMI_MODEL_API_KEY` or `KIMI_MODEL_BASE_URL` the environment describes a whole model, see
+/// [`env_model`]; only a `model_flag` comes before it.
 pub fn select(
     config: &Config,
     model_flag: Option<&str>,
     env: &Env,
 ) -> Result<Option<ModelChoice>, SelectError> {
     let flag = model_flag.filter(|name| !name.is_empty());
+    let whole = env_model::choice(env)?;
+    if let (None, Some(choice)) = (flag, whole) {
+        return Ok(Some(finish(choice)));
+    }
     let wanted = flag.or(Some(config.default_model.as_str())).filter(|name| !name.is_empty());
-    if let Some(name) = wanted
+    let wanted = wanted.map(|name| config.full_model_name(name));
+    if let Some(name) = wanted.as_deref()
         && let Some(model) = config.models.get(name)
         && let Some(provider) = config.providers.get(&model.provider)
     {
@@ -121,6 +132,18 @@ pub fn select(
             Err(unknown(config, name))
         }
         (_, choice) => Ok(choice),
+    }
+}
+
+impl Config {
+    /// The configured name of a model: signing in names models `kimi-code/NAME`, and programs leave
+    /// out what is before the stroke.
+    fn full_model_name(&self, name: &str) -> String {
+        let full = format!("kimi-code/{name}");
+        match !self.models.contains_key(name) && self.models.contains_key(&full) {
+            true => full,
+            false => name.to_owned(),
+        }
     }
 }
 
@@ -231,6 +254,10 @@ fn overlay(choice: &mut ModelChoice, env: &Env) {
         "kimi" => {
             set(&mut choice.base_url, "KIMI_BASE_URL");
             set(&mut choice.api_key, "KIMI_API_KEY");
+            // The others are then about a model of its own.
+            if env_model::is_whole(env) {
+                return;
+            }
             if let Some(name) = env.var("KIMI_MODEL_NAME")
                 && name != choice.model
             {

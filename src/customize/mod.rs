@@ -9,5 +9,6 @@ pub mod plugins;
 pub mod skills;
 mod yaml;
 
+pub use agent_file::tool_names::{CODE_NAMES, code_name};
 pub use agent_file::{Agent, AgentError, Builtin, Subagent};
 pub use agents_md::{AgentsMd, discover};

@@ -15,7 +15,9 @@ use crate::customize::plugins;
 use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
-use crate::llm::{self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service};
+use crate::llm::{
+    self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service, ToolNames,
+};
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
 use crate::platform::{Env, process, shell};
@@ -63,6 +65,8 @@ pub struct HostOptions {
     pub skills_dirs: Vec<PathBuf>,
     /// How often a task is gone over again; `None` leaves it to the configuration.
     pub max_ralph_iterations: Option<i64>,
+    /// Names that models know tools by, where they are others than ours.
+    pub tool_names: ToolNames,
 }
 
 /// Opens sessions as this process was launched.
@@ -101,6 +105,8 @@ pub enum HostError {
 /// A session that is open.
 pub struct Opened {
     pub handle: SessionHandle,
+    /// Whether the session has a past.
+    pub resumed: bool,
     /// What was mended on the way, one line each.
     pub warnings: Vec<String>,
     /// The scripted tour answers.
@@ -189,7 +195,7 @@ impl Host {
         })?;
         handle.warnings.extend(left_out);
         warnings.extend(handle.warnings.iter().cloned());
-        Ok(Opened { handle, warnings, tour })
+        Ok(Opened { handle, resumed, warnings, tour })
     }
 
     /// Ends a session that was left: an empty one that nobody else has open is removed, another is
@@ -281,7 +287,11 @@ impl Host {
             device_id: Some(self.device_id()),
             ..llm::Connection::default()
         };
-        Ok(connection.open(&spec, &self.env)?)
+        let llm = connection.open(&spec, &self.env)?;
+        Ok(match self.options.tool_names {
+            [] => llm,
+            names => llm.with_tool_names(names),
+        })
     }
 
     /// The configured services of the web. One that cannot be used is passed over, with a line in the

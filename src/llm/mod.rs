@@ -12,6 +12,7 @@ mod message;
 mod oneline;
 pub mod openai;
 mod provider;
+mod renamed;
 pub mod retry;
 pub mod scripted;
 mod service;
@@ -29,6 +30,7 @@ pub use provider::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, Provider, Thinking, ToolSpec,
     UploadedFile,
 };
+pub use renamed::{ToolNames, renamed_words};
 pub use retry::RetryPolicy;
 pub use service::{Answer, Service};
 pub use spec::{ModelSpec, ProviderKind, Secret, derived_capabilities};

@@ -52,6 +52,13 @@ impl Rules {
         }
     }
 
+    /// Adds the rules of another configuration.
+    pub fn extend(&mut self, more: Self) {
+        self.allow.extend(more.allow);
+        self.ask.extend(more.ask);
+        self.deny.extend(more.deny);
+    }
+
     /// Judges a call. `more` are rules that allow for this session.
     pub fn judge(&self, call: &Call, site: &Site, more: &[Rule]) -> Judgment {
         let work_dir = path_guard::real_path(&site.workspace.work_dir)

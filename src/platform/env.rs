@@ -23,6 +23,8 @@ pub struct Env {
     foreign: Arc<Vec<(OsString, OsString)>>,
     /// The number of this process in words.
     pid: Arc<str>,
+    /// The data directory of this run, where it is not the one that the variables tell.
+    pub data_root: Option<PathBuf>,
     /// The user's home directory.
     pub home: PathBuf,
     /// The directory the process was started in.
@@ -84,7 +86,8 @@ impl Env {
         ids: Arc<dyn Ids>,
     ) -> Self {
         let pid = std::process::id().to_string().into();
-        Self { vars: Arc::new(vars), foreign: Arc::default(), pid, home, cwd, clock, ids }
+        let (vars, foreign, data_root) = (Arc::new(vars), Arc::default(), None);
+        Self { vars, foreign, pid, data_root, home, cwd, clock, ids }
     }
 
     /// An environment variable; an empty one counts as unset.

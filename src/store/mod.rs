@@ -8,6 +8,7 @@
 mod archive;
 mod atomic;
 mod bundle;
+mod code_index;
 mod context_log;
 mod device_id;
 mod error;
@@ -37,6 +38,7 @@ mod wire_log;
 
 pub use atomic::{write_atomic, write_new, write_volatile};
 pub use bundle::{Bundle, BundleError, bundle_name};
+pub use code_index::{knows_session, tell_session};
 pub use context_log::{ContextLog, ContextMark, ContextRecord, LoadedContext};
 pub use device_id::device_id;
 pub use error::StoreError;

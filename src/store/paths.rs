@@ -13,14 +13,13 @@ pub struct ShareDir {
 }
 
 impl ShareDir {
-    /// The data directory of these surroundings. A relative `$KIMI_SHARE_DIR` counts from the
+    /// The data directory of these surroundings: the one that was set for the run, else
+    /// `$KIMI_SHARE_DIR`, else `~/.kimi`. A relative `$KIMI_SHARE_DIR` counts from the
     /// working directory.
     pub fn from_env(env: &Env) -> Self {
-        Self {
-            root: env
-                .var("KIMI_SHARE_DIR")
-                .map_or_else(|| env.home.join(".kimi"), |dir| env.cwd.join(dir)),
-        }
+        let told = env.var("KIMI_SHARE_DIR").map(|dir| env.cwd.join(dir));
+        let root = env.data_root.clone().or(told);
+        Self { root: root.unwrap_or_else(|| env.home.join(".kimi")) }
     }
 
     /// A data directory at this place.
@@ -81,6 +80,11 @@ impl ShareDir {
     /// The user's own instructions for every project.
     pub fn agents_md(&self) -> PathBuf {
         self.root.join("AGENTS.md")
+    }
+
+    /// Where kimi-code's sessions are, by their ids; see [`tell_session`](super::tell_session).
+    pub fn session_index(&self) -> PathBuf {
+        self.root.join("session_index.jsonl")
     }
 
     /// The parent of all sessions.
@@ -149,5 +153,8 @@ mod tests {
         assert_eq!(ShareDir::from_env(&env).root(), Path::new("/home/u/rel"));
         let env = fixed::env("/home/u", &[("KIMI_SHARE_DIR", "")]);
         assert_eq!(ShareDir::from_env(&env).root(), Path::new("/home/u/.kimi"));
+        let mut env = fixed::env("/home/u", &[("KIMI_SHARE_DIR", "/data")]);
+        env.data_root = Some("/other".into());
+        assert_eq!(ShareDir::from_env(&env).root(), Path::new("/other"));
     }
 }

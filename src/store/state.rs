@@ -182,6 +182,12 @@ impl SessionState {
             check(name, false);
         }
         map.shift_remove("version");
+        // kimi-code's word for the same; programs around it look for it and leave it there.
+        if let (Some(Value::Bool(true)), Some(Value::String(title))) =
+            (map.get("isCustomTitle"), map.get("title"))
+        {
+            self.custom_title = Some(title.clone());
+        }
         self.extra = map;
         bad
     }
@@ -245,6 +251,11 @@ impl SessionState {
         self.adopt_title(disk, synced);
     }
 
+    /// Whether a program has given the title that knows it by kimi-code's key.
+    fn is_titled_elsewhere(&self) -> bool {
+        self.custom_title.is_some() && self.extra.get("isCustomTitle") == Some(&json!(true))
+    }
+
     /// The file's content.
     fn to_value(&self) -> Value {
         let mut root = json!({
@@ -274,6 +285,9 @@ impl SessionState {
                         ours.extend(extra.iter().map(|(key, value)| (key.clone(), value.clone())));
                     }
                     (Some(_), _) => {}
+                    (None, Value::String(_)) if key == "title" && self.is_titled_elsewhere() => {
+                        map.insert(key.clone(), json!(self.custom_title));
+                    }
                     (None, value) => {
                         map.insert(key.clone(), value.clone());
                     }
@@ -356,6 +370,28 @@ mod tests {
         file.state.custom_title = Some("mine".into());
         file.save().unwrap();
         assert_eq!(read(dir.path())["custom_title"], json!("mine"));
+    }
+
+    #[test]
+    fn a_title_by_kimi_code_s_key_is_the_title() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        fs::write(&path, r#"{"custom_title":"first words","title":"x","isCustomTitle":false}"#)
+            .unwrap();
+        assert_eq!(StateFile::peek(dir.path()).custom_title.as_deref(), Some("first words"));
+        let (mut file, _) = StateFile::open(dir.path());
+        let titled = r#"{"custom_title":"first words","title":"Kimi Ask: x","isCustomTitle":true}"#;
+        fs::write(&path, titled).unwrap();
+        assert_eq!(StateFile::peek(dir.path()).custom_title.as_deref(), Some("Kimi Ask: x"));
+        file.state.plan_mode = true;
+        file.save().unwrap();
+        let now = read(dir.path());
+        assert_eq!((&now["title"], &now["isCustomTitle"]), (&json!("Kimi Ask: x"), &json!(true)));
+        assert_eq!(now["custom_title"], "Kimi Ask: x");
+        file.state.custom_title = Some("mine".into());
+        file.save().unwrap();
+        assert_eq!(read(dir.path())["title"], "mine");
+        assert_eq!(StateFile::peek(dir.path()).custom_title.as_deref(), Some("mine"));
     }
 
     #[test]

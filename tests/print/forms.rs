@@ -100,7 +100,7 @@ fn a_prompt_in_a_pipe_needs_no_flag() {
     for words in [&["-p", "hi"][..], &["--prompt", "hi"], &["-c", "hi"]] {
         let ran = home.run(words);
         ran.well();
-        assert_eq!(ran.out, "yes\n");
+        assert_eq!(ran.out, "• yes\n\n");
     }
 }
 

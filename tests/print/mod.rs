@@ -2,6 +2,7 @@
 
 mod agents;
 mod budgets;
+mod code;
 mod config;
 mod failures;
 mod forms;

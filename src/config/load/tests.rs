@@ -20,6 +20,26 @@ fn file(name: &str, content: impl AsRef<[u8]>) -> Result<LoadedConfig, String> {
 }
 
 #[test]
+fn a_configuration_of_kimi_code_is_read() {
+    let text = "[thinking]\nenabled = true\neffort = \"high\"\n[providers.a]\ntype = \"kimi\"\n\
+        api_key = \"k\"\n[providers.b]\ntype = \"openai\"\n[models.m]\nprovider = \"a\"\n\
+        model = \"m\"\ncapabilities = [\"tool_use\", \"thinking\"]\n[[hooks]]\nevent = \"Interrupt\"\n\
+        command = \"true\"\n[[hooks]]\nevent = \"PreToolUse\"\ncommand = \"true\"\n";
+    let env = fixed::env("/h", &[]);
+    let loaded = Config::load(&ConfigSource::Text(text.to_owned()), &env).unwrap();
+    let config = loaded.config;
+    assert!(config.default_thinking && config.hooks.len() == 1);
+    assert_eq!(config.providers["a"].base_url, "https://api.moonshot.ai/v1");
+    assert_eq!(config.providers["b"].base_url, "https://api.openai.com/v1");
+    assert_eq!(config.models["m"].capabilities, ["thinking"]);
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].starts_with("hooks[0].event: Interrupt"), "{:?}", loaded.warnings);
+    let other =
+        Config::load(&ConfigSource::Text("[providers.c]\ntype = \"new\"\n".to_owned()), &env);
+    assert!(other.is_err());
+}
+
+#[test]
 fn the_default_file_says_the_defaults() {
     assert_eq!(text(DEFAULT_FILE).unwrap().config, Config::default());
     for key in ["default_model = \"\"", "default_thinking = false", "tool_call_timeout_ms = 60000"]

@@ -27,6 +27,8 @@ pub(super) mod tool_names;
 
 use std::path::Path;
 
+use crate::llm::renamed_words;
+
 pub use error::AgentError;
 pub use files::Builtin;
 pub use places::named;
@@ -78,6 +80,23 @@ impl Agent {
     /// The agent described in a file.
     pub fn load(file: &Path) -> Result<Self, AgentError> {
         inherit::file(file)
+    }
+
+    /// The same agent, and those that it may call, told of their tools by kimi-code's names. The name
+    /// of our shell is a word like others, which prompts use for what it means.
+    #[must_use]
+    pub fn in_code_names(self) -> Self {
+        let subagents = self.subagents.into_iter();
+        Self {
+            prompt: self.prompt.map(&|text| match tool_names::CODE_NAMES {
+                [_shell, names @ ..] => renamed_words(text, names),
+                [] => text.to_owned(),
+            }),
+            subagents: subagents
+                .map(|one| Subagent { agent: one.agent.in_code_names(), ..one })
+                .collect(),
+            ..self
+        }
     }
 }
 

@@ -83,12 +83,30 @@ impl Template {
         Self(parts)
     }
 
+    /// The same with its own text changed, and not what is put into it.
+    pub(super) fn map(self, change: &dyn Fn(&str) -> String) -> Self {
+        Self(map(self.0, change))
+    }
+
     /// The text, without white space around it.
     pub fn render<'v>(&self, value: &dyn Fn(&str) -> Option<&'v str>) -> String {
         let mut out = String::new();
         render(&self.0, value, &mut out);
         out.trim().to_owned()
     }
+}
+
+fn map(parts: Vec<Part>, change: &dyn Fn(&str) -> String) -> Vec<Part> {
+    let parts = parts.into_iter().map(|part| match part {
+        Part::Text(text) => Part::Text(change(&text)),
+        Part::If(branches) => {
+            let branches = branches.into_iter();
+            let changed = |branch: Branch| Branch { parts: map(branch.parts, change), ..branch };
+            Part::If(branches.map(changed).collect())
+        }
+        value @ Part::Value(_) => value,
+    });
+    parts.collect()
 }
 
 fn render<'v>(parts: &[Part], value: &dyn Fn(&str) -> Option<&'v str>, out: &mut String) {

@@ -1,5 +1,7 @@
 //! The names under which Kimi's tools go, to those that this program uses.
 
+use crate::llm::ToolNames;
+
 /// What is known of a name in an agent file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ToolName {
@@ -41,14 +43,14 @@ const OTHER_NAMES: [(&str, &str); 4] = [
     ("UpdateTodoList", "SetTodoList"),
 ];
 
-/// Names of kimi-code.
-const CODE_NAMES: [(&str, &str); 6] = [
-    ("Bash", "Shell"),
-    ("Edit", "StrReplaceFile"),
-    ("Read", "ReadFile"),
-    ("TodoList", "SetTodoList"),
-    ("WebSearch", "SearchWeb"),
-    ("Write", "WriteFile"),
+/// Our names that are other ones in kimi-code, each with that; the shell's first.
+pub const CODE_NAMES: ToolNames = &[
+    ("Shell", "Bash"),
+    ("StrReplaceFile", "Edit"),
+    ("ReadFile", "Read"),
+    ("SetTodoList", "TodoList"),
+    ("SearchWeb", "WebSearch"),
+    ("WriteFile", "Write"),
 ];
 
 /// Tools that have no counterpart among [`TOOLS`].
@@ -77,7 +79,7 @@ pub(super) fn resolve(written: &str) -> ToolName {
         Some(_) => return ToolName::Unknown,
         None => written,
     };
-    let mut others = CODE_NAMES.iter().chain(&OTHER_NAMES);
+    let mut others = code_names().chain(OTHER_NAMES);
     let canonical = others.find(|(other, _)| *other == name).map_or(name, |(_, to)| to);
     TOOLS
         .iter()
@@ -92,13 +94,13 @@ pub(in crate::customize) fn is_known(name: &str) -> bool {
 }
 
 /// The name of a tool in kimi-code, where that has another one than we.
-pub(in crate::customize) fn code_name(name: &str) -> Option<&'static str> {
-    CODE_NAMES.iter().find(|(_, ours)| *ours == name).map(|(code, _)| *code)
+pub fn code_name(name: &str) -> Option<&'static str> {
+    CODE_NAMES.iter().find(|(ours, _)| *ours == name).map(|(_, code)| *code)
 }
 
 /// The names of tools that kimi-code has, each with ours.
 pub(in crate::customize) fn code_names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    CODE_NAMES.into_iter()
+    CODE_NAMES.iter().map(|(ours, code)| (*code, *ours))
 }
 
 #[cfg(test)]

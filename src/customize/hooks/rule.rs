@@ -43,6 +43,14 @@ impl HookSet {
         }
         set
     }
+
+    /// The same hooks, told of every tool by its name in kimi-code: for runs in which the model and
+    /// everybody else hear those, so that a hook without a matcher finds what it looks for too.
+    #[must_use]
+    pub fn in_code_names(mut self) -> Self {
+        self.rules.iter_mut().for_each(|rule| rule.speaks_code = true);
+        self
+    }
 }
 
 /// A configured hook.

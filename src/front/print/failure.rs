@@ -8,10 +8,10 @@ use crate::protocol::{Failure, FailureKind, Outcome, Spent};
 
 /// What `stream-json` tells of an error, and what a person reads.
 pub(super) struct Trouble {
-    kind: &'static str,
-    message: String,
-    hint: Option<String>,
-    status: Option<u16>,
+    pub kind: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+    pub status: Option<u16>,
     retryable: bool,
 }
 

@@ -17,6 +17,8 @@
 //!   same words, only what is new follows. When it differs, stderr says
 //!   `[retrying: the text above is withdrawn]` and the answer starts afresh on a new line.
 //!
+//! A bare `-p` follows kimi-code in all of this, see [`code`]; `--print` and `--quiet` are kimi-cli's.
+//!
 //! # Ends
 //!
 //! A goal (`/goal <objective>`) ends with status 0, 3 or 6 and a word of its own, see [`goal`].
@@ -25,6 +27,7 @@
 //! written for another reason, such as a full disk, ends with status 1.
 
 mod background;
+pub mod code;
 mod door;
 mod failure;
 mod goal;
@@ -61,9 +64,23 @@ pub enum Format {
     StreamJson,
 }
 
+/// Whose conventions the output follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// kimi-cli's.
+    #[default]
+    Cli,
+    /// kimi-code's.
+    Code {
+        /// Whether the output begins with the version.
+        tells_version: bool,
+    },
+}
+
 /// How to run.
 #[derive(Debug, Clone, Default)]
 pub struct PrintOptions {
+    pub dialect: Dialect,
     /// The first prompt. With text input it is the only one, and stdin is not read.
     pub prompt: Option<String>,
     pub input_format: Format,
@@ -76,6 +93,8 @@ pub struct PrintOptions {
     pub stdout_is_terminal: bool,
     /// On a terminal, thinking is shown there, dim.
     pub stderr_is_terminal: bool,
+    /// The width of the terminals, where they are some.
+    pub columns: Option<usize>,
     /// Named by the hint at the end, which is given once a turn has begun.
     pub session_id: String,
 }
@@ -117,7 +136,7 @@ where
     let (output, mut writer) = Output::start(streams.stdout, streams.stderr);
     let mut turns = turns::Turns::new(&options, link, door, output, signals);
     let end = turns.run_all(&options, streams.stdin).await;
-    turns.finish(&options);
+    turns.finish(&options, end);
     let door = turns.door.take();
     let (end, signals) = turns.shut_down(end).await;
     let shut = async {
@@ -126,7 +145,11 @@ where
         }
     };
     let (end, ()) = tokio::join!(turns::last_write(end, &mut writer, signals), shut);
-    match end.code() {
+    let code = match options.dialect {
+        Dialect::Cli => end.code(),
+        Dialect::Code { .. } => code::status(end),
+    };
+    match code {
         ExitCode::Success if writer.has_failed() => ExitCode::Failure,
         code => code,
     }
@@ -158,6 +181,15 @@ trait Printer: Send {
 
 fn printer(options: &PrintOptions) -> Box<dyn Printer> {
     let clean = options.stdout_is_terminal;
+    if let Dialect::Code { .. } = options.dialect {
+        return match options.output_format {
+            Format::StreamJson => Box::new(code::Records::default()),
+            Format::Text => {
+                let terminals = (options.stdout_is_terminal, options.stderr_is_terminal);
+                Box::new(code::Blocks::new(terminals, options.columns))
+            }
+        };
+    }
     match (options.output_format, options.final_only) {
         (format, true) => Box::new(last_message::LastMessage::new(format, clean)),
         (Format::StreamJson, false) => Box::new(records::Records::default()),

@@ -43,7 +43,8 @@ impl Pieces {
         }
     }
 
-    fn push(&mut self, target: Target, text: &str) {
+    /// Adds text for one of the two.
+    pub fn push(&mut self, target: Target, text: &str) {
         if text.is_empty() {
             return;
         }

@@ -13,7 +13,7 @@ use super::failure::Trouble;
 use super::goal::GoalRun;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
-use super::{Format, Link, PrintOptions, Printer, Signal, printer};
+use super::{Dialect, Format, Link, PrintOptions, Printer, Signal, code, printer};
 use crate::agent::BackgroundView;
 use crate::front::control::Asked;
 use crate::front::ending::{ExitCode, resume_hint};
@@ -96,7 +96,12 @@ pub(super) struct Turns {
     pub(super) door: Option<Door>,
     output: Output,
     printer: Box<dyn Printer>,
+    dialect: Dialect,
     json: bool,
+    /// Something went wrong, and was told.
+    troubled: bool,
+    /// A hook has not let the running prompt go to the model, which is no answer in kimi-code.
+    forbidden: bool,
     prompts: u64,
     pub(super) background: Option<BackgroundView>,
     /// The goal of the running prompt, if it comes to one.
@@ -130,6 +135,9 @@ impl Turns {
             door,
             output,
             printer: printer(options),
+            dialect: options.dialect,
+            troubled: false,
+            forbidden: false,
             json: options.output_format == Format::StreamJson,
             prompts: 0,
             background: link.background,
@@ -140,6 +148,9 @@ impl Turns {
     /// Runs the prompt that is given and those on stdin.
     pub async fn run_all(&mut self, options: &PrintOptions, stdin: impl AsyncBufRead) -> End {
         tokio::pin!(stdin);
+        if self.dialect == (Dialect::Code { tells_version: true }) {
+            self.say(|to| code::opening(self.json, to));
+        }
         if let Some(prompt) = &options.prompt {
             let end = self.turn(prompt).await;
             if options.input_format == Format::Text && end == End::Done(ExitCode::Success) {
@@ -211,6 +222,7 @@ impl Turns {
     pub(super) async fn turn(&mut self, prompt: &str) -> End {
         self.prompts += 1;
         self.goal = GoalRun::of(prompt);
+        self.forbidden = false;
         let id = format!("print-{}", self.prompts);
         let op = Op::Prompt { id: id.clone(), input: prompt.into() };
         if let Some(door) = &mut self.door {
@@ -295,7 +307,8 @@ impl Turns {
                 true => trouble.of_kind("goal_not_started"),
                 false => trouble,
             };
-            trouble.tell(self.json, &mut pieces);
+            self.write(&trouble, &mut pieces);
+            self.troubled = true;
         }
         let goal = std::mem::take(&mut self.goal);
         if ending != Some(End::Unread) {
@@ -313,7 +326,12 @@ impl Turns {
                 _ => End::Interrupted,
             },
             Some(end) => end,
-            None => End::Done(goal.code(outcome)),
+            None => match goal.code(outcome) {
+                ExitCode::Success if self.forbidden => {
+                    self.refuse("forbidden", "Prompt hook blocked the request.".to_owned())
+                }
+                code => End::Done(code),
+            },
         }
     }
 
@@ -335,6 +353,7 @@ impl Turns {
                 if let Event::GoalUpdated(update) = event {
                     self.goal.hears(update);
                 }
+                self.forbidden |= self.dialect != Dialect::Cli && code::forbidden(event).is_some();
                 self.print(event);
             }
             Message::Request(request) => {
@@ -360,23 +379,38 @@ impl Turns {
         self.output.send(&mut pieces);
     }
 
-    pub(super) fn tell(&self, trouble: &Trouble) {
-        self.say(|to| trouble.tell(self.json, to));
+    pub(super) fn tell(&mut self, trouble: &Trouble) {
+        self.troubled = true;
+        self.say(|to| self.write(trouble, to));
     }
 
-    fn refuse(&self, kind: &'static str, message: String) -> End {
+    fn write(&self, trouble: &Trouble, to: &mut Pieces) {
+        match self.dialect {
+            Dialect::Cli => trouble.tell(self.json, to),
+            Dialect::Code { .. } => code::tell(trouble, to),
+        }
+    }
+
+    fn refuse(&mut self, kind: &'static str, message: String) -> End {
         self.tell(&Trouble::new(kind, message));
         End::Done(ExitCode::Failure)
     }
 
-    fn lost(&self) -> End {
+    fn lost(&mut self) -> End {
         self.refuse("internal", "The session ended before the answer was complete.".to_owned())
     }
 
-    /// The hint at the very end.
-    pub fn finish(&self, options: &PrintOptions) {
-        if self.prompts > 0 && !options.session_id.is_empty() {
-            self.say(|to| to.err(&resume_hint(&options.session_id)));
+    /// The hint at the very end. In kimi-code only a run that went well has one.
+    pub fn finish(&self, options: &PrintOptions, end: End) {
+        if self.prompts == 0 || options.session_id.is_empty() {
+            return;
+        }
+        match self.dialect {
+            Dialect::Cli => self.say(|to| to.err(&resume_hint(&options.session_id))),
+            Dialect::Code { .. } if matches!(end, End::Done(_)) && !self.troubled => {
+                self.say(|to| code::resume_hint(&options.session_id, self.json, to));
+            }
+            Dialect::Code { .. } => {}
         }
     }
 

@@ -15,15 +15,15 @@ use super::*;
 use crate::protocol::{ContentPart, Event, StopReason, ToolCall, ToolReturnValue, UserInput};
 
 /// What a run left behind.
-struct Ran {
-    code: ExitCode,
-    out: String,
-    err: String,
+pub(in crate::front::print) struct Ran {
+    pub code: ExitCode,
+    pub out: String,
+    pub err: String,
     ops: Vec<Op>,
 }
 
 impl Ran {
-    fn prompts(&self) -> Vec<String> {
+    pub fn prompts(&self) -> Vec<String> {
         let text = |op: &Op| match op {
             Op::Prompt { input, .. } => Some(input.text()),
             _ => None,
@@ -31,7 +31,7 @@ impl Ran {
         self.ops.iter().filter_map(text).collect()
     }
 
-    fn lines(&self) -> Vec<&str> {
+    pub fn lines(&self) -> Vec<&str> {
         self.out.lines().collect()
     }
 }
@@ -58,7 +58,7 @@ impl Write for Shared {
 }
 
 /// How the scripted session goes on after a prompt.
-enum Step {
+pub(in crate::front::print) enum Step {
     Say(Arc<Message>),
     /// Ends the prompt.
     End(Outcome),
@@ -70,39 +70,39 @@ enum Step {
     Die,
 }
 
-fn event(event: Event) -> Step {
+pub(in crate::front::print) fn event(event: Event) -> Step {
     Step::Say(Arc::new(Message::Event(event)))
 }
 
-fn text(text: &str) -> Step {
+pub(in crate::front::print) fn text(text: &str) -> Step {
     event(Event::ContentPart(ContentPart::text(text)))
 }
 
-fn think(think: &str) -> Step {
+pub(in crate::front::print) fn think(think: &str) -> Step {
     event(Event::ContentPart(ContentPart::think(think)))
 }
 
-fn call(id: &str, name: &str, arguments: &str) -> Step {
+pub(in crate::front::print) fn call(id: &str, name: &str, arguments: &str) -> Step {
     event(Event::ToolCall(ToolCall::new(id, name, arguments)))
 }
 
-fn more_arguments(more: &str) -> Step {
+pub(in crate::front::print) fn more_arguments(more: &str) -> Step {
     event(Event::ToolCallPart { arguments_part: Some(more.to_owned()) })
 }
 
-fn result(id: &str, return_value: ToolReturnValue) -> Step {
+pub(in crate::front::print) fn result(id: &str, return_value: ToolReturnValue) -> Step {
     event(Event::ToolResult { tool_call_id: id.to_owned(), return_value })
 }
 
-fn begin() -> Step {
+pub(in crate::front::print) fn begin() -> Step {
     event(Event::TurnBegin { user_input: UserInput::from("hi") })
 }
 
-fn step(n: u32) -> Step {
+pub(in crate::front::print) fn step(n: u32) -> Step {
     event(Event::StepBegin { n })
 }
 
-fn retry() -> Step {
+pub(in crate::front::print) fn retry() -> Step {
     event(Event::StepRetry {
         n: 1,
         next_attempt: 2,
@@ -113,15 +113,15 @@ fn retry() -> Step {
     })
 }
 
-fn turn_end() -> Step {
+pub(in crate::front::print) fn turn_end() -> Step {
     event(Event::TurnEnd {})
 }
 
-fn well() -> Step {
+pub(in crate::front::print) fn well() -> Step {
     Step::End(Outcome::Finished { stop: StopReason::NoToolCalls })
 }
 
-fn prompt(text: &str) -> PrintOptions {
+pub(in crate::front::print) fn prompt(text: &str) -> PrintOptions {
     PrintOptions {
         prompt: Some(text.to_owned()),
         session_id: "s-1".to_owned(),
@@ -129,12 +129,16 @@ fn prompt(text: &str) -> PrintOptions {
     }
 }
 
-fn json(text: &str) -> PrintOptions {
+pub(in crate::front::print) fn json(text: &str) -> PrintOptions {
     PrintOptions { output_format: Format::StreamJson, ..prompt(text) }
 }
 
 /// Runs with the given stdin; each prompt plays the next of the scripts.
-async fn play(options: PrintOptions, stdin: &[u8], scripts: Vec<Vec<Step>>) -> Ran {
+pub(in crate::front::print) async fn play(
+    options: PrintOptions,
+    stdin: &[u8],
+    scripts: Vec<Vec<Step>>,
+) -> Ran {
     let (out, err) = (Shared::default(), Shared::default());
     let (code, ops) = play_to(options, stdin, scripts, out.clone(), err.clone()).await;
     Ran { code, out: out.text(), err: err.text(), ops }
