@@ -50,7 +50,8 @@ fn the_help_is_this() {
       export       Pack a session into a ZIP file, for a report
       doctor       See whether everything is as it has to be
       completions  Print what a shell needs to complete kimi's words
-      acp          Serve an editor over the Agent Client Protocol on stdin and stdout
+      acp          Serve an editor over the Agent Client Protocol on stdin and
+                   stdout
       mcp          Add, list, remove and test MCP servers
       plugin       Install, list and remove plugins
 

@@ -257,6 +257,12 @@ impl Rule {
         matches!(self.subject, Subject::Path(_))
     }
 
+    /// Whether it names pages of the web that `FetchURL` reads, and not simply all.
+    pub fn names_pages(&self) -> bool {
+        self.tools.covers("FetchURL")
+            && matches!(self.subject, Subject::Text(_) | Subject::Domain(_))
+    }
+
     /// Whether it is about files that a tool reads or writes.
     pub fn is_about_paths_of(&self, tool: &str) -> bool {
         (self.tools.covers(tool) || self.stands_for(tool))

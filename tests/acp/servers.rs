@@ -81,3 +81,29 @@ fn servers_end_with_the_editor() {
     editor.finish();
     wait_until("the server is gone", || is_gone(pid));
 }
+
+#[test]
+fn servers_that_are_not_there_are_told_once_and_not_in_an_answer() {
+    let server = ModelServer::start(|_: &Recorded, _| Reply::new().text("done"));
+    let home = Home::new(&server.url());
+    let mut editor = Editor::ready(&home, &[]);
+    let session = editor.session_with(
+        &home,
+        json!([
+            given("good", Script::new().entry()),
+            {"name": "broken", "command": "/no/such/program", "args": [], "env": []},
+            {"name": "nonsense"},
+        ]),
+    );
+    let told = editor.update("agent_message_chunk")["content"]["text"].to_string();
+    assert!(told.contains("MCP server broken is not connected: "), "{told}");
+    assert!(told.contains("MCP server nonsense is not connected: "), "{told}");
+    assert!(!told.contains("good"), "{told}");
+    for _ in 0..2 {
+        let prompt = editor.prompt(&session, "hello");
+        assert_eq!(editor.stopped(prompt), "end_turn");
+    }
+    assert_eq!(editor.said("agent_message_chunk").matches("nonsense").count(), 1);
+    assert!(editor.said("agent_message_chunk").ends_with("donedone"));
+    editor.finish();
+}

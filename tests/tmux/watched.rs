@@ -334,11 +334,13 @@ fn busy(stream: &Stream, states: &[(Version, State)], bytes: &[u8]) {
 fn flip_start(bytes: &[u8]) -> usize {
     let returns = bytes.windows(16).rposition(|run| run.iter().all(|byte| *byte == b'\r'));
     let returns = returns.unwrap_or(bytes.len());
-    // A frame ends with a carriage return and a position for the cursor.
-    let frame = bytes[..returns].windows(3).rposition(|run| run == b"\r\x1b[");
-    frame.map_or(0, |at| {
+    // A frame ends with a carriage return and a place for the cursor: a position, or the one it had.
+    let before = &bytes[..returns];
+    let kept = before.windows(3).rposition(|run| run == b"\r\x1b8").map(|at| at + 3);
+    let put = before.windows(3).rposition(|run| run == b"\r\x1b[").map(|at| {
         let rest = &bytes[at + 3..];
         let end = rest.iter().position(|byte| byte.is_ascii_alphabetic()).unwrap_or(0);
         at + 3 + end + 1
-    })
+    });
+    kept.max(put).unwrap_or(0)
 }

@@ -137,7 +137,10 @@ fn a_client_that_sleeps_holds_nothing_up_and_loses_nothing() {
     for line in stdout.lines() {
         let message: Value = serde_json::from_str(&line.unwrap()).unwrap();
         told.push_str(message["params"]["payload"]["text"].as_str().unwrap_or_default());
-        if message["id"] == "2" {
+        // The record has the end of a turn a moment before the next one may begin.
+        if message["id"] == "2" && message["error"]["code"] == -32000 {
+            prompt("2");
+        } else if message["id"] == "2" {
             break;
         }
     }

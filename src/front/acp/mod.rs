@@ -7,6 +7,7 @@
 //! | `server` | the loop: methods, sessions by id, the end |
 //! | `introduction` | what we say of ourselves |
 //! | `opening`, `servers`, `list` | opening sessions, their MCP servers, which there are |
+//! | `failures` | servers that are not there |
 //! | `session` | one session: prompts, choices, its end |
 //! | `choices` | modes and models |
 //! | `content` | content blocks, in and out |
@@ -35,6 +36,7 @@ mod calls;
 mod choices;
 mod content;
 mod deprecated;
+mod failures;
 mod files;
 mod introduction;
 mod list;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::choices::{self, Mode, Model};
+use super::failures::Failures;
 use super::files::ClientFiles;
 use super::peer::Peer;
 use super::rpc::{Id, RpcError};
@@ -18,8 +20,8 @@ use crate::agent::{ClientView, Introduction, SessionHandle, Shows};
 use crate::front::host::{Host, Opened};
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, Request, SessionInfo};
 
-/// How long a cancelled turn may take to end.
-const CANCEL_TIME: Duration = Duration::from_millis(800);
+/// How long a cancelled turn may take to end: a command that does not listen is killed after a second.
+const CANCEL_TIME: Duration = Duration::from_millis(2_000);
 /// How long the session may take to end after it.
 const CLOSE_TIME: Duration = Duration::from_millis(1_000);
 /// How long background tasks may take to end, within it.
@@ -77,6 +79,8 @@ pub(super) struct Session {
     asked: HashMap<String, AbortHandle>,
     /// The mode that the client knows of.
     mode: Mode,
+    /// What the client knows of servers that are not there.
+    failures: Failures,
 }
 
 impl Session {
@@ -112,6 +116,7 @@ impl Session {
             prompts: 0,
             asked: HashMap::new(),
             mode: Mode::holds(&handle.info()),
+            failures: Failures::default(),
             handle,
             host,
         }
@@ -132,8 +137,11 @@ impl Session {
         if let Some(command) = self.commands.recv().await {
             self.take(command).await;
         }
+        let mut changes = self.host.options.mcp.as_ref().map(|servers| servers.changes());
+        self.tell_failures();
         let closing = loop {
             tokio::select! {
+                () = change(&mut changes) => self.tell_failures(),
                 command = self.commands.recv() => match command {
                     Some(Command::Close { call }) => break Some(call),
                     Some(command) => self.take(command).await,
@@ -289,6 +297,14 @@ impl Session {
         self.tell(&told);
     }
 
+    /// Tells the client of servers that are not there, not in the middle of an answer.
+    fn tell_failures(&mut self) {
+        let servers = self.host.options.mcp.as_ref().filter(|_| self.running.is_none());
+        if let Some(news) = servers.and_then(|servers| self.failures.news(servers)) {
+            self.tell(&[updates::notification(&news)]);
+        }
+    }
+
     /// Tells the client of another mode, whoever has switched it.
     fn tell_mode(&mut self) {
         let mode = Mode::holds(&self.handle.info());
@@ -344,6 +360,7 @@ impl Session {
         }
         if let Some((call, _)) = self.running.take() {
             self.peer.answer(&call, self.stop_reason(outcome));
+            self.tell_failures();
         }
     }
 
@@ -415,5 +432,16 @@ impl Session {
         };
         tokio::join!(closed, servers);
         host.close(&session);
+    }
+}
+
+/// The next change of a server; none ever comes without servers.
+async fn change(changes: &mut Option<watch::Receiver<u64>>) {
+    let heard = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !heard {
+        std::future::pending::<()>().await;
     }
 }

@@ -11,7 +11,7 @@ use super::calls::Calls;
 use super::content::{block, text};
 use crate::agent::OfferedCommand;
 use crate::protocol::{
-    ContentPart, DisplayBlock, Event, Notification, TodoItem, TodoStatus, ToolCall, UserInput,
+    ContentPart, DisplayBlock, Event, TodoItem, TodoStatus, ToolCall, UserInput,
 };
 
 /// The news of a session, live or from its record.
@@ -75,7 +75,9 @@ impl Updates {
             }
             Event::SubagentEvent { event, .. } => updates.extend(self.of_subagent(event)),
             Event::PlanDisplay { content, .. } => updates.push(said_by_agent(content)),
-            Event::Notification(news) => updates.push(said_by_agent(&told(news))),
+            Event::Notification(news) => {
+                updates.push(notification(&format!("{}\n{}", news.title, news.body)));
+            }
             Event::StepRetry { .. } | Event::StepInterrupted {} | Event::TurnEnd {} => {
                 updates.extend(self.abandon());
             }
@@ -166,9 +168,10 @@ pub(super) fn said_by_agent(words: &str) -> Value {
     json!({"sessionUpdate": "agent_message_chunk", "content": text(words)})
 }
 
-fn told(news: &Notification) -> String {
+/// Something that neither the model nor the user has said.
+pub(super) fn notification(words: &str) -> Value {
     // On lines of its own, whatever was said before.
-    format!("\n\n[Notification] {}\n{}\n\n", news.title, news.body)
+    said_by_agent(&format!("\n\n[Notification] {words}\n\n"))
 }
 
 /// The todo list.

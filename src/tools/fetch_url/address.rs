@@ -17,6 +17,10 @@ pub enum Refused {
         "`{0}` is on this machine or in a private network, which FetchURL does not reach. Set KIMI_FETCH_ALLOW_PRIVATE=1 to allow it"
     )]
     Private(String),
+    #[error(
+        "The page leads to `{url}`, which the permission rule {rule} keeps from being read that way"
+    )]
+    Kept { url: String, rule: String },
 }
 
 /// Checks what can be seen without asking the name service.

@@ -13,11 +13,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use self::address::PublicResolver;
+use self::address::{PublicResolver, Refused};
 use super::file_access::cancelled;
 use super::output::{Collector, Limits};
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 use crate::llm::Service;
+use crate::permission::Withheld;
 use crate::platform::{Env, tls};
 use crate::protocol::ToolReturnValue;
 
@@ -132,7 +133,8 @@ async fn fetch(
     allow_private: bool,
     cx: &CallContext,
 ) -> Result<ToolReturnValue, ToolReturnValue> {
-    let client = client(&cx.env, allow_private)
+    let withheld = cx.withheld.clone().from_page(url.as_str());
+    let client = client(&cx.env, allow_private, withheld)
         .map_err(|error| failure(&url, &format!("the client could not be set up: {error}")))?;
     let response = client
         .get(url.clone())
@@ -240,13 +242,17 @@ async fn body(mut response: Response) -> reqwest::Result<(Vec<u8>, bool)> {
     Ok((body, true))
 }
 
-fn client(env: &Env, allow_private: bool) -> reqwest::Result<Client> {
+fn client(env: &Env, allow_private: bool, withheld: Withheld) -> reqwest::Result<Client> {
     tls::install_tls();
     let policy = redirect::Policy::custom(move |attempt| {
         if attempt.previous().len() > MAX_REDIRECTS {
             return attempt.error("too many redirects");
         }
-        match address::check(attempt.url(), allow_private) {
+        let url = attempt.url();
+        let kept = withheld
+            .keeps_page(url.as_str())
+            .map(|rule| Refused::Kept { url: url.to_string(), rule: rule.to_string() });
+        match kept.map_or_else(|| address::check(url, allow_private), Err) {
             Ok(()) => attempt.follow(),
             Err(error) => attempt.error(error),
         }
@@ -292,7 +298,7 @@ fn lower_or_upper<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
     env.var(name).or_else(|| env.var(&name.to_uppercase()))
 }
 
-fn refused(error: address::Refused) -> ToolReturnValue {
+fn refused(error: Refused) -> ToolReturnValue {
     ToolReturnValue::error(format!("{error}."), "Address refused")
 }
 
@@ -300,7 +306,7 @@ fn network(url: &Url, error: &reqwest::Error) -> ToolReturnValue {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     let mut deepest = error.to_string();
     while let Some(inner) = source {
-        if let Some(error) = inner.downcast_ref::<address::Refused>() {
+        if let Some(error) = inner.downcast_ref::<Refused>() {
             return refused(error.clone());
         }
         deepest = inner.to_string();

@@ -3,6 +3,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::permission::Rule;
+use crate::permission::rule::Place;
 use crate::tools::testing::{Bench, brief};
 
 /// A server that gives each connection the answer for its path; returns its base URL.
@@ -118,7 +120,7 @@ async fn a_redirect_is_checked_like_the_first_address() {
     let value = bench.run(&FetchUrl::default(), json!({"url": format!("{base}/round")})).await;
     assert!(value.message.contains("too many redirects"), "{}", value.message);
     // Past the check of the first address, as a public page would be.
-    let strict = client(&bench.cx.env, false).unwrap();
+    let strict = client(&bench.cx.env, false, Withheld::default()).unwrap();
     let url = Url::parse(&format!("{base}/private")).unwrap();
     let error = strict.get(url.clone()).send().await.unwrap_err();
     assert_eq!(brief(&network(&url, &error)), "Address refused");
@@ -130,10 +132,12 @@ async fn a_name_that_leads_to_a_private_address_is_refused() {
     let bench = Bench::new();
     // The one name that leads to a private address without a name server.
     let url = Url::parse(&base.replace("127.0.0.1", "localhost")).unwrap();
-    let strict = client(&bench.cx.env, false).unwrap();
+    let strict = client(&bench.cx.env, false, Withheld::default()).unwrap();
     let error = strict.get(url.clone()).send().await.unwrap_err();
     assert_eq!(brief(&network(&url, &error)), "Address refused");
-    assert!(client(&bench.cx.env, true).unwrap().get(url).send().await.is_ok());
+    assert!(
+        client(&bench.cx.env, true, Withheld::default()).unwrap().get(url).send().await.is_ok()
+    );
 }
 
 #[tokio::test]
@@ -228,5 +232,35 @@ async fn a_service_that_fails_leaves_the_page_to_us() {
         let url = Url::parse("https://93.184.215.14/").unwrap();
         assert_eq!(tool.ask_service(&url, &Bench::new().cx).await, None, "{status} {body:?}");
         assert_eq!(service.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_judged_by_the_rules_like_the_first_address() {
+    let there = serve(vec![("/page", answer("text/plain", b"the page"))]).await;
+    let there = there.replace("127.0.0.1", "localhost");
+    let to = format!("HTTP/1.1 302 Found\r\nLocation: {there}/page\r\nContent-Length: 0\r\n\r\n");
+    let base = serve(vec![("/", to.into_bytes())]).await;
+    let get = async |deny: &[&str], ask: &[&str]| {
+        let rules = |texts: &[&str]| -> Vec<Rule> {
+            texts.iter().map(|text| Rule::parse(text).unwrap()).collect()
+        };
+        let mut bench = open_bench();
+        let place = Place { work_dir: &bench.root, home: &bench.root };
+        bench.cx.withheld = Withheld::of(&rules(deny), &rules(ask), place);
+        bench.run(&FetchUrl::default(), json!({"url": format!("{base}/")})).await
+    };
+    let refused = "which the permission rule FetchURL(domain:localhost) keeps";
+    let denied = get(&["FetchURL(domain:localhost)"], &[]).await;
+    assert!(denied.is_error && denied.message.contains(refused), "{}", denied.message);
+    let asked = get(&[], &["FetchURL(domain:localhost)"]).await;
+    assert!(asked.is_error && asked.message.contains(refused), "{}", asked.message);
+    for (deny, ask) in [
+        (&["FetchURL(domain:example.com)", "ReadFile(secret/**)"][..], &["FetchURL"][..]),
+        // The user was asked about the first address by the same rule.
+        (&[], &["FetchURL(domain:*)"]),
+    ] {
+        let read = get(deny, ask).await;
+        assert!(!read.is_error && read.output.text().contains("the page"), "{}", read.message);
     }
 }

@@ -170,13 +170,13 @@ fn an_instance_that_ends_ends_the_wait() {
 #[test]
 fn too_late_is_124() {
     let mut world = World::new();
-    world.patience = std::time::Duration::from_millis(50);
     let refuses = refusal("timeout", "still busy");
     world.script(&world.instance(5), &[("wait", vec![refuses])]);
     let ran = world.ctl(&["wait", "--timeout", "9"]);
     assert_eq!((ran.code, &*ran.out), (124, ""), "{ran:?}");
     assert_eq!(ran.err, "kimi ctl: timed out after 9 s; pid 5 in pane %5 goes on\n");
     // Stuck: it does not keep the time itself.
+    world.patience = std::time::Duration::from_millis(500);
     world.script(&world.instance(6), &[("wait", vec![Value::Null])]);
     let ran = world.ctl(&["wait", "--timeout", "0.05", "--pid", "6"]);
     assert_eq!((ran.code, &*ran.out), (124, ""), "{ran:?}");
@@ -245,8 +245,12 @@ fn a_message_is_sent_whole_and_acknowledged() {
 /// `send --wait` of `hi`, with what the watch tells and the last answer. The first state is the one
 /// before the message.
 fn waited(turn: Option<u64>, states: &[Instance], answer: &str) -> super::Ran {
-    let mut world = World::new();
-    world.patience = std::time::Duration::from_millis(300);
+    waited_for("30", turn, states, answer)
+}
+
+/// The same, and how many seconds it may take.
+fn waited_for(seconds: &str, turn: Option<u64>, states: &[Instance], answer: &str) -> super::Ran {
+    let world = World::new();
     let mut lines = vec![with_state(&world.instance(5))];
     lines.extend(states.iter().map(with_state));
     lines.push(Value::Null);
@@ -254,7 +258,7 @@ fn waited(turn: Option<u64>, states: &[Instance], answer: &str) -> super::Ran {
         &world.instance(5),
         &[("watch", lines), ("send", vec![taken(2, "hi", turn)]), ("last", vec![last(answer)])],
     );
-    world.ctl(&["send", "--wait", "--timeout", "0.5", "hi"])
+    world.ctl(&["send", "--wait", "--timeout", seconds, "hi"])
 }
 
 #[test]
@@ -282,7 +286,7 @@ fn send_and_wait_follows_its_own_turn() {
     assert_eq!(waited(Some(7), &short, "  the answer").out, "  the answer");
 
     // The end of the turn before is not the end of this one.
-    let ran = waited(None, &queued[..3], "  the answer");
+    let ran = waited_for("0.5", None, &queued[..3], "  the answer");
     assert_eq!((ran.code, &*ran.out), (124, ""), "{ran:?}");
 
     let mut failed = at(State::Idle, Some(7), done(7));
