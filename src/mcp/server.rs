@@ -165,6 +165,12 @@ impl Server {
         let _ = self.state.clone().wait_for(|state| state.status.is_settled()).await;
     }
 
+    /// Whether it is not in its first attempt: it has told its tools, or cannot now.
+    pub fn has_started(&self) -> bool {
+        let state = self.state();
+        state.status.is_settled() || state.tries > 1
+    }
+
     /// Waits until an attempt after the one of this number has ended, well or not.
     pub async fn tried_after(&self, tries: u64) {
         let tried = |state: &State| state.tries > tries && state.status.is_settled();

@@ -20,6 +20,7 @@ use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
+use super::names;
 use super::oauth::{Login, Stamp};
 use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
@@ -381,6 +382,26 @@ impl Servers {
         self.all().iter().all(|server| server.state().status.is_settled())
     }
 
+    /// Whether no server may still bring its first tools: each is connected, known not to be, or was
+    /// tried before in vain.
+    pub fn has_started(&self) -> bool {
+        self.all().iter().all(|server| server.has_started())
+    }
+
+    /// Whether a tool with this qualified name belongs to a server that has told its tools, or cannot.
+    pub fn owner_has_started(&self, name: &str) -> bool {
+        let owns = |server: &&Arc<Server>| {
+            let own = &server.config.name;
+            let rest = name.strip_prefix(names::PREFIX);
+            rest.and_then(|rest| rest.strip_prefix(&*names::sanitized(own)))
+                .is_some_and(|rest| rest.starts_with("__"))
+                || name.strip_prefix(&**own).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let all = self.all();
+        let owner = all.iter().filter(owns).max_by_key(|server| server.config.name.len());
+        owner.is_some_and(|server| server.has_started())
+    }
+
     /// Waits until every server is connected or known not to be.
     pub async fn settled(&self) {
         for server in self.all() {
@@ -388,7 +409,7 @@ impl Servers {
         }
     }
 
-    /// Waits until it is enough: looked at when servers have changed, until all have settled or the
+    /// Waits until it is enough: looked at when servers have changed, until all have started or the
     /// patience is over. False when it never was enough. Looking may cost something, and a thousand
     /// servers that start change thousands of times: most of the time passes between two looks.
     pub async fn until(&self, patience: Duration, enough: impl Fn() -> bool) -> bool {
@@ -401,10 +422,10 @@ impl Servers {
                     return true;
                 }
                 let cost = clock.instant().saturating_duration_since(before);
-                if cost >= DEAR_LOOK && !self.is_settled() {
+                if cost >= DEAR_LOOK && !self.has_started() {
                     tokio::time::sleep(cost * BETWEEN_LOOKS).await;
                 }
-                if self.is_settled() || changes.changed().await.is_err() {
+                if self.has_started() || changes.changed().await.is_err() {
                     return enough();
                 }
             }

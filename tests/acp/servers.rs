@@ -97,7 +97,7 @@ fn servers_that_are_not_there_are_told_once_and_not_in_an_answer() {
     );
     let told = editor.update("agent_message_chunk")["content"]["text"].to_string();
     assert!(told.contains("MCP server broken is not connected: "), "{told}");
-    assert!(told.contains("MCP server nonsense is not connected: "), "{told}");
+    assert!(told.contains("MCP server nonsense: "), "{told}");
     assert!(!told.contains("good"), "{told}");
     for _ in 0..2 {
         let prompt = editor.prompt(&session, "hello");
@@ -105,5 +105,43 @@ fn servers_that_are_not_there_are_told_once_and_not_in_an_answer() {
     }
     assert_eq!(editor.said("agent_message_chunk").matches("nonsense").count(), 1);
     assert!(editor.said("agent_message_chunk").ends_with("donedone"));
+    editor.finish();
+}
+
+#[test]
+fn an_approval_shows_what_a_tool_is_called_with() {
+    let server = ModelServer::start(|_: &Recorded, index| match index {
+        0 => {
+            let call = json!({"name": "given.echo", "arguments": {"text": "a secret word"}});
+            Reply::new().tool_call("c0", "mcp_call", &call.to_string())
+        }
+        _ => Reply::new().text("done"),
+    });
+    let home = Home::new(&server.url());
+    let mut editor = Editor::ready(&home, &[]);
+    let session = editor.session_with(&home, json!([given("given", Script::new().entry())]));
+    let prompt = editor.prompt(&session, "call it");
+    let (id, asked) = editor.called("session/request_permission");
+    let shown = asked["toolCall"]["content"].to_string();
+    assert!(shown.contains("given") && shown.contains("a secret word"), "{asked}");
+    editor.select(&id, "reject");
+    editor.stopped(prompt);
+    editor.finish();
+}
+
+#[test]
+fn hostile_names_of_servers_are_told_in_short_lines() {
+    let server = ModelServer::start(|_: &Recorded, _| Reply::new().text("done"));
+    let home = Home::new(&server.url());
+    let mut editor = Editor::ready(&home, &[]);
+    let mut servers: Vec<Value> = (0..40).map(|n| json!({"name": format!("bad{n}")})).collect();
+    servers.insert(0, json!({"name": "x".repeat(10_000)}));
+    servers.insert(1, json!({"name": "a\u{1b}[31m\nforged\u{202e} line"}));
+    editor.session_with(&home, Value::Array(servers));
+    let told = editor.update("agent_message_chunk")["content"]["text"].as_str().unwrap().to_owned();
+    assert!(told.len() < 4_000, "{} bytes", told.len());
+    let lines = told.trim().lines().count();
+    assert!(lines <= 9 && !told.contains('\u{1b}') && !told.contains('\u{202e}'), "{told:?}");
+    assert!(told.contains("The same goes for 34 more."), "{told}");
     editor.finish();
 }

@@ -108,3 +108,25 @@ async fn all_that_fail_are_a_failure() {
     heard.finished();
     assert!(result(&heard, "c1").is_error);
 }
+
+#[tokio::test]
+async fn a_type_left_blank_is_the_usual_one() {
+    let bench = bench();
+    for (n, written) in ["  ", " plan "].into_iter().enumerate() {
+        let arguments = json!({"description": "look", "subagent_type": written,
+            "prompt_template": "Look at <{{item}}>.", "items": [format!("W{n}"), format!("V{n}")]});
+        bench.model.reply(calls(&[(&format!("c{n}"), "AgentSwarm", &arguments.to_string())]));
+        bench.model.reply([text("ok")]);
+        for item in ["W", "V"] {
+            bench.model.reply_to(&format!("<{item}{n}>"), [vec![text(&report(item))]]);
+        }
+    }
+    let mut live = bench.open();
+    for n in 0..2 {
+        live.send("go");
+        let heard = live.end().await;
+        heard.finished();
+        let value = result(&heard, &format!("c{n}"));
+        assert!(value.output.text().starts_with("completed: 2/2"), "{value:?}");
+    }
+}

@@ -216,3 +216,32 @@ fn a_rule_that_forbids_a_tool_is_told_as_a_rule() {
     assert!(told.contains("permission rule `mcp__s__echo` forbids this"), "{told}");
     assert!(!told.contains("rejected") && !told.contains("User feedback"), "{told}");
 }
+
+#[test]
+fn a_wrong_name_of_a_server_that_is_there_waits_for_no_other() {
+    let server = ModelServer::start(|request: &Recorded, index: usize| match index {
+        0 => Reply::new().tool_call("c0", "mcp_search", r#"{"query":"repeat a text"}"#),
+        1 => {
+            let call = json!({"name": "mcp__good__ecko", "arguments": {"text": "hello"}});
+            Reply::new().tool_call("c1", "mcp_call", &call.to_string())
+        }
+        _ => {
+            let last = request.body["messages"].as_array().unwrap().last().unwrap().clone();
+            Reply::new().text(format!("it said {}", last["content"]))
+        }
+    });
+    let home = Home::new(&server.url());
+    let deferred = format!("{}[mcp]\nmode = \"deferred\"\n", Home::config(&server.url()));
+    home.write("share/config.toml", deferred);
+    let servers = json!({
+        "good": Script::new().entry(),
+        "hangs": Script::new().start("hang").entry(),
+    });
+    home.write("share/mcp.json", json!({"mcpServers": servers}).to_string());
+    let since = std::time::Instant::now();
+    let ran = home.run(&["--print", "--final-message-only", "-p", "say hello"]);
+    ran.well();
+    assert!(ran.out.contains("echo"), "what was meant: {}", ran.out);
+    // The wait for servers that start is twenty seconds.
+    assert!(since.elapsed() < std::time::Duration::from_secs(15), "{:?}", since.elapsed());
+}

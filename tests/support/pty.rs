@@ -193,6 +193,20 @@ impl Pty {
         self.shared.state.lock().expect("not poisoned").bytes.clone()
     }
 
+    /// Waits until nothing has been written for some time: nothing is on its way any more.
+    pub fn wait_quiet(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = self.raw_bytes().len();
+        let mut quiet = 0;
+        while quiet < 4 {
+            assert!(Instant::now() < deadline, "it never falls silent");
+            std::thread::sleep(Duration::from_millis(100));
+            let now = self.raw_bytes().len();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+        }
+    }
+
     /// Gives the terminal another size.
     pub fn resize(&self, columns: u16, rows: u16) {
         let mut state = self.shared.state.lock().expect("not poisoned");

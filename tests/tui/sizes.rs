@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::world::{World, composed, count, echoes, unhurried};
-use crate::support::model_server::Reply;
+use crate::support::model_server::{Gate, Reply};
 use crate::support::screen::is_idle;
 
 #[test]
@@ -54,10 +54,17 @@ fn a_whole_turn_with_a_dialog_at_every_size() {
 #[test]
 fn hardly_any_terminal_at_all() {
     for size in [(10, 4), (1, 1), (3, 30), (200, 2)] {
-        let world = World::new(vec![Reply::new().text("Some **words** come.")]);
+        let gate = Gate::new();
+        let world = World::with_config(
+            vec![Reply::new().wait(&gate).text("Some **words** come.")],
+            "[tui]\nreduced_motion = true\n",
+        );
         let mut kimi = world.spawn(env!("CARGO_BIN_EXE_kimi").as_ref(), &["-p", "go"], &[], size);
         world.server().wait_for(1);
+        // What is on its way to the terminal is drawn for the size it had.
+        kimi.wait_quiet();
         kimi.resize(80, 24);
+        gate.open();
         kimi.wait_for_history("the end", |rows| count(rows, "• Done") == 1);
         kimi.wait_for_rows("the prompt", is_idle);
         kimi.send("\x04");

@@ -21,6 +21,14 @@ const TIMEOUT: (u64, u64) = (30, 3600);
 /// The type of an agent that is asked for without one.
 pub const DEFAULT_TYPE: &str = "coder";
 
+/// The type that a call names; a model that fills in every field leaves it blank.
+pub fn type_named(written: &str) -> &str {
+    match written.trim() {
+        "" => DEFAULT_TYPE,
+        named => named,
+    }
+}
+
 /// Starts subagents.
 pub struct AgentTool {
     crew: Arc<Crew>,
@@ -101,9 +109,8 @@ impl Tool for AgentTool {
 
     fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
         let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::trim);
-        let said = |key: &str| text(key).filter(|text| !text.is_empty());
-        let kind = said("subagent_type").unwrap_or(DEFAULT_TYPE);
-        Some(self.crew.in_plan_mode(kind, said("resume")))
+        let resume = text("resume").filter(|id| !id.is_empty());
+        Some(self.crew.in_plan_mode(type_named(text("subagent_type").unwrap_or_default()), resume))
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
@@ -119,7 +126,7 @@ impl Tool for AgentTool {
         let order = Order {
             description: description.trim().to_owned(),
             prompt,
-            subagent_type: said(Some(subagent_type)).unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
+            subagent_type: type_named(&subagent_type).to_owned(),
             model: said(model),
             resume: said(resume).map(|id| id.trim().to_owned()),
         };

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Crew;
-use super::agent_tool::DEFAULT_TYPE;
+use super::agent_tool::{DEFAULT_TYPE, type_named};
 use super::engage::{Order, engage};
 use super::run::{Ended, Working};
 use super::told::{self, MAX_REPORT};
@@ -103,7 +103,7 @@ impl Tool for SwarmTool {
 
     fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
         let kind = arguments.get("subagent_type").and_then(Value::as_str);
-        Some(self.crew.in_plan_mode(kind.unwrap_or(DEFAULT_TYPE), None))
+        Some(self.crew.in_plan_mode(type_named(kind.unwrap_or_default()), None))
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
@@ -124,7 +124,7 @@ impl Tool for SwarmTool {
             let order = Order {
                 description: format!("{} [{}/{all}]", arguments.description.trim(), n + 1),
                 prompt: arguments.prompt_template.replace(ITEM, item),
-                subagent_type: arguments.subagent_type.clone(),
+                subagent_type: type_named(&arguments.subagent_type).to_owned(),
                 model: None,
                 resume: None,
             };

@@ -101,6 +101,10 @@ fn asked(request: &ApprovalRequest) -> Vec<Value> {
         DisplayBlock::Shell { language, command } => {
             Some(content(text(&fenced(language, command))))
         }
+        // Of a command it is told below why it asks; elsewhere these are the arguments.
+        DisplayBlock::Brief { text: arguments } if request.why().is_none() => {
+            Some(content(text(&fenced("", arguments))))
+        }
         _ => None,
     }));
     let more = [request.why(), request.source_description.as_deref()].into_iter().flatten();

@@ -1,39 +1,64 @@
 //! What the user is told of servers that are not there.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::mcp::server::Status;
-use crate::mcp::servers::{ServerView, Servers};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::mcp::servers::Servers;
+use crate::mcp::tidy::one_line;
+
+/// Failures that come within this time are told together.
+const GATHER: Duration = Duration::from_millis(700);
+/// Lines that are told together.
+const MOST_TOLD: usize = 8;
+/// Characters of a line.
+const MOST_CHARS: usize = 300;
 
 /// Which failures a client was told of.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
+    /// The servers and files, by the beginning of what was said.
     told: HashSet<String>,
 }
 
 impl Failures {
-    /// What there is to say since the last time, a line each; `None` as long as servers still start.
+    /// What there is to say since the last time, a line each. Of a server that fails again and again
+    /// once.
     pub fn news(&mut self, servers: &Servers) -> Option<String> {
-        if !servers.is_settled() {
-            return None;
-        }
-        let view = servers.view();
-        // One that came back may fail again; one that was tried again in vain is no news.
-        let connected = view.iter().filter(|server| server.status == Status::Connected);
-        for server in connected {
-            self.told.remove(&server.name);
-        }
-        let lines: Vec<String> = view
-            .iter()
-            .filter(|server| matches!(server.status, Status::Failed | Status::Unauthorized))
-            .filter(|server| self.told.insert(server.name.clone()))
-            .map(line)
+        let mut lines: Vec<String> = servers
+            .warnings()
+            .into_iter()
+            .chain(servers.failures())
+            .filter(|line| {
+                let (who, _) = line.split_once(" is not connected").unwrap_or((line, ""));
+                self.told.insert(one_line(who, MOST_CHARS))
+            })
+            .map(|line| one_line(&line, MOST_CHARS))
             .collect();
+        let more = lines.len().saturating_sub(MOST_TOLD);
+        lines.truncate(MOST_TOLD);
+        if more > 0 {
+            lines.push(format!("The same goes for {more} more."));
+        }
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }
 
-fn line(server: &ServerView) -> String {
-    let reason = server.reason.as_deref().unwrap_or("it does not say why");
-    format!("MCP server {} is not connected: {reason}.", server.name)
+/// Notifies when servers have changed, a moment later; runs until it is aborted.
+pub(super) fn watch(servers: &Servers) -> (Arc<Notify>, AbortHandle) {
+    let (notify, mut changes) = (Arc::new(Notify::new()), servers.changes());
+    let heard = Arc::clone(&notify);
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(GATHER).await;
+            heard.notify_one();
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    (notify, task.abort_handle())
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::choices::{self, Mode, Model};
-use super::failures::Failures;
+use super::failures::{self, Failures};
 use super::files::ClientFiles;
 use super::peer::Peer;
 use super::rpc::{Id, RpcError};
@@ -137,11 +136,15 @@ impl Session {
         if let Some(command) = self.commands.recv().await {
             self.take(command).await;
         }
-        let mut changes = self.host.options.mcp.as_ref().map(|servers| servers.changes());
-        self.tell_failures();
+        let watched = self.host.options.mcp.as_ref().map(|servers| failures::watch(servers));
         let closing = loop {
             tokio::select! {
-                () = change(&mut changes) => self.tell_failures(),
+                () = async {
+                    match &watched {
+                        Some((changed, _)) => changed.notified().await,
+                        None => std::future::pending().await,
+                    }
+                } => self.tell_failures(),
                 command = self.commands.recv() => match command {
                     Some(Command::Close { call }) => break Some(call),
                     Some(command) => self.take(command).await,
@@ -156,6 +159,9 @@ impl Session {
                 },
             }
         };
+        if let Some((_, watch)) = watched {
+            watch.abort();
+        }
         let (peer, id) = (self.peer.clone(), self.id.clone());
         self.end().await;
         tracing::debug!(id, "the session has ended");
@@ -432,16 +438,5 @@ impl Session {
         };
         tokio::join!(closed, servers);
         host.close(&session);
-    }
-}
-
-/// The next change of a server; none ever comes without servers.
-async fn change(changes: &mut Option<watch::Receiver<u64>>) {
-    let heard = match changes {
-        Some(changes) => changes.changed().await.is_ok(),
-        None => false,
-    };
-    if !heard {
-        std::future::pending::<()>().await;
     }
 }

@@ -51,7 +51,7 @@ impl McpCall {
             }
             target = self.target(name);
         }
-        if target.is_err() && !servers.is_settled() {
+        if target.is_err() && !servers.has_started() && !servers.owner_has_started(name) {
             tokio::select! {
                 _ = servers.until(PATIENCE, || self.target(name).is_ok()) => {}
                 () = cancel.cancelled() => {}

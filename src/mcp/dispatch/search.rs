@@ -78,7 +78,7 @@ impl Tool for McpSearch {
                 return ToolReturnValue::error("The search was cancelled.", "Cancelled").into();
             }
         }
-        if !self.servers.is_settled() && !self.is_known(query, server) {
+        if !self.servers.has_started() && !self.is_known(query, server) {
             let wait = async {
                 // The first that fits need not be the best: those that start beside it come too.
                 if self.servers.until(PATIENCE, || self.is_known(query, server)).await {
