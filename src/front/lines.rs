@@ -2,8 +2,17 @@
 
 use std::io;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc::{Receiver, channel};
+
+/// The longest line of a client that is read, in bytes (wire.md section 1): pictures come within lines.
+pub(in crate::front) const MAX_CLIENT_LINE: usize = 100 * 1024 * 1024;
+
+/// The standard input of this process. The runtime may hold a read of it when all else has ended: shut
+/// it down in the background.
+pub(in crate::front) fn stdin() -> BufReader<Stdin> {
+    BufReader::with_capacity(64 * 1024, tokio::io::stdin())
+}
 
 /// A line, or why there is none.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
@@ -15,6 +16,8 @@ use tokio::sync::{Notify, oneshot};
 const MAX_MEMORY: usize = 8 * 1024 * 1024;
 /// Bytes that wait in the file. A client that lets more come together will never read it.
 const MAX_FILE: u64 = 2 * 1024 * 1024 * 1024;
+/// How long the last lines may take to be written.
+const LAST_WRITE: Duration = Duration::from_millis(300);
 /// Bytes of one write, about.
 const WRITE: usize = 64 * 1024;
 
@@ -135,6 +138,15 @@ impl Outbox {
         }
         drop(state);
         self.0.filled.notify_one();
+    }
+
+    /// Closes it and gives the last lines a moment to be written: a client that does not read holds no
+    /// end up.
+    pub async fn finish(self, mut written: Written) {
+        self.close();
+        if tokio::time::timeout(LAST_WRITE, written.wait()).await.is_err() {
+            tracing::warn!("the client did not read everything in time");
+        }
     }
 }
 

@@ -46,8 +46,6 @@ pub enum Answer {
     Cancel,
 }
 
-impl Answer {}
-
 /// The calls that run on one connection, and the questions asked during them.
 #[derive(Clone)]
 pub struct Elicitations {

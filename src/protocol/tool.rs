@@ -50,6 +50,11 @@ impl ToolCall {
     pub fn arguments(&self) -> &str {
         self.function.arguments.as_deref().unwrap_or_default()
     }
+
+    /// Appends the next part of the raw arguments.
+    pub fn push_arguments(&mut self, part: &str) {
+        self.function.arguments.get_or_insert_default().push_str(part);
+    }
 }
 
 /// What a tool hands to the model: text or parts.

@@ -23,9 +23,7 @@ fn touching() -> ModelServer {
 #[test]
 fn what_the_user_chooses_holds() {
     let server = touching();
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (home, mut editor, session) = Editor::in_session(&server, &[]);
     let prompt = editor.prompt(&session, "go");
     let (id, asked) = editor.called(ASK);
     assert_eq!(asked["sessionId"], json!(session));
@@ -131,9 +129,7 @@ fn questions_are_put_one_after_the_other() {
         0 | 2 => Reply::new().tool_call("q", "AskUserQuestion", &questions.to_string()),
         _ => Reply::new().text("ok"),
     });
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (_home, mut editor, session) = Editor::in_session(&server, &[]);
     let prompt = editor.prompt(&session, "go");
     let (id, asked) = editor.called(ASK);
     let names: Vec<&Value> =
@@ -173,9 +169,7 @@ fn a_subagent_asks_about_a_call_that_is_announced() {
             (false, _) => Reply::new().text("done"),
         }
     });
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (home, mut editor, session) = Editor::in_session(&server, &[]);
     let prompt = editor.prompt(&session, "delegate");
     let (id, asked) = editor.called(ASK);
     let call = asked["toolCall"]["toolCallId"].as_str().unwrap().to_owned();
@@ -190,9 +184,7 @@ fn a_subagent_asks_about_a_call_that_is_announced() {
 #[test]
 fn a_plan_is_shown_and_approved() {
     let server = planning();
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (_home, mut editor, session) = Editor::in_session(&server, &[]);
     let prompt = editor.prompt(&session, "plan it");
     let (id, asked) = editor.called(ASK);
     let kinds = |asked: &Value| -> Vec<(String, String)> {

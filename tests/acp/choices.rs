@@ -15,9 +15,7 @@ fn modes_are_switched_by_the_editor_and_by_commands() {
         }
         _ => Reply::new().text("ok"),
     });
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (home, mut editor, session) = Editor::in_session(&server, &[]);
     let set = |mode: &str| json!({"sessionId": session, "modeId": mode});
     assert_eq!(editor.ask("session/set_mode", set("yolo")), json!({}));
     let prompt = editor.prompt(&session, "go");

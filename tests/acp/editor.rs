@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use serde_json::{Value, json};
 
+use crate::support::model_server::ModelServer;
 use crate::support::program::Home;
 use crate::wire::client::Client;
 
@@ -38,6 +39,14 @@ impl Editor {
         let mut editor = Self::start(home, words);
         editor.initialize(json!({}));
         editor
+    }
+
+    /// An editor with an open session in a home of its own, in front of this model.
+    pub fn in_session(model: &ModelServer, words: &[&str]) -> (Home, Self, String) {
+        let home = Home::new(&model.url());
+        let mut editor = Self::ready(&home, words);
+        let session = editor.session(&home);
+        (home, editor, session)
     }
 
     /// Says hello with these capabilities; the result.

@@ -117,9 +117,7 @@ fn line(dice: &mut Dice, n: usize, session: &str) -> (Vec<u8>, Option<i64>) {
 #[test]
 fn a_thousand_lines_get_what_they_deserve() {
     let server = ModelServer::start(|_: &Recorded, _| Reply::new().text("still here"));
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &[]);
-    let session = editor.session(&home);
+    let (_home, mut editor, session) = Editor::in_session(&server, &[]);
     let mut dice = Dice(20_261_121);
     for n in 0..1_000 {
         let (line, expected) = line(&mut dice, n, &session);

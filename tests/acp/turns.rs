@@ -179,9 +179,7 @@ fn the_step_limit_has_its_own_reason_and_commands_work() {
     let server = ModelServer::start(|_: &Recorded, _| {
         Reply::new().tool_call("c", "Glob", r#"{"pattern":"*"}"#)
     });
-    let home = Home::new(&server.url());
-    let mut editor = Editor::ready(&home, &["--max-steps-per-turn", "2"]);
-    let session = editor.session(&home);
+    let (_home, mut editor, session) = Editor::in_session(&server, &["--max-steps-per-turn", "2"]);
     let prompt = editor.prompt(&session, "go");
     assert_eq!(editor.stopped(prompt), "max_turn_requests");
     let asked = server.requests().len();

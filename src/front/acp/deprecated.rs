@@ -4,9 +4,8 @@ use std::io::Write;
 
 use tokio::io::AsyncBufRead;
 
-use super::MAX_LINE;
 use super::rpc::{self, Incoming, Refusal, RpcError};
-use crate::front::lines::{RawLine, lines};
+use crate::front::lines::{MAX_CLIENT_LINE, RawLine, lines};
 
 /// What to do instead.
 const INSTEAD: &str = "`kimi --acp` is deprecated. Start `kimi acp` instead.";
@@ -16,7 +15,7 @@ pub(super) async fn refuse(
     stdin: impl AsyncBufRead + Send + Unpin + 'static,
     mut stdout: impl Write,
 ) -> std::io::Result<()> {
-    let mut lines = lines(stdin, MAX_LINE);
+    let mut lines = lines(stdin, MAX_CLIENT_LINE);
     while let Some(line) = lines.recv().await {
         let RawLine::Whole(line) = line else { continue };
         if let Ok(Incoming::Call { id, .. }) = rpc::read(&line)

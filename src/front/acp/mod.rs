@@ -52,22 +52,16 @@ mod updates;
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 pub use self::opening::Hosts;
 use self::server::Server;
-use crate::front::lines::lines;
+use crate::front::lines::{MAX_CLIENT_LINE, lines, stdin};
 use crate::front::outbox::Outbox;
 use crate::front::signals::{Signal, listen};
 use crate::store::SessionStore;
-
-/// The longest line that is read, in bytes: pictures come within lines.
-const MAX_LINE: usize = 100 * 1024 * 1024;
-/// How long the last lines may take to be written.
-const LAST_WRITE: Duration = Duration::from_millis(300);
 
 /// What the server works with.
 pub struct Link {
@@ -92,24 +86,20 @@ where
     I: AsyncBufRead + Send + Unpin + 'static,
     O: Write + Send + 'static,
 {
-    let (outbox, mut written) = Outbox::start(stdout)?;
-    Server::new(link, outbox.clone(), lines(stdin, MAX_LINE), signals).run().await;
-    outbox.close();
-    if tokio::time::timeout(LAST_WRITE, written.wait()).await.is_err() {
-        tracing::warn!("the client did not read everything in time");
-    }
+    let (outbox, written) = Outbox::start(stdout)?;
+    Server::new(link, outbox.clone(), lines(stdin, MAX_CLIENT_LINE), signals).run().await;
+    outbox.finish(written).await;
     Ok(())
 }
 
 /// [`run`] on the streams and signals of this process.
 pub async fn run_on_process(link: Link) -> std::io::Result<()> {
     let signals = listen()?;
-    let stdin = tokio::io::BufReader::with_capacity(64 * 1024, tokio::io::stdin());
-    run(link, stdin, std::io::stdout(), signals).await
+    run(link, stdin(), std::io::stdout(), signals).await
 }
 
 /// Tells a client of `kimi --acp` what to start instead, to the end of stdin.
 pub async fn refuse_on_process() -> std::io::Result<()> {
-    let stdin = tokio::io::BufReader::new(tokio::io::stdin());
+    let stdin = stdin();
     deprecated::refuse(stdin, std::io::stdout()).await
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, unbounded_
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::Link;
 use super::introduction::{self, initialized};
 use super::list;
 use super::opening::{self, Wanted};
@@ -19,9 +20,8 @@ use super::params::{
 use super::peer::Peer;
 use super::rpc::{self, Id, Incoming, Refusal, RpcError};
 use super::session::{Command, Session};
-use super::{Link, MAX_LINE};
 use crate::front::host::{Host, Opened};
-use crate::front::lines::RawLine;
+use crate::front::lines::{MAX_CLIENT_LINE, RawLine};
 use crate::front::outbox::Outbox;
 use crate::front::signals::Signal;
 
@@ -110,7 +110,9 @@ impl Server {
         let read = match line {
             RawLine::Whole(line) if line.trim_ascii().is_empty() => return,
             RawLine::Whole(line) => rpc::read(&line),
-            RawLine::TooLong => Err(Refusal { id: Id::Null, error: RpcError::too_long(MAX_LINE) }),
+            RawLine::TooLong => {
+                Err(Refusal { id: Id::Null, error: RpcError::too_long(MAX_CLIENT_LINE) })
+            }
             RawLine::End => return,
         };
         match read {

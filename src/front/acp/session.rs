@@ -271,11 +271,10 @@ impl Session {
         let (name, thinking) = (model.key.clone(), Some(model.thinking));
         self.submit(Op::SetModel { model: Some(name.clone()), thinking });
         let host = self.host.clone();
-        let kept = tokio::task::spawn_blocking(move || host.keep_model(&name, thinking)).await;
-        match kept {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the choice of a model holds and is not kept"),
-            Err(error) => tracing::warn!(%error, "the choice of a model holds and is not kept"),
+        let keep = move || host.keep_model(&name, thinking).map_err(|error| error.to_string());
+        let kept = tokio::task::spawn_blocking(keep).await;
+        if let Err(error) = kept.unwrap_or_else(|error| Err(error.to_string())) {
+            tracing::warn!(error, "the choice of a model holds and is not kept");
         }
         let mut info = self.handle.info();
         (info.model, info.thinking) = (Some(model.key), model.thinking);

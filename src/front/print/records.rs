@@ -26,7 +26,7 @@ impl Printer for Records {
             Event::ToolCall(call) => self.calls.push(call.clone()),
             Event::ToolCallPart { arguments_part: Some(more) } => {
                 if let Some(call) = self.calls.last_mut() {
-                    call.function.arguments.get_or_insert_default().push_str(more);
+                    call.push_arguments(more);
                 }
             }
             Event::StepRetry { .. } => {

@@ -179,7 +179,7 @@ impl Printer for Text {
             }
             Event::ToolCallPart { arguments_part: Some(more) } => {
                 if let Some(call) = &mut self.call {
-                    call.function.arguments.get_or_insert_default().push_str(more);
+                    call.push_arguments(more);
                 }
             }
             Event::ToolResult { return_value, .. } => {

@@ -34,7 +34,6 @@ mod server;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -42,15 +41,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use self::server::Server;
 use crate::agent::ClientView;
 use crate::front::ending::ExitCode;
-use crate::front::lines::lines;
+use crate::front::lines::{MAX_CLIENT_LINE, lines, stdin};
 use crate::front::outbox::Outbox;
 use crate::front::signals::{Signal, listen};
 use crate::protocol::{Message, Op};
-
-/// The longest line that is read, in bytes (wire.md section 1).
-const MAX_LINE: usize = 100 * 1024 * 1024;
-/// How long the last lines may take to be written.
-const LAST_WRITE: Duration = Duration::from_millis(300);
 
 /// The two ends of a session, and what else a client may want of it.
 pub struct Link {
@@ -76,18 +70,15 @@ where
     I: AsyncBufRead + Send + Unpin + 'static,
     O: Write + Send + 'static,
 {
-    let (outbox, mut written) = Outbox::start(stdout)?;
-    let code = Server::new(link, outbox.clone(), lines(stdin, MAX_LINE), signals).run().await;
-    outbox.close();
-    if tokio::time::timeout(LAST_WRITE, written.wait()).await.is_err() {
-        tracing::warn!("the client did not read everything in time");
-    }
+    let (outbox, written) = Outbox::start(stdout)?;
+    let code =
+        Server::new(link, outbox.clone(), lines(stdin, MAX_CLIENT_LINE), signals).run().await;
+    outbox.finish(written).await;
     Ok(code)
 }
 
 /// [`run`] on the streams and signals of this process.
 pub async fn run_on_process(link: Link) -> std::io::Result<ExitCode> {
     let signals = listen()?;
-    let stdin = tokio::io::BufReader::with_capacity(64 * 1024, tokio::io::stdin());
-    run(link, stdin, std::io::stdout(), signals).await
+    run(link, stdin(), std::io::stdout(), signals).await
 }

@@ -12,10 +12,10 @@ use super::answers::{self, Waiting};
 use super::params::{self, Initialize, Input, SetPlanMode};
 use super::replay::{self, Piece};
 use super::rpc::{self, Incoming, Method, Refusal, RpcError};
-use super::{Link, MAX_LINE, relay};
+use super::{Link, relay};
 use crate::agent::ClientView;
 use crate::front::ending::ExitCode;
-use crate::front::lines::RawLine;
+use crate::front::lines::{MAX_CLIENT_LINE, RawLine};
 use crate::front::outbox::Outbox;
 use crate::front::signals::Signal;
 use crate::protocol::{
@@ -154,7 +154,9 @@ impl Server {
     async fn hear_client(&mut self, line: RawLine) {
         let read = match line {
             RawLine::Whole(line) => rpc::read(&line),
-            RawLine::TooLong => Err(Refusal { id: None, error: RpcError::too_long(MAX_LINE) }),
+            RawLine::TooLong => {
+                Err(Refusal { id: None, error: RpcError::too_long(MAX_CLIENT_LINE) })
+            }
             RawLine::End => return,
         };
         match read {
