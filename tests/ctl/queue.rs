@@ -72,4 +72,10 @@ fn a_message_into_a_turn_that_ends_is_never_lost() {
         let steered = ctl(&world, &["send", "--steer", "--wait", &format!("second {n}")]);
         assert_eq!(steered.well().out, format!("You said: second {n}"), "{steered:?}");
     }
+    // Each is in the conversation once, alone or with the message that steered its turn.
+    let last = world.server().requests().pop().expect("requests");
+    for n in 0..12 {
+        let times = |end: &str| last.raw.matches(&format!("\"first {n}{end}")).count();
+        assert_eq!(times("\"") + times("\\n"), 1, "{}", last.raw);
+    }
 }

@@ -31,7 +31,7 @@ fn run(entries: &Value, config: &str) -> (Vec<Recorded>, String, Home) {
     let home = Home::new(&server.url());
     home.write("share/config.toml", format!("{}{config}", Home::config(&server.url())));
     home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
-    let ran = home.run(&["--print", "--final-message-only", "-p", "say hello"]);
+    let ran = home.run_long(&["--print", "--final-message-only", "-p", "say hello"]);
     ran.well();
     (server.requests(), ran.out, home)
 }

@@ -82,7 +82,7 @@ fn run(entries: &Value, config: &str, tool: &'static str, arguments: Value) -> R
     let home = Home::new(&server.url());
     home.write("share/config.toml", format!("{}{config}", Home::config(&server.url())));
     home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
-    home.run(&["--print", "-p", "go"]).well();
+    home.run_long(&["--print", "-p", "go"]).well();
     let records = json_lines(&home.session().join("wire.jsonl"));
     let mut statuses = records.iter().map(|record| &record["message"]["payload"]["mcp_status"]);
     let status = statuses.rfind(|status| status.is_object()).cloned();

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No wait takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(40);
+/// The same of a run with a thousand servers, in a debug build on a busy machine.
+const LONG_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the program lives.
 pub struct Home {
@@ -95,6 +97,13 @@ impl Home {
     /// Runs it to its end with an empty stdin.
     pub fn run(&self, words: &[&str]) -> Ran {
         self.run_with(words, "")
+    }
+
+    /// The same for a run that has a great deal to do.
+    pub fn run_long(&self, words: &[&str]) -> Ran {
+        let mut running = self.start(words);
+        running.feed(b"");
+        running.end_within(LONG_PATIENCE)
     }
 
     /// Runs it to its end with this stdin.
@@ -189,7 +198,17 @@ impl Stream {
 
     #[track_caller]
     fn wait(&self, what: &str, fits: impl Fn(&str, bool) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_within(PATIENCE, what, fits)
+    }
+
+    #[track_caller]
+    fn wait_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        fits: impl Fn(&str, bool) -> bool,
+    ) -> String {
+        let deadline = Instant::now() + patience;
         let mut state = self.state.lock().unwrap();
         loop {
             let text = String::from_utf8_lossy(&state.0).into_owned();
@@ -252,10 +271,15 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub fn end(mut self) -> Ran {
-        let deadline = Instant::now() + PATIENCE;
-        let out = self.out.wait("the end of stdout", |_, closed| closed);
-        let err = self.err.wait("the end of stderr", |_, closed| closed);
+    pub fn end(self) -> Ran {
+        self.end_within(PATIENCE)
+    }
+
+    #[track_caller]
+    fn end_within(mut self, patience: Duration) -> Ran {
+        let deadline = Instant::now() + patience;
+        let out = self.out.wait_within(patience, "the end of stdout", |_, closed| closed);
+        let err = self.err.wait_within(patience, "the end of stderr", |_, closed| closed);
         // Both streams are closed: the end is near, and nothing else tells of it.
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
