@@ -26,8 +26,27 @@ fn finder(tool: &'static str) -> impl Fn(&Recorded, usize) -> Reply + Send + Syn
     }
 }
 
+/// Looks for the tools of each of these servers, which waits for them, and then calls and says so.
+fn thorough(servers: &'static [&'static str]) -> impl Fn(&Recorded, usize) -> Reply + Send + Sync {
+    move |request: &Recorded, index: usize| {
+        let Some(server) = servers.get(index) else {
+            return finder("echo")(request, (index - servers.len())+ 1);
+        };
+        let arguments = json!({"query": "repeat a text", "server": server});
+        Reply::new().tool_call(&format!("s{index}"), "mcp_search", &arguments.to_string())
+    }
+}
+
 fn run(entries: &Value, config: &str) -> (Vec<Recorded>, String, Home) {
-    let server = ModelServer::start(finder("echo"));
+    run_with(finder("echo"), entries, config)
+}
+
+fn run_with(
+    model: impl Fn(&Recorded, usize) -> Reply + Send + Sync + 'static,
+    entries: &Value,
+    config: &str,
+) -> (Vec<Recorded>, String, Home) {
+    let server = ModelServer::start(model);
     let home = Home::new(&server.url());
     home.write("share/config.toml", format!("{}{config}", Home::config(&server.url())));
     home.write("share/mcp.json", json!({"mcpServers": entries}).to_string());
@@ -39,6 +58,7 @@ fn run(entries: &Value, config: &str) -> (Vec<Recorded>, String, Home) {
 #[test]
 fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
     const DEFERRED: &str = "[mcp]\nmode = \"deferred\"\n";
+    const SERVERS: [&str; 2] = ["s", "many"];
     let http = HttpServer::start(Script::new());
     let many = HttpServer::start(Script::new().more_tools(45));
     let mut one = json!({"s": {"url": http.url("/mcp")}});
@@ -54,7 +74,7 @@ fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
     let runs: Vec<_> = [one, three, Value::Object(thousand)]
         .iter()
         .map(|entries| {
-            let (requests, said, _home) = run(entries, DEFERRED);
+            let (requests, said, _home) = run_with(thorough(&SERVERS), entries, DEFERRED);
             assert!(said.contains("hello"), "{said}");
             requests
         })
@@ -66,9 +86,10 @@ fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
         assert!(added.len() < 2_600 && added.lines().count() <= 22, "{} bytes", added.len());
     }
     for requests in &runs {
-        // The first request waits for no server, the search does: from there on nothing before the
-        // newest message changes.
-        assert!(requests[1..].windows(2).all(|pair| system(&pair[0]) == system(&pair[1])));
+        // The first request waits for no server, the searches do: once all have come that will,
+        // nothing before the newest message changes.
+        let [.., before, last] = &requests[SERVERS.len()..] else { panic!("{}", requests.len()) };
+        assert_eq!(system(before), system(last));
     }
     let without = {
         let (requests, ..) = run(&json!({}), DEFERRED);
