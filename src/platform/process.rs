@@ -2,6 +2,7 @@
 
 mod capture;
 mod family;
+pub mod marked;
 pub mod watch;
 
 use std::io;

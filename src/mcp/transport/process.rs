@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio as Standard;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::mcp::tidy::{one_line, without_spinner};
-use crate::platform::process::watch;
+use crate::platform::process::{marked, watch};
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.
@@ -29,8 +30,10 @@ const TERM_GRACE: Duration = Duration::from_millis(500);
 /// the thread that made it. It also keeps the work of forking away from the agent's thread.
 pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Child, Group)> {
     let us = getpid();
-    let (variable, mark) = watch::mark();
-    command.env(variable, mark);
+    static SERVERS: AtomicU64 = AtomicU64::new(1);
+    let (variable, value) = watch::mark(SERVERS.fetch_add(1, Ordering::Relaxed));
+    command.env(variable, &value);
+    let mark = format!("{variable}={value}");
     command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
     // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
     unsafe {
@@ -56,8 +59,8 @@ pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Chi
         let mut command = tokio::process::Command::from(command);
         // Nobody may wait for the answer any more: the child is killed then, with its group.
         let _ = answer.send(command.kill_on_drop(true).spawn().map(|child| {
-            let group = Group::new(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-            (child, group)
+            let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+            (child, Group::new(leader, mark))
         }));
     });
     starter()?.send(job).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
@@ -77,25 +80,29 @@ fn starter() -> io::Result<&'static Sender<Job>> {
     Ok(STARTER.get_or_init(|| jobs))
 }
 
-/// The process group of a server; killed when this is dropped.
-pub(super) struct Group(Option<Pid>);
+/// The process group of a server, and what has left it; killed when this is dropped.
+pub(super) struct Group {
+    leader: Option<Pid>,
+    /// The variable that everybody carries whom the server has started; `None` when nobody is left.
+    mark: Option<String>,
+}
 
 impl Group {
-    fn new(leader: Option<Pid>) -> Self {
+    fn new(leader: Option<Pid>, mark: String) -> Self {
         leader.into_iter().for_each(watch::began);
-        Self(leader)
+        Self { leader, mark: Some(mark) }
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.0 {
+        if let Some(leader) = self.leader {
             // It fails when nobody is left, which is what was wanted.
             let _ = kill_process_group(leader, signal);
         }
     }
 
     /// Waits for the process to end by itself, its input being closed; then asks the group to end,
-    /// then kills it.
-    pub async fn end(self, child: &mut Child) {
+    /// then kills it, and those who are in other groups.
+    pub async fn end(mut self, child: &mut Child) {
         if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
             self.signal(Signal::TERM);
             // A stopped process takes the signal only when it goes on.
@@ -104,13 +111,20 @@ impl Group {
         }
         self.signal(Signal::KILL);
         let _ = tokio::time::timeout(TERM_GRACE, child.wait()).await;
+        if let Some(mark) = self.mark.take() {
+            let _ = tokio::task::spawn_blocking(move || marked::kill_all(mark)).await;
+        }
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
-        self.0.into_iter().for_each(watch::ended);
+        if let Some(mark) = self.mark.take() {
+            // Nobody waits here, and to look takes milliseconds.
+            std::thread::spawn(move || marked::kill_all(mark));
+        }
+        self.leader.into_iter().for_each(watch::ended);
     }
 }
 

@@ -38,9 +38,17 @@ for round in 1 2 3; do
     [ "$found" ] || exit 0
 done"#;
 
-/// The variable that marks what servers start, and its value: no longer number begins with it.
-pub fn mark() -> (&'static str, String) {
-    ("KIMI_MCP_HOST", format!("{}.", getpid().as_raw_nonzero()))
+/// The variable that marks what a server starts, and its value; `server` is a number that no other
+/// process of a server has here.
+pub fn mark(server: u64) -> (&'static str, String) {
+    ("KIMI_MCP_HOST", format!("{}.{server}", getpid().as_raw_nonzero()))
+}
+
+/// How the marks of all servers begin, the name of the variable included: those of no other process
+/// begin like that.
+fn marks() -> String {
+    let (variable, _) = mark(0);
+    format!("{variable}={}.", getpid().as_raw_nonzero())
 }
 
 static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
@@ -72,8 +80,7 @@ fn tell(mark: char, leader: Pid) {
 
 fn start() -> io::Result<ChildStdin> {
     let mut shell = Command::new("/bin/sh");
-    let (variable, value) = mark();
-    shell.args(["-c", SCRIPT, "sh", &format!("{variable}={value}")]);
+    shell.args(["-c", SCRIPT, "sh", &marks()]);
     shell.env_clear().current_dir("/");
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
