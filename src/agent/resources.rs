@@ -4,6 +4,7 @@
 //! message goes out with a line in its place: the model then knows that something is missing, and
 //! asks, or looks for it in another way.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ use crate::protocol::{ContentPart, Event, Notification, UserInput};
 
 /// For reading one resource, its server's start included.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Who has waited for so long is told what for.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Resources named in one line.
+const MOST_NAMED: usize = 3;
 /// All resources of one message together may have so many times what one of them may have.
 const SHARES: usize = 4;
 
@@ -41,16 +46,20 @@ pub(super) async fn attached(
     }
     let limit = servers.limits().attached_chars;
     let limit = limit.min(limit * SHARES / found.len());
-    let read = join_all(found.iter().map(|mention| read(servers, mention, cancel))).await;
+    let mut reading = pin!(join_all(found.iter().map(|mention| read(servers, mention, cancel))));
+    let read = tokio::select! {
+        read = &mut reading => read,
+        () = tokio::time::sleep(SILENCE) => {
+            tell_waiting(core, &found);
+            reading.await
+        }
+    };
     let mut parts = input.into_parts();
     for (mention, read) in found.iter().zip(read) {
-        match (read, &mention.server) {
-            (Ok(result), Some(server)) => {
-                let new = attached_parts(server, &mention.uri, &result, limit);
-                parts.extend(new.into_iter().map(|part| fitting(core, mention, part)));
-            }
-            (read, _) => {
-                let why = read.err().unwrap_or_default();
+        let server = mention.server.as_deref().unwrap_or_default();
+        match read.and_then(|result| attached_parts(server, &mention.uri, &result, limit)) {
+            Ok(new) => parts.extend(new.into_iter().map(|part| fitting(core, mention, part))),
+            Err(why) => {
                 tell_unread(core, mention, &why);
                 parts.push(unread(&mention.written, &why));
             }
@@ -115,16 +124,57 @@ fn fitting(core: &Core, mention: &Mention, part: ContentPart) -> ContentPart {
 }
 
 fn tell_unread(core: &Core, mention: &Mention, why: &str) {
-    let written = one_line(&mention.written, 100);
+    tell(
+        core,
+        Told {
+            kind: "mcp.resource_unread",
+            server: mention.server.as_deref(),
+            title: format!("@{} could not be read: {}", shown(mention), one_line(why, 200)),
+            body: "The message went out without it.".to_owned(),
+            severity: "warning",
+        },
+    );
+}
+
+fn tell_waiting(core: &Core, found: &[Mention]) {
+    let named: Vec<String> =
+        found.iter().take(MOST_NAMED).map(|it| format!("@{}", shown(it))).collect();
+    let more = if found.len() > MOST_NAMED { ", …" } else { "" };
+    tell(
+        core,
+        Told {
+            kind: "mcp.resource_waiting",
+            server: found.first().and_then(|mention| mention.server.as_deref()),
+            title: format!("Waiting for the answer of a server to {}{more}", named.join(", ")),
+            body: format!("The message goes out without it after {} s.", PATIENCE.as_secs()),
+            severity: "info",
+        },
+    );
+}
+
+fn shown(mention: &Mention) -> String {
+    one_line(&mention.written, 100)
+}
+
+/// What a person is told.
+struct Told<'a> {
+    kind: &'a str,
+    server: Option<&'a str>,
+    title: String,
+    body: String,
+    severity: &'a str,
+}
+
+fn tell(core: &Core, told: Told<'_>) {
     core.hub.event(Event::Notification(Notification {
         id: core.env.ids.uuid(),
         category: "mcp".to_owned(),
-        kind: "mcp.resource_unread".to_owned(),
+        kind: told.kind.to_owned(),
         source_kind: "mcp_server".to_owned(),
-        source_id: mention.server.clone().unwrap_or_default(),
-        title: format!("@{written} could not be read: {}", one_line(why, 200)),
-        body: "The message went out without it.".to_owned(),
-        severity: "warning".to_owned(),
+        source_id: told.server.unwrap_or_default().to_owned(),
+        title: told.title,
+        body: told.body,
+        severity: told.severity.to_owned(),
         created_at: core.env.unix_now(),
         payload: Value::Object(serde_json::Map::new()),
     }));

@@ -12,7 +12,7 @@ use super::names;
 use super::search::index::Index;
 use super::search::query::Query;
 
-pub use resolve::Resolution;
+pub use resolve::{Resolution, after_server};
 
 /// A snapshot of the tools of all servers. It is made anew when a server comes, goes or changes its
 /// list: the reading of a listing is what costs, and that is done once in [`ServerListing::new`].

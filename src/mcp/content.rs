@@ -26,23 +26,39 @@ pub struct Content {
 }
 
 impl Content {
-    /// Reads the result of `tools/call`.
-    pub fn read(result: &Value) -> Self {
-        let blocks = result.get("content").and_then(Value::as_array);
-        let mut content = Self::of_blocks(blocks.map(Vec::as_slice).unwrap_or_default());
-        content.is_error = result.get("isError").and_then(Value::as_bool).unwrap_or(false);
+    /// Reads the result of `tools/call`. The error is half a sentence about what has not the shape of
+    /// one. A result without any of its fields is an empty one; other fields are told as they are.
+    pub fn read(result: &Value) -> Result<Self, String> {
+        let Some(fields) = result.as_object() else {
+            return Err(format!("it is no object but {}", shown(result)));
+        };
+        let given = |key: &str| fields.get(key).filter(|value| !value.is_null());
+        let mut content = match given("content") {
+            Some(Value::Array(blocks)) => Self::of_blocks(blocks),
+            Some(other) => return Err(format!("its content is no list but {}", shown(other))),
+            None => Self::of_blocks(&[]),
+        };
+        content.is_error = match given("isError") {
+            Some(Value::Bool(is_error)) => *is_error,
+            Some(other) => {
+                return Err(format!("its isError is no yes or no but {}", shown(other)));
+            }
+            None => false,
+        };
         if content.is_blank() {
             // `toolResult` is what the first version of the protocol called it.
+            let is_foreign = given("content").is_none()
+                && fields.keys().any(|key| !["_meta", "content", "isError"].contains(&&**key));
             let structured = ["structuredContent", "toolResult"]
                 .into_iter()
-                .filter_map(|key| result.get(key))
-                .find(|value| !value.is_null());
+                .find_map(given)
+                .or_else(|| is_foreign.then_some(result));
             if let Some(value) = structured {
                 content.parts.clear();
                 content.push(ContentPart::text(value.to_string()));
             }
         }
-        content
+        Ok(content)
     }
 
     /// Reads content blocks, those of a result or of a prompt's messages.
@@ -73,6 +89,11 @@ impl Content {
             (_, part) => self.parts.push(part),
         }
     }
+}
+
+/// The beginning of a value that is not what it should be.
+fn shown(value: &Value) -> String {
+    one_line(&value.to_string(), MAX_SHOWN)
 }
 
 fn block_part(block: &Value, room: &mut usize) -> ContentPart {
@@ -173,11 +194,11 @@ mod tests {
     use serde_json::json;
 
     fn parts(content: Value) -> Vec<ContentPart> {
-        Content::read(&json!({"content": content})).parts
+        Content::read(&json!({"content": content})).unwrap().parts
     }
 
     fn text(content: Value) -> String {
-        Content::read(&json!({"content": content})).text()
+        Content::read(&json!({"content": content})).unwrap().text()
     }
 
     #[test]
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn structured_content_stands_in_for_none() {
-        let read = |result: Value| Content::read(&result).text();
+        let read = |result: Value| Content::read(&result).unwrap().text();
         assert_eq!(read(json!({"structuredContent": {"a": 1}})), "{\"a\":1}");
         assert_eq!(read(json!({"content": [], "structuredContent": [1]})), "[1]");
         assert_eq!(
@@ -253,6 +274,26 @@ mod tests {
         );
         assert_eq!(read(json!({"toolResult": "old"})), "\"old\"");
         assert_eq!(read(json!({})), "");
-        assert!(Content::read(&json!({"isError": true})).is_error);
+        assert_eq!(read(json!({"_meta": {"a": 1}, "content": null})), "");
+        assert_eq!(read(json!({"answer": 42})), "{\"answer\":42}");
+        assert!(Content::read(&json!({"isError": true})).unwrap().is_error);
+    }
+
+    #[test]
+    fn what_is_no_result_is_told() {
+        for (result, told) in [
+            (json!("done"), "it is no object but \"done\""),
+            (json!([1]), "it is no object but [1]"),
+            (json!({"content": "done"}), "its content is no list but \"done\""),
+            (
+                json!({"content": {"type": "text"}}),
+                "its content is no list but {\"type\":\"text\"}",
+            ),
+            (json!({"content": [], "isError": "no"}), "its isError is no yes or no but \"no\""),
+        ] {
+            assert_eq!(Content::read(&result).unwrap_err(), told);
+        }
+        let long = Content::read(&json!({"content": "x\u{1b}".repeat(1 << 20)})).unwrap_err();
+        assert!(long.len() < 500 && !long.contains('\u{1b}'), "{long}");
     }
 }

@@ -220,7 +220,11 @@ impl Server {
         self.ready(cancel).await?.read(uri, timeout, cancel).await
     }
 
-    async fn ready(&self, cancel: &CancellationToken) -> Result<Arc<Connection>, CallError> {
+    /// The connection, made if it is not there: a server that is not connected is tried once more.
+    pub(super) async fn ready(
+        &self,
+        cancel: &CancellationToken,
+    ) -> Result<Arc<Connection>, CallError> {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(CallError::Cancelled),
@@ -461,18 +465,22 @@ impl Keeper {
     }
 }
 
+/// How [`login_wanted`] begins.
+pub const ASKS_FOR_LOGIN: &str = "it asks for authorization";
+
 /// What to do about a server that asks for authorization, half a sentence for a person.
 pub fn login_wanted(config: &ServerConfig) -> String {
     match &config.reach {
         Reach::Remote { auth: Auth::Oauth(_), .. } => {
-            format!("it asks for authorization; run: kimi mcp auth {}", config.name)
+            format!("{ASKS_FOR_LOGIN}; run: kimi mcp auth {}", config.name)
         }
         Reach::Remote { auth: Auth::Bearer(_) | Auth::BearerFrom(_), .. } => {
-            "it asks for authorization and does not take the token in mcp.json".to_owned()
+            format!("{ASKS_FOR_LOGIN} and does not take the token in mcp.json")
         }
-        _ => "it asks for authorization; give it \"auth\": \"oauth\", or a token with \"headers\" or \
-              \"bearerTokenEnvVar\", in mcp.json"
-            .to_owned(),
+        _ => format!(
+            "{ASKS_FOR_LOGIN}; give it \"auth\": \"oauth\", or a token with \"headers\" or \
+             \"bearerTokenEnvVar\", in mcp.json"
+        ),
     }
 }
 

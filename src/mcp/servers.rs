@@ -15,12 +15,11 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::catalog::{Catalog, Resolution};
+use super::catalog::{Catalog, Resolution, after_server};
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::limits::Limits;
 use super::listing::ServerListing;
-use super::names;
 use super::oauth::{Login, Stamp};
 use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
@@ -292,15 +291,21 @@ impl Servers {
 
     /// Gives all servers, or the one of that name, an order. False when there is no such server.
     pub fn order(&self, name: Option<&str>, order: Order) -> bool {
-        let servers = self.all();
-        let meant =
-            servers.iter().filter(|server| name.is_none_or(|name| server.config.name == name));
-        let mut any = false;
-        for server in meant {
+        let meant = self.meant(name, order);
+        for server in &meant {
             server.order(order);
-            any = true;
         }
-        any
+        !meant.is_empty()
+    }
+
+    /// Whom an order to all servers, or to the one of that name, is for: one that is switched off is
+    /// connected again only by its name.
+    pub fn meant(&self, name: Option<&str>, order: Order) -> Vec<Arc<Server>> {
+        let is_meant = |server: &Arc<Server>| match name {
+            Some(name) => server.config.name == name,
+            None => order != Order::Reconnect || server.state().status != Status::Disabled,
+        };
+        self.all().into_iter().filter(is_meant).collect()
     }
 
     /// The login to the server of that name. The error is a whole sentence.
@@ -388,18 +393,13 @@ impl Servers {
         self.all().iter().all(|server| server.has_started())
     }
 
-    /// Whether a tool with this qualified name belongs to a server that has told its tools, or cannot.
-    pub fn owner_has_started(&self, name: &str) -> bool {
-        let owns = |server: &&Arc<Server>| {
-            let own = &server.config.name;
-            let rest = name.strip_prefix(names::PREFIX);
-            rest.and_then(|rest| rest.strip_prefix(&*names::sanitized(own)))
-                .is_some_and(|rest| rest.starts_with("__"))
-                || name.strip_prefix(&**own).is_some_and(|rest| rest.starts_with('.'))
-        };
+    /// The server that the name of a tool begins with, whether or not it has told its tools. Of several
+    /// the longest name is meant.
+    pub fn owner(&self, tool: &str) -> Option<Arc<Server>> {
         let all = self.all();
-        let owner = all.iter().filter(owns).max_by_key(|server| server.config.name.len());
-        owner.is_some_and(|server| server.has_started())
+        let after =
+            all.iter().filter_map(|it| Some((after_server(tool, &it.config.name)?.len(), it)));
+        after.min_by_key(|(rest, _)| *rest).map(|(_, server)| Arc::clone(server))
     }
 
     /// Waits until every server is connected or known not to be.

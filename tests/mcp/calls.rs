@@ -7,6 +7,7 @@ use kimi_tui::protocol::{DisplayBlock, ToolOutput, ToolReturnValue};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::authority::Authority;
 use super::server::{HttpServer, Script};
 use super::world::{PATIENCE, World};
 
@@ -210,4 +211,54 @@ async fn progress_is_shown_while_a_call_runs() {
     });
     assert!(called.is_error);
     assert_eq!(*world.shown.lock().unwrap(), "1/4 on it\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_result_of_a_tool_is_a_failure() {
+    let say = json!([{"name": "say", "inputSchema": {"type": "object"}}]);
+    let world = World::new(json!({"s": Script::new().raw_tools(say).entry()})).settled().await;
+    for (result, why) in [
+        (json!({"content": "done"}), "its content is no list but \"done\""),
+        (json!({"content": [], "isError": "no"}), "its isError is no yes or no"),
+    ] {
+        let answer = json!({"jsonrpc": "2.0", "id": "$ID", "result": result}).to_string();
+        let said = world.mcp_call("say", json!({"bytes": format!("{answer}\n")})).await;
+        failed(&said, why);
+        assert!(said.message.contains("may have had an effect"), "{said:?}");
+    }
+    world.servers.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_to_a_server_that_is_not_there_says_how_it_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let starts = dir.path().join("starts");
+    let authority = Authority::new(json!({}));
+    let locked = HttpServer::behind(&authority);
+    let counted = format!("echo x >> {}; echo no licence >&2; exit 3", starts.display());
+    let world = World::new(json!({
+        "broken": {"command": "/bin/sh", "args": ["-c", counted]},
+        "locked": {"url": locked.url("/mcp"), "auth": "oauth"},
+        "off": {"command": "/bin/true", "enabled": false},
+        "good": Script::new().entry(),
+    }))
+    .settled()
+    .await;
+    world.until("broken", Status::Failed).await;
+    let starts = || std::fs::read_to_string(&starts).unwrap_or_default().lines().count();
+    let before = starts();
+    let said = world.mcp_call("mcp__broken__do_it", json!({})).await;
+    failed(&said, "The MCP server `broken` is not connected: ");
+    failed(&said, "no licence");
+    assert!(starts() > before, "it was tried once more");
+    for name in ["locked.read", "locked/read", "mcp__locked__read"] {
+        let said = world.mcp_call(name, json!({})).await;
+        let begin = "The MCP server `locked` is not connected: it asks for authorization; run: \
+                     kimi mcp auth locked. Only the user can do that";
+        assert!(said.is_error && said.message.starts_with(begin), "{said:?}");
+    }
+    failed(&world.mcp_call("off.read", json!({})).await, "it is switched off. The user can");
+    // A wrong name on one that is there is about the name.
+    failed(&world.mcp_call("good.eko", json!({})).await, "No MCP tool is called `good.eko`");
+    world.servers.shutdown().await;
 }

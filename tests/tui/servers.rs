@@ -41,7 +41,13 @@ fn the_panel_is_live_and_nothing_waits_for_servers() {
     kimi.send("q");
     kimi.wait_for("the screen", |screen| !screen.alternate_screen());
     kimi.type_line("/mcp disable slow");
-    kimi.wait_gone("/mcp disable slow");
+    kimi.wait_text("MCP server slow is off.");
+    kimi.type_line("/mcp reconnect good");
+    kimi.wait_text("MCP server good is connected: 8 tools.");
+    kimi.type_line("/mcp enable nobody");
+    kimi.wait_text("\"nobody\" that can be used.");
+    kimi.type_line("/mcp reconnect");
+    kimi.wait_text("1 of 2 MCP servers are connected.");
     kimi.send("/mcp\r");
     kimi.wait_text("MCP servers: 1/3 connected");
     kimi.wait_for("the server is off", |screen| {

@@ -83,24 +83,13 @@ impl Catalog {
     /// The server that a name begins with, in full or without `mcp__`, and what comes after it; no
     /// server and the name without `mcp__` when it begins with none. Of several the longest is meant.
     pub fn without_server<'a, 'w>(&'a self, written: &'w str) -> (Option<&'a str>, &'w str) {
-        let bare = written.strip_prefix(PREFIX).unwrap_or(written);
-        let is_full = bare.len() < written.len();
-        let after = |name: &str| {
-            let rest = bare.strip_prefix(name)?;
-            if is_full && rest.is_empty() {
-                return Some(rest);
-            }
-            let rest = ["__", ".", "/", ":"].iter().find_map(|it| rest.strip_prefix(*it))?;
-            // A word of a sentence is no server because a point comes after it.
-            (!rest.starts_with(char::is_whitespace)).then_some(rest)
-        };
         let found = self.servers().filter_map(|listing| {
             let name = listing.server();
-            Some((name, after(name).or_else(|| after(&sanitized(name)))?))
+            Some((name, after_server(written, name)?))
         });
         match found.min_by_key(|(_, rest)| rest.len()) {
             Some((server, rest)) => (Some(server), rest),
-            None => (None, bare),
+            None => (None, written.strip_prefix(PREFIX).unwrap_or(written)),
         }
     }
 
@@ -134,6 +123,23 @@ impl Catalog {
         let found = self.search(rest, None, MAX_NAMED).into_iter().map(|tool| tool.qualified);
         found.filter(|name| self.is_about(&query, name)).collect()
     }
+}
+
+/// What comes after the name of this server in what a model wrote, with or without `mcp__` before it,
+/// the server as it is configured or sanitised. `None` if it does not begin with that server.
+pub fn after_server<'w>(written: &'w str, server: &str) -> Option<&'w str> {
+    let bare = written.strip_prefix(PREFIX).unwrap_or(written);
+    let is_full = bare.len() < written.len();
+    let after = |name: &str| {
+        let rest = bare.strip_prefix(name)?;
+        if is_full && rest.is_empty() {
+            return Some(rest);
+        }
+        let rest = ["__", ".", "/", ":"].iter().find_map(|it| rest.strip_prefix(*it))?;
+        // A word of a sentence is no server because a point comes after it.
+        (!rest.starts_with(char::is_whitespace)).then_some(rest)
+    };
+    after(server).or_else(|| after(&sanitized(server)))
 }
 
 /// How alike the whole of a name is to what was said, when its own part is: the long name of a server

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::LOGIN_PATIENCE;
+use super::away::{absent, away, reason};
 use super::invoke::{Invoker, Target};
-use super::search::absent;
 use crate::mcp::catalog::Resolution;
+use crate::mcp::server::Status;
 use crate::protocol::ToolReturnValue;
 use crate::tools::{CallContext, Effect, Meant, Tool, ToolReturn};
 
@@ -36,7 +37,8 @@ impl McpCall {
         }
     }
 
-    /// The tool of that name; servers that are still starting are waited for.
+    /// The tool of that name; servers that are still starting are waited for, and one that has failed
+    /// before it told its tools is tried once more.
     async fn find(
         &self,
         name: &str,
@@ -51,14 +53,28 @@ impl McpCall {
             }
             target = self.target(name);
         }
-        if target.is_err() && !servers.has_started() && !servers.owner_has_started(name) {
+        let owner = servers.owner(name);
+        let may_come =
+            !servers.has_started() && owner.as_ref().is_none_or(|owner| !owner.has_started());
+        if target.is_err() && may_come {
             tokio::select! {
                 _ = servers.until(PATIENCE, || self.target(name).is_ok()) => {}
                 () = cancel.cancelled() => {}
             }
             target = self.target(name);
+        } else if target.is_err()
+            && let Some(owner) = &owner
+            && owner.state().status == Status::Failed
+        {
+            let _ = tokio::time::timeout(PATIENCE, owner.ready(cancel)).await;
+            target = self.target(name);
         }
         target.map_err(|mut fault| {
+            if let Some(owner) = &owner
+                && let Some(why) = reason(owner)
+            {
+                return away(owner, &why);
+            }
             if let Some(absent) = absent(&servers.view()) {
                 fault.push(' ');
                 fault.push_str(&absent);

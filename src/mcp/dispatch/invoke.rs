@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 
+use super::away::away;
 use super::cache::{Cache, Key};
 use super::lock;
 use crate::mcp::bound::{bound_parts, fits};
@@ -15,7 +16,7 @@ use crate::mcp::content::Content;
 use crate::mcp::elicit::Caller;
 use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
-use crate::mcp::server::{Server, Status, login_wanted};
+use crate::mcp::server::{Server, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
 use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, restricted};
@@ -129,7 +130,11 @@ impl Invoker {
             Ok(result) => result,
             Err(error) => return failure(target, &server, error).into(),
         };
-        let value = returned(Content::read(&result), limits.result_chars, cx).await;
+        let content = match Content::read(&result) {
+            Ok(content) => content,
+            Err(why) => return malformed(target, &why).into(),
+        };
+        let value = returned(content, limits.result_chars, cx).await;
         if let Some(key) = key
             && !value.is_error
             && value.output.text().len() <= MAX_CACHED
@@ -202,25 +207,19 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
             format!("The MCP server `{of}` refused the call of `{name}`: {why}"),
             "The MCP server refused",
         ),
-        CallError::Unauthorized => not_connected(of, &login_wanted(&server.config), ASK_THE_USER),
-        CallError::Closed(why) => {
-            let next = match server.state().status {
-                Status::Unauthorized => ASK_THE_USER,
-                Status::Disabled => "The user can switch it on with /mcp.",
-                _ => "It is probably not working; do not just try again.",
-            };
-            not_connected(of, &why, next)
-        }
+        CallError::Unauthorized => away(server, &login_wanted(&server.config)),
+        CallError::Closed(why) => away(server, &why),
     }
 }
 
-/// A login needs a person and a browser.
-const ASK_THE_USER: &str = "Only the user can do that; do not call it again before.";
-
-fn not_connected(server: &str, why: &str, next: &str) -> ToolReturnValue {
+fn malformed(target: &Target, why: &str) -> ToolReturnValue {
     ToolReturnValue::error(
-        format!("The MCP server `{server}` is not connected: {why}. {next}"),
-        "MCP server not connected",
+        format!(
+            "The MCP server `{}` answered the call of `{}` with what is no result of a tool: {why}. It \
+             may have had an effect all the same.",
+            target.server, target.name
+        ),
+        "Malformed result",
     )
 }
 

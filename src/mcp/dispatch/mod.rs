@@ -8,6 +8,7 @@
 //! offered directly. A conversation that defers goes on deferring until its context is cleared or
 //! compacted.
 
+mod away;
 mod cache;
 mod call;
 mod direct;

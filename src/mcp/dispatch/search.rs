@@ -6,12 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::away::absent;
 use super::{LOGIN_PATIENCE, lock};
 use crate::mcp::schema::shown::ShownSchemas;
 use crate::mcp::search::answer::answer;
-use crate::mcp::server::Status;
-use crate::mcp::servers::{ServerView, Servers};
-use crate::mcp::tidy::one_line;
+use crate::mcp::servers::Servers;
 use crate::protocol::ToolReturnValue;
 use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 
@@ -19,8 +18,6 @@ use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long it waits for more, once something was found.
 const GATHER: Duration = Duration::from_millis(250);
-/// Servers named that are not there.
-const MOST_NAMED: usize = 8;
 
 /// The tool.
 pub(super) struct McpSearch {
@@ -101,32 +98,4 @@ impl Tool for McpSearch {
         }
         ToolReturnValue::ok(output, "").into()
     }
-}
-
-/// The servers whose tools cannot be found now, with the reason, in a bounded line.
-pub(super) fn absent(view: &[ServerView]) -> Option<String> {
-    let absent: Vec<String> = view
-        .iter()
-        .filter(|server| !matches!(server.status, Status::Connected | Status::Disabled))
-        .map(|server| {
-            let reason = match (&server.status, &server.reason) {
-                (Status::Pending | Status::Connecting, _) => "still starting".to_owned(),
-                (Status::Unauthorized, Some(reason)) => {
-                    format!("needs authorization by the user: {}", one_line(reason, 120))
-                }
-                (_, Some(reason)) => format!("failed, {}", one_line(reason, 120)),
-                (_, None) => "failed".to_owned(),
-            };
-            format!("{} ({reason})", one_line(&server.name, 40))
-        })
-        .collect();
-    if absent.is_empty() {
-        return None;
-    }
-    let more = match absent.len().saturating_sub(MOST_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let named: Vec<&str> = absent.iter().map(String::as_str).take(MOST_NAMED).collect();
-    Some(format!("Not connected: {}{more}.", named.join(", ")))
 }

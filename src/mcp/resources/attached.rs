@@ -15,12 +15,18 @@ const MAX_SHOWN: usize = 300;
 const END: &str = "</mcp-resource";
 
 /// The contents of a result of `resources/read`: texts of at most `limit` characters together, each in
-/// a block that says whose it is, and pictures. What a model cannot take is named in its place.
-pub fn attached_parts(server: &str, uri: &str, result: &Value, limit: usize) -> Vec<ContentPart> {
+/// a block that says whose it is, and pictures. What a model cannot take is named in its place. The
+/// error says why it is no such result, half a sentence.
+pub fn attached_parts(
+    server: &str,
+    uri: &str,
+    result: &Value,
+    limit: usize,
+) -> Result<Vec<ContentPart>, String> {
     let contents = result.get("contents").and_then(Value::as_array);
+    let contents = contents.ok_or("the server's answer has no list of contents")?;
     let blocks: Vec<Value> = contents
-        .into_iter()
-        .flatten()
+        .iter()
         .take(MOST_CONTENTS)
         .map(|content| json!({"type": "resource", "resource": content}))
         .collect();
@@ -35,7 +41,7 @@ pub fn attached_parts(server: &str, uri: &str, result: &Value, limit: usize) -> 
             *text = block(server, uri, &short);
         }
     }
-    parts
+    Ok(parts)
 }
 
 /// Foreign text in a block that it cannot end itself.
@@ -69,7 +75,7 @@ mod tests {
 
     fn texts(contents: Value) -> Vec<String> {
         let parts = attached_parts("s\"<x>", "f:///a", &json!({"contents": contents}), 1_000);
-        parts.iter().map(|part| part.as_text().unwrap_or("MEDIUM").to_owned()).collect()
+        parts.unwrap().iter().map(|part| part.as_text().unwrap_or("MEDIUM").to_owned()).collect()
     }
 
     #[test]
@@ -105,8 +111,10 @@ mod tests {
         let long = format!("HEAD {} TAIL", "x".repeat(1 << 20));
         let found = texts(json!([{"uri": "f:///a", "text": long}]));
         assert!(found[0].len() < 1_300 && found[0].contains("HEAD") && found[0].contains("TAIL"));
-        for none in [json!([]), json!(null), json!("x")] {
-            assert!(texts(none)[0].contains("(empty)"));
+        assert!(texts(json!([]))[0].contains("(empty)"));
+        for none in [json!({}), json!({"contents": null}), json!({"contents": "x"}), json!(5)] {
+            let why = attached_parts("s", "f:///a", &none, 1_000).unwrap_err();
+            assert_eq!(why, "the server's answer has no list of contents");
         }
         assert!(texts(json!([5, {}]))[0].contains("left out"));
     }

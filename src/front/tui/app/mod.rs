@@ -43,6 +43,7 @@ mod panes;
 mod pictures;
 mod reload;
 mod rewind;
+mod server_orders;
 mod server_panel;
 mod servers;
 mod shell;

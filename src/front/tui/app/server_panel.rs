@@ -9,7 +9,7 @@ use crate::front::tui::cells::{Severity, row};
 use crate::front::tui::overlays::{ServerItem, ServerPicker, ServerSheet};
 use crate::front::tui::theme::Tone;
 use crate::mcp::project;
-use crate::mcp::server::{Order, Server, State, Status};
+use crate::mcp::server::{ASKS_FOR_LOGIN, Order, Server, State, Status};
 use crate::mcp::servers::ServerView;
 
 impl App {
@@ -40,13 +40,7 @@ impl App {
                 return Ok(());
             }
         };
-        let name = Some(name.trim()).filter(|name| !name.is_empty());
-        if let Some(servers) = &self.host.options.mcp
-            && !servers.order(name, order)
-        {
-            let title = format!("There is no MCP server \"{}\".", name.unwrap_or_default());
-            self.say(Severity::Warning, &title, "");
-        }
+        self.order_servers(Some(name.trim()).filter(|name| !name.is_empty()), order);
         Ok(())
     }
 
@@ -216,7 +210,10 @@ fn told(status: Status, reason: Option<&str>, tools: usize) -> String {
         Status::Unauthorized => "needs authorization",
     };
     match reason {
-        Some(reason) => format!("{word} · {reason}"),
+        Some(reason) => {
+            let said = reason.strip_prefix(ASKS_FOR_LOGIN).unwrap_or(reason);
+            format!("{word} · {}", said.trim_start_matches([';', ' ']))
+        }
         None => word.to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::jobs::Done;
+use super::server_orders::Ordered;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::mcp::server::Status;
@@ -31,6 +32,16 @@ pub(super) struct News {
     gathering: Option<Instant>,
     /// Those of the start have settled.
     started: bool,
+    /// Orders of the person whose outcome is not known yet.
+    pub ordered: Vec<Ordered>,
+}
+
+impl News {
+    /// Notes that the failure of this server was told.
+    pub fn is_told(&mut self, server: &ServerView, now: Instant) {
+        self.told.retain(|told| told.name != server.name);
+        self.told.push(Told::new(server, now));
+    }
 }
 
 /// A failure that was told.
@@ -99,6 +110,7 @@ impl App {
     pub(super) fn on_servers_changed(&mut self) -> Result<(), TuiError> {
         self.take_offerings();
         let view = self.servers_view();
+        self.tell_ordered();
         self.tell_start(&view);
         self.tell_failures(&view);
         self.refresh_servers(&view)
@@ -160,16 +172,21 @@ impl App {
             let (title, body) = together(&news);
             self.say(Severity::Warning, &title, &body);
         } else {
-            for ServerView { name, reason, .. } in &news {
-                let reason = reason.as_deref().unwrap_or("it does not say why");
-                let title = format!("MCP server {name} is not connected: {reason}.");
-                let next = self.login_hint(name);
-                self.say(Severity::Warning, &title, &next);
+            for server in &news {
+                let next = self.login_hint(&server.name);
+                self.say(Severity::Warning, &news_of(server), &next);
             }
         }
-        self.news.told.retain(|told| news.iter().all(|server| server.name != told.name));
-        self.news.told.extend(news.iter().map(|server| Told::new(server, now)));
+        for server in news {
+            self.news.is_told(server, now);
+        }
     }
+}
+
+/// The failure of one server in a line.
+pub(super) fn news_of(server: &ServerView) -> String {
+    let reason = server.reason.as_deref().unwrap_or("it does not say why");
+    format!("MCP server {} is not connected: {reason}.", server.name)
 }
 
 /// Many failures in a line, and what to do.

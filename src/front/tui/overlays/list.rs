@@ -200,15 +200,16 @@ impl ListPicker {
 
     fn footer(&self, room: usize, theme: &Theme) -> Line<'static> {
         let at = if self.matches.is_empty() { 0 } else { self.selected + 1 };
-        let hint = match self.hint.is_empty() {
-            true => String::new(),
-            false => format!(" · {}", self.hint),
-        };
-        let with =
-            |filter| format!("{at}/{}{filter} · ↵ choose{hint} · esc close", self.matches.len());
-        // Where it is narrow, what the second row shows by itself gives way.
-        let text = Some(with(" · type to filter")).filter(|text| width(text) <= room);
-        let text = text.unwrap_or_else(|| with(""));
+        let place = format!("{at}/{}", self.matches.len());
+        let mut parts = vec![&*place, "type to filter", "↵ choose", &self.hint, "esc close"];
+        parts.retain(|part| !part.is_empty());
+        // Where it is narrow, what goes without saying gives way: the second row shows that it filters.
+        for known in ["type to filter", "esc close", "↵ choose", &*place] {
+            if width(&parts.join(" · ")) > room {
+                parts.retain(|part| *part != known);
+            }
+        }
+        let text = parts.join(" · ");
         row::row([Span::styled(truncate(&text, room), theme.style(Tone::Status))])
     }
 

@@ -50,7 +50,7 @@ fn sessions_are_chosen_by_title_or_id() {
 
 
 
-    1/2 · ↵ choose · ctrl-a all · ctrl-x archive · ctrl-d delete · esc c…
+    1/2 · ↵ choose · ctrl-a all · ctrl-x archive · ctrl-d delete
     ");
     assert_eq!(press(&mut sessions(), "there⏎"), OverlayReply::Session("58907a30-1111".into()));
     assert_eq!(press(&mut sessions(), "316⏎"), OverlayReply::Session("316bd634-6fd0".into()));
