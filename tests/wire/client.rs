@@ -13,6 +13,23 @@ use crate::support::program::Home;
 /// No wait takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Events of the protocol that the published client for Rust does not know.
+const UNKNOWN_TO_IT: [&str; 3] = ["MCPLoadingBegin", "MCPLoadingEnd", "Notification"];
+
+/// Reads a message as the published client for Rust does, whose types are strict about every field.
+#[track_caller]
+fn typed(line: &str, message: &Value) {
+    if message["params"]["type"].as_str().is_some_and(|kind| UNKNOWN_TO_IT.contains(&kind)) {
+        return;
+    }
+    let read = serde_json::from_str(line).map_err(|error| error.to_string()).and_then(|raw| {
+        kimi_wire::message::parse_wire_message(raw).map_err(|error| error.to_string())
+    });
+    if let Err(error) = read {
+        panic!("{error}: {line}");
+    }
+}
+
 /// The program with a client on its streams; killed when dropped.
 pub struct Client {
     pub child: Child,
@@ -113,6 +130,7 @@ impl Client {
             Ok(line) => {
                 let message: Value = serde_json::from_str(&line).expect("a line of JSON");
                 assert_eq!(message["jsonrpc"], "2.0", "{line}");
+                typed(&line, &message);
                 self.seen.push(message.clone());
                 message
             }

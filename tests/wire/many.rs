@@ -33,8 +33,8 @@ fn processes(share: &str) -> Vec<String> {
 }
 
 #[test]
-fn thirty_at_once_leave_nothing_behind() {
-    const COUNT: usize = 30;
+fn a_hundred_at_once_leave_nothing_behind() {
+    const COUNT: usize = 100;
     let server =
         ModelServer::start(|request: &Recorded, _| Reply::new().text(request.last_user_text()));
     let home = Home::new(&server.url());
