@@ -30,13 +30,15 @@ pub(super) fn parse(
     let root = Fields::root(document);
     let fallback = Config::default();
     let text = |key: &str| root.text(key).map(Option::unwrap_or_default);
+    let (mode_yolo, default_afk) = permission_mode(&root, warnings)?;
     let config = Config {
         default_model: text("default_model")?,
         default_thinking: root.bool(
             "default_thinking",
             root.table("thinking")?.bool("enabled", fallback.default_thinking)?,
         )?,
-        default_yolo: root.bool("default_yolo", fallback.default_yolo)?,
+        default_yolo: root.bool("default_yolo", mode_yolo)?,
+        default_afk,
         default_plan_mode: root.bool("default_plan_mode", fallback.default_plan_mode)?,
         skip_afk_prompt_injection: root
             .bool("skip_afk_prompt_injection", fallback.skip_afk_prompt_injection)?,
@@ -183,9 +185,10 @@ fn loop_control(fields: &Fields) -> Result<LoopControl, Problem> {
     let old = fields.count("max_steps_per_run", fallback.max_steps_per_turn, 1)?;
     Ok(LoopControl {
         max_steps_per_turn: fields.count("max_steps_per_turn", old, 1)?,
+        // kimi-code's name for the same number: of all attempts, the first one too.
         max_retries_per_step: fields.count(
             "max_retries_per_step",
-            fallback.max_retries_per_step,
+            fields.count("max_attempts_per_step", fallback.max_retries_per_step, 1)?,
             1,
         )?,
         max_ralph_iterations: fields.int("max_ralph_iterations", 0, -1, i64::MAX)?,
@@ -323,6 +326,22 @@ fn tui(fields: &Fields, warnings: &mut Vec<String>) -> Result<Tui, Problem> {
         reduced_motion: fields.bool("reduced_motion", fallback.reduced_motion)?,
         notifications: fields.bool("notifications", fallback.notifications)?,
         terminal_marks: fields.bool("terminal_marks", fallback.terminal_marks)?,
+    })
+}
+
+/// kimi-code's one key for what we have two modes for: yolo and unattended.
+fn permission_mode(root: &Fields, warnings: &mut Vec<String>) -> Result<(bool, bool), Problem> {
+    Ok(match root.text("default_permission_mode")?.as_deref() {
+        None | Some("" | "manual") => (false, false),
+        Some("yolo") => (true, false),
+        Some("auto") => (false, true),
+        Some(other) => {
+            warnings.push(format!(
+                "default_permission_mode: {other:?} is unknown, using \"manual\" (known: manual, yolo, \
+                 auto)"
+            ));
+            (false, false)
+        }
     })
 }
 

@@ -13,6 +13,8 @@ pub struct Config {
     pub default_model: String,
     pub default_thinking: bool,
     pub default_yolo: bool,
+    /// Nobody is there: nothing is asked. kimi-code calls it the permission mode `auto`.
+    pub default_afk: bool,
     /// For new sessions only.
     pub default_plan_mode: bool,
     pub skip_afk_prompt_injection: bool,
@@ -45,6 +47,7 @@ impl Default for Config {
             default_model: String::new(),
             default_thinking: false,
             default_yolo: false,
+            default_afk: false,
             default_plan_mode: false,
             skip_afk_prompt_injection: false,
             default_editor: String::new(),

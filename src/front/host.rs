@@ -345,8 +345,12 @@ impl Host {
     }
 
     fn modes(&self) -> Modes {
-        let asked = self.options.modes;
-        Modes { yolo: asked.yolo || self.config().default_yolo, ..asked }
+        let (asked, config) = (self.options.modes, self.config());
+        Modes {
+            yolo: asked.yolo || config.default_yolo,
+            afk: asked.afk || config.default_afk,
+            ..asked
+        }
     }
 
     /// Where the skills of this process are.

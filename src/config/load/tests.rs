@@ -115,6 +115,24 @@ fn our_own_table_and_soft_mistakes() {
 }
 
 #[test]
+fn the_other_dialects_keys_are_understood() {
+    let modes = |document: &str| {
+        let loaded = text(document).unwrap();
+        (loaded.config.default_yolo, loaded.config.default_afk, loaded.warnings.len())
+    };
+    assert_eq!(modes("default_permission_mode = \"manual\""), (false, false, 0));
+    assert_eq!(modes("default_permission_mode = \"yolo\""), (true, false, 0));
+    assert_eq!(modes("default_permission_mode = \"auto\""), (false, true, 0));
+    // What is not known allows nothing; our own key goes first.
+    assert_eq!(modes("default_permission_mode = \"always\""), (false, false, 1));
+    let both = "default_permission_mode = \"yolo\"\ndefault_yolo = false";
+    assert_eq!(modes(both), (false, false, 0));
+    let tries = |document: &str| text(document).unwrap().config.loop_control.max_retries_per_step;
+    assert_eq!(tries("[loop_control]\nmax_attempts_per_step = 10"), 10);
+    assert_eq!(tries("[loop_control]\nmax_attempts_per_step = 10\nmax_retries_per_step = 4"), 4);
+}
+
+#[test]
 fn a_hook_for_an_event_that_there_is_not_is_an_error() {
     let error = text("[[hooks]]\nevent = \"Nonsense\"\ncommand = \"x\"\n").unwrap_err().to_string();
     assert!(error.contains("hooks[0].event: there is no event \"Nonsense\""), "{error}");
