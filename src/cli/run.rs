@@ -18,6 +18,7 @@ use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;
+use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
@@ -171,7 +172,8 @@ fn servers(
         env: env.clone(),
         work_dir: launch.work_dir.clone(),
         logs: share.logs_dir().join("mcp"),
-        person: matches!(launch.front, Front::Tui { .. }),
+        // Programs say themselves whether they have one.
+        person: Person::new(matches!(launch.front, Front::Tui { .. })),
     };
     let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))

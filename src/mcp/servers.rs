@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::catalog::{Catalog, Resolution};
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
+use super::elicit::Person;
 use super::limits::Limits;
 use super::listing::ServerListing;
 use super::names;
@@ -283,6 +284,11 @@ impl Servers {
             "MCP server {name} is not in your own mcp.json; it holds for this run only. Write \
              \"enabled\": {word} where it is configured."
         ))
+    }
+
+    /// Who can answer questions of the servers.
+    pub fn person(&self) -> &Person {
+        &self.around.person
     }
 
     /// The file with the error output of a server.

@@ -52,7 +52,7 @@ impl World {
             env: env(dir.path()),
             work_dir: dir.path().to_path_buf(),
             logs: dir.path().join("logs"),
-            person: true,
+            person: kimi_tui::mcp::elicit::Person::new(true),
         };
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();

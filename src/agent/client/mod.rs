@@ -47,6 +47,8 @@ pub struct Introduction {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shows {
     pub questions: bool,
+    /// Answers to questions in words of the user's own.
+    pub words: bool,
     pub plans: bool,
 }
 
@@ -230,8 +232,12 @@ impl ClientView {
         let Self(core) = self;
         let mut state = core.client.lock();
         state.shows = shows.unwrap_or(state.shows);
-        let Shows { questions, plans } = state.shows;
+        let Shows { questions, words, plans } = state.shows;
         core.desk.set_can_ask(questions);
+        core.desk.set_takes_words(words);
+        if let Some(dispatch) = &core.dispatch {
+            dispatch.servers().person().set(questions);
+        }
         state.hidden = [(questions, &ASKING[..]), (plans, &PLANNING[..])]
             .into_iter()
             .filter(|(shown, _)| !shown)

@@ -1,12 +1,13 @@
 //! Requests of the session as `session/request_permission`, and what the answers mean.
 //!
-//! Questions are put in the same way, one after the other: the protocol knows no other that every client
-//! has.
+//! Questions are put in the same way, one after the other, where a client shows no forms or where buttons
+//! say everything.
 
 use serde_json::{Map, Value, json};
 
 use super::calls::{changes, content};
 use super::content::{fenced, text};
+use super::forms;
 use super::peer::{Answer, Peer};
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, DisplayBlock, Question, QuestionOption, QuestionRequest,
@@ -41,13 +42,18 @@ pub(super) async fn approval(
     })
 }
 
-/// Puts questions, each by itself, until one is not answered.
+/// Puts questions: in a form where the client has forms and buttons are too little, else each by itself,
+/// until one is not answered.
 pub(super) async fn question(
     peer: &Peer,
     session_id: &str,
     call: Value,
     request: &QuestionRequest,
 ) -> Response {
+    if peer.can().elicitation.form && request.questions.iter().any(forms::wants) {
+        let answers = forms::put(peer, session_id, &call["toolCallId"], &request.questions).await;
+        return Response::Question(QuestionResponse { request_id: request.id.clone(), answers });
+    }
     let mut answers = Map::new();
     for question in &request.questions {
         let params = json!({

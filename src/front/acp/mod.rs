@@ -14,7 +14,7 @@
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
 //! | `peer` | the client as sessions see it: told things, and called |
-//! | `asking`, `files` | such calls: approvals and questions; files as the editor has them |
+//! | `asking`, `forms`, `files` | such calls: approvals and questions, questions as forms; files as the editor has them |
 //! | `deprecated` | the option in whose place this is |
 //!
 //! The protocol's own crate of types is not used: it is 48,000 lines and three more crates, of which this
@@ -38,6 +38,7 @@ mod content;
 mod deprecated;
 mod failures;
 mod files;
+mod forms;
 mod introduction;
 mod list;
 mod opening;

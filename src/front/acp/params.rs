@@ -31,6 +31,17 @@ struct ClientInfo {
 pub(super) struct ClientCapabilities {
     #[serde(deserialize_with = "or_default")]
     pub fs: FileSystem,
+    #[serde(deserialize_with = "or_default")]
+    pub elicitation: Elicitation,
+}
+
+/// What a client can ask its user.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Elicitation {
+    /// It shows forms.
+    #[serde(deserialize_with = "is_given")]
+    pub form: bool,
 }
 
 /// Files that a client reads and writes, also unsaved ones.
@@ -146,6 +157,11 @@ pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
         _ => return Err(RpcError::params("expected an object")),
     };
     serde_json::from_value(params).map_err(|error| RpcError::params(error.to_string()))
+}
+
+/// Whether there is anything but null.
+fn is_given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<serde::de::IgnoredAny>::deserialize(deserializer)?.is_some())
 }
 
 /// Null counts as absent.

@@ -100,7 +100,12 @@ impl Session {
         }
         client.introduce(Introduction {
             name: peer.name(),
-            shows: Some(Shows { questions: true, plans: true }),
+            // Where there are no forms, there are only buttons.
+            shows: Some(Shows {
+                questions: true,
+                words: peer.can().elicitation.form,
+                plans: true,
+            }),
             ..Introduction::default()
         });
         Self {
