@@ -9,7 +9,7 @@ use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 
 /// An entry of a configuration as the protocol has it.
-fn given(name: &str, entry: Value) -> Value {
+pub fn given(name: &str, entry: Value) -> Value {
     let pairs = |value: &Value| -> Vec<Value> {
         let map = value.as_object().unwrap();
         map.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()

@@ -173,10 +173,16 @@ mod tests {
         let schema = schema(&asked);
         let choice = |label: &str| json!([{"const": label, "title": label, "description": "so"}]);
         let fields = &schema["properties"];
-        assert_eq!((&fields["answer00"]["oneOf"], &fields["answer00"]["type"]), (&choice("x"), &json!("string")));
+        assert_eq!(
+            (&fields["answer00"]["oneOf"], &fields["answer00"]["type"]),
+            (&choice("x"), &json!("string"))
+        );
         assert_eq!(fields["answer00_other"]["title"], "Other");
         assert_eq!(fields["answer01"]["items"], json!({"anyOf": choice("z")}));
-        assert_eq!(fields["answer02"], json!({"title": "c?", "description": "c?", "type": "string"}));
+        assert_eq!(
+            fields["answer02"],
+            json!({"title": "c?", "description": "c?", "type": "string"})
+        );
         assert_eq!(schema["required"], json!(["answer01", "answer02"]));
         assert_eq!(message(&asked), "a?\n\nb?\n\nc?");
     }

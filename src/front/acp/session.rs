@@ -101,11 +101,7 @@ impl Session {
         client.introduce(Introduction {
             name: peer.name(),
             // Where there are no forms, there are only buttons.
-            shows: Some(Shows {
-                questions: true,
-                words: peer.can().elicitation.form,
-                plans: true,
-            }),
+            shows: Some(Shows { questions: true, words: peer.can().elicitation.form, plans: true }),
             ..Introduction::default()
         });
         Self {

@@ -33,7 +33,8 @@ impl Form {
             Some(Value::Array(names)) => names,
             Some(_) => return Err("what the requested schema requires is no list".to_owned()),
         };
-        let is_missing = |name: &&Value| name.as_str().is_none_or(|it| !properties.contains_key(it));
+        let is_missing =
+            |name: &&Value| name.as_str().is_none_or(|it| !properties.contains_key(it));
         if required.iter().any(|name| is_missing(&name)) {
             return Err("the requested schema requires a field that it has not".to_owned());
         }
