@@ -464,6 +464,12 @@ impl Keeper {
 /// What to do about a server that asks for authorization, half a sentence for a person.
 pub fn login_wanted(config: &ServerConfig) -> String {
     match &config.reach {
+        // No login of ours finds it.
+        Reach::Remote { .. } if config.literal => format!(
+            "it asks for authorization; give it a header with a token {}, or take it out there and \
+             configure it with `kimi mcp add --auth oauth`",
+            config.place()
+        ),
         Reach::Remote { auth: Auth::Oauth(_), .. } => {
             format!("it asks for authorization; run: kimi mcp auth {}", config.name)
         }

@@ -247,6 +247,11 @@ impl Servers {
         running.warnings.iter().cloned().chain(running.bad.iter().map(bad_line)).collect()
     }
 
+    /// What is wrong with whole files, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        self.running().warnings.clone()
+    }
+
     /// Whether there is no server.
     pub fn is_empty(&self) -> bool {
         lock(&self.running().servers).is_empty()

@@ -22,6 +22,7 @@ use super::hub::Hub;
 use super::{AGENT_COMMANDS, skills};
 use crate::customize::hooks::Subscription;
 use crate::llm::{Thinking, ToolSpec};
+use crate::mcp::tidy::one_line;
 use crate::protocol::{HookEvent, Response};
 use crate::tools::{Editor, Tool, spec};
 
@@ -185,7 +186,7 @@ impl ClientView {
     }
 
     /// Every command that a prompt may begin with: the agent's own, then the skills, then those of them
-    /// that are flowcharts. Looks for files.
+    /// that are flowcharts, then the prompts of MCP servers. Looks for files.
     pub async fn commands(&self) -> Vec<OfferedCommand> {
         let own = AGENT_COMMANDS.iter().map(|command| OfferedCommand {
             name: command.name.to_owned(),
@@ -204,7 +205,24 @@ impl ClientView {
             });
             offered.collect::<Vec<_>>()
         };
-        own.chain(of_skills("skill", false)).chain(of_skills("flow", true)).collect()
+        let skills = of_skills("skill", false).into_iter().chain(of_skills("flow", true));
+        own.chain(skills).chain(self.prompts()).collect()
+    }
+
+    /// The prompts of MCP servers, as far as they have told them.
+    pub fn prompts(&self) -> Vec<OfferedCommand> {
+        let Some(dispatch) = &self.0.dispatch else { return Vec::new() };
+        let prompts = dispatch.servers().prompts();
+        let offered = prompts.iter().map(|(name, prompt)| OfferedCommand {
+            name: name.to_owned(),
+            description: match prompt.description.as_str() {
+                "" => format!("A prompt of the MCP server {}", one_line(&prompt.server, MAX_NAME)),
+                description => description.to_owned(),
+            },
+            aliases: Vec::new(),
+            arguments: prompt.usage(),
+        });
+        offered.collect()
     }
 
     /// How many hooks each event of the protocol has.

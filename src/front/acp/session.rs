@@ -15,7 +15,7 @@ use super::peer::Peer;
 use super::rpc::{Id, RpcError};
 use super::updates::{self, Updates, said_by_agent};
 use super::{asking, content, introduction, record};
-use crate::agent::{ClientView, Introduction, SessionHandle, Shows};
+use crate::agent::{ClientView, Introduction, OfferedCommand, SessionHandle, Shows};
 use crate::front::host::{Host, Opened};
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, Request, SessionInfo};
 
@@ -80,6 +80,8 @@ pub(super) struct Session {
     mode: Mode,
     /// What the client knows of servers that are not there.
     failures: Failures,
+    /// The commands of servers that it knows.
+    prompts_told: Vec<OfferedCommand>,
 }
 
 impl Session {
@@ -117,6 +119,7 @@ impl Session {
             asked: HashMap::new(),
             mode: Mode::holds(&handle.info()),
             failures: Failures::default(),
+            prompts_told: Vec::new(),
             handle,
             host,
         }
@@ -145,7 +148,10 @@ impl Session {
                         Some((changed, _)) => changed.notified().await,
                         None => std::future::pending().await,
                     }
-                } => self.tell_failures(),
+                } => {
+                    self.tell_failures();
+                    self.tell_prompts().await;
+                }
                 command = self.commands.recv() => match command {
                     Some(Command::Close { call }) => break Some(call),
                     Some(command) => self.take(command).await,
@@ -222,8 +228,20 @@ impl Session {
         result["sessionId"] = json!(self.id);
         self.mode = Mode::holds(&info);
         self.peer.answer(call, Ok(result));
+        self.tell_commands().await;
+    }
+
+    async fn tell_commands(&mut self) {
+        self.prompts_told = self.client.prompts();
         let commands = self.client.commands().await;
         self.peer.update(&self.id, &updates::commands(&commands));
+    }
+
+    /// Tells the commands anew when servers have brought others.
+    async fn tell_prompts(&mut self) {
+        if self.client.prompts() != self.prompts_told {
+            self.tell_commands().await;
+        }
     }
 
     async fn prompt(&mut self, call: &Id, blocks: Vec<Map<String, Value>>) -> Result<(), RpcError> {
