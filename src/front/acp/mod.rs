@@ -10,7 +10,7 @@
 //! | `failures` | servers that are not there |
 //! | `session` | one session: prompts, choices, its end |
 //! | `choices` | modes and models |
-//! | `content` | content blocks, in and out |
+//! | `content`, `clean` | content blocks, in and out; foreign text made harmless |
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
 //! | `peer` | the client as sessions see it: told things, and called |
@@ -34,6 +34,7 @@
 mod asking;
 mod calls;
 mod choices;
+mod clean;
 mod content;
 mod deprecated;
 mod failures;
