@@ -80,9 +80,9 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
 }
 
-/// What a session of this launch needs, with MCP servers that a client has given beside those of the
+/// What a session of this launch needs, with MCP servers that a client brings beside those of the
 /// launch.
-pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Result<Host> {
+pub(super) fn host(launch: &Launch, env: &Env, brought: Vec<Source>) -> anyhow::Result<Host> {
     let source = match &launch.config {
         ConfigChoice::Default => ConfigSource::Default,
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
@@ -108,7 +108,7 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
         false => (agent, Default::default()),
     };
     let share = ShareDir::from_env(env);
-    let servers = servers(launch, env, &share, &loaded.config, given)?;
+    let servers = servers(launch, env, &share, &loaded.config, brought)?;
     let store = SessionStore::new(share);
     Ok(Host {
         env: env.clone(),
@@ -161,12 +161,13 @@ fn servers(
     env: &Env,
     share: &ShareDir,
     config: &Config,
-    given: Vec<Source>,
+    brought: Vec<Source>,
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
         project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
-        given: mcp::check(&launch.mcp)?.into_iter().chain(given).collect(),
+        given: mcp::check(&launch.mcp)?,
+        brought,
     };
     let around = Surroundings {
         env: env.clone(),

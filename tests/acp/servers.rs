@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::editor::Editor;
+use crate::mcp::elicit::last_result;
 use crate::mcp::lifecycle::{is_gone, wait_until};
 use crate::mcp::server::{HttpServer, Script};
 use crate::support::model_server::{ModelServer, Recorded, Reply};
@@ -164,10 +165,12 @@ fn commands_until(
     fits: impl Fn(&[(String, String)]) -> bool,
 ) -> Vec<(String, String)> {
     loop {
-        let told = commands(&editor.update("available_commands_update"));
+        let last = |it: &&Value| it["sessionUpdate"] == "available_commands_update";
+        let told = editor.updates().iter().rfind(last).map(commands).unwrap_or_default();
         if fits(&told) {
             return told;
         }
+        editor.next();
     }
 }
 
@@ -195,9 +198,9 @@ fn prompts_of_servers_are_commands() {
     let said = editor.said("agent_message_chunk");
     assert!(said.contains(r#"PROMPT review WITH {"number":"7"}"#), "{said}");
     let prompt = editor.prompt(&session, "grow");
+    assert_eq!(editor.stopped(prompt), "end_turn");
     let all = commands_until(&mut editor, is_told("lab:grown"));
     assert!(!is_told("lab:review")(&all), "{all:?}");
-    assert_eq!(editor.stopped(prompt), "end_turn");
     editor.finish();
 }
 
@@ -289,5 +292,54 @@ fn escape_sequences_of_tools_do_not_reach_the_editor() {
     for text in &shown {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     }
+    editor.finish();
+}
+
+#[test]
+fn an_open_session_takes_the_servers_that_are_brought_anew() {
+    let server = ModelServer::start(|request: &Recorded, index| match index {
+        0 => Reply::new().tool_call("c0", "Shell", r#"{"command":"true"}"#),
+        1 => Reply::new().text("done"),
+        2 => {
+            let call = r#"{"name":"new.echo","arguments":{"text":"hello"}}"#;
+            Reply::new().tool_call("c1", "mcp_call", call)
+        }
+        _ => Reply::new().text(format!("<{}>", last_result(request))),
+    });
+    let home = Home::new(&server.url());
+    let mut editor = Editor::ready(&home, &[]);
+    let (old_log, new_log) = (home.path("old.log"), home.path("new.log"));
+    let both = [("old", &old_log), ("new", &new_log)];
+    let [old, new] = both.map(|(name, log)| json!([given(name, Script::new().log(log).entry())]));
+    let pid = |log: &std::path::Path| -> i32 {
+        let text = std::fs::read_to_string(log.with_extension("pid")).unwrap_or_default();
+        text.parse().unwrap_or(0)
+    };
+    let session = editor.session_with(&home, old.clone());
+    wait_until("the old server is there", || pid(&old_log) != 0);
+    let load = |servers: &Value| json!({"sessionId": session, "cwd": home.path("project"), "mcpServers": servers});
+    // Not in the middle of a turn, which may be calling them; the same ones are no matter.
+    let prompt = editor.prompt(&session, "go");
+    let (id, _) = editor.called("session/request_permission");
+    let refused = editor.refused("session/resume", load(&new));
+    assert!(
+        refused["data"]["error"].as_str().unwrap().contains("a prompt is running"),
+        "{refused}"
+    );
+    assert_eq!(editor.ask("session/resume", load(&old))["sessionId"], json!(session));
+    editor.select(&id, "approve");
+    assert_eq!(editor.stopped(prompt), "end_turn");
+    assert!(!is_gone(pid(&old_log)));
+    assert_eq!(editor.ask("session/load", load(&new))["sessionId"], json!(session));
+    wait_until("the old server is gone", || is_gone(pid(&old_log)));
+    let prompt = editor.prompt(&session, "call it");
+    let (id, _) = editor.called("session/request_permission");
+    editor.select(&id, "approve");
+    assert_eq!(editor.stopped(prompt), "end_turn");
+    assert!(editor.said("agent_message_chunk").contains("<hello"), "{:?}", editor.updates());
+    // Who says nothing of servers changes none.
+    let silent = json!({"sessionId": session, "cwd": home.path("project")});
+    editor.ask("session/resume", silent);
+    assert!(!is_gone(pid(&new_log)));
     editor.finish();
 }

@@ -44,9 +44,8 @@ impl World {
     pub fn with(dir: tempfile::TempDir, entries: Value, mode: McpMode, limits: Limits) -> Self {
         let entries = json!({"mcpServers": entries});
         let sources = Sources {
-            default_file: None,
-            project: None,
             given: vec![Source::read(entries.as_object().unwrap()).unwrap()],
+            ..Sources::default()
         };
         let around = Surroundings {
             env: env(dir.path()),

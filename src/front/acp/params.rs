@@ -77,8 +77,8 @@ pub(super) struct Authenticate {
 #[serde(rename_all = "camelCase")]
 pub(super) struct New {
     pub cwd: PathBuf,
-    #[serde(default, deserialize_with = "or_default")]
-    pub mcp_servers: Vec<Value>,
+    /// Absent: those that there are.
+    pub mcp_servers: Option<Vec<Value>>,
 }
 
 /// The parameters of `session/load` and `session/resume`.
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(whole.name().as_deref(), Some("ed 2"));
         assert!(whole.client_capabilities.fs.write_text_file);
         let new: New = parse(json!({"cwd": "/x", "mcpServers": null})).unwrap();
-        assert!(new.mcp_servers.is_empty());
+        assert!(new.mcp_servers.is_none());
         let list: List = parse(Value::Null).unwrap();
         assert!(list.cwd.is_none() && list.cursor.is_none());
     }
