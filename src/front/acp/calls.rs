@@ -317,5 +317,9 @@ mod tests {
         let later = told(calls.printed("c", "end", start + LIVE_PAUSE)).unwrap();
         assert!(later.len() < 3 * LIVE_TAIL && later.ends_with("éend\n```"));
         assert_eq!(calls.printed("unknown", "x", start + LIVE_PAUSE * 2), None);
+        // A line that is cut is not begun in the middle of an escape sequence.
+        let much = format!("{}\u{1b}[31mred\u{1b}[0m 1%\r2%\n", "\u{1b}[32mgreen\n".repeat(5_000));
+        let clean = told(calls.printed("c", &much, start + LIVE_PAUSE * 3)).unwrap();
+        assert!(clean.starts_with("```\ngreen\ngreen\n") && clean.ends_with("green\n2%\n```"));
     }
 }

@@ -71,7 +71,9 @@ mod tests {
     use crate::platform::env::fixed;
 
     fn source(servers: Value) -> Source {
-        Source::read(servers.as_object().unwrap()).unwrap().literal()
+        let object = json!({"mcpServers": servers});
+        let source = Source::read(object.as_object().unwrap()).unwrap();
+        source.literal()
     }
 
     #[tokio::test]
