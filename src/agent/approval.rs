@@ -67,8 +67,9 @@ type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send>;
 
 struct State {
     modes: Modes,
-    /// Whether the front end shows questions.
+    /// Whether the front end shows questions, and takes answers that are none of the options.
     can_ask: bool,
+    takes_words: bool,
     /// Replaced when they change: whoever judges by them does so without the lock.
     permissions: Arc<Permissions>,
     approvals: HashMap<String, PendingApproval>,
@@ -104,6 +105,7 @@ impl ApprovalDesk {
             state: Mutex::new(State {
                 modes,
                 can_ask: true,
+                takes_words: true,
                 permissions: Arc::new(permissions),
                 approvals: HashMap::new(),
                 questions: HashMap::new(),
@@ -131,6 +133,16 @@ impl ApprovalDesk {
     /// say so.
     pub fn set_can_ask(&self, can_ask: bool) {
         self.lock().can_ask = can_ask;
+    }
+
+    /// Whether the front end takes answers in words of the person's own.
+    pub fn takes_words(&self) -> bool {
+        self.lock().takes_words
+    }
+
+    /// Says whether it does.
+    pub fn set_takes_words(&self, takes_words: bool) {
+        self.lock().takes_words = takes_words;
     }
 
     /// Changes the modes. Whatever waits and no longer needs an answer goes ahead.

@@ -111,4 +111,8 @@ impl Desk for Gate {
             Some(_) => QuestionOutcome::Unsupported,
         }
     }
+
+    fn takes_words(&self) -> bool {
+        self.desk.takes_words()
+    }
 }

@@ -53,6 +53,7 @@ mod goal;
 mod guard;
 mod hub;
 mod listing;
+mod mcp_command;
 mod notifications;
 mod permissions;
 mod plan;

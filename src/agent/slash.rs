@@ -9,6 +9,7 @@ use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::goal;
+use super::mcp_command;
 use super::permissions;
 use super::plan;
 use super::prompts::{self, Ran};
@@ -89,6 +90,12 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         arguments: "[forget number|all]",
     },
     AgentCommand {
+        name: "mcp",
+        aliases: &[],
+        description: "List the MCP servers: how they stand, their tools, what to do",
+        arguments: "[reconnect | enable | disable name]",
+    },
+    AgentCommand {
         name: "add-dir",
         aliases: &[],
         description: "Add a directory to the workspace",
@@ -167,6 +174,7 @@ pub(super) async fn run(
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("plan") => plan::command::run(core, &command.arguments),
         Some("permissions") => permissions::run(core, &command.arguments),
+        Some("mcp") => mcp_command::run(core, &command.arguments),
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("export") => transfer::export(core, &command.arguments).await,
         Some("import") => match transfer::import(core, &command.arguments).await {

@@ -18,6 +18,7 @@ use crate::front::tui::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;
+use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
@@ -79,9 +80,9 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()
 }
 
-/// What a session of this launch needs, with MCP servers that a client has given beside those of the
+/// What a session of this launch needs, with MCP servers that a client brings beside those of the
 /// launch.
-pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Result<Host> {
+pub(super) fn host(launch: &Launch, env: &Env, brought: Vec<Source>) -> anyhow::Result<Host> {
     let source = match &launch.config {
         ConfigChoice::Default => ConfigSource::Default,
         ConfigChoice::File(path) => ConfigSource::File(path.clone()),
@@ -107,7 +108,7 @@ pub(super) fn host(launch: &Launch, env: &Env, given: Vec<Source>) -> anyhow::Re
         false => (agent, Default::default()),
     };
     let share = ShareDir::from_env(env);
-    let servers = servers(launch, env, &share, &loaded.config, given)?;
+    let servers = servers(launch, env, &share, &loaded.config, brought)?;
     let store = SessionStore::new(share);
     Ok(Host {
         env: env.clone(),
@@ -160,18 +161,20 @@ fn servers(
     env: &Env,
     share: &ShareDir,
     config: &Config,
-    given: Vec<Source>,
+    brought: Vec<Source>,
 ) -> anyhow::Result<Servers> {
     let sources = Sources {
         default_file: launch.mcp.files.is_empty().then(|| share.mcp_json()),
         project: launch.mcp.files.is_empty().then(|| Project::around(&launch.work_dir, share)),
-        given: mcp::check(&launch.mcp)?.into_iter().chain(given).collect(),
+        given: mcp::check(&launch.mcp)?,
+        brought,
     };
     let around = Surroundings {
         env: env.clone(),
         work_dir: launch.work_dir.clone(),
         logs: share.logs_dir().join("mcp"),
-        person: matches!(launch.front, Front::Tui { .. }),
+        // Programs say themselves whether they have one.
+        person: Person::new(matches!(launch.front, Front::Tui { .. })),
     };
     let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))

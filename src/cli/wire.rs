@@ -83,16 +83,13 @@ pub(super) async fn serve(host: Host, launch: &Launch, worker: bool) -> anyhow::
     let warn = |warning: &String| tracing::warn!("{warning}");
     host.loaded.warnings.iter().for_each(warn);
     let opened = host.open(&run::which(&launch.session)).map_err(run::host_error)?;
-    if let Some(servers) = &host.options.mcp {
-        servers.start();
-        servers.warnings().iter().for_each(warn);
-    }
     opened.warnings.iter().for_each(warn);
     let session = opened.handle.session().clone();
     let link = Link {
         ops: opened.handle.ops(),
         messages: opened.handle.subscribe(),
         client: opened.handle.client(),
+        servers: host.options.mcp.clone(),
         record: session.wire_path(),
         version: super::VERSION,
     };

@@ -44,8 +44,16 @@ pub struct ServerConfig {
     /// For one call; `None` leaves it to `mcp.client.tool_call_timeout_ms`.
     pub tool_timeout: Option<Duration>,
     pub tools: ToolFilter,
-    /// `${VAR}` in its texts is no variable.
+    /// A program has brought it for a session: it is in no file of ours, and `${VAR}` in its texts is no
+    /// variable.
     pub literal: bool,
+}
+
+impl ServerConfig {
+    /// Where a person changes it, as the end of a sentence.
+    pub fn place(&self) -> &'static str {
+        if self.literal { "in the settings of your editor, which brings it" } else { "in mcp.json" }
+    }
 }
 
 /// How a server is reached.

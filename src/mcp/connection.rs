@@ -27,7 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 
 use super::config::{Auth, Reach, RemoteWire, ServerConfig};
-use super::elicit::{Answer, Caller, Elicitations, Ongoing};
+use super::elicit::{Answer, Caller, Elicitations, Ongoing, Person};
 use super::journal::Journal;
 use super::oauth::{Bearer, OauthError};
 use super::progress::Progress;
@@ -55,8 +55,8 @@ pub struct Surroundings {
     pub work_dir: PathBuf,
     /// Where the files with their error output are.
     pub logs: PathBuf,
-    /// Whether a person is there who can answer questions of servers.
-    pub person: bool,
+    /// Who can answer questions of servers.
+    pub person: Person,
 }
 
 impl Surroundings {
@@ -126,7 +126,7 @@ impl Connection {
         let log = ServerLog::new(around.log_of(&server.name));
         let ask = Asks {
             elicitations: Elicitations::new(&server.name),
-            person: around.person,
+            person: around.person.is_there(),
             log: log.clone(),
         };
         match &server.reach {
@@ -356,7 +356,7 @@ struct Client {
     offerings_changed: Arc<Notify>,
     progress: Progress,
     elicitations: Elicitations,
-    /// Whether a person is there who can answer.
+    /// Whether the server was told that a person can answer.
     person: bool,
     journal: Journal,
 }
@@ -374,11 +374,14 @@ impl Client {
         params: &Value,
         withdrawn: &CancellationToken,
     ) -> Result<ElicitResult, ErrorData> {
-        if !self.person {
+        let answer = if self.person {
+            self.elicitations.answer(params, withdrawn).await
+        } else {
+            // It was not told that it may ask, and yet gets an answer that it knows what to do with.
             info!("a question of an MCP server was declined: there is nobody to answer");
-            return Ok(ElicitResult::new(ElicitationAction::Decline));
-        }
-        match self.elicitations.answer(params, withdrawn).await {
+            self.elicitations.check(params).map(|()| Answer::Decline)
+        };
+        match answer {
             Ok(Answer::Accept(content)) => {
                 let result = ElicitResult::new(ElicitationAction::Accept);
                 Ok(content.into_iter().fold(result, ElicitResult::with_content))

@@ -8,6 +8,7 @@ mod ask;
 mod field;
 mod form;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,28 @@ use crate::tools::{CallContext, Desk};
 
 /// Questions of a server during one call. A form of many fields is one.
 const MOST_PER_CALL: usize = 10;
+
+/// Whether there is a person who can answer servers. Clones speak of the same person, who may come
+/// later than the servers are made: a program says what it shows when it introduces itself.
+#[derive(Debug, Clone, Default)]
+pub struct Person(Arc<AtomicBool>);
+
+impl Person {
+    /// Somebody, or nobody yet.
+    pub fn new(there: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(there)))
+    }
+
+    /// Whether anybody is there now.
+    pub fn is_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Servers that are greeted from now on hear of it.
+    pub fn set(&self, there: bool) {
+        self.0.store(there, Ordering::Relaxed);
+    }
+}
 
 /// The call on whose behalf a server may ask.
 #[derive(Clone)]
@@ -99,6 +122,11 @@ impl Elicitations {
             over: CancellationToken::new(),
         });
         Ongoing { all: self.clone(), id, open }
+    }
+
+    /// What is wrong with a request of the server, if anything.
+    pub fn check(&self, params: &Value) -> Result<(), String> {
+        ask::Asked::read(&self.server, params).map(drop)
     }
 
     /// Puts a request of the server to the person. `withdrawn` says that the server no longer wants to

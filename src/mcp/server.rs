@@ -471,6 +471,12 @@ pub const ASKS_FOR_LOGIN: &str = "it asks for authorization";
 /// What to do about a server that asks for authorization, half a sentence for a person.
 pub fn login_wanted(config: &ServerConfig) -> String {
     match &config.reach {
+        // No login of ours finds it.
+        Reach::Remote { .. } if config.literal => format!(
+            "it asks for authorization; give it a header with a token {}, or take it out there and \
+             configure it with `kimi mcp add --auth oauth`",
+            config.place()
+        ),
         Reach::Remote { auth: Auth::Oauth(_), .. } => {
             format!("{ASKS_FOR_LOGIN}; run: kimi mcp auth {}", config.name)
         }

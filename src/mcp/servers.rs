@@ -3,6 +3,7 @@
 //! Nothing is read and nothing is started before [`Servers::start`]: the first frame does not wait
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
+mod brought;
 mod logins;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 use super::catalog::{Catalog, Resolution, after_server};
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
+use super::elicit::Person;
 use super::limits::Limits;
 use super::listing::ServerListing;
 use super::oauth::{Login, Stamp};
@@ -46,6 +48,8 @@ pub struct Sources {
     pub project: Option<Project>,
     /// What was given on the command line, checked already.
     pub given: Vec<Source>,
+    /// What a program brings for its session.
+    pub brought: Vec<Source>,
 }
 
 /// What a front end shows of a server.
@@ -74,6 +78,8 @@ pub enum Presence {
 /// The servers.
 pub struct Servers {
     sources: Sources,
+    /// In place of what is in the sources: it may change.
+    brought: Mutex<Vec<Source>>,
     around: Surroundings,
     limits: Limits,
     /// For a call to a server that names no time of its own.
@@ -94,10 +100,9 @@ struct Made {
 }
 
 struct Running {
-    /// Only ever grows.
     servers: Mutex<Vec<Arc<Server>>>,
-    bad: Vec<BadServer>,
-    warnings: Vec<String>,
+    bad: Mutex<Vec<BadServer>>,
+    warnings: Mutex<Vec<String>>,
     /// Files of the project that nobody has agreed to or refused yet.
     unasked: Mutex<Vec<ProjectFile>>,
     /// Those that were not started yet.
@@ -116,15 +121,17 @@ impl fmt::Debug for Servers {
 impl Servers {
     /// The servers of these sources. Nothing is read yet.
     pub fn new(
-        sources: Sources,
+        mut sources: Sources,
         around: Surroundings,
         limits: Limits,
         call_timeout: Duration,
     ) -> Self {
         let (changed, _) = watch::channel(0);
         let (loaded, catalog, prompts) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        let brought = Mutex::new(std::mem::take(&mut sources.brought));
         Self {
             sources,
+            brought,
             around,
             limits,
             call_timeout,
@@ -138,19 +145,12 @@ impl Servers {
 
     fn running(&self) -> &Running {
         self.loaded.get_or_init(|| {
-            let mut loaded = Loaded::default();
-            if let Some(path) = &self.sources.default_file {
-                loaded.add_file(path);
-            }
-            for source in &self.sources.given {
-                loaded.add(source.clone());
-            }
-            let unasked = self.add_project(&mut loaded);
+            let (loaded, unasked) = self.load();
             let (servers, keepers) = loaded.servers.into_iter().map(|it| self.make(it)).unzip();
             Running {
                 servers: Mutex::new(servers),
-                bad: loaded.bad,
-                warnings: loaded.warnings,
+                bad: Mutex::new(loaded.bad),
+                warnings: Mutex::new(loaded.warnings),
                 unasked: Mutex::new(unasked),
                 keepers: Mutex::new(keepers),
                 tasks: Mutex::default(),
@@ -220,13 +220,14 @@ impl Servers {
             warnings.push(format!("The answer holds for this run only: {error}."));
         }
         if verdict == Some(Verdict::Trusted) {
+            let bad = lock(&running.bad).clone();
             let mut known = Loaded {
                 servers: self.all().iter().map(|server| server.config.clone()).collect(),
-                bad: running.bad.clone(),
+                bad: bad.clone(),
                 warnings: Vec::new(),
             };
             let count = known.servers.len();
-            let more = |bad: &&BadServer| !running.bad.contains(bad);
+            let more = |it: &&BadServer| !bad.contains(it);
             known.add_below(file.source, &file.path);
             warnings.extend(known.warnings);
             warnings.extend(known.bad.iter().filter(more).map(bad_line));
@@ -241,8 +242,14 @@ impl Servers {
 
     /// What is wrong with the configuration, a line each: whole files and single entries.
     pub fn warnings(&self) -> Vec<String> {
-        let running = self.running();
-        running.warnings.iter().cloned().chain(running.bad.iter().map(bad_line)).collect()
+        let mut all = self.faults();
+        all.extend(lock(&self.running().bad).iter().map(bad_line));
+        all
+    }
+
+    /// What is wrong with whole files, a line each.
+    pub fn faults(&self) -> Vec<String> {
+        lock(&self.running().warnings).clone()
     }
 
     /// Whether there is no server.
@@ -269,7 +276,8 @@ impl Servers {
     /// the disk.
     pub fn keep_enabled(&self, name: &str, enabled: bool) -> Result<(), String> {
         let file = self.sources.default_file.as_deref();
-        let given = self.sources.given.iter().any(|source| source.names(name));
+        let given = self.sources.given.iter().any(|source| source.names(name))
+            || lock(&self.brought).iter().any(|source| source.names(name));
         let kept = match file {
             Some(path) if !given => set_enabled(path, name, enabled)?,
             _ => false,
@@ -282,6 +290,11 @@ impl Servers {
             "MCP server {name} is not in your own mcp.json; it holds for this run only. Write \
              \"enabled\": {word} where it is configured."
         ))
+    }
+
+    /// Who can answer questions of the servers.
+    pub fn person(&self) -> &Person {
+        &self.around.person
     }
 
     /// The file with the error output of a server.
@@ -333,10 +346,10 @@ impl Servers {
                     .unwrap_or_default(),
             }
         });
-        let bad = running.bad.iter().map(|bad| ServerView {
-            name: bad.name.clone(),
+        let bad = lock(&running.bad).clone().into_iter().map(|bad| ServerView {
+            name: bad.name,
             status: Status::Failed,
-            reason: Some(bad.reason.clone()),
+            reason: Some(bad.reason),
             tools: Vec::new(),
         });
         servers.chain(bad).collect()

@@ -272,6 +272,12 @@ pub trait Desk: Send + Sync {
 
     /// Puts questions.
     async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome;
+
+    /// Whether who is asked can answer in words of their own. Elsewhere a question without options
+    /// cannot be answered.
+    fn takes_words(&self) -> bool {
+        true
+    }
 }
 
 /// What a call wants to do.

@@ -33,10 +33,14 @@ fn yes_or_no() -> Value {
 
 /// What the server heard, where nobody answers.
 async fn heard(params: Value, times: usize) -> Value {
-    let world =
-        World::new(json!({"lab": Script::new().asks(params, times).entry()})).settled().await;
+    let world = World::new(json!({"lab": Script::new().asks(params.clone(), times).entry()}))
+        .settled()
+        .await;
     let said = world.mcp_call("ask", json!({})).await.output.text();
-    serde_json::from_str(said.strip_prefix("HEARD ").unwrap_or_else(|| panic!("{said}"))).unwrap()
+    serde_json::from_str(
+        said.strip_prefix("HEARD ").unwrap_or_else(|| panic!("{said:?} after {params}")),
+    )
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,6 +56,15 @@ async fn what_is_no_form_is_refused_with_the_reason() {
         (json!({"message": "m", "requestedSchema": {"type": "string"}}), "no object"),
         (json!({"message": "m", "mode": "url", "url": "file:///etc/passwd"}), "address"),
         (json!({"nothing": 1}), "no message"),
+        (json!(["m"]), "no message"),
+        (json!({"message": 7, "requestedSchema": {"type": "object"}}), "no message"),
+        (json!({"message": "m", "requestedSchema": "x"}), "no object"),
+        (json!({"message": "m", "mode": 7}), "mode"),
+        (form(json!({}), &["b"]), "requires a field"),
+        (
+            json!({"message": "m", "requestedSchema": {"type": "object", "required": "a"}}),
+            "no list",
+        ),
     ] {
         let answer = heard(params, 1).await;
         assert_eq!(answer[0]["code"], -32602, "{answer}");
@@ -97,8 +110,22 @@ fn without_a_person_the_ability_is_not_claimed_and_the_answer_is_no() {
     assert!(!greeting.contains("elicitation"), "{greeting}");
 }
 
+#[test]
+fn without_a_person_what_is_no_request_is_an_error_all_the_same() {
+    let model = ModelServer::start(|request: &Recorded, index| match index {
+        0 => Reply::new().tool_call("c1", "mcp_call", r#"{"name":"lab.ask","arguments":{}}"#),
+        _ => Reply::new().text(last_result(request)),
+    });
+    let home = Home::new(&model.url());
+    let entry = Script::new().asks(json!({"message": "m", "mode": "smoke"}), 1).entry();
+    home.write("share/mcp.json", json!({"mcpServers": {"lab": entry}}).to_string());
+    let ran = home.run(&["--quiet", "-p", "go"]);
+    let told = &ran.well().out;
+    assert!(told.contains("-32602") && told.contains("the mode is not known"), "{told}");
+}
+
 /// The newest result of a tool in a request.
-fn last_result(request: &Recorded) -> String {
+pub fn last_result(request: &Recorded) -> String {
     let messages = request.body["messages"].as_array().unwrap();
     let tool = messages.iter().rfind(|message| message["role"] == "tool").unwrap();
     match &tool["content"] {

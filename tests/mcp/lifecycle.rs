@@ -201,7 +201,7 @@ pub fn is_gone(pid: i32) -> bool {
 }
 
 /// Waits for a condition of which nothing tells.
-pub fn wait_until(what: &str, fits: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut fits: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !fits() {
         assert!(Instant::now() < deadline, "never: {what}");

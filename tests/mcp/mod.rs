@@ -7,7 +7,7 @@ pub mod world;
 mod calls;
 mod cli;
 mod dispatch;
-mod elicit;
+pub mod elicit;
 mod flat;
 mod fleet;
 mod hostile;

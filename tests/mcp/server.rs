@@ -252,7 +252,7 @@ impl Session {
             tool("count", "Counts its calls.", none.clone()),
             tool("broken", "Answers with broken JSON.", none.clone()),
         ];
-        if self.script.0["asks"].is_object() {
+        if !self.script.0["asks"].is_null() {
             let mut ask = tool("ask", "Asks the person.", none.clone());
             ask["annotations"] = json!({"readOnlyHint": true});
             tools.extend([ask, tool("late", "Asks when it is too late.", none.clone())]);

@@ -44,15 +44,14 @@ impl World {
     pub fn with(dir: tempfile::TempDir, entries: Value, mode: McpMode, limits: Limits) -> Self {
         let entries = json!({"mcpServers": entries});
         let sources = Sources {
-            default_file: None,
-            project: None,
             given: vec![Source::read(entries.as_object().unwrap()).unwrap()],
+            ..Sources::default()
         };
         let around = Surroundings {
             env: env(dir.path()),
             work_dir: dir.path().to_path_buf(),
             logs: dir.path().join("logs"),
-            person: true,
+            person: kimi_tui::mcp::elicit::Person::new(true),
         };
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();

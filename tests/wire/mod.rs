@@ -1,6 +1,7 @@
 //! The wire server: a client that speaks JSON-RPC to the real binary.
 
 pub mod client;
+mod elicit;
 mod ends;
 mod external;
 mod hooks;

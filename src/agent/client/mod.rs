@@ -22,6 +22,7 @@ use super::hub::Hub;
 use super::{AGENT_COMMANDS, skills};
 use crate::customize::hooks::Subscription;
 use crate::llm::{Thinking, ToolSpec};
+use crate::mcp::tidy::one_line;
 use crate::protocol::{HookEvent, Response};
 use crate::tools::{Editor, Tool, spec};
 
@@ -47,6 +48,8 @@ pub struct Introduction {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shows {
     pub questions: bool,
+    /// Answers to questions in words of the user's own.
+    pub words: bool,
     pub plans: bool,
 }
 
@@ -183,7 +186,7 @@ impl ClientView {
     }
 
     /// Every command that a prompt may begin with: the agent's own, then the skills, then those of them
-    /// that are flowcharts. Looks for files.
+    /// that are flowcharts, then the prompts of MCP servers. Looks for files.
     pub async fn commands(&self) -> Vec<OfferedCommand> {
         let own = AGENT_COMMANDS.iter().map(|command| OfferedCommand {
             name: command.name.to_owned(),
@@ -202,7 +205,24 @@ impl ClientView {
             });
             offered.collect::<Vec<_>>()
         };
-        own.chain(of_skills("skill", false)).chain(of_skills("flow", true)).collect()
+        let skills = of_skills("skill", false).into_iter().chain(of_skills("flow", true));
+        own.chain(skills).chain(self.prompts()).collect()
+    }
+
+    /// The prompts of MCP servers, as far as they have told them.
+    pub fn prompts(&self) -> Vec<OfferedCommand> {
+        let Some(dispatch) = &self.0.dispatch else { return Vec::new() };
+        let prompts = dispatch.servers().prompts();
+        let offered = prompts.iter().map(|(name, prompt)| OfferedCommand {
+            name: name.to_owned(),
+            description: match prompt.description.as_str() {
+                "" => format!("A prompt of the MCP server {}", one_line(&prompt.server, MAX_NAME)),
+                description => description.to_owned(),
+            },
+            aliases: Vec::new(),
+            arguments: prompt.usage(),
+        });
+        offered.collect()
     }
 
     /// How many hooks each event of the protocol has.
@@ -230,8 +250,12 @@ impl ClientView {
         let Self(core) = self;
         let mut state = core.client.lock();
         state.shows = shows.unwrap_or(state.shows);
-        let Shows { questions, plans } = state.shows;
+        let Shows { questions, words, plans } = state.shows;
         core.desk.set_can_ask(questions);
+        core.desk.set_takes_words(words);
+        if let Some(dispatch) = &core.dispatch {
+            dispatch.servers().person().set(questions);
+        }
         state.hidden = [(questions, &ASKING[..]), (plans, &PLANNING[..])]
             .into_iter()
             .filter(|(shown, _)| !shown)

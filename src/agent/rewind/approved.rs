@@ -28,4 +28,8 @@ impl Desk for Approved {
     async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
         self.desk.ask(call_id, questions).await
     }
+
+    fn takes_words(&self) -> bool {
+        self.desk.takes_words()
+    }
 }

@@ -6,6 +6,7 @@ use crate::cli::{ExitCode, complain, print};
 use crate::front::tui::text::clean_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::{OpenError, Surroundings};
+use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::listing::ServerListing;
 use crate::mcp::server::{attempt, login_wanted};
@@ -60,7 +61,7 @@ pub(super) async fn connect(server: ServerConfig, env: &Env) -> Result<ServerLis
         env: env.clone(),
         work_dir: env.cwd.clone(),
         logs: ShareDir::from_env(env).logs_dir().join("mcp"),
-        person: false,
+        person: Person::default(),
     };
     let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;
     connection.close().await;

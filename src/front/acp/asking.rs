@@ -1,13 +1,16 @@
 //! Requests of the session as `session/request_permission`, and what the answers mean.
 //!
-//! Questions are put in the same way, one after the other: the protocol knows no other that every client
-//! has.
+//! Questions are put in the same way, one after the other, where a client shows no forms or where buttons
+//! say everything.
 
 use serde_json::{Map, Value, json};
 
 use super::calls::{changes, content};
+use super::clean::written_out;
 use super::content::{fenced, text};
+use super::forms;
 use super::peer::{Answer, Peer};
+use crate::mcp::tidy::one_line;
 use crate::protocol::{
     ApprovalRequest, ApprovalResponse, DisplayBlock, Question, QuestionOption, QuestionRequest,
     QuestionResponse, Response, Verdict,
@@ -15,6 +18,8 @@ use crate::protocol::{
 
 /// The method.
 const METHOD: &str = "session/request_permission";
+/// Characters of what an approval for the session covers.
+const MAX_SCOPE: usize = 200;
 /// The choice that answers nothing.
 const SKIP: &str = "skip";
 
@@ -41,13 +46,18 @@ pub(super) async fn approval(
     })
 }
 
-/// Puts questions, each by itself, until one is not answered.
+/// Puts questions: in a form where the client has forms and buttons are too little, else each by itself,
+/// until one is not answered.
 pub(super) async fn question(
     peer: &Peer,
     session_id: &str,
     call: Value,
     request: &QuestionRequest,
 ) -> Response {
+    if peer.can().elicitation.form && request.questions.iter().any(forms::wants) {
+        let answers = forms::put(peer, session_id, &call["toolCallId"], &request.questions).await;
+        return Response::Question(QuestionResponse { request_id: request.id.clone(), answers });
+    }
     let mut answers = Map::new();
     for question in &request.questions {
         let params = json!({
@@ -95,27 +105,31 @@ fn asked(request: &ApprovalRequest) -> Vec<Value> {
     let mut blocks = changes(&request.display);
     if blocks.is_empty() {
         let words = format!("Requesting approval to perform: {}", request.description);
-        blocks.push(content(text(&words)));
+        blocks.push(content(text(&written_out(&words))));
     }
     blocks.extend(request.display.iter().filter_map(|block| match block {
         DisplayBlock::Shell { language, command } => {
-            Some(content(text(&fenced(language, command))))
+            Some(content(text(&fenced(language, &written_out(command)))))
         }
         // Of a command it is told below why it asks; elsewhere these are the arguments.
         DisplayBlock::Brief { text: arguments } if request.why().is_none() => {
-            Some(content(text(&fenced("", arguments))))
+            Some(content(text(&fenced("", &written_out(arguments)))))
         }
         _ => None,
     }));
     let more = [request.why(), request.source_description.as_deref()].into_iter().flatten();
-    blocks.extend(more.filter(|words| !words.is_empty()).map(|words| content(text(words))));
+    blocks.extend(
+        more.filter(|words| !words.is_empty()).map(|words| content(text(&written_out(words)))),
+    );
     blocks
 }
 
 fn verdicts(request: &ApprovalRequest) -> Value {
-    let session = match request.session_scope() {
-        Some(scope) => format!("Approve for this session: {scope}"),
-        None => "Approve for this session".to_owned(),
+    // Of a command the part that may be repeated, of a tool of a server which tool of which server.
+    let scope = request.session_scope().unwrap_or(&request.action);
+    let session = match one_line(scope, MAX_SCOPE) {
+        scope if scope.is_empty() => "Approve for this session".to_owned(),
+        scope => format!("Approve for this session: {scope}"),
     };
     json!([
         {"optionId": Verdict::Approve.word(), "name": "Approve once", "kind": "allow_once"},
@@ -133,14 +147,14 @@ fn posed(question: &Question) -> Vec<Value> {
     for option in question.options.iter().filter(|option| !option.description.is_empty()) {
         words.push_str(&format!("\n- {}: {}", option.label, option.description));
     }
-    vec![content(text(words.trim_end()))]
+    vec![content(text(&written_out(words.trim_end())))]
 }
 
 fn labels(question: &Question) -> Value {
     let label = |(at, option): (usize, &QuestionOption)| {
         let no = option.label == "No" || option.label.starts_with("Reject");
         let kind = if no { "reject_once" } else { "allow_once" };
-        json!({"optionId": format!("option-{at}"), "name": option.label, "kind": kind})
+        json!({"optionId": format!("option-{at}"), "name": written_out(&option.label), "kind": kind})
     };
     let mut all: Vec<Value> = question.options.iter().enumerate().map(label).collect();
     all.push(json!({"optionId": SKIP, "name": "Skip", "kind": "reject_once"}));

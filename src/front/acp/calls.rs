@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use super::clean::{cleaned, written_out};
 use super::content::{block, fenced, text};
 use crate::protocol::{ContentPart, DisplayBlock, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::key_argument;
@@ -111,7 +112,7 @@ impl Calls {
 
     fn described(&self, call: &Call) -> Value {
         let title = match key_argument(&call.name, &call.arguments, &self.work_dir) {
-            Some(argument) => format!("{}: {argument}", call.name),
+            Some(argument) => format!("{}: {}", call.name, written_out(&argument)),
             None => call.name.clone(),
         };
         let mut described =
@@ -130,6 +131,10 @@ impl Calls {
             let from = call.live.len() - LIVE_TAIL;
             let from = (from..call.live.len()).find(|at| call.live.is_char_boundary(*at));
             call.live.drain(..from.unwrap_or_default());
+            // Half a line may begin in the middle of an escape sequence.
+            if let Some(line) = call.live.find('\n').filter(|at| *at < LIVE_TAIL / 4) {
+                call.live.drain(..=line);
+            }
         }
         if call.told.is_some_and(|told| now.saturating_duration_since(told) < LIVE_PAUSE) {
             return None;
@@ -138,7 +143,7 @@ impl Calls {
         Some(json!({
             "sessionUpdate": "tool_call_update",
             "toolCallId": call.id,
-            "content": [content(self::text(&fenced("", &call.live)))],
+            "content": [content(self::text(&fenced("", &cleaned(&call.live))))],
         }))
     }
 
@@ -195,7 +200,10 @@ fn location(name: &str, arguments: &str, work_dir: &Path) -> Option<Value> {
 fn result_content(name: &str, result: &ToolReturnValue) -> Vec<Value> {
     let mut all = changes(&result.display);
     let as_it_is = matches!(kind(name), "read" | "search" | "execute");
-    let shown = |words: &str| if as_it_is { fenced("", words) } else { words.to_owned() };
+    let shown = |words: &str| match cleaned(words) {
+        words if as_it_is => fenced("", &words),
+        words => words.into_owned(),
+    };
     match &result.output {
         ToolOutput::Text(words) if words.is_empty() => {}
         ToolOutput::Text(words) => all.push(content(text(&shown(words)))),
@@ -207,7 +215,7 @@ fn result_content(name: &str, result: &ToolReturnValue) -> Vec<Value> {
         })),
     }
     if !result.message.is_empty() && (all.is_empty() || result.is_error) {
-        all.push(content(text(&result.message)));
+        all.push(content(text(&cleaned(&result.message))));
     }
     all
 }
@@ -216,7 +224,8 @@ fn result_content(name: &str, result: &ToolReturnValue) -> Vec<Value> {
 pub(super) fn changes(display: &[DisplayBlock]) -> Vec<Value> {
     let diff = |block: &DisplayBlock| match block {
         DisplayBlock::Diff { path, old_text, new_text, is_summary: true, .. } => {
-            Some(content(text(&format!("{path}: {old_text} → {new_text}"))))
+            let told = format!("{path}: {old_text} → {new_text}");
+            Some(content(text(&written_out(&told))))
         }
         DisplayBlock::Diff { path, old_text, new_text, .. } => {
             // Nothing stands for a file that is new.
@@ -308,5 +317,9 @@ mod tests {
         let later = told(calls.printed("c", "end", start + LIVE_PAUSE)).unwrap();
         assert!(later.len() < 3 * LIVE_TAIL && later.ends_with("éend\n```"));
         assert_eq!(calls.printed("unknown", "x", start + LIVE_PAUSE * 2), None);
+        // A line that is cut is not begun in the middle of an escape sequence.
+        let much = format!("{}\u{1b}[31mred\u{1b}[0m 1%\r2%\n", "\u{1b}[32mgreen\n".repeat(5_000));
+        let clean = told(calls.printed("c", &much, start + LIVE_PAUSE * 3)).unwrap();
+        assert!(clean.starts_with("```\ngreen\ngreen\n") && clean.ends_with("green\n2%\n```"));
     }
 }

@@ -10,11 +10,11 @@
 //! | `failures` | servers that are not there |
 //! | `session` | one session: prompts, choices, its end |
 //! | `choices` | modes and models |
-//! | `content` | content blocks, in and out |
+//! | `content`, `clean` | content blocks, in and out; foreign text made harmless |
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
 //! | `peer` | the client as sessions see it: told things, and called |
-//! | `asking`, `files` | such calls: approvals and questions; files as the editor has them |
+//! | `asking`, `forms`, `files` | such calls: approvals and questions, questions as forms; files as the editor has them |
 //! | `deprecated` | the option in whose place this is |
 //!
 //! The protocol's own crate of types is not used: it is 48,000 lines and three more crates, of which this
@@ -34,10 +34,12 @@
 mod asking;
 mod calls;
 mod choices;
+mod clean;
 mod content;
 mod deprecated;
 mod failures;
 mod files;
+mod forms;
 mod introduction;
 mod list;
 mod opening;

@@ -50,9 +50,9 @@ pub(super) fn directory(cwd: PathBuf) -> Result<PathBuf, RpcError> {
 /// Opens a session. For a thread that may block, inside the runtime.
 pub(super) fn open(hosts: &Hosts, place: New, wanted: &Wanted) -> Result<(Host, Opened), RpcError> {
     let cwd = directory(place.cwd)?;
-    let given = servers::read(place.mcp_servers);
+    let brought = servers::read(place.mcp_servers.unwrap_or_default());
     let host =
-        hosts(&cwd, vec![given]).map_err(|error| RpcError::internal(format!("{error:#}")))?;
+        hosts(&cwd, vec![brought]).map_err(|error| RpcError::internal(format!("{error:#}")))?;
     let which = match wanted {
         Wanted::New => Which::New,
         Wanted::Loaded(id) | Wanted::Resumed(id) => {

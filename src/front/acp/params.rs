@@ -31,6 +31,17 @@ struct ClientInfo {
 pub(super) struct ClientCapabilities {
     #[serde(deserialize_with = "or_default")]
     pub fs: FileSystem,
+    #[serde(deserialize_with = "or_default")]
+    pub elicitation: Elicitation,
+}
+
+/// What a client can ask its user.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Elicitation {
+    /// It shows forms.
+    #[serde(deserialize_with = "is_given")]
+    pub form: bool,
 }
 
 /// Files that a client reads and writes, also unsaved ones.
@@ -66,8 +77,8 @@ pub(super) struct Authenticate {
 #[serde(rename_all = "camelCase")]
 pub(super) struct New {
     pub cwd: PathBuf,
-    #[serde(default, deserialize_with = "or_default")]
-    pub mcp_servers: Vec<Value>,
+    /// Absent: those that there are.
+    pub mcp_servers: Option<Vec<Value>>,
 }
 
 /// The parameters of `session/load` and `session/resume`.
@@ -148,6 +159,11 @@ pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
     serde_json::from_value(params).map_err(|error| RpcError::params(error.to_string()))
 }
 
+/// Whether there is anything but null.
+fn is_given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::<serde::de::IgnoredAny>::deserialize(deserializer)?.is_some())
+}
+
 /// Null counts as absent.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -184,7 +200,7 @@ mod tests {
         assert_eq!(whole.name().as_deref(), Some("ed 2"));
         assert!(whole.client_capabilities.fs.write_text_file);
         let new: New = parse(json!({"cwd": "/x", "mcpServers": null})).unwrap();
-        assert!(new.mcp_servers.is_empty());
+        assert!(new.mcp_servers.is_none());
         let list: List = parse(Value::Null).unwrap();
         assert!(list.cwd.is_none() && list.cursor.is_none());
     }

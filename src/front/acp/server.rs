@@ -19,6 +19,7 @@ use super::params::{
 };
 use super::peer::Peer;
 use super::rpc::{self, Id, Incoming, Refusal, RpcError};
+use super::servers;
 use super::session::{Command, Session};
 use crate::front::host::{Host, Opened};
 use crate::front::lines::{MAX_CLIENT_LINE, RawLine};
@@ -242,8 +243,12 @@ impl Server {
     fn past(&mut self, call: &Id, place: New, wanted: Wanted) -> Result<Option<Value>, RpcError> {
         let Some(id) = wanted.id() else { return Err(RpcError::session()) };
         let replay = matches!(wanted, Wanted::Loaded(_));
-        if self.command(id, Command::Introduce { call: call.clone(), replay }) {
-            return Ok(None);
+        if let Some(port) = self.sessions.get(id) {
+            let brought = place.mcp_servers.clone().map(servers::read);
+            let introduce = Command::Introduce { call: call.clone(), replay, brought };
+            if port.commands.send(introduce).is_ok() {
+                return Ok(None);
+            }
         }
         if !self.opening.insert(id.to_owned()) {
             return Err(RpcError::request("the session is being opened"));
@@ -284,7 +289,7 @@ impl Server {
         let id = session.id().to_owned();
         let replay = matches!(wanted, Wanted::Loaded(_));
         // The session has not begun to listen, and cannot have ended.
-        let _ = commands.send(Command::Introduce { call, replay });
+        let _ = commands.send(Command::Introduce { call, replay, brought: None });
         let task = tokio::spawn(session.run());
         self.sessions.insert(id, Port { commands, task });
     }

@@ -15,8 +15,9 @@ use super::peer::Peer;
 use super::rpc::{Id, RpcError};
 use super::updates::{self, Updates, said_by_agent};
 use super::{asking, content, introduction, record};
-use crate::agent::{ClientView, Introduction, SessionHandle, Shows};
+use crate::agent::{ClientView, Introduction, OfferedCommand, SessionHandle, Shows};
 use crate::front::host::{Host, Opened};
+use crate::mcp::config::Source;
 use crate::protocol::{Event, Failure, FailureKind, Message, Op, Outcome, Request, SessionInfo};
 
 /// How long a cancelled turn may take to end: a command that does not listen is killed after a second.
@@ -28,10 +29,12 @@ const TASK_TIME: Duration = Duration::from_millis(500);
 
 /// What the client wants of an open session. Calls are answered by the session itself.
 pub(super) enum Command {
-    /// Answer the call that opened it; `replay`: with everything that was said before.
+    /// Answer the call that opened it; `replay`: with everything that was said before, `brought`: with
+    /// these MCP servers from now on.
     Introduce {
         call: Id,
         replay: bool,
+        brought: Option<Source>,
     },
     Prompt {
         call: Id,
@@ -80,6 +83,8 @@ pub(super) struct Session {
     mode: Mode,
     /// What the client knows of servers that are not there.
     failures: Failures,
+    /// The commands of servers that it knows.
+    prompts_told: Vec<OfferedCommand>,
 }
 
 impl Session {
@@ -100,7 +105,8 @@ impl Session {
         }
         client.introduce(Introduction {
             name: peer.name(),
-            shows: Some(Shows { questions: true, plans: true }),
+            // Where there are no forms, there are only buttons.
+            shows: Some(Shows { questions: true, words: peer.can().elicitation.form, plans: true }),
             ..Introduction::default()
         });
         Self {
@@ -116,6 +122,7 @@ impl Session {
             asked: HashMap::new(),
             mode: Mode::holds(&handle.info()),
             failures: Failures::default(),
+            prompts_told: Vec::new(),
             handle,
             host,
         }
@@ -144,7 +151,10 @@ impl Session {
                         Some((changed, _)) => changed.notified().await,
                         None => std::future::pending().await,
                     }
-                } => self.tell_failures(),
+                } => {
+                    self.tell_failures();
+                    self.tell_prompts().await;
+                }
                 command = self.commands.recv() => match command {
                     Some(Command::Close { call }) => break Some(call),
                     Some(command) => self.take(command).await,
@@ -172,7 +182,11 @@ impl Session {
 
     async fn take(&mut self, command: Command) {
         match command {
-            Command::Introduce { call, replay } => self.introduce(&call, replay).await,
+            Command::Introduce { call, replay, brought } => {
+                if let Err(error) = self.introduce(&call, replay, brought).await {
+                    self.peer.answer(&call, Err(error));
+                }
+            }
             Command::Prompt { call, blocks } => {
                 if let Err(error) = self.prompt(&call, blocks).await {
                     self.peer.answer(&call, Err(error));
@@ -208,9 +222,17 @@ impl Session {
     }
 
     /// Answers the call that opened the session, after what was said in it.
-    async fn introduce(&mut self, call: &Id, replay: bool) {
+    async fn introduce(
+        &mut self,
+        call: &Id,
+        replay: bool,
+        brought: Option<Source>,
+    ) -> Result<(), RpcError> {
         if replay && self.running.is_some() {
-            return self.peer.answer(call, Err(RpcError::request("a prompt is running")));
+            return Err(RpcError::request("a prompt is running"));
+        }
+        if let Some(source) = brought {
+            self.bring(source).await?;
         }
         if replay {
             let (dir, env) = (self.host.options.work_dir.clone(), self.host.env.clone());
@@ -221,8 +243,34 @@ impl Session {
         result["sessionId"] = json!(self.id);
         self.mode = Mode::holds(&info);
         self.peer.answer(call, Ok(result));
+        self.tell_commands().await;
+        Ok(())
+    }
+
+    /// The client brings these servers from now on. Calls that run would go down with theirs.
+    async fn bring(&self, source: Source) -> Result<(), RpcError> {
+        let Some(servers) = self.host.options.mcp.clone() else { return Ok(()) };
+        if servers.has_brought(&source) {
+            return Ok(());
+        }
+        if self.running.is_some() {
+            return Err(RpcError::request("a prompt is running: it keeps its MCP servers"));
+        }
+        let bring = tokio::task::spawn_blocking(move || servers.bring(source));
+        bring.await.map_err(|error| RpcError::internal(error.to_string()))
+    }
+
+    async fn tell_commands(&mut self) {
+        self.prompts_told = self.client.prompts();
         let commands = self.client.commands().await;
         self.peer.update(&self.id, &updates::commands(&commands));
+    }
+
+    /// Tells the commands anew when servers have brought others.
+    async fn tell_prompts(&mut self) {
+        if self.client.prompts() != self.prompts_told {
+            self.tell_commands().await;
+        }
     }
 
     async fn prompt(&mut self, call: &Id, blocks: Vec<Map<String, Value>>) -> Result<(), RpcError> {

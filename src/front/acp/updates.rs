@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::calls::Calls;
+use super::clean::cleaned;
 use super::content::{block, text};
 use crate::agent::OfferedCommand;
 use crate::protocol::{
@@ -171,7 +172,7 @@ pub(super) fn said_by_agent(words: &str) -> Value {
 /// Something that neither the model nor the user has said.
 pub(super) fn notification(words: &str) -> Value {
     // On lines of its own, whatever was said before.
-    said_by_agent(&format!("\n\n[Notification] {words}\n\n"))
+    said_by_agent(&format!("\n\n[Notification] {}\n\n", cleaned(words)))
 }
 
 /// The todo list.

@@ -44,6 +44,7 @@ use crate::front::ending::ExitCode;
 use crate::front::lines::{MAX_CLIENT_LINE, lines, stdin};
 use crate::front::outbox::Outbox;
 use crate::front::signals::{Signal, listen};
+use crate::mcp::servers::Servers;
 use crate::protocol::{Message, Op};
 
 /// The two ends of a session, and what else a client may want of it.
@@ -51,6 +52,8 @@ pub struct Link {
     pub ops: UnboundedSender<Op>,
     pub messages: UnboundedReceiver<Arc<Message>>,
     pub client: ClientView,
+    /// Not started yet: they are told what the client can show.
+    pub servers: Option<Arc<Servers>>,
     /// The session's `wire.jsonl`.
     pub record: PathBuf,
     /// The program's version, as clients are told.

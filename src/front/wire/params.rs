@@ -74,6 +74,8 @@ impl From<Initialize> for Introduction {
             name,
             shows: params.capabilities.map(|capabilities| Shows {
                 questions: capabilities.supports_question,
+                // A question has always room for another answer there.
+                words: true,
                 plans: capabilities.supports_plan_mode,
             }),
             tools: tools.collect(),
@@ -198,7 +200,7 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(whole.name.as_deref(), Some("ui 2"));
-        assert_eq!(whole.shows, Some(Shows { questions: true, plans: false }));
+        assert_eq!(whole.shows, Some(Shows { questions: true, words: true, plans: false }));
         assert_eq!(whole.tools[0].name, "t");
         let hooks: Vec<_> =
             whole.hooks.iter().map(|hook| (hook.matcher.as_str(), hook.timeout)).collect();

@@ -18,6 +18,7 @@ use crate::front::ending::ExitCode;
 use crate::front::lines::{MAX_CLIENT_LINE, RawLine};
 use crate::front::outbox::Outbox;
 use crate::front::signals::Signal;
+use crate::mcp::servers::Servers;
 use crate::protocol::{
     Event, Message, Notification, Op, Outcome, Request, StatusUpdate, UserInput,
 };
@@ -39,6 +40,8 @@ pub(super) struct Server {
     ops: UnboundedSender<Op>,
     messages: UnboundedReceiver<Arc<Message>>,
     client: ClientView,
+    /// Those that are not started yet.
+    servers: Option<Arc<Servers>>,
     record: std::path::PathBuf,
     version: &'static str,
     outbox: Outbox,
@@ -95,6 +98,7 @@ impl Server {
             ops: link.ops,
             messages: link.messages,
             client: link.client,
+            servers: link.servers,
             record: link.record,
             version: link.version,
             outbox,
@@ -189,6 +193,7 @@ impl Server {
                 self.must_be_idle()?;
                 let introduced = self.client.introduce(params.into());
                 self.initialized = true;
+                self.start_servers();
                 let commands = self.client.commands().await;
                 let hooks = self.client.hook_counts();
                 Ok(Some(params::initialized(self.version, &commands, &introduced, &hooks)))
@@ -196,6 +201,8 @@ impl Server {
             Method::Prompt => {
                 let Input { user_input } = params::parse(method, params)?;
                 self.must_be_idle()?;
+                // Of a client that does not say what it is there is nothing more to know.
+                self.start_servers();
                 self.prompt(id, user_input);
                 Ok(None)
             }
@@ -236,6 +243,14 @@ impl Server {
                     Running::Replay { id: id.to_owned(), pieces, events: 0, requests: 0 };
                 Ok(None)
             }
+        }
+    }
+
+    /// Starts the MCP servers, once.
+    fn start_servers(&mut self) {
+        if let Some(servers) = self.servers.take() {
+            servers.start();
+            servers.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         }
     }
 

@@ -195,10 +195,14 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
         CallError::Timeout(after) => ToolReturnValue::error(
             format!(
                 "Timeout: `{name}` of the MCP server `{of}` gave no result within {} s. It may have had \
-                 an effect all the same. If it needs longer, the user can raise `timeout` \
-                 (milliseconds) of the server in mcp.json, or mcp.client.tool_call_timeout_ms in \
-                 config.toml.",
-                after.as_secs_f64()
+                 an effect all the same. If it needs longer, the user can raise {}\
+                 mcp.client.tool_call_timeout_ms in config.toml.",
+                after.as_secs_f64(),
+                // What an editor brings has no time of its own.
+                match server.config.literal {
+                    true => "",
+                    false => "`timeout` (milliseconds) of the server in mcp.json, or ",
+                }
             ),
             "Timeout",
         ),

@@ -27,6 +27,8 @@ const DECLINE: &str = "Decline";
 /// Where there is nothing to choose from.
 const WORDS: &str = "Your answer";
 const LEAVE_OUT: &str = "Leave it out";
+/// Where words are wanted and none can be typed.
+const NO_WORDS: &str = "This program takes no typed answers, and one is needed.";
 
 /// A request, read.
 pub struct Asked {
@@ -55,12 +57,12 @@ impl Asked {
     pub fn read(server: &str, params: &Value) -> Result<Self, String> {
         let text = |key: &str| params.get(key).and_then(Value::as_str);
         let Some(message) = text("message") else { return Err("there is no message".to_owned()) };
-        let what = match text("mode") {
-            None | Some("form") => {
+        let what = match params.get("mode").unwrap_or(&Value::Null) {
+            mode if mode.is_null() || mode == "form" => {
                 Form::read(params.get("requestedSchema").unwrap_or(&Value::Null)).map(What::Form)?
             }
-            Some("url") => What::Address(address(text("url").unwrap_or_default())?),
-            Some(_) => return Err("the mode is not known".to_owned()),
+            mode if mode == "url" => What::Address(address(text("url").unwrap_or_default())?),
+            _ => return Err("the mode is not known".to_owned()),
         };
         let asks = format!("MCP server {} asks", one_line(server, MAX_SERVER));
         let short = one_line(message, MAX_MESSAGE);
@@ -98,6 +100,16 @@ impl Asked {
         // One field with choices has room for a way out among them; others are announced.
         let alone = matches!(form.fields.as_slice(),
             [field] if matches!(field.kind, Kind::Flag | Kind::Choice(_)));
+        let options = vec![option(ANSWER, ""), option(DECLINE, "The server gets nothing.")];
+        if !desk.takes_words() && form.fields.iter().any(Field::needs_words) {
+            let text = format!("{NO_WORDS}\n{}: {}", self.asks, self.message);
+            // There is no more to do than to learn of it.
+            let only_no = options.get(1..).unwrap_or_default();
+            return match self.choose(&text, "", only_no, false, desk, call_id).await {
+                Ok(_) => Answer::Decline,
+                Err(unanswered) => unanswered,
+            };
+        }
         if !alone {
             let count = match form.fields.as_slice() {
                 [] => String::new(),
@@ -105,7 +117,6 @@ impl Asked {
                 fields => format!("\n{} questions follow.", fields.len()),
             };
             let text = format!("{}{}: {}{count}", warning(&form.fields), self.asks, self.message);
-            let options = vec![option(ANSWER, ""), option(DECLINE, "The server gets nothing.")];
             let single = form.fields.len() == 1;
             match self.choose(&text, "", &options, single, desk, call_id).await {
                 Ok(chosen) if chosen == ANSWER => {}

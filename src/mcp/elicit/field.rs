@@ -257,6 +257,11 @@ impl Field {
         !matches!(self.kind, Kind::Text { .. } | Kind::Number { .. })
     }
 
+    /// Whether there is no way to fill it in but to type something.
+    pub fn needs_words(&self) -> bool {
+        self.required && self.labels().is_empty() && self.default_answer().is_none()
+    }
+
     /// The default as it would be answered; `None` when there is none that fits.
     pub fn default_answer(&self) -> Option<String> {
         let answer = match (self.default.as_ref()?, &self.kind) {

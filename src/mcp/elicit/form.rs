@@ -28,9 +28,17 @@ impl Form {
         if properties.len() > MOST_FIELDS {
             return Err(format!("the form has more than {MOST_FIELDS} fields"));
         }
-        let required = schema.get("required").and_then(Value::as_array);
-        let is_required =
-            |name: &str| required.is_some_and(|names| names.iter().any(|it| it == name));
+        let required = match schema.get("required") {
+            None | Some(Value::Null) => &[][..],
+            Some(Value::Array(names)) => names,
+            Some(_) => return Err("what the requested schema requires is no list".to_owned()),
+        };
+        let is_missing =
+            |name: &&Value| name.as_str().is_none_or(|it| !properties.contains_key(it));
+        if required.iter().any(|name| is_missing(&name)) {
+            return Err("the requested schema requires a field that it has not".to_owned());
+        }
+        let is_required = |name: &str| required.iter().any(|it| it == name);
         let fields = properties
             .iter()
             .map(|(name, schema)| Field::read(name, schema, is_required(name)))

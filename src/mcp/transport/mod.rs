@@ -30,10 +30,26 @@ use serde_json::{Value, json};
 /// The messages in a JSON text: one, or a batch of them. What is no message is left out.
 fn messages(text: &[u8]) -> Result<Vec<ServerJsonRpcMessage>, serde_json::Error> {
     if text.trim_ascii_start().first() != Some(&b'[') {
-        return serde_json::from_slice(text).map(|message| vec![message]);
+        return serde_json::from_slice(text).map(|message| vec![message]).or_else(|error| {
+            let asked = serde_json::from_slice(text).ok().and_then(asked);
+            asked.map(|request| vec![request]).ok_or(error)
+        });
     }
     let batch: Vec<Value> = serde_json::from_slice(text)?;
-    Ok(batch.into_iter().filter_map(|message| serde_json::from_value(message).ok()).collect())
+    let message =
+        |message: Value| serde_json::from_value(message.clone()).ok().or_else(|| asked(message));
+    Ok(batch.into_iter().filter_map(message).collect())
+}
+
+/// A request whose parameters are none that any method has. It counts without them, so that whoever
+/// sent it is answered what is wrong: else it would wait for ever.
+fn asked(mut message: Value) -> Option<ServerJsonRpcMessage> {
+    let is_request = message.get("method")?.is_string() && message.get("id").is_some();
+    if !is_request || message.get("params")?.is_object() {
+        return None;
+    }
+    *message.get_mut("params")? = json!({});
+    serde_json::from_value(message).ok()
 }
 
 /// An answer in place of one that cannot be used.
@@ -55,6 +71,13 @@ mod tests {
             br#" [{"jsonrpc":"2.0","id":1,"result":{}},5,{"jsonrpc":"2.0","id":2,"result":{}}]"#;
         assert_eq!(messages(batch).unwrap().len(), 2);
         assert!(messages(b"Listening on port 1").is_err());
+        let odd = br#"{"jsonrpc":"2.0","id":"e","method":"elicitation/create","params":["m"]}"#;
+        assert!(matches!(messages(odd).unwrap()[..], [JsonRpcMessage::Request(_)]));
+        let batch = [b"[", &odd[..], b"]"].concat();
+        assert_eq!(messages(&batch).unwrap().len(), 1);
+        // Nobody can be answered.
+        let no_id = br#"{"jsonrpc":"2.0","id":[],"method":"elicitation/create","params":["m"]}"#;
+        assert!(messages(no_id).is_err());
         assert!(matches!(refusal(3, "x"), Some(JsonRpcMessage::Error(_))));
     }
 }

@@ -12,12 +12,14 @@ use crate::tools::{ApprovalAsk, ApprovalVerdict};
 struct Person {
     answers: Mutex<Vec<Vec<&'static str>>>,
     asked: Mutex<Vec<Vec<Question>>>,
+    /// Has nothing but buttons.
+    mute: bool,
 }
 
 impl Person {
     fn new(answers: &[&[&'static str]]) -> Self {
         let answers = answers.iter().rev().map(|set| set.to_vec()).collect();
-        Self { answers: Mutex::new(answers), asked: Mutex::default() }
+        Self { answers: Mutex::new(answers), asked: Mutex::default(), mute: false }
     }
 
     fn texts(&self) -> Vec<String> {
@@ -39,6 +41,10 @@ impl Desk for Person {
             answers.map(|(question, answer)| (question.question.clone(), answer.into())).collect();
         self.asked.lock().unwrap().push(questions);
         QuestionOutcome::Answered(QuestionResponse { request_id: "r".into(), answers })
+    }
+
+    fn takes_words(&self) -> bool {
+        !self.mute
     }
 }
 
@@ -192,4 +198,53 @@ async fn typed_words_are_never_a_no() {
     assert_eq!(put(&person, two).await, Answer::Accept(Some(json!({"a": "1", "b": "2"}))));
     assert!(person.texts()[1].starts_with("! Not taken: choose one of the options.\n"));
     assert_eq!(person.asked.lock().unwrap()[2][0].other_label, "Your answer");
+}
+
+#[tokio::test]
+async fn who_cannot_type_is_not_asked_for_words() {
+    let text = |default: Value| {
+        let mut field = json!({"type": "string"});
+        if !default.is_null() {
+            field["default"] = default;
+        }
+        json!({"name": field, "ok": {"type": "boolean"}})
+    };
+    let mute = |answers: &[&[&'static str]]| Person { mute: true, ..Person::new(answers) };
+    let person = mute(&[&["Decline"]]);
+    assert_eq!(put(&person, form(text(Value::Null), &["name"])).await, Answer::Decline);
+    assert!(person.texts()[0].contains("takes no typed answers"), "{:?}", person.texts());
+    assert_eq!(person.asked.lock().unwrap()[0][0].options.len(), 1);
+    assert_eq!(put(&mute(&[]), form(text(Value::Null), &["name"])).await, Answer::Cancel);
+    // What may be left out, or is suggested, can be answered with buttons.
+    let some = mute(&[&["Answer"], &["Leave it out", "Yes"]]);
+    let left_out = Answer::Accept(Some(json!({"ok": true})));
+    assert_eq!(put(&some, form(text(Value::Null), &["ok"])).await, left_out);
+    let some = mute(&[&["Answer"], &["me", "No"]]);
+    let suggested = Answer::Accept(Some(json!({"name": "me", "ok": false})));
+    assert_eq!(put(&some, form(text(json!("me")), &["name", "ok"])).await, suggested);
+}
+
+#[test]
+fn what_is_no_request_is_an_error() {
+    let wrong = |params: Value| Asked::read("lab", &params).err();
+    let schema = json!({"type": "object", "properties": {}});
+    let with = |key: &str, value: Value| {
+        let mut params = json!({"message": "m", "requestedSchema": schema});
+        params[key] = value;
+        params
+    };
+    assert_eq!(wrong(with("mode", Value::Null)), None);
+    for params in [
+        json!(null),
+        json!([]),
+        with("mode", json!(7)),
+        with("mode", json!("smoke")),
+        with("message", json!(["m"])),
+        with("requestedSchema", json!("x")),
+        with("requestedSchema", json!({"type": "object", "required": "a"})),
+        with("requestedSchema", json!({"type": "object", "required": ["a"]})),
+        with("requestedSchema", json!({"type": "object", "required": [7]})),
+    ] {
+        assert!(wrong(params.clone()).is_some(), "{params}");
+    }
 }

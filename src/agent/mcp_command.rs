@@ -1,0 +1,161 @@
+//! `/mcp`: how the MCP servers stand and what can be done about them, where no panel shows it.
+
+use std::fmt::Write as _;
+
+use super::core::Core;
+use crate::mcp::project::ProjectFile;
+use crate::mcp::server::{Order, Status};
+use crate::mcp::servers::{ServerView, Servers};
+use crate::mcp::tidy::one_line;
+
+/// Servers of one list, and tools named of one server.
+const MOST_SERVERS: usize = 100;
+const MOST_TOOLS: usize = 20;
+/// Characters of a name and of a reason.
+const MAX_NAME: usize = 60;
+const MAX_REASON: usize = 300;
+const USAGE: &str = "Usage: /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME";
+
+/// Carries the command out; returns what it has to say.
+pub(super) fn run(core: &Core, arguments: &str) -> String {
+    let Some(servers) = core.dispatch.as_ref().map(|dispatch| dispatch.servers()) else {
+        return "MCP servers cannot be used here.".to_owned();
+    };
+    let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    let (order, done) = match (verb, name.trim()) {
+        ("", _) => return list(servers),
+        ("reconnect", "") => {
+            servers.order(None, Order::Reconnect);
+            return "All MCP servers are connected anew. /mcp shows how they stand.".to_owned();
+        }
+        ("reconnect", _) => (Order::Reconnect, "is connected anew"),
+        ("enable", name) if !name.is_empty() => (Order::Enable, "is on"),
+        ("disable", name) if !name.is_empty() => (Order::Disable, "is off for this session"),
+        _ => return USAGE.to_owned(),
+    };
+    let shown = one_line(name, MAX_NAME);
+    match servers.order(Some(name.trim()), order) {
+        true => format!("The MCP server {shown} {done}. /mcp shows how it stands."),
+        false => format!("There is no MCP server \"{shown}\". /mcp lists those that there are."),
+    }
+}
+
+/// All servers, a paragraph each, and what else keeps one from being there.
+fn list(servers: &Servers) -> String {
+    let view = servers.view();
+    let mut out = match view.len() {
+        0 => "There are no MCP servers. `kimi mcp add` configures one.\n".to_owned(),
+        all => {
+            let connected: Vec<_> =
+                view.iter().filter(|server| server.status == Status::Connected).collect();
+            let tools: usize = connected.iter().map(|server| server.tools.len()).sum();
+            format!("MCP servers: {} of {all} connected, {tools} tools.\n\n", connected.len())
+        }
+    };
+    for server in view.iter().take(MOST_SERVERS) {
+        let advice = advice(servers, server);
+        let _ = writeln!(out, "{}", entry(server, &advice));
+    }
+    if view.len() > MOST_SERVERS {
+        let _ = writeln!(out, "- and {} more", view.len() - MOST_SERVERS);
+    }
+    let unasked = servers.unasked();
+    let more = servers.faults().into_iter().chain(unasked.iter().map(ProjectFile::unasked_line));
+    for line in more {
+        let _ = write!(out, "\n{}\n", one_line(&line, MAX_REASON));
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// `- **name**: failed: why` and what to do.
+fn entry(server: &ServerView, advice: &str) -> String {
+    let name = one_line(&server.name, MAX_NAME).replace(['`', '*'], "");
+    let mut entry = match server.status {
+        Status::Connected => {
+            format!("- **{name}**: connected, {}", tools(&server.tools))
+        }
+        status => format!("- **{name}**: {}", word(status)),
+    };
+    if let Some(reason) = server.reason.as_ref().filter(|reason| !reason.is_empty()) {
+        let _ = write!(entry, ": {}", one_line(reason, MAX_REASON));
+    }
+    if !advice.is_empty() {
+        let _ = write!(entry, ". {advice}");
+    }
+    entry
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Disabled => "off",
+        Status::Pending | Status::Connecting => "starting",
+        Status::Connected => "connected",
+        Status::Failed => "failed",
+        Status::Unauthorized => "needs authorization",
+    }
+}
+
+fn tools(names: &[String]) -> String {
+    let count = match names.len() {
+        0 => return "no tools".to_owned(),
+        1 => "1 tool".to_owned(),
+        many => format!("{many} tools"),
+    };
+    let named: Vec<String> = names
+        .iter()
+        .take(MOST_TOOLS)
+        .map(|name| format!("`{}`", one_line(name, MAX_NAME).replace('`', "")))
+        .collect();
+    let more = match names.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{count}: {}{more}", named.join(", "))
+}
+
+/// The one thing to do next, a whole sentence; empty when there is nothing.
+fn advice(servers: &Servers, server: &ServerView) -> String {
+    let name = one_line(&server.name, MAX_NAME);
+    match (server.status, servers.get(&server.name)) {
+        (Status::Failed, Some(known)) => format!(
+            "Correct it {}, or try again with `/mcp reconnect {name}`; its error output is in `{}`.",
+            known.config.place(),
+            servers.log_of(&server.name).display()
+        ),
+        (Status::Failed, None) => {
+            "Correct its entry; sessions that are opened then have it.".to_owned()
+        }
+        (Status::Unauthorized, _) => format!("Then `/mcp reconnect {name}`."),
+        (Status::Disabled, _) => format!("`/mcp enable {name}` switches it on."),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(name: &str, status: Status, reason: Option<&str>, tools: usize) -> ServerView {
+        ServerView {
+            name: name.to_owned(),
+            status,
+            reason: reason.map(str::to_owned),
+            tools: (0..tools).map(|n| format!("t{n}")).collect(),
+        }
+    }
+
+    #[test]
+    fn an_entry_says_how_a_server_stands_and_what_to_do() {
+        let lab = view("lab", Status::Connected, None, 2);
+        assert_eq!(entry(&lab, ""), "- **lab**: connected, 2 tools: `t0`, `t1`");
+        let many = entry(&view("lab", Status::Connected, None, 25), "");
+        assert!(many.contains("25 tools: ") && many.ends_with("`t19` and 5 more"), "{many}");
+        assert_eq!(
+            entry(&view("x", Status::Connected, None, 0), ""),
+            "- **x**: connected, no tools"
+        );
+        let bad = view("a\u{1b}[2J\n*b*", Status::Failed, Some("no\nway"), 0);
+        assert_eq!(entry(&bad, "Do it."), "- **a b**: failed: no way. Do it.");
+    }
+}
