@@ -309,15 +309,8 @@ impl Turn<'_> {
                 self.note_interruption().await;
                 return Outcome::Cancelled;
             }
-            if let Some(spent) = self.core.meter.spent(self.core.env.clock.instant()) {
-                return Outcome::BudgetSpent(spent);
-            }
-            if let Some(budget) = self.core.spent_goal() {
-                return Outcome::Failed(Failure {
-                    kind: FailureKind::Internal,
-                    message: format!("the budget of the goal is reached: {budget}"),
-                    hint: None,
-                });
+            if let Some(exhausted) = self.core.exhausted() {
+                return exhausted.into();
             }
             if n == limit {
                 let message = format!("The limit of {limit} steps was reached.");
@@ -363,6 +356,10 @@ impl Turn<'_> {
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
                     return Outcome::Cancelled;
+                }
+                Err(StepError::Exhausted(exhausted)) => {
+                    self.core.hub.event(Event::StepInterrupted {});
+                    return exhausted.into();
                 }
                 Err(StepError::Failed(failure)) => {
                     self.core.hub.event(Event::StepInterrupted {});

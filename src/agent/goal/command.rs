@@ -314,8 +314,12 @@ fn status(goal: &GoalSnapshot) -> String {
 pub fn spent(goal: &GoalSnapshot) -> String {
     let (used, limits) = (&goal.used, &goal.budget_limits);
     let of = |limit: Option<String>| limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let of_subagents = match used.subagent_tokens_used {
+        0 => String::new(),
+        n => format!(" ({n} by subagents)"),
+    };
     let mut out = format!(
-        "{}{}, {}{} output tokens, {}{}",
+        "{}{}, {}{} output tokens{of_subagents}, {}{}",
         turns(used.turns_used),
         of(limits.turn_budget.map(|n| n.to_string())),
         used.tokens_used,
@@ -326,6 +330,9 @@ pub fn spent(goal: &GoalSnapshot) -> String {
     if used.usd_used > 0.0 || limits.usd_budget.is_some() {
         let limit = of(limits.usd_budget.map(|usd| format!("${usd:.2}")));
         let _ = write!(out, ", ${:.2}{limit}", used.usd_used);
+        if used.subagent_usd_used > 0.0 {
+            let _ = write!(out, " (${:.2} by subagents)", used.subagent_usd_used);
+        }
     }
     out
 }

@@ -106,6 +106,14 @@ impl Goal {
         used.usd_used += usd.max(0.0);
     }
 
+    /// Counts what a request of a subagent has cost.
+    pub fn count_subagent(&mut self, output_tokens: u64, usd: f64) {
+        self.count(output_tokens, usd);
+        let used = &mut self.known.used;
+        used.subagent_tokens_used = used.subagent_tokens_used.saturating_add(output_tokens);
+        used.subagent_usd_used += usd.max(0.0);
+    }
+
     /// Puts the limits that are given in place of the old ones.
     pub fn limit(&mut self, limits: GoalLimits) {
         self.known.budget_limits = self.known.budget_limits.with(limits);

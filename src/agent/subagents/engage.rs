@@ -69,6 +69,9 @@ pub async fn engage(
     let Some(parent) = crew.parent.get().and_then(std::sync::Weak::upgrade) else {
         return Err(failure("The session is ending.", "Session is ending"));
     };
+    if let Some(exhausted) = parent.cannot_delegate() {
+        return Err(failure(format!("{exhausted}. No agent was started."), "Budget spent"));
+    }
     crew.settle(&parent).await;
     let found = match &order.resume {
         None => None,
@@ -198,6 +201,7 @@ fn make(
             kind.name.clone(),
             order.description.clone(),
             parent.hooks.for_agent(),
+            parent.goals.of_turn(),
         ));
         let report = Report::open(&record.store().output_path(&id));
         let core = core(crew, parent, &record, &kind, llm, &source, &report, call_id)?;

@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::core::Core;
+use super::spending::Exhausted;
 use crate::customize::{Agent, Subagent};
 use crate::store::SubagentStore;
 use crate::tools::{Registry, Tool, WebServices};
@@ -130,6 +131,11 @@ impl Crew {
                 }
             })
             .await;
+    }
+
+    /// Why no agent of it may begin now.
+    fn cannot_start(&self) -> Option<Exhausted> {
+        self.parent.get()?.upgrade()?.cannot_delegate()
     }
 
     /// The type of that name.
