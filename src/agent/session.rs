@@ -151,9 +151,10 @@ impl SessionHandle {
         };
         let approved = state.approval.auto_approve_actions;
         let settings = Arc::new(Settings::new(file));
+        let meter = Arc::new(Meter::new(limits.budget));
         let desk = {
             let settings = Arc::clone(&settings);
-            Arc::new(ApprovalDesk::new(
+            let desk = ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
                 Arc::clone(&hooks),
@@ -169,7 +170,8 @@ impl SessionHandle {
                         state.approval.auto_approve_actions = approved.iter().cloned().collect();
                     });
                 },
-            ))
+            );
+            Arc::new(desk.timed_by(&meter))
         };
         let tasks = Tasks::new(
             env.clone(),
@@ -182,7 +184,7 @@ impl SessionHandle {
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
         let parts = Parts {
-            meter: Arc::new(Meter::new(limits.budget)),
+            meter,
             goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,

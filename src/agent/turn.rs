@@ -60,23 +60,18 @@ impl Opening {
 pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
     let now = || core.env.clock.instant();
     core.meter.begin_turn(now());
-    let outcome = match core.meter.time_left(now()) {
-        None => run_whole(core, opening, cancel).await,
-        Some(left) => {
-            let inner = cancel.child_token();
-            let turn = run_whole(core, opening, &inner);
-            tokio::pin!(turn);
-            tokio::select! {
-                outcome = &mut turn => outcome,
-                () = tokio::time::sleep(left) => {
-                    let spent = core.meter.expire().filter(|_| !cancel.is_cancelled());
-                    inner.cancel();
-                    core.desk.cancel_all();
-                    match (turn.await, spent) {
-                        (Outcome::Cancelled, Some(spent)) => Outcome::BudgetSpent(spent),
-                        (outcome, _) => outcome,
-                    }
-                }
+    let inner = cancel.child_token();
+    let turn = run_whole(core, opening, &inner);
+    tokio::pin!(turn);
+    let outcome = tokio::select! {
+        outcome = &mut turn => outcome,
+        () = core.meter.out_of_time(&*core.env.clock) => {
+            let spent = core.meter.expire().filter(|_| !cancel.is_cancelled());
+            inner.cancel();
+            core.desk.cancel_all();
+            match (turn.await, spent) {
+                (Outcome::Cancelled, Some(spent)) => Outcome::BudgetSpent(spent),
+                (outcome, _) => outcome,
             }
         }
     };

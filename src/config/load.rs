@@ -32,6 +32,8 @@ pub enum ConfigSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedConfig {
     pub config: Config,
+    /// What it was asked of.
+    pub source: ConfigSource,
     /// The file that settings can be saved to; it may not exist yet. `None` for a text.
     pub path: Option<PathBuf>,
     /// Whether `path` is the default file, however it was given.
@@ -81,7 +83,7 @@ impl Config {
             }
         };
         let is_default_file = path.as_ref() == Some(&default);
-        Ok(LoadedConfig { config, path, is_default_file, warnings })
+        Ok(LoadedConfig { config, source: source.clone(), path, is_default_file, warnings })
     }
 }
 

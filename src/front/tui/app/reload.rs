@@ -52,8 +52,10 @@ impl App {
         self.look_for_skills();
         let theme = self.host.config().theme.clone();
         self.set_theme(&theme);
-        let path = self.host.loaded.path.as_ref().map(|path| path.display().to_string());
-        let title = format!("Read anew: {}", self.tilde(&path.unwrap_or_default()));
+        let title = match &self.host.loaded.path {
+            Some(path) => format!("Read anew: {}", self.tilde(&path.display().to_string())),
+            None => "Begun anew with the configuration of the command line.".to_owned(),
+        };
         self.say(Severity::Info, &title, "");
         for warning in self.host.loaded.warnings.clone().iter().chain(&warnings) {
             self.say(Severity::Warning, warning, "");
@@ -63,7 +65,7 @@ impl App {
 
     fn host_anew(&self) -> Result<Host, String> {
         let mut loaded =
-            Config::load(&self.config_source(), &self.env).map_err(|error| error.to_string())?;
+            Config::load(&self.host.loaded.source, &self.env).map_err(|error| error.to_string())?;
         loaded.warnings.extend(loaded.config.unused_warning());
         // The session is closed only when it can be opened again.
         config::select(&loaded.config, self.host.options.model.as_deref(), &self.env)
