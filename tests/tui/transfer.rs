@@ -206,7 +206,7 @@ fn the_doctor_comes_to_the_screen() {
 }
 
 #[test]
-fn the_doctor_and_a_reload_go_by_the_configuration_of_the_command_line() {
+fn the_doctor_goes_by_the_configuration_of_the_command_line() {
     let world = world();
     let file = world.share().join("config.toml");
     let good = fs::read_to_string(&file).expect("a configuration");
@@ -218,8 +218,6 @@ fn the_doctor_and_a_reload_go_by_the_configuration_of_the_command_line() {
     let config = told("config").unwrap_or_default();
     assert!(config.contains("✓ given on the command line"), "{rows:?}");
     assert!(told("model").unwrap_or_default().contains("✓ other ("), "{rows:?}");
-    command(&mut kimi, "/reload", "Begun anew with the configuration of the command line.");
-    kimi.turn("apples");
     assert_eq!(kimi.exit(), 0);
 }
 

@@ -5,6 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `engage` | finding or making the agent that an order is for |
+//! | `history` | what an agent forgets when turns were undone |
 //! | `run` | an agent at work, to its end |
 //! | `source` | who an agent is to the approval desk |
 //! | `report` | what an agent does, for people to read |
@@ -21,6 +22,7 @@
 mod agent_tool;
 mod engage;
 mod git_context;
+mod history;
 mod record;
 mod report;
 mod run;
@@ -35,6 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::core::Core;
 use super::spending::Exhausted;
 use crate::customize::{Agent, Subagent};
+use crate::protocol::ToolReturnValue;
 use crate::store::SubagentStore;
 use crate::tools::{Registry, Tool, WebServices};
 
@@ -204,6 +207,11 @@ impl Crew {
 
 fn store_of(core: &Core) -> SubagentStore {
     SubagentStore::new(&core.session.dir)
+}
+
+/// The result of a call that starts no agent.
+fn failure(message: impl Into<String>, brief: &str) -> ToolReturnValue {
+    ToolReturnValue::error(message, brief)
 }
 
 #[cfg(test)]

@@ -52,10 +52,8 @@ impl App {
         self.look_for_skills();
         let theme = self.host.config().theme.clone();
         self.set_theme(&theme);
-        let title = match &self.host.loaded.path {
-            Some(path) => format!("Read anew: {}", self.tilde(&path.display().to_string())),
-            None => "Begun anew with the configuration of the command line.".to_owned(),
-        };
+        let path = self.host.loaded.path.as_ref().map(|path| path.display().to_string());
+        let title = format!("Read anew: {}", self.tilde(&path.unwrap_or_default()));
         self.say(Severity::Info, &title, "");
         for warning in self.host.loaded.warnings.clone().iter().chain(&warnings) {
             self.say(Severity::Warning, warning, "");
