@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::goals::checked;
 use super::reminder::{self, Variant};
-use super::state::{time, turns};
+use super::state::{checked, time, turns};
 use crate::agent::core::Core;
 use crate::agent::slash;
 use crate::agent::turn;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::stall::{Trace, Work};
-use super::state::{Goal, MAX_TEXT};
+use super::state::{Goal, checked};
 use crate::agent::hub::Hub;
 use crate::platform::Env;
 use crate::protocol::{
@@ -554,19 +554,6 @@ impl Told {
             change,
             upcoming: self.upcoming.clone(),
         }
-    }
-}
-
-/// An objective without the blanks around it.
-pub fn checked(objective: &str) -> Result<&str, String> {
-    let objective = objective.trim();
-    match objective.chars().count() {
-        0 => Err("The goal has no objective.".to_owned()),
-        1..=MAX_TEXT => Ok(objective),
-        n => Err(format!(
-            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
-             and name that."
-        )),
     }
 }
 

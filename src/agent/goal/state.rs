@@ -186,6 +186,19 @@ impl Goal {
     }
 }
 
+/// An objective without the blanks around it.
+pub fn checked(objective: &str) -> Result<&str, String> {
+    let objective = objective.trim();
+    match objective.chars().count() {
+        0 => Err("The goal has no objective.".to_owned()),
+        1..=MAX_TEXT => Ok(objective),
+        n => Err(format!(
+            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
+             and name that."
+        )),
+    }
+}
+
 /// `1 turn`, `5 turns`.
 pub fn turns(n: u64) -> String {
     if n == 1 { "1 turn".to_owned() } else { format!("{n} turns") }
