@@ -36,6 +36,8 @@ pub mod config;
 pub mod customize;
 pub mod doctor;
 pub mod front;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod llm;
 pub mod mcp;
 pub mod permission;

@@ -11,6 +11,7 @@ pub use permissions::Permissions;
 
 use permissions::{asked_key, forbidden};
 
+use super::budget::Meter;
 use super::hub::Hub;
 use super::plan::Plan;
 use super::subagents::Source;
@@ -61,6 +62,7 @@ pub struct ApprovalDesk {
     /// Called when the set of approved actions changed, to store it. Of two sets the newer one is
     /// stored last.
     on_change: Mutex<OnChange>,
+    meter: Arc<Meter>,
 }
 
 type OnChange = Box<dyn Fn(&BTreeSet<String>) + Send>;
@@ -111,7 +113,13 @@ impl ApprovalDesk {
                 questions: HashMap::new(),
             }),
             on_change: Mutex::new(Box::new(on_change)),
+            meter: Arc::default(),
         }
+    }
+
+    /// What counts the time of turns hears when a person is asked.
+    pub(super) fn timed_by(self, meter: &Arc<Meter>) -> Self {
+        Self { meter: Arc::clone(meter), ..self }
     }
 
     /// The plan mode of the session, whose agents all ask here.
@@ -437,6 +445,7 @@ impl ApprovalDesk {
             Ok(answer) => answer,
             Err(verdict) => return verdict,
         };
+        let _dialog = task.is_none().then(|| self.meter.dialog(&self.env.clock));
         let _waiting = task.map(|task| task.awaiting_approval());
         answer.await.unwrap_or(ApprovalVerdict::Rejected { feedback: None })
     }
@@ -514,6 +523,7 @@ impl ApprovalDesk {
             (id, receiver)
         };
         let _withdrawn = Withdrawn { desk: self, id: id.clone() };
+        let _dialog = self.meter.dialog(&self.env.clock);
         QuestionOutcome::Answered(
             answer.await.unwrap_or_else(|_| QuestionResponse {
                 request_id: id,

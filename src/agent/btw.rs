@@ -53,9 +53,11 @@ async fn ask(
     cancel: &CancellationToken,
 ) -> Result<String, String> {
     let llm = core.llm().ok_or("LLM not set: choose a model with /model")?;
-    if let Some(spent) = core.meter.spent(core.env.clock.instant()) {
-        return Err(spent.to_string());
-    }
+    let paid_for = || match core.meter.spent(core.env.clock.instant()) {
+        Some(spent) => Err(spent.to_string()),
+        None => Ok(()),
+    };
+    paid_for()?;
     let (system, mut messages, tokens) = {
         let context = core.context.lock().await;
         let mut messages = context.request_messages();
@@ -73,6 +75,7 @@ async fn ask(
     }
     let offered = offered(core, system, cancel).await;
     for _ in 0..MAX_REQUESTS {
+        paid_for()?;
         let request = ChatRequest {
             system: &offered.system,
             tools: &offered.tools,

@@ -2,11 +2,15 @@
 //!
 //! Counted over every model request of the process that works for the session, also those of
 //! summaries and subagents. Tokens and money are looked at before each request, so a run goes over by
-//! one request at most; the time stops a turn where it is.
+//! one request at most; the time stops a turn where it is. Where a person decides, it stands still
+//! while one is asked.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
+use crate::platform::env::Clock;
 use crate::protocol::{Prices, Spent, TokenUsage};
 
 /// What may be used up; `None` is without a limit.
@@ -19,7 +23,8 @@ pub struct Budget {
     /// Time in turns.
     pub time: Option<Duration>,
     /// A person is there to decide: a message sent while a budget is spent brings another one of the
-    /// same size, since somebody sent it knowing that.
+    /// same size, since somebody sent it knowing that, and the time that a dialog waits for an answer
+    /// does not count.
     pub renewed_by_prompts: bool,
 }
 
@@ -28,6 +33,8 @@ pub struct Budget {
 pub(super) struct Meter {
     budget: Budget,
     used: Mutex<Used>,
+    /// Whoever waits for the end of the time looks again.
+    changed: Notify,
 }
 
 /// What was used up since the budget was last renewed, and in all.
@@ -36,8 +43,12 @@ struct Used {
     tokens: u64,
     usd: f64,
     time: Duration,
-    /// When the running turn began.
-    turn: Option<Instant>,
+    /// A turn runs.
+    in_turn: bool,
+    /// Since when its time counts; `None` while it stands still.
+    since: Option<Instant>,
+    /// Dialogs that wait for a person.
+    dialogs: usize,
     all_tokens: u64,
     all_usd: f64,
 }
@@ -53,7 +64,7 @@ pub struct Usage {
 impl Meter {
     /// Nothing is used up yet.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, used: Mutex::default() }
+        Self { budget, ..Self::default() }
     }
 
     /// Counts a model response. A model without prices costs nothing: with a budget in money such a
@@ -72,20 +83,47 @@ impl Meter {
     pub fn renew(&self, now: Instant) {
         if self.budget.renewed_by_prompts && self.spent(now).is_some() {
             let mut used = self.lock();
-            *used = Used { all_tokens: used.all_tokens, all_usd: used.all_usd, ..Used::default() };
+            *used = Used {
+                all_tokens: used.all_tokens,
+                all_usd: used.all_usd,
+                dialogs: used.dialogs,
+                ..Used::default()
+            };
         }
     }
 
     /// A turn begins, or a wait that counts like one.
     pub fn begin_turn(&self, now: Instant) {
-        self.lock().turn = Some(now);
+        let mut used = self.lock();
+        used.in_turn = true;
+        used.since = (used.dialogs == 0).then_some(now);
     }
 
     /// The turn has ended.
     pub fn end_turn(&self, now: Instant) {
         let mut used = self.lock();
-        if let Some(since) = used.turn.take() {
-            used.time = used.time.saturating_add(now.saturating_duration_since(since));
+        used.stand_still(now);
+        used.in_turn = false;
+    }
+
+    /// A dialog waits for a person, until the guard is dropped.
+    pub fn dialog(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Dialog {
+        let mut used = self.lock();
+        used.dialogs += 1;
+        if self.budget.renewed_by_prompts {
+            used.stand_still(clock.instant());
+            self.changed.notify_waiters();
+        }
+        drop(used);
+        Dialog { meter: Arc::clone(self), clock: Arc::clone(clock) }
+    }
+
+    fn answered(&self, now: Instant) {
+        let mut used = self.lock();
+        used.dialogs = used.dialogs.saturating_sub(1);
+        if used.dialogs == 0 && used.in_turn && used.since.is_none() {
+            used.since = Some(now);
+            self.changed.notify_waiters();
         }
     }
 
@@ -114,6 +152,23 @@ impl Meter {
         Some(limit.saturating_sub(self.lock().time_at(now)))
     }
 
+    /// Waits until the time of the running turn is up.
+    pub async fn out_of_time(&self, clock: &dyn Clock) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let counts = self.lock().since.is_some();
+            match self.time_left(clock.instant()).filter(|_| counts) {
+                None => changed.await,
+                Some(left) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep(left) => return,
+                },
+            }
+        }
+    }
+
     /// The time is up: the timer of a turn says so, whatever the clock thinks.
     pub fn expire(&self) -> Option<Spent> {
         let limit = self.budget.time?;
@@ -133,10 +188,27 @@ impl Meter {
     }
 }
 
+/// As long as this is there, a person is asked.
+pub(super) struct Dialog {
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Drop for Dialog {
+    fn drop(&mut self) {
+        self.meter.answered(self.clock.instant());
+    }
+}
+
 impl Used {
+    fn stand_still(&mut self, now: Instant) {
+        self.time = self.time_at(now);
+        self.since = None;
+    }
+
     fn time_at(&self, now: Instant) -> Duration {
         let running =
-            self.turn.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+            self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.time.saturating_add(running)
     }
 }
@@ -186,6 +258,62 @@ mod tests {
         assert_eq!(meter.spent(at(105)), None);
         assert_eq!(meter.spent(at(106)), Some(Spent::Time { limit_s: 10.0 }));
         assert_eq!(meter.time_left(at(200)), Some(Duration::ZERO));
+    }
+
+    /// A clock that a test sets.
+    #[derive(Debug)]
+    struct Set(Instant, std::sync::atomic::AtomicU64);
+
+    impl Set {
+        fn to(&self, seconds: u64) {
+            self.1.store(seconds, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Set {
+        fn now(&self) -> std::time::SystemTime {
+            std::time::SystemTime::UNIX_EPOCH
+        }
+
+        fn instant(&self) -> Instant {
+            self.0 + Duration::from_secs(self.1.load(std::sync::atomic::Ordering::Relaxed))
+        }
+
+        fn jitter(&self) -> f64 {
+            0.0
+        }
+    }
+
+    #[test]
+    fn a_person_may_take_long_and_a_program_not() {
+        for (asks_people, left) in [(true, 7), (false, 0)] {
+            let budget = Budget {
+                time: Some(Duration::from_secs(10)),
+                renewed_by_prompts: asks_people,
+                ..Budget::default()
+            };
+            let meter = Arc::new(Meter::new(budget));
+            let set = Arc::new(Set(Instant::now(), Default::default()));
+            let clock: Arc<dyn Clock> = set.clone();
+            let now = || clock.instant();
+            meter.begin_turn(now());
+            set.to(1);
+            let first = meter.dialog(&clock);
+            set.to(50);
+            let second = meter.dialog(&clock);
+            drop(first);
+            set.to(100);
+            drop(second);
+            set.to(102);
+            assert_eq!(meter.time_left(now()), Some(Duration::from_secs(left)), "{asks_people}");
+            meter.end_turn(now());
+            // One that outlives its turn counts for none.
+            let late = meter.dialog(&clock);
+            set.to(200);
+            drop(late);
+            set.to(300);
+            assert_eq!(meter.time_left(now()), Some(Duration::from_secs(left)), "{asks_people}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(super) use self::quote::of_turn;
 use self::trim::Reach;
 use super::core::{Core, Limits};
 use super::dmail::marked;
+use super::spending::Exhausted;
 use crate::customize::hooks::{CompactTrigger, Occasion};
 use crate::llm::{Assembler, ChatRequest, Llm, LlmError, Message, RetryPolicy, Role, estimate};
 use crate::protocol::{ContentPart, Event};
@@ -46,6 +47,8 @@ pub(super) enum CompactionError {
     Store(#[from] StoreError),
     #[error("interrupted")]
     Cancelled,
+    #[error("{0}")]
+    Exhausted(Exhausted),
 }
 
 /// Tokens before and after.
@@ -324,6 +327,9 @@ async fn summarise(
     let policy = RetryPolicy { max_attempts: core.limits.max_retries_per_step };
     let mut failed_attempts = 0;
     loop {
+        if let Some(exhausted) = core.exhausted() {
+            return Err(CompactionError::Exhausted(exhausted));
+        }
         let work = async {
             let request =
                 ChatRequest { system: SYSTEM, tools: &[], messages: &messages, context_tokens: 0 };
@@ -333,7 +339,7 @@ async fn summarise(
                 answer.push(&delta?);
             }
             if let Some(usage) = &answer.usage {
-                core.meter.count(usage, llm.prices.as_ref());
+                core.charge(usage, llm);
             }
             answer.check()?;
             let summary = answer.message(String::new).text();

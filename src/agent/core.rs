@@ -178,13 +178,6 @@ impl Core {
         self.source.is_none().then_some(&*self.goals)
     }
 
-    /// The budget of the session's goal that is used up, for a subagent that its turn waits for. The
-    /// session's own agent gets a last step to say where it stands.
-    pub fn spent_goal(&self) -> Option<String> {
-        self.source.as_ref().filter(|source| source.task().is_none())?;
-        self.goals.spent()
-    }
-
     /// The model in use.
     pub fn llm(&self) -> Option<Llm> {
         lock(&self.llm).clone()

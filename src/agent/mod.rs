@@ -21,7 +21,7 @@
 //! | `rewind` | going back to before a turn: conversation, files or both |
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
-//! | `budget` | what a run may use up |
+//! | `budget`, `spending` | what a run may use up; looking at it before each request, charging after |
 //! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `background` | what a front end that waits for them has to know |
 //! | `skills`, `flow` | sending a skill, running one that is a flowchart |
@@ -70,6 +70,7 @@ mod session;
 mod shell;
 mod skills;
 mod slash;
+mod spending;
 mod step;
 mod subagents;
 mod transfer;

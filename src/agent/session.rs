@@ -1,9 +1,10 @@
 //! A session: takes [`Op`]s, runs one turn at a time, tells everything through its hub.
 
+mod ending;
 mod options;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -27,7 +28,7 @@ use super::plan::Plan;
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
 use super::{btw, goal, shell, slash};
-use crate::customize::hooks::{self, Hooks, Place};
+use crate::customize::hooks::{Hooks, Place};
 use crate::llm::Message as LlmMessage;
 use crate::permission::Site;
 use crate::protocol::{
@@ -40,10 +41,6 @@ use crate::store::{
 use crate::tasks::{TaskOptions, Tasks, View};
 use crate::tools::PlanMode as _;
 
-/// How long a shutdown waits for a cancelled turn.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(1_500);
-/// How long the end of a stopped task may take to be noticed, beyond its grace.
-const TASK_END: Duration = Duration::from_millis(1_500);
 /// How often a running turn looks for streamed text that is not on disk yet.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
@@ -65,7 +62,10 @@ pub struct SessionHandle {
     core: Arc<Core>,
     kept: Kept,
     ops: UnboundedSender<Op>,
-    task: JoinHandle<()>,
+    /// Ends with the background tasks that the end of the session has stopped.
+    task: JoinHandle<Vec<Arc<View>>>,
+    /// How long that waits for the ends of background tasks.
+    patience: Arc<OnceLock<Duration>>,
     /// Held until the session has ended.
     lock: Option<SessionLock>,
     /// What was found and mended while opening, one line each, for a person.
@@ -151,9 +151,10 @@ impl SessionHandle {
         };
         let approved = state.approval.auto_approve_actions;
         let settings = Arc::new(Settings::new(file));
+        let meter = Arc::new(Meter::new(limits.budget));
         let desk = {
             let settings = Arc::clone(&settings);
-            Arc::new(ApprovalDesk::new(
+            let desk = ApprovalDesk::new(
                 env.clone(),
                 Arc::clone(&hub),
                 Arc::clone(&hooks),
@@ -169,7 +170,8 @@ impl SessionHandle {
                         state.approval.auto_approve_actions = approved.iter().cloned().collect();
                     });
                 },
-            ))
+            );
+            Arc::new(desk.timed_by(&meter))
         };
         let tasks = Tasks::new(
             env.clone(),
@@ -182,7 +184,7 @@ impl SessionHandle {
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
         let parts = Parts {
-            meter: Arc::new(Meter::new(limits.budget)),
+            meter,
             goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,
@@ -210,10 +212,16 @@ impl SessionHandle {
         core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
-        let actor =
-            Actor { core: Arc::clone(&core), kept: Arc::clone(&kept), turn: None, side: None };
+        let patience = Arc::default();
+        let actor = Actor {
+            core: Arc::clone(&core),
+            kept: Arc::clone(&kept),
+            patience: Arc::clone(&patience),
+            turn: None,
+            side: None,
+        };
         let task = tokio::spawn(actor.run(receiver));
-        Ok(Self { core, kept, ops, task, lock, warnings })
+        Ok(Self { core, kept, ops, task, patience, lock, warnings })
     }
 
     /// Hands in an op. Ops are taken in order.
@@ -303,37 +311,14 @@ impl SessionHandle {
     pub fn kept_answer(&self) -> Option<KeptAnswer> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    /// Ends the session: cancels what runs, writes what is pending, stops the background tasks that
-    /// must not outlive it and waits for their ends, at most for `patience` where it is given, else
-    /// for their grace. Returns when all is on disk, with the tasks that it has stopped.
-    pub async fn shutdown(mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
-        self.end(patience).await
-    }
-
-    /// The same for a session that is to be opened anew: it is nobody's after that.
-    pub async fn end(&mut self, patience: Option<Duration>) -> Vec<Arc<View>> {
-        self.submit(Op::Shutdown);
-        let mut grace = SHUTDOWN_GRACE * 2;
-        if self.core.hooks.ends_slowly() {
-            grace += hooks::END_GRACE;
-        }
-        if tokio::time::timeout(grace, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
-        let tasks = &self.core.tasks;
-        let grace = Duration::from_millis(tasks.settings().kill_grace_period_ms);
-        let stopped = tasks.shutdown(patience.unwrap_or(grace + TASK_END)).await;
-        self.core.hub.close();
-        self.lock = None;
-        stopped
-    }
 }
 
 /// The loop that takes ops.
 struct Actor {
     core: Arc<Core>,
     kept: Kept,
+    /// How long background tasks may take to end; unset for as long as they are given anyway.
+    patience: Arc<OnceLock<Duration>>,
     turn: Option<RunningTurn>,
     /// The question beside the conversation that is being answered, or was last.
     side: Option<(CancellationToken, JoinHandle<()>)>,
@@ -348,9 +333,11 @@ struct RunningTurn {
 }
 
 impl Actor {
-    async fn run(mut self, mut ops: UnboundedReceiver<Op>) {
+    /// Takes ops until the session ends; returns the background tasks that this has stopped.
+    async fn run(mut self, mut ops: UnboundedReceiver<Op>) -> Vec<Arc<View>> {
         if !self.introduce().await {
-            return self.core.hub.close();
+            self.core.hub.close();
+            return Vec::new();
         }
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -377,34 +364,7 @@ impl Actor {
                 Ok(()) = tasks.changed() => notifications::publish(&self.core).await,
             }
         }
-        if let Some(running) = &self.turn {
-            if let Some(rewinder) = &self.core.rewinder {
-                rewinder.close();
-            }
-            running.cancel.cancel();
-            let wait = tokio::time::timeout(SHUTDOWN_GRACE, finished(&mut self.turn));
-            match wait.await {
-                Ok(outcome) => self.end_turn(outcome).await,
-                Err(_) => {
-                    if let Some(running) = self.turn.take() {
-                        running.task.abort();
-                        self.core.hub.outcome(running.op_id, Outcome::Cancelled);
-                    }
-                }
-            }
-        }
-        if let Some((cancel, mut task)) = self.side.take() {
-            cancel.cancel();
-            if tokio::time::timeout(SHUTDOWN_GRACE, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
-        self.core.hooks.end().await;
-        // A resumed session has to know what the last turn did.
-        if let Some(rewinder) = &self.core.rewinder {
-            rewinder.settle().await;
-        }
-        self.core.hub.close();
+        self.wind_up().await
     }
 
     /// Gives a session without a system prompt its own, before it takes anything in. Instructions

@@ -232,6 +232,7 @@ async fn compact(
         )),
         Ok(None) => Ok("There is nothing to compact yet.".to_owned()),
         Err(CompactionError::Cancelled) => Err(Outcome::Cancelled),
+        Err(CompactionError::Exhausted(exhausted)) => Err(exhausted.into()),
         Err(CompactionError::Store(error)) => Err(Outcome::Failed(turn::store_failure(&error))),
         Err(CompactionError::NoModel) => Err(Outcome::Failed(Failure {
             kind: FailureKind::LlmNotSet,

@@ -9,6 +9,7 @@ use super::compaction::{self, Compacted, CompactionError, Reason};
 use super::dispatch;
 use super::notifications;
 use super::servers::offered;
+use super::spending::Exhausted;
 use super::turn::{Turn, store_failure};
 use crate::llm::{
     Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy,
@@ -27,6 +28,8 @@ pub(super) enum StepEnd {
 #[derive(Debug)]
 pub(super) enum StepError {
     Cancelled,
+    /// Nothing is left for another request.
+    Exhausted(Exhausted),
     Failed(Failure),
 }
 
@@ -82,6 +85,11 @@ async fn request(
     let mut failed_attempts = 0;
     let mut shorter = Shorter::default();
     loop {
+        // Since the step began others may have spent the rest, or a summary has.
+        if let Some(exhausted) = turn.core.exhausted() {
+            leave_unanswered(turn).await;
+            return Err(StepError::Exhausted(exhausted));
+        }
         let error = match attempt(turn, llm).await {
             Ok(answer) => return Ok(answer),
             Err(AttemptError::Cancelled(partial)) => {
@@ -151,6 +159,7 @@ fn helped(result: Result<Option<Compacted>, CompactionError>) -> Result<bool, St
     match result {
         Ok(done) => Ok(done.is_some()),
         Err(CompactionError::Cancelled) => Err(StepError::Cancelled),
+        Err(CompactionError::Exhausted(exhausted)) => Err(StepError::Exhausted(exhausted)),
         Err(error) => {
             tracing::warn!(%error, "the conversation could not be made shorter so");
             Ok(false)
@@ -307,16 +316,12 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
             (known, known.saturating_add(crate::llm::estimate::message_tokens(&message)))
         }
     };
-    turn.core.meter.count(
-        &answer.usage.unwrap_or(TokenUsage {
-            input_other: input,
-            output: total.saturating_sub(input),
-            ..TokenUsage::default()
-        }),
-        llm.prices.as_ref(),
-    );
-    let output = answer.usage.map_or(total.saturating_sub(input), |usage| usage.output);
-    turn.core.goals.count(output, turn.core.meter.usage(true).usd.unwrap_or_default());
+    let estimated = TokenUsage {
+        input_other: input,
+        output: total.saturating_sub(input),
+        ..TokenUsage::default()
+    };
+    turn.core.charge(&answer.usage.unwrap_or(estimated), llm);
     let mut status = turn.core.context_status(total, llm.max_context);
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);

@@ -60,23 +60,18 @@ impl Opening {
 pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
     let now = || core.env.clock.instant();
     core.meter.begin_turn(now());
-    let outcome = match core.meter.time_left(now()) {
-        None => run_whole(core, opening, cancel).await,
-        Some(left) => {
-            let inner = cancel.child_token();
-            let turn = run_whole(core, opening, &inner);
-            tokio::pin!(turn);
-            tokio::select! {
-                outcome = &mut turn => outcome,
-                () = tokio::time::sleep(left) => {
-                    let spent = core.meter.expire().filter(|_| !cancel.is_cancelled());
-                    inner.cancel();
-                    core.desk.cancel_all();
-                    match (turn.await, spent) {
-                        (Outcome::Cancelled, Some(spent)) => Outcome::BudgetSpent(spent),
-                        (outcome, _) => outcome,
-                    }
-                }
+    let inner = cancel.child_token();
+    let turn = run_whole(core, opening, &inner);
+    tokio::pin!(turn);
+    let outcome = tokio::select! {
+        outcome = &mut turn => outcome,
+        () = core.meter.out_of_time(&*core.env.clock) => {
+            let spent = core.meter.expire().filter(|_| !cancel.is_cancelled());
+            inner.cancel();
+            core.desk.cancel_all();
+            match (turn.await, spent) {
+                (Outcome::Cancelled, Some(spent)) => Outcome::BudgetSpent(spent),
+                (outcome, _) => outcome,
             }
         }
     };
@@ -309,15 +304,8 @@ impl Turn<'_> {
                 self.note_interruption().await;
                 return Outcome::Cancelled;
             }
-            if let Some(spent) = self.core.meter.spent(self.core.env.clock.instant()) {
-                return Outcome::BudgetSpent(spent);
-            }
-            if let Some(budget) = self.core.spent_goal() {
-                return Outcome::Failed(Failure {
-                    kind: FailureKind::Internal,
-                    message: format!("the budget of the goal is reached: {budget}"),
-                    hint: None,
-                });
+            if let Some(exhausted) = self.core.exhausted() {
+                return exhausted.into();
             }
             if n == limit {
                 let message = format!("The limit of {limit} steps was reached.");
@@ -363,6 +351,10 @@ impl Turn<'_> {
                 Err(StepError::Cancelled) => {
                     self.note_interruption().await;
                     return Outcome::Cancelled;
+                }
+                Err(StepError::Exhausted(exhausted)) => {
+                    self.core.hub.event(Event::StepInterrupted {});
+                    return exhausted.into();
                 }
                 Err(StepError::Failed(failure)) => {
                     self.core.hub.event(Event::StepInterrupted {});

@@ -41,7 +41,7 @@ pub(super) fn run(
         },
         (None, None) => ConfigSource::Default,
     };
-    let mut findings = doctor::examine(env, &source, ColorSupport::detect(env).words());
+    let mut findings = doctor::examine(env, &source, None, ColorSupport::detect(env).words());
     if args.online {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {

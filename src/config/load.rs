@@ -1,5 +1,6 @@
 //! Where a configuration comes from.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub(super) const MAX_BYTES: u64 = 16 * 1024 * 1024;
 const DEFAULT_FILE: &str = include_str!("default.toml");
 
 /// Which configuration to use. They replace each other and are never merged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum ConfigSource {
     /// `config.toml` in the data directory.
     Default,
@@ -28,10 +29,23 @@ pub enum ConfigSource {
     Text(String),
 }
 
+impl fmt::Debug for ConfigSource {
+    /// Leaves a text out: it may have keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("Default"),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Text(_) => f.write_str("Text(..)"),
+        }
+    }
+}
+
 /// A configuration and where it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedConfig {
     pub config: Config,
+    /// What it was asked of.
+    pub source: ConfigSource,
     /// The file that settings can be saved to; it may not exist yet. `None` for a text.
     pub path: Option<PathBuf>,
     /// Whether `path` is the default file, however it was given.
@@ -81,7 +95,7 @@ impl Config {
             }
         };
         let is_default_file = path.as_ref() == Some(&default);
-        Ok(LoadedConfig { config, path, is_default_file, warnings })
+        Ok(LoadedConfig { config, source: source.clone(), path, is_default_file, warnings })
     }
 }
 

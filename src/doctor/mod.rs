@@ -62,9 +62,15 @@ impl Finding {
     }
 }
 
-/// Looks at everything that can be looked at without a network. `colours` says how many of them the
+/// Looks at everything that can be looked at without a network. `model` is the configured name of the
+/// one in use, where it is not the one that the configuration begins with. `colours` says how many of them the
 /// screen would use. Reads files and starts programs for a moment.
-pub fn examine(env: &Env, source: &ConfigSource, colours: &str) -> Vec<Finding> {
+pub fn examine(
+    env: &Env,
+    source: &ConfigSource,
+    model: Option<&str>,
+    colours: &str,
+) -> Vec<Finding> {
     let version = format!(
         "kimi {} on {} {}",
         env!("CARGO_PKG_VERSION"),
@@ -72,7 +78,7 @@ pub fn examine(env: &Env, source: &ConfigSource, colours: &str) -> Vec<Finding> 
         std::env::consts::ARCH
     );
     let mut findings = vec![Finding::ok("version", version)];
-    findings.extend(provider::configured(env, source));
+    findings.extend(provider::configured(env, source, model));
     findings.push(places::home(env));
     findings.push(places::sessions(env));
     findings.push(programs::terminal(env, colours));
@@ -101,7 +107,7 @@ mod tests {
     fn a_fresh_home_is_well_and_stays_untouched() {
         let dir = tempfile::tempdir().unwrap();
         let env = fixed::env(dir.path(), &[("KIMI_API_KEY", "k"), ("TERM", "xterm")]);
-        let findings = examine(&env, &ConfigSource::Default, "256 colours");
+        let findings = examine(&env, &ConfigSource::Default, None, "256 colours");
         for name in ["config", "model", "home", "sessions"] {
             assert_eq!(health(&findings, name), Health::Ok, "{findings:?}");
         }
@@ -116,7 +122,7 @@ mod tests {
         std::fs::write(share.join("config.toml"), "default_model = \"x\n").unwrap();
         std::fs::write(share.join("kimi.json"), "{\"work_dirs\": [").unwrap();
         let env = fixed::env(dir.path(), &[]);
-        let findings = examine(&env, &ConfigSource::Default, "");
+        let findings = examine(&env, &ConfigSource::Default, None, "");
         assert_eq!(health(&findings, "config"), Health::Fault);
         assert_eq!(health(&findings, "sessions"), Health::Fault);
         assert_eq!(verdict(&findings), Health::Fault);
@@ -133,13 +139,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let env = fixed::env(dir.path(), &[]);
         let config = |text: &str| ConfigSource::Text(text.to_owned());
-        let findings = examine(&env, &config("default_yolo = true"), "");
+        let findings = examine(&env, &config("default_yolo = true"), None, "");
         assert_eq!(health(&findings, "model"), Health::Warning);
         let findings = examine(
             &env,
             &config(
                 "default_model = \"m\"\n[models.m]\nprovider = \"p\"\nmodel = \"\"\nmax_context_size = 1\n[providers.p]\ntype = \"kimi\"\nbase_url = \"http://127.0.0.1:1\"\napi_key = \"SECRET-KEY\"\n",
             ),
+            None,
             "",
         );
         assert_eq!(health(&findings, "model"), Health::Fault);

@@ -10,7 +10,7 @@ use crate::platform::{Env, tls};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether the configuration can be read, and a model be chosen from it.
-pub(super) fn configured(env: &Env, source: &ConfigSource) -> Vec<Finding> {
+pub(super) fn configured(env: &Env, source: &ConfigSource, name: Option<&str>) -> Vec<Finding> {
     let loaded = match Config::load(source, env) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -34,11 +34,11 @@ pub(super) fn configured(env: &Env, source: &ConfigSource) -> Vec<Finding> {
             )
         }
     };
-    vec![config, model(&loaded.config, env)]
+    vec![config, model(&loaded.config, name, env)]
 }
 
-fn model(config: &Config, env: &Env) -> Finding {
-    match config::select(config, None, env) {
+fn model(config: &Config, name: Option<&str>, env: &Env) -> Finding {
+    match config::select(config, name, env) {
         Err(error) => Finding::fault("model", error.to_string(), "choose another with --model"),
         Ok(None) => Finding::warning(
             "model",

@@ -43,3 +43,6 @@ pub mod servers;
 mod testing;
 pub mod tidy;
 mod transport;
+
+#[cfg(any(test, fuzzing))]
+pub use transport::check_stream;

@@ -91,12 +91,26 @@ impl GoalLimits {
 pub struct GoalUsed {
     /// Turns begun.
     pub turns_used: u64,
-    /// Output tokens of its turns.
+    /// Output tokens of its turns and of the subagents that work for it.
     pub tokens_used: u64,
     /// Milliseconds while active.
     pub wall_clock_ms: u64,
     /// US dollars.
     pub usd_used: f64,
+    /// What of `tokens_used` subagents have used.
+    #[serde(skip_serializing_if = "is_none")]
+    pub subagent_tokens_used: u64,
+    /// What of `usd_used` subagents have used.
+    #[serde(skip_serializing_if = "is_free")]
+    pub subagent_usd_used: f64,
+}
+
+fn is_none(tokens: &u64) -> bool {
+    *tokens == 0
+}
+
+fn is_free(usd: &f64) -> bool {
+    *usd == 0.0
 }
 
 /// A goal as it is now.

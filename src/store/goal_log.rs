@@ -157,7 +157,13 @@ mod tests {
         let record = GoalRecord::Update {
             status: None,
             reason: None,
-            used: GoalUsed { turns_used: 1, tokens_used: 2, wall_clock_ms: 3, usd_used: 0.5 },
+            used: GoalUsed {
+                turns_used: 1,
+                tokens_used: 2,
+                wall_clock_ms: 3,
+                usd_used: 0.5,
+                ..GoalUsed::default()
+            },
             budget_limits: Some(GoalLimits { turn_budget: Some(4), ..GoalLimits::default() }),
             actor: GoalActor::Model,
         };

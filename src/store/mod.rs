@@ -58,7 +58,7 @@ pub use rewrite::{RewriteError, rewrite};
 pub use run_dir::{RunDir, write_state};
 pub use session::{BadSessionId, Session, SessionStore, check_session_id};
 pub use state::{Approval, SessionState, StateFile};
-pub use subagents::{LaunchSpec, SubagentMeta, SubagentStatus, SubagentStore};
+pub use subagents::{Assignment, LaunchSpec, SubagentMeta, SubagentStatus, SubagentStore};
 pub use summary::SessionSummary;
 pub use title::{UNTITLED, derive_title};
 pub use trust::{TrustStore, Verdict};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::lines::read_regular;
-use super::{StoreError, write_atomic, write_volatile};
+use super::{ContextMark, StoreError, write_atomic, write_volatile};
 
 /// A larger `meta.json` is taken for damaged.
 const MAX_BYTES: u64 = 1 << 20;
@@ -45,6 +45,18 @@ pub struct SubagentMeta {
     #[serde(default)]
     pub last_task_id: Option<String>,
     pub launch_spec: LaunchSpec,
+    /// What it was told, in order. Our addition: a turn that is undone takes back what it has told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assignments: Vec<Assignment>,
+}
+
+/// One thing that a subagent was told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The point before the session's turn that told it so, see [`super::snapshots::Point`].
+    pub point: u64,
+    /// Where its conversation ended before.
+    pub before: ContextMark,
 }
 
 /// How a subagent was started.
@@ -186,6 +198,7 @@ mod tests {
             created_at: 1.0,
             updated_at: 1.0,
             last_task_id: None,
+            assignments: Vec::new(),
             launch_spec: LaunchSpec {
                 agent_id: id.to_owned(),
                 subagent_type: "coder".to_owned(),

@@ -27,20 +27,32 @@ impl Default for Bounds {
 /// What says in a log that its middle is gone.
 const CUT: &str = " bytes left out: of a long output the log keeps the beginning and the end ...]";
 
+/// How that line begins.
+const CUT_BEGINS: &str = "[... ";
+/// The most by which the kept beginning is shorter than it may be so that its last line is whole: who
+/// looks for the line that follows it need not look elsewhere.
+const WHOLE_LINE: u64 = 4 << 10;
+/// No such line is longer.
+const LONGEST_CUT: u64 = 256;
+
 /// Whether the middle of a log was left out. Only one that is longer than what is kept of an end was
 /// ever cut: shorter ones are not looked at.
 pub(super) fn is_cut(path: &Path) -> bool {
-    let Bounds { head, tail, .. } = Bounds::default();
     let look = || -> io::Result<bool> {
         let mut log = File::open(path)?;
-        if log.metadata()?.len() < tail {
-            return Ok(false);
-        }
-        let mut beginning = Vec::new();
-        (&mut log).take(head + 1024).read_to_end(&mut beginning)?;
-        Ok(beginning.windows(CUT.len()).any(|bytes| bytes == CUT.as_bytes()))
+        Ok(log.metadata()?.len() >= Bounds::default().tail && tells_of_a_cut(&mut log)?)
     };
     look().unwrap_or(false)
+}
+
+/// Whether the line that says so is where the kept beginning ends.
+fn tells_of_a_cut(log: &mut (impl Read + Seek)) -> io::Result<bool> {
+    log.seek(SeekFrom::Start(Bounds::default().head - WHOLE_LINE))?;
+    let mut around = Vec::new();
+    log.take(WHOLE_LINE + LONGEST_CUT).read_to_end(&mut around)?;
+    let says_so =
+        |line: &[u8]| line.starts_with(CUT_BEGINS.as_bytes()) && line.ends_with(CUT.as_bytes());
+    Ok(around.split(|byte| *byte == b'\n').any(says_so))
 }
 
 /// A log that one runner writes. When the disk takes no more, what comes is thrown away: the task
@@ -106,9 +118,10 @@ impl Log {
         let kept = self.head.unwrap_or(self.bounds.head);
         (&mut old).take(kept).read_to_end(&mut head)?;
         if self.head.is_none() {
-            // A line is kept whole.
-            let end = head.iter().rposition(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
-            head.truncate(end);
+            // A line is kept whole unless it is too long for that.
+            let from = head.len().saturating_sub(WHOLE_LINE as usize);
+            let end = head.iter().skip(from).rposition(|byte| *byte == b'\n');
+            head.truncate(end.map_or(head.len(), |at| from + at + 1));
         }
         let from = self.size.saturating_sub(self.bounds.tail).max(head.len() as u64);
         old.seek(SeekFrom::Start(from))?;
@@ -117,7 +130,8 @@ impl Log {
         let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let tail = tail.get(line..).unwrap_or_default();
         let left_out = self.written.saturating_sub((head.len() + tail.len()) as u64);
-        let mark = format!("[... {left_out}{CUT}\n");
+        let ends = if head.last().is_none_or(|byte| *byte == b'\n') { "" } else { "\n" };
+        let mark = format!("{ends}{CUT_BEGINS}{left_out}{CUT}\n");
         self.head = Some(head.len() as u64);
         let beside = self.path.with_extension("log.tmp");
         let _ = fs::remove_file(&beside);
@@ -237,5 +251,45 @@ mod tests {
             assert_eq!(is_cut(&path), n > 16, "{n} MiB");
         }
         assert!(!is_cut(&dir.path().join("none")));
+    }
+
+    #[test]
+    fn a_cut_in_lines_of_any_length_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for length in [100usize, 4_000, 5_000, 300_000, 40 << 20] {
+            let path = dir.path().join(length.to_string());
+            let mut log = Log::open(&path, Bounds::default()).unwrap();
+            let line = [vec![b'x'; length], vec![b'\n']].concat();
+            for _ in 0..(20 << 20) / length + 1 {
+                log.write(&line);
+            }
+            assert!(is_cut(&path), "{length}");
+        }
+    }
+
+    /// Counts what is read of it.
+    struct Counted(io::Cursor<Vec<u8>>, usize);
+
+    impl Read for Counted {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let n = self.0.read(into)?;
+            self.1 += n;
+            Ok(n)
+        }
+    }
+
+    impl Seek for Counted {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn a_look_reads_a_few_kilobytes() {
+        let quoted = format!("somebody wrote:{CUT}\n");
+        let long = quoted.repeat((9 << 20) / quoted.len()).into_bytes();
+        let mut log = Counted(io::Cursor::new(long), 0);
+        assert!(!tells_of_a_cut(&mut log).unwrap(), "words in a line are not that line");
+        assert!(log.1 > 0 && log.1 < 8 << 10, "{}", log.1);
     }
 }

@@ -299,6 +299,7 @@ fn shown(goal: &GoalSnapshot) -> String {
         "reason": goal.terminal_reason,
         "turnsUsed": goal.used.turns_used,
         "tokensUsed": goal.used.tokens_used,
+        "subagentTokensUsed": goal.used.subagent_tokens_used,
         "wallClockMs": goal.used.wall_clock_ms,
         "limits": goal.budget_limits,
     })

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use kimi_tui::agent::Modes;
-use kimi_tui::protocol::{Event, Message, Notification, Op, Verdict};
+use kimi_tui::config::Hook;
+use kimi_tui::protocol::{Event, HookEvent, Message, Notification, Op, Verdict};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Gate, Live, PATIENCE, Say, calls, text};
+use super::bench::{Bench, Gate, Live, PATIENCE, Say, calls, text, usage};
 use super::subagents::{bench, folders, meta, report, result};
 
 fn agent(id: &str, prompt: &str, in_background: bool) -> Vec<Say> {
@@ -179,5 +180,62 @@ async fn no_more_than_there_is_room_for() {
         .collect();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains("4 background tasks are running"), "{refused:?}");
+    live.handle.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_session_stops_it_and_its_hook_hears_so_first() {
+    let mut bench = bench();
+    let keep = |event: HookEvent| Hook {
+        event,
+        command: "line=$(cat); printf '%s\\n' \"$line\" >> heard".to_owned(),
+        matcher: String::new(),
+        timeout: 30,
+        fail_closed: false,
+    };
+    bench.hooks = [HookEvent::SubagentStop, HookEvent::SessionEnd].map(keep).to_vec();
+    bench.model.reply(agent("c1", "TASK", true));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", [vec![Say::Wait(Gate::new())]]);
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    asked(&bench, "TASK", 1).await;
+    let stopped = live.handle.shutdown(None).await;
+    assert_eq!(stopped.len(), 1, "who leaves is told of it");
+    let heard = crate::support::program::json_lines(&bench.work_dir().join("heard"));
+    let names: Vec<&Value> = heard.iter().map(|it| &it["hook_event_name"]).collect();
+    assert_eq!(names, ["SubagentStop", "SessionEnd"]);
+}
+
+#[tokio::test]
+async fn one_that_works_for_a_goal_is_bound_by_its_budget_when_the_turn_is_over() {
+    let bench = bench();
+    let look = |id: &str, output: u64| {
+        let mut says = calls(&[(id, "Glob", r#"{"pattern":"*.rs"}"#)]);
+        says.push(usage(10, output));
+        says
+    };
+    let limited = |mut says: Vec<Say>, output: u64| {
+        says.push(usage(10, output));
+        says
+    };
+    let limit = calls(&[("b", "SetGoalBudget", r#"{"value":100,"unit":"tokens"}"#)]);
+    bench.model.reply(limited(limit, 5));
+    bench.model.reply(limited(agent("c1", "TASK", true), 5));
+    bench.model.reply(limited(calls(&[("u", "UpdateGoal", r#"{"status":"blocked"}"#)]), 5));
+    bench.model.reply(limited(vec![text("It waits.")], 5));
+    let gate = Gate::new();
+    let mut second = vec![Say::Wait(gate.clone())];
+    second.extend(look("g2", 60));
+    bench.model.reply_to("TASK", [look("g1", 60), second, look("g3", 60)]);
+    let mut live = bench.open();
+    live.prompt("/goal do it").await.finished();
+    asked(&bench, "TASK", 2).await;
+    gate.open();
+    let news = news(&mut live).await;
+    assert!(news.body.contains("The budget of the goal is reached: 100 output tokens"), "{news:?}");
+    assert_eq!(bench.model.asked_by("TASK").len(), 2);
+    let goal = live.handle.goal().snapshot.expect("a goal");
+    assert_eq!((goal.used.tokens_used, goal.used.subagent_tokens_used), (140, 120));
     live.handle.shutdown(None).await;
 }

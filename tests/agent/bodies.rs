@@ -142,12 +142,7 @@ async fn five_hundred_steps_with_compactions() {
     let mut config = host.loaded.config.clone();
     config.models.get_mut("m").unwrap().max_context_size = 30_000;
     config.loop_control.reserved_context_size = 1_000;
-    host.loaded = Arc::new(kimi_tui::config::LoadedConfig {
-        config,
-        path: None,
-        is_default_file: false,
-        warnings: Vec::new(),
-    });
+    host.loaded = Arc::new(kimi_tui::config::LoadedConfig { config, ..(*host.loaded).clone() });
     let id = turn(&host, &Which::New, &["do it five hundred times"]).await;
     let requests = server.requests();
     let mut last: Option<&Recorded> = None;

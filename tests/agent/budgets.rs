@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kimi_tui::agent::{Budget, TASKS_HAVE_ENDED};
-use kimi_tui::protocol::{Outcome, Spent, StopReason};
+use kimi_tui::protocol::{Outcome, Spent, StopReason, Verdict};
 
 use super::bench::{Bench, Gate, Say, calls, text, usage};
 
@@ -76,6 +76,31 @@ async fn time_stops_the_turn_where_it_is() {
     assert!(stored[2].contains("The time limit ended"), "{stored:?}");
     assert_eq!(live.prompt("more").await.outcome(), &Outcome::BudgetSpent(spent));
     assert_eq!(bench.model.asked().len(), 1);
+}
+
+/// Who answers may be at lunch; a program that nobody attends has its time and no more.
+#[tokio::test]
+async fn a_dialog_that_waits_for_a_person_takes_no_time() {
+    let limit = Duration::from_millis(400);
+    for attended in [true, false] {
+        let ask = calls(&[("a", "Change", r#"{"ask":"run command"}"#)]);
+        let mut bench = Bench::with([ask, vec![text("done")]]);
+        bench.limits.budget =
+            Budget { time: Some(limit), renewed_by_prompts: attended, ..Budget::default() };
+        let mut live = bench.open();
+        live.send("go");
+        let (_, request) = live.asked().await;
+        // Longer than the whole budget.
+        tokio::time::sleep(limit * 2).await;
+        live.answer(&request.id, Verdict::Approve, "");
+        let heard = live.end().await;
+        match attended {
+            true => heard.finished(),
+            false => {
+                assert_eq!(heard.outcome(), &Outcome::BudgetSpent(Spent::Time { limit_s: 0.4 }));
+            }
+        }
+    }
 }
 
 #[tokio::test]

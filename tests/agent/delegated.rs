@@ -14,7 +14,7 @@ use kimi_tui::protocol::{
 };
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Gate, PATIENCE, Say, calls, text, usage};
+use super::bench::{Bench, Gate, Live, PATIENCE, Say, calls, text, usage};
 use super::subagents::{agent, agents, bench, folders, report, result, shell};
 
 fn hook(event: HookEvent, matcher: &str, command: &str) -> Hook {
@@ -353,4 +353,63 @@ async fn what_it_uses_counts_for_the_goal_and_ends_with_its_budget() {
     assert_eq!(bench.model.asked_by("TASK").len(), 1);
     let goal = live.handle.goal().snapshot.unwrap();
     assert!(goal.used.tokens_used >= 205, "{goal:?}");
+}
+
+/// Undoes to this point of the session, or takes that back.
+async fn go(live: &mut Live, target: Target) {
+    let rewinder = live.handle.rewinder().unwrap();
+    rewinder.settle().await;
+    let plan = tokio::task::spawn_blocking(move || rewinder.plan(target)).await.unwrap().unwrap();
+    let request =
+        RewindRequest { plan: plan.id, scope: RewindScope::Conversation, keep: Vec::new() };
+    live.handle.submit(Op::Rewind { id: "r".to_owned(), request });
+    let heard = live.end().await;
+    assert!(matches!(heard.outcome(), Outcome::Finished { .. }), "{:?}", heard.outcome());
+}
+
+/// Gives the agent more to do; what its model was asked then, in one text.
+async fn told_more(bench: &Bench, live: &mut Live, id: &str, words: &str) -> String {
+    bench.model.reply(agents(&[agent("m", words, json!({"resume": id}))]));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", [vec![text(&report(words))]]);
+    live.prompt("more").await.finished();
+    let asked = bench.model.asked_by("TASK").pop().unwrap();
+    asked.messages.iter().map(|message| message.text()).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn an_agent_that_is_resumed_does_not_know_what_was_undone() {
+    let bench = bench();
+    delegates(&bench, json!({}));
+    bench.model.reply_to("TASK", [vec![text(&report("TASK"))]]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    let told = result(&heard, "c1").output.text();
+    let id = told.lines().find_map(|line| line.strip_prefix("agent_id: ")).unwrap().to_owned();
+    let knows = |asked: &str, words: &[&str]| {
+        for word in ["TASK", "ORANGE", "PLUM", "PEAR", "FIG"] {
+            assert_eq!(asked.contains(word), words.contains(&word), "{word}: {asked}");
+        }
+    };
+    knows(&told_more(&bench, &mut live, &id, "ORANGE").await, &["TASK", "ORANGE"]);
+    // Undone and done again: nothing is lost.
+    go(&mut live, Target::Point(2)).await;
+    go(&mut live, Target::Redo).await;
+    knows(&told_more(&bench, &mut live, &id, "PLUM").await, &["TASK", "ORANGE", "PLUM"]);
+    go(&mut live, Target::Point(2)).await;
+    knows(&told_more(&bench, &mut live, &id, "PEAR").await, &["TASK", "PEAR"]);
+    // What is new counts from there on, also for another process.
+    let session = live.handle.session().clone();
+    live.handle.shutdown(None).await;
+    let mut live = bench.reopen(session);
+    knows(&told_more(&bench, &mut live, &id, "FIG").await, &["TASK", "PEAR", "FIG"]);
+    // The turn that started it is undone: nobody can know of it.
+    go(&mut live, Target::Point(1)).await;
+    bench.model.reply(agents(&[agent("n", "TASK again", json!({"resume": id}))]));
+    bench.model.reply([text("ok")]);
+    let asked = bench.model.asked_by("TASK").len();
+    let heard = live.prompt("more").await;
+    let value = result(&heard, "n");
+    assert!(value.is_error && value.message.contains("was undone"), "{value:?}");
+    assert_eq!(bench.model.asked_by("TASK").len(), asked);
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use kimi_tui::protocol::{Op, Outcome};
+use kimi_tui::agent::Budget;
+use kimi_tui::protocol::{Op, Outcome, Spent};
 use serde_json::json;
 
-use super::bench::{Bench, Gate, PATIENCE, Say, calls, status, text};
+use super::bench::{Bench, Gate, PATIENCE, Say, calls, status, text, usage};
 use super::subagents::{bench, folders, meta, report, result};
 
 fn swarm(items: &[&str], concurrency: usize) -> Vec<Say> {
@@ -129,4 +130,77 @@ async fn a_type_left_blank_is_the_usual_one() {
         let value = result(&heard, &format!("c{n}"));
         assert!(value.output.text().starts_with("completed: 2/2"), "{value:?}");
     }
+}
+
+/// A look at the files, for 100 tokens.
+fn looks(id: &str) -> Vec<Say> {
+    let mut says = calls(&[(id, "Glob", r#"{"pattern":"*.rs"}"#)]);
+    says.push(usage(90, 10));
+    says
+}
+
+/// Two at work, two that wait for their turn, the second request of each held by the gate.
+fn four(bench: &Bench, order: Vec<Say>, gate: &Gate) {
+    bench.model.reply(order);
+    for word in ["<ALPHA>", "<BETA>", "<GAMMA>", "<DELTA>"] {
+        let mut second = vec![Say::Wait(gate.clone())];
+        second.extend(looks("g2"));
+        bench.model.reply_to(word, [looks("g1"), second, looks("g3"), looks("g4")]);
+    }
+}
+
+const FOUR: [&str; 4] = ["ALPHA", "BETA", "GAMMA", "DELTA"];
+
+#[tokio::test]
+async fn a_budget_binds_those_at_work_and_lets_no_other_begin() {
+    let mut bench = bench();
+    bench.limits.budget = Budget { tokens: Some(350), ..Budget::default() };
+    let gate = Gate::new();
+    let mut order = swarm(&FOUR, 2);
+    order.push(usage(90, 10));
+    four(&bench, order, &gate);
+    let mut live = bench.open();
+    live.send("go");
+    // 300 tokens are spent when both ask for the second time.
+    asking(&bench, 4).await;
+    gate.open();
+    let heard = live.end().await;
+    let spent = Spent::Tokens { limit: 350, used: 500 };
+    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(spent));
+    assert_eq!(bench.model.asked().len(), 5, "each goes over by one request at most");
+    assert_eq!(folders(&live).len(), 2, "no other one is made");
+    let value = result(&heard, "c1");
+    let text = value.output.text();
+    assert!(value.is_error && text.starts_with("completed: 0/4"), "{text}");
+    assert_eq!(text.matches("status: failed").count(), 2, "{text}");
+    let not = "status: not started\nreason: The budget of 350 tokens is spent (500 used)";
+    assert_eq!(text.matches(not).count(), 2, "{text}");
+}
+
+#[tokio::test]
+async fn a_goals_budget_binds_them_too_and_its_status_tells_what_they_spent() {
+    let bench = bench();
+    let gate = Gate::new();
+    let mut limit = calls(&[("b", "SetGoalBudget", r#"{"value":25,"unit":"tokens"}"#)]);
+    limit.push(usage(90, 1));
+    bench.model.reply(limit);
+    let mut order = swarm(&FOUR, 2);
+    order.push(usage(90, 3));
+    four(&bench, order, &gate);
+    bench.model.reply([text("That was all."), usage(90, 2)]);
+    let mut live = bench.open();
+    live.send("/goal do it");
+    asking(&bench, 5).await;
+    gate.open();
+    let heard = live.end().await;
+    let value = result(&heard, "c1");
+    let text = value.output.text();
+    let reason = "reason: The budget of the goal is reached: 25 output tokens";
+    assert_eq!(text.matches(reason).count(), 2, "{text}");
+    assert_eq!(folders(&live).len(), 2);
+    assert_eq!(bench.model.asked().len(), 7, "two, four of the agents, and a last word");
+    let goal = live.handle.goal().snapshot.expect("a goal");
+    assert_eq!(goal.used.subagent_tokens_used, 40);
+    let told = live.prompt("/goal").await.text();
+    assert!(told.contains(" of 25 output tokens (40 by subagents)"), "{told}");
 }

@@ -70,3 +70,30 @@ fn begin_calls_and_end_are_heard() {
     assert!(heard.iter().all(|it| it["session_id"] == heard[0]["session_id"]));
     assert!(home.path("project/by-tool").exists());
 }
+
+/// One in the background that the end of the session stops is heard of before that end.
+#[test]
+fn the_end_of_the_session_is_the_last_that_is_heard() {
+    let server = ModelServer::start(|request: &Recorded, _: usize| match conversation(request) {
+        (first, _) if first.contains("TASK") => Reply::hang(),
+        (_, 0) => {
+            let arguments =
+                json!({"description": "d", "prompt": "TASK", "run_in_background": true});
+            Reply::new().tool_call("c1", "Agent", &arguments.to_string())
+        }
+        _ => Reply::new().text("It runs."),
+    });
+    let slow =
+        hook("SubagentStop", "line=$(cat); sleep 0.2; printf '%s\\n' \"$line\" >> heard.jsonl", "");
+    let home = home(&server, &(slow + &listener("SessionEnd", "")));
+    let mut running = home.start(&["--yolo", "--quiet", "-p", "send it"]);
+    running.feed(b"");
+    // The two of the session, and that of the agent.
+    server.wait_for(3);
+    running.signal(rustix::process::Signal::TERM);
+    running.end();
+    let heard = heard(&home);
+    let names: Vec<&Value> = heard.iter().map(|it| &it["hook_event_name"]).collect();
+    assert_eq!(names, ["SubagentStop", "SessionEnd"]);
+    assert_eq!(heard[0]["response"], "The agent was stopped.");
+}

@@ -124,3 +124,24 @@ fn time() {
     }
     never.open();
 }
+
+/// Many agents at once share the budget: each is stopped before its next request, nobody new begins.
+#[test]
+fn agents_side_by_side_spend_out_of_one_budget() {
+    let server = ModelServer::start(|request: &Recorded, n: usize| {
+        if request.raw.contains("Look at") && !request.raw.contains("prompt_template\\\"") {
+            let command = format!(r#"{{"command":"echo {n}"}}"#);
+            return Reply::new().tool_call(&format!("s{n}"), "Shell", &command).usage(90, 10, 0);
+        }
+        let arguments = r#"{"description":"look","prompt_template":"Look at {{item}}.",
+            "items":["a","b","c","d","e","f"],"concurrency":3}"#;
+        Reply::new().tool_call("c1", "AgentSwarm", arguments).usage(90, 10, 0)
+    });
+    let home = Home::new(&server.url());
+    let ran = home.run(&["--print", "-p", "go", "--max-tokens-total", "500"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    // 500 are spent after five; three may be waiting for an answer then.
+    assert!((5..=8).contains(&server.requests().len()), "{ran:#?}");
+    let begun = std::fs::read_dir(home.session().join("subagents")).unwrap().count();
+    assert_eq!(begun, 3, "the others are not even made");
+}

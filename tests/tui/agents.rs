@@ -192,3 +192,37 @@ fn what_it_did_to_files_goes_back_with_undo() {
     kimi.send("\x15");
     assert_eq!(kimi.exit(), 0);
 }
+
+/// At 80 columns each row says which item it is about and what it has used, and no row is cut there.
+#[test]
+fn a_swarm_tells_what_each_of_its_agents_works_on() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let items: Vec<String> =
+        ["ALPHA", "BETA", "GAMMA"].iter().map(|it| format!("src/{it}.rs")).collect();
+    let world = World::new(move |request: &Recorded, _: usize| {
+        let first = first(request);
+        let working = first.contains("Look at");
+        match (working, results(request).len()) {
+            (true, 0) if first.contains("ALPHA") => shell(&format!("true {}", "long ".repeat(40))),
+            (true, _) => Reply::new().wait(&held).text("It is all there. ".repeat(20)),
+            (false, 0) => {
+                let arguments = json!({"description": "look at all", "items": items,
+                    "prompt_template": "Look at {{item}}.", "concurrency": 2});
+                Reply::new().tool_call("c1", "AgentSwarm", &arguments.to_string())
+            }
+            _ => Reply::new().text("All have reported."),
+        }
+    });
+    let mut kimi = world.start_sized(&["--yolo"], (80, 24));
+    kimi.ask("send them");
+    let rows = kimi.wait_for_rows("two at work, the first after its call", |rows| {
+        let row = |item: &str| rows.iter().any(|row| row.contains(item) && !row.contains('…'));
+        row("1/3 src/ALPHA.rs: works · 1 call · ") && row("2/3 src/BETA.rs: works · 0 calls · ")
+    });
+    assert_eq!(count(&rows, "… 1 more to come"), 1, "{rows:#?}");
+    gate.open();
+    let rows = kimi.wait_closed(1);
+    assert_eq!(count(&rows, "Used AgentSwarm (look at all) · 1 call"), 1, "{rows:#?}");
+    assert_eq!(kimi.exit(), 0);
+}

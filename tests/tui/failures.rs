@@ -184,3 +184,20 @@ fn a_model_that_goes_in_circles_pauses_and_the_queue_waits() {
     kimi.wait_text("enter to send");
     assert_eq!(world.server().requests().len(), 12, "the queue does not feed it");
 }
+
+#[test]
+fn the_title_says_that_the_last_turn_failed_until_the_next_one() {
+    let world = World::new(vec![failing(400, "no"), Reply::new().text("At last.")]);
+    let mut kimi = world.start(&[]);
+    let last_title = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (_, rest) = text.rsplit_once("\x1b]2;").unwrap_or_default();
+        rest.split(&[':', ' ', '\x1b'][..]).next().unwrap_or_default().to_owned()
+    };
+    kimi.wait_for_bytes("idle", |bytes| last_title(bytes) == "idle");
+    kimi.ask("go");
+    kimi.wait_for_bytes("an error", |bytes| last_title(bytes) == "error");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.turn("again");
+    kimi.wait_for_bytes("idle again", |bytes| last_title(bytes) == "idle");
+}

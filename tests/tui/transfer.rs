@@ -206,6 +206,22 @@ fn the_doctor_comes_to_the_screen() {
 }
 
 #[test]
+fn the_doctor_goes_by_the_configuration_of_the_command_line() {
+    let world = world();
+    let file = world.share().join("config.toml");
+    let good = fs::read_to_string(&file).expect("a configuration");
+    fs::write(&file, "default_model = [\n").expect("a broken file");
+    let mut kimi = world.start_sized(&["--config", &good, "-m", "other"], (100, 30));
+    command(&mut kimi, "/doctor", "Grep and Glob are built in");
+    let rows = kimi.history();
+    let told = |word: &str| rows.iter().find(|row| row.starts_with(&format!(" {word} "))).cloned();
+    let config = told("config").unwrap_or_default();
+    assert!(config.contains("✓ given on the command line"), "{rows:?}");
+    assert!(told("model").unwrap_or_default().contains("✓ other ("), "{rows:?}");
+    assert_eq!(kimi.exit(), 0);
+}
+
+#[test]
 fn the_configuration_is_read_anew_and_the_session_goes_on() {
     let world = world();
     let config = world.share().join("config.toml");

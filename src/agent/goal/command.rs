@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::goals::checked;
 use super::reminder::{self, Variant};
-use super::state::{time, turns};
+use super::state::{checked, time, turns};
 use crate::agent::core::Core;
 use crate::agent::slash;
 use crate::agent::turn;
@@ -314,8 +313,12 @@ fn status(goal: &GoalSnapshot) -> String {
 pub fn spent(goal: &GoalSnapshot) -> String {
     let (used, limits) = (&goal.used, &goal.budget_limits);
     let of = |limit: Option<String>| limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let of_subagents = match used.subagent_tokens_used {
+        0 => String::new(),
+        n => format!(" ({n} by subagents)"),
+    };
     let mut out = format!(
-        "{}{}, {}{} output tokens, {}{}",
+        "{}{}, {}{} output tokens{of_subagents}, {}{}",
         turns(used.turns_used),
         of(limits.turn_budget.map(|n| n.to_string())),
         used.tokens_used,
@@ -326,6 +329,9 @@ pub fn spent(goal: &GoalSnapshot) -> String {
     if used.usd_used > 0.0 || limits.usd_budget.is_some() {
         let limit = of(limits.usd_budget.map(|usd| format!("${usd:.2}")));
         let _ = write!(out, ", ${:.2}{limit}", used.usd_used);
+        if used.subagent_usd_used > 0.0 {
+            let _ = write!(out, " (${:.2} by subagents)", used.subagent_usd_used);
+        }
     }
     out
 }

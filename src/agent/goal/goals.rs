@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::stall::{Trace, Work};
-use super::state::{Goal, MAX_TEXT};
+use super::state::{Goal, checked};
 use crate::agent::hub::Hub;
 use crate::platform::Env;
 use crate::protocol::{
@@ -67,8 +67,6 @@ struct Inner {
     turn: TurnState,
     /// What the turn of the goal before did.
     before: Trace,
-    /// Dollars the process had spent when the last request was counted.
-    usd_seen: f64,
 }
 
 /// What holds for the running turn.
@@ -116,7 +114,6 @@ impl Goals {
             ever: !records.is_empty(),
             turn: TurnState::default(),
             before: Trace::default(),
-            usd_seen: 0.0,
         };
         let goals = Self {
             env: env.clone(),
@@ -247,17 +244,33 @@ impl Goals {
         self.lock().turn.trace.add(tool, arguments, result);
     }
 
-    /// Counts a request of the running turn. `usd` is what the process has spent in all. It is on disk
-    /// at once: a process that is killed has spent it all the same.
+    /// The id of the goal that the running turn works on.
+    pub fn of_turn(&self) -> Option<String> {
+        self.lock().turn.goal.clone()
+    }
+
+    /// Counts a request of the running turn. It is on disk at once: a process that is killed has spent
+    /// it all the same.
     pub fn count(&self, output_tokens: u64, usd: f64) {
         let mut inner = self.lock();
-        let cost = usd - std::mem::replace(&mut inner.usd_seen, usd);
-        let of_turn = inner.turn.goal.is_some();
-        if let Some(goal) = inner.goal.as_mut().filter(|_| of_turn) {
-            goal.count(output_tokens, cost);
-            self.write(&mut inner, None, GoalActor::Runtime);
-            self.tell(&inner, None, None, GoalActor::Runtime);
+        if inner.turn.goal.is_some() {
+            self.change(&mut inner, |goal| goal.count(output_tokens, usd));
         }
+    }
+
+    /// Counts a request of a subagent that works for the goal of that id, if it is still there.
+    pub fn count_for(&self, id: &str, output_tokens: u64, usd: f64) {
+        let mut inner = self.lock();
+        if inner.goal.as_ref().is_some_and(|goal| goal.id() == id) {
+            self.change(&mut inner, |goal| goal.count_subagent(output_tokens, usd));
+        }
+    }
+
+    fn change(&self, inner: &mut Inner, change: impl FnOnce(&mut Goal)) {
+        let Some(goal) = &mut inner.goal else { return };
+        change(goal);
+        self.write(inner, None, GoalActor::Runtime);
+        self.tell(inner, None, None, GoalActor::Runtime);
     }
 
     /// What the next step of the turn is, if it is the last. Asked once for each step.
@@ -291,12 +304,14 @@ impl Goals {
         self.lock().goal.as_ref()?.reached(self.now(), true)
     }
 
-    /// The budget that the active goal has used up in the turn that works on it.
-    pub fn spent(&self) -> Option<String> {
+    /// The budget that keeps whoever works for the goal of that id from another request.
+    pub fn reached_by(&self, id: &str) -> Option<String> {
         let inner = self.lock();
-        let goal = inner.goal.as_ref().filter(|goal| goal.status() == GoalStatus::Active)?;
-        inner.turn.goal.as_ref()?;
-        goal.reached(self.now(), false)
+        let goal = inner.goal.as_ref().filter(|goal| goal.id() == id)?;
+        match goal.status() {
+            GoalStatus::Complete => None,
+            _ => goal.reached(self.now(), false),
+        }
     }
 
     /// Whether the time of the active goal is up.
@@ -539,19 +554,6 @@ impl Told {
             change,
             upcoming: self.upcoming.clone(),
         }
-    }
-}
-
-/// An objective without the blanks around it.
-pub fn checked(objective: &str) -> Result<&str, String> {
-    let objective = objective.trim();
-    match objective.chars().count() {
-        0 => Err("The goal has no objective.".to_owned()),
-        1..=MAX_TEXT => Ok(objective),
-        n => Err(format!(
-            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
-             and name that."
-        )),
     }
 }
 

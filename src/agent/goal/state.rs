@@ -106,6 +106,14 @@ impl Goal {
         used.usd_used += usd.max(0.0);
     }
 
+    /// Counts what a request of a subagent has cost.
+    pub fn count_subagent(&mut self, output_tokens: u64, usd: f64) {
+        self.count(output_tokens, usd);
+        let used = &mut self.known.used;
+        used.subagent_tokens_used = used.subagent_tokens_used.saturating_add(output_tokens);
+        used.subagent_usd_used += usd.max(0.0);
+    }
+
     /// Puts the limits that are given in place of the old ones.
     pub fn limit(&mut self, limits: GoalLimits) {
         self.known.budget_limits = self.known.budget_limits.with(limits);
@@ -175,6 +183,19 @@ impl Goal {
         if let Some(limit) = self.known.budget_limits.wall_clock_budget_ms {
             self.known.used.wall_clock_ms = self.known.used.wall_clock_ms.max(limit);
         }
+    }
+}
+
+/// An objective without the blanks around it.
+pub fn checked(objective: &str) -> Result<&str, String> {
+    let objective = objective.trim();
+    match objective.chars().count() {
+        0 => Err("The goal has no objective.".to_owned()),
+        1..=MAX_TEXT => Ok(objective),
+        n => Err(format!(
+            "The objective has {n} characters, and {MAX_TEXT} are allowed. Put the details into a file \
+             and name that."
+        )),
     }
 }
 

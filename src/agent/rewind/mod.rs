@@ -278,6 +278,16 @@ impl Rewinder {
         (of > 0).then(|| (self.through.load(Ordering::Relaxed).min(of), of))
     }
 
+    /// The point before the newest turn; 0 when there is none.
+    pub(super) fn newest_point(&self) -> u64 {
+        self.with_log(|log| Ok(log.newest())).unwrap_or_default()
+    }
+
+    /// Whether the conversation has gone back to before the turn of this point, or further.
+    pub(super) fn is_undone(&self, point: u64) -> bool {
+        self.with_log(|log| Ok(log.is_hidden(point))).unwrap_or_default()
+    }
+
     /// The session ends. A rewind that is cancelled after this was not stopped by the user: its next
     /// opening finishes it.
     pub(super) fn close(&self) {

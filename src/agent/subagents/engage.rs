@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::record::Record;
 use super::report::Report;
-use super::{Crew, Source, git_context, store_of};
+use super::{Crew, Source, failure, git_context, history, store_of};
 use crate::agent::context::Context;
 use crate::agent::core::{Core, Parts, Settings};
 use crate::agent::hub::Hub;
@@ -15,7 +15,7 @@ use crate::customize::{Agent, Subagent};
 use crate::llm::Llm;
 use crate::protocol::{Event, ToolReturnValue};
 use crate::store::{
-    ContextLog, LaunchSpec, Session, StateFile, StoreError, SubagentMeta, SubagentStatus, WireLog,
+    ContextLog, LaunchSpec, StateFile, StoreError, SubagentMeta, SubagentStatus, WireLog,
 };
 
 /// The type that is told of the repository.
@@ -69,6 +69,9 @@ pub async fn engage(
     let Some(parent) = crew.parent.get().and_then(std::sync::Weak::upgrade) else {
         return Err(failure("The session is ending.", "Session is ending"));
     };
+    if let Some(exhausted) = parent.cannot_delegate() {
+        return Err(failure(format!("{exhausted}. No agent was started."), "Budget spent"));
+    }
     crew.settle(&parent).await;
     let found = match &order.resume {
         None => None,
@@ -169,6 +172,7 @@ fn make(
                 created_at: now,
                 updated_at: now,
                 last_task_id: None,
+                assignments: Vec::new(),
                 launch_spec: LaunchSpec {
                     agent_id: id,
                     subagent_type: kind.name.clone(),
@@ -180,12 +184,13 @@ fn make(
         }
     };
     let id = meta.agent_id.clone();
-    let Some(record) = Record::take(crew, &parent.env, store, meta) else {
+    let Some(record) = Record::take(crew, &parent.env, store, meta.clone()) else {
         return Err(failure(
             format!("Agent {id} is at work. Wait for it, or start another one."),
             "Agent already running",
         ));
     };
+    history::forget_undone(parent, &record, &meta)?;
     let work = || {
         record.change(|meta| {
             meta.status = SubagentStatus::RunningForeground;
@@ -198,9 +203,11 @@ fn make(
             kind.name.clone(),
             order.description.clone(),
             parent.hooks.for_agent(),
+            parent.goals.of_turn(),
         ));
         let report = Report::open(&record.store().output_path(&id));
-        let core = core(crew, parent, &record, &kind, llm, &source, &report, call_id)?;
+        let core = core(crew, parent, &kind, llm, &source, &report, call_id)?;
+        history::note_assignment(parent, &record, &core);
         Ok((source, report, core))
     };
     let (source, report, core) = work().map_err(unwritable)?;
@@ -218,22 +225,16 @@ fn make(
 }
 
 /// The agent over files of its own, with what it shares with its caller.
-#[expect(clippy::too_many_arguments, reason = "the parts of one agent")]
 fn core(
     crew: &Crew,
     parent: &Arc<Core>,
-    record: &Record,
     kind: &Subagent,
     llm: Llm,
     source: &Arc<Source>,
     report: &Report,
     call_id: String,
 ) -> Result<Core, StoreError> {
-    let session = Session {
-        id: parent.session.id.clone(),
-        dir: record.store().dir(&source.agent_id),
-        work_dir: parent.session.work_dir.clone(),
-    };
+    let session = history::session_of(parent, &source.agent_id);
     let (log, loaded) = ContextLog::open(&session.context_path())?;
     for warning in &loaded.warnings {
         tracing::warn!(agent = source.agent_id, "{warning}");
@@ -299,8 +300,4 @@ fn tell(
             });
         }
     }
-}
-
-fn failure(message: impl Into<String>, brief: &str) -> ToolReturnValue {
-    ToolReturnValue::error(message, brief)
 }

@@ -5,6 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `engage` | finding or making the agent that an order is for |
+//! | `history` | what an agent forgets when turns were undone |
 //! | `run` | an agent at work, to its end |
 //! | `source` | who an agent is to the approval desk |
 //! | `report` | what an agent does, for people to read |
@@ -21,6 +22,7 @@
 mod agent_tool;
 mod engage;
 mod git_context;
+mod history;
 mod record;
 mod report;
 mod run;
@@ -33,7 +35,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::core::Core;
+use super::spending::Exhausted;
 use crate::customize::{Agent, Subagent};
+use crate::protocol::ToolReturnValue;
 use crate::store::SubagentStore;
 use crate::tools::{Registry, Tool, WebServices};
 
@@ -132,6 +136,11 @@ impl Crew {
             .await;
     }
 
+    /// Why no agent of it may begin now.
+    fn cannot_start(&self) -> Option<Exhausted> {
+        self.parent.get()?.upgrade()?.cannot_delegate()
+    }
+
     /// The type of that name.
     fn kind(&self, name: &str) -> Option<&Subagent> {
         self.types.iter().find(|kind| kind.name == name)
@@ -198,6 +207,11 @@ impl Crew {
 
 fn store_of(core: &Core) -> SubagentStore {
     SubagentStore::new(&core.session.dir)
+}
+
+/// The result of a call that starts no agent.
+fn failure(message: impl Into<String>, brief: &str) -> ToolReturnValue {
+    ToolReturnValue::error(message, brief)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::report::Report;
 use super::source::Source;
 use crate::agent::core::Core;
 use crate::agent::turn;
-use crate::customize::hooks::Occasion;
+use crate::customize::hooks::{Hooks, Occasion};
 use crate::llm::{Message, Role};
 use crate::protocol::{Failure, FailureKind, Outcome, StopReason, UserInput};
 use crate::store::{SubagentStatus, write_last_answer};
@@ -86,7 +86,10 @@ impl Working {
         let work = {
             let (cancel, record, late) = (cancel.clone(), Arc::clone(&record), Arc::clone(&late));
             let (report, kind) = (report.clone(), identity.kind.clone());
+            let last = LastWord { hooks: caller_hooks, kind: identity.kind.clone(), told: false };
             async move {
+                // Taken along from the start: it is told also when this is dropped on the way.
+                let mut last = last;
                 let begun = core.hooks.fire(Occasion::subagent_start(&kind, &task));
                 // Nobody can forbid it: a cancel is seen by what follows.
                 tokio::select! {
@@ -99,7 +102,7 @@ impl Working {
                 };
                 core.hub.close();
                 note_end(&core, &record, &report, &ended);
-                caller_hooks.fire_later(Occasion::subagent_stop(&kind, ended.said()));
+                last.hear(ended.said());
                 ended
             }
         };
@@ -150,6 +153,29 @@ impl Working {
             }
             meta.last_task_id = Some(run.id.clone());
         });
+    }
+}
+
+/// Tells the hooks of the caller that an agent has stopped: once, whatever becomes of it.
+struct LastWord {
+    hooks: Arc<Hooks>,
+    kind: String,
+    told: bool,
+}
+
+impl LastWord {
+    fn hear(&mut self, said: &str) {
+        self.told = true;
+        self.hooks.fire_later(Occasion::subagent_stop(&self.kind, said));
+    }
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // Nothing can run hooks any more where there is no runtime.
+        if !self.told && tokio::runtime::Handle::try_current().is_ok() {
+            self.hear(Ended::Stopped.said());
+        }
     }
 }
 

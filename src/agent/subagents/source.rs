@@ -13,6 +13,8 @@ pub struct Source {
     pub description: String,
     /// The session's hooks: what they have to tell about its calls they tell it.
     pub hooks: Arc<Hooks>,
+    /// The goal of the turn that has ordered its work.
+    pub goal: Option<String>,
     task: Mutex<Option<AgentRun>>,
 }
 
@@ -23,8 +25,9 @@ impl Source {
         subagent_type: String,
         description: String,
         hooks: Arc<Hooks>,
+        goal: Option<String>,
     ) -> Self {
-        Self { agent_id, subagent_type, description, hooks, task: Mutex::default() }
+        Self { agent_id, subagent_type, description, hooks, goal, task: Mutex::default() }
     }
 
     /// The background task it runs in; `None` in the foreground.

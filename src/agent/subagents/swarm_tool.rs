@@ -48,8 +48,12 @@ struct Arguments {
 
 /// How the work on one item has ended.
 enum Item {
-    Ended { value: ToolReturnValue, done: bool },
-    NotStarted,
+    Ended {
+        value: ToolReturnValue,
+        done: bool,
+    },
+    /// For this reason, where it is not that all were stopped.
+    NotStarted(Option<String>),
 }
 
 impl SwarmTool {
@@ -151,11 +155,14 @@ impl SwarmTool {
     /// One agent, to its end.
     async fn one(&self, order: Order, most: usize, cx: &CallContext) -> Item {
         if cx.cancel.is_cancelled() {
-            return Item::NotStarted;
+            return Item::NotStarted(None);
+        }
+        if let Some(exhausted) = self.crew.cannot_start() {
+            return Item::NotStarted(Some(exhausted.to_string()));
         }
         let engaged = tokio::select! {
             engaged = engage(&self.crew, order, &cx.call_id) => engaged,
-            () = cx.cancel.cancelled() => return Item::NotStarted,
+            () = cx.cancel.cancelled() => return Item::NotStarted(None),
         };
         let engaged = match engaged {
             Ok(engaged) => engaged,
@@ -227,7 +234,8 @@ fn told(items: &[String], ended: &[(usize, Item)], cancelled: bool) -> ToolRetur
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         let name: String = name.chars().take(MAX_NAME).collect();
         let body = match item {
-            Item::NotStarted => "status: not started".to_owned(),
+            Item::NotStarted(None) => "status: not started".to_owned(),
+            Item::NotStarted(Some(why)) => format!("status: not started\nreason: {why}"),
             Item::Ended { value, done: true } => {
                 done += 1;
                 value.output.text()

@@ -49,6 +49,8 @@ const SHELL: &str = "/bin/sh";
 const MAX_OUTPUT: usize = 256 << 10;
 /// How long the end of a session waits for hooks that nobody waited for.
 pub const END_GRACE: Duration = Duration::from_secs(5);
+/// How long the last event of a session waits for them.
+const BEFORE_LAST: Duration = Duration::from_secs(2);
 /// Texts for the model that wait for its next request; older ones give way.
 const MOST_CONTEXTS: usize = 50;
 
@@ -175,19 +177,19 @@ impl Hooks {
         });
     }
 
-    /// The last event of a session, and the end of what was fired without waiting: five seconds for
-    /// all of it.
+    /// The end of what was fired without waiting, then the last event of a session: five seconds for
+    /// all of it. What runs for longer than [`BEFORE_LAST`] does not keep the last event back.
     pub async fn end(self: &Arc<Self>) {
-        self.fire_later(Occasion::session_end());
-        self.shared.running.close();
-        if tokio::time::timeout(END_GRACE, self.shared.running.wait()).await.is_err() {
+        let running = &self.shared.running;
+        running.close();
+        let all = async {
+            let _ = tokio::time::timeout(BEFORE_LAST, running.wait()).await;
+            self.fire_later(Occasion::session_end());
+            running.wait().await;
+        };
+        if tokio::time::timeout(END_GRACE, all).await.is_err() {
             tracing::warn!("hooks still ran at the end of the session and are left behind");
         }
-    }
-
-    /// Whether the end of the session has something to wait for.
-    pub fn ends_slowly(&self) -> bool {
-        self.has(HookEvent::SessionEnd) || !self.shared.running.is_empty()
     }
 
     /// What hooks had to tell the model since it was last asked for.

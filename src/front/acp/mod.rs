@@ -33,6 +33,8 @@
 
 mod asking;
 mod calls;
+#[cfg(any(test, fuzzing))]
+mod checked;
 mod choices;
 mod clean;
 mod content;
@@ -58,6 +60,8 @@ use std::path::PathBuf;
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+#[cfg(any(test, fuzzing))]
+pub use self::checked::check_line;
 pub use self::opening::Hosts;
 use self::server::Server;
 use crate::front::lines::{MAX_CLIENT_LINE, lines, stdin};

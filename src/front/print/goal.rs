@@ -125,7 +125,12 @@ mod tests {
             objective: "win".to_owned(),
             completion_criterion: None,
             status,
-            used: GoalUsed { turns_used, tokens_used: 20, wall_clock_ms: 300, usd_used: 0.0 },
+            used: GoalUsed {
+                turns_used,
+                tokens_used: 20,
+                wall_clock_ms: 300,
+                ..GoalUsed::default()
+            },
             budget_limits: GoalLimits::default(),
             terminal_reason: (status == GoalStatus::Blocked)
                 .then(|| "a \"wall\"\n\u{1b}[2J".to_owned()),

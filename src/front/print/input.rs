@@ -103,10 +103,49 @@ fn user_text(line: &[u8]) -> Result<String, String> {
     }
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
-    let said: Said = serde_json::from_value(value)
-        .map_err(|_| "not a message with a role and a content".to_owned())?;
+    // A list would be read as the fields in their order.
+    let said = Some(value).filter(serde_json::Value::is_object).map(serde_json::from_value::<Said>);
+    let Some(Ok(said)) = said else {
+        return Err("not a message with a role and a content".to_owned());
+    };
     if said.role != "user" {
         return Err(format!("the role is '{}', only messages of the user are run", said.role));
     }
     Ok(said.content.map(|content| content.text().trim().to_owned()).unwrap_or_default())
+}
+
+/// A line of `stream-json` input is a prompt, or there is a reason why not, by the rules as they are
+/// written (print-mode.md).
+#[cfg(any(test, fuzzing))]
+pub fn check_line(line: &[u8]) -> Result<(), String> {
+    let read = user_text(line);
+    let told = match &read {
+        Ok(text) if text.trim() != text => return Err(format!("blanks around {text:?}")),
+        Ok(_) => None,
+        Err(why) => Lines::default().complaint(why),
+    };
+    if told.is_some_and(|told| told.matches('\n').count() != 1 || told.contains('\u{1b}')) {
+        return Err(format!("the complaint is not one line: {read:?}"));
+    }
+    let utf8 = std::str::from_utf8(line).map(|text| text.trim_start_matches('\u{feff}'));
+    let value = utf8.map(serde_json::from_str::<serde_json::Value>);
+    let due = match &value {
+        Err(_) => "not valid UTF-8",
+        Ok(_) if utf8.is_ok_and(|text| text.trim().is_empty()) => "",
+        Ok(Err(_)) => "not JSON",
+        Ok(Ok(said)) => match said["role"].as_str() {
+            Some(role) if said["content"].is_string() || said["content"].is_null() => {
+                if role == "user" { "" } else { "the role is" }
+            }
+            // The parts of a content are read by the protocol's own types.
+            Some("user") if read.is_ok() => "",
+            Some(role) if role != "user" && said["content"].is_array() => return Ok(()),
+            _ => "not a message",
+        },
+    };
+    match &read {
+        Ok(_) if due.is_empty() => Ok(()),
+        Err(why) if !due.is_empty() && why.starts_with(due) => Ok(()),
+        _ => Err(format!("{due:?} was due: {read:?}")),
+    }
 }

@@ -48,6 +48,8 @@ use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 pub use door::Door;
+#[cfg(any(test, fuzzing))]
+pub use input::check_line;
 
 use crate::agent::BackgroundView;
 use crate::front::ending::ExitCode;

@@ -25,6 +25,8 @@
 //! three seconds after which clients kill us, with status 0.
 
 mod answers;
+#[cfg(any(test, fuzzing))]
+mod checked;
 mod params;
 mod relay;
 mod replay;
@@ -38,6 +40,8 @@ use std::sync::Arc;
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+#[cfg(any(test, fuzzing))]
+pub use self::checked::check_line;
 use self::server::Server;
 use crate::agent::ClientView;
 use crate::front::ending::ExitCode;

@@ -18,7 +18,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    const ALL: [Self; 6] = [
+    pub const ALL: [Self; 6] = [
         Self::Initialize,
         Self::Prompt,
         Self::Steer,

@@ -4,6 +4,8 @@
 //! nothing that it sends is kept without a bound.
 
 mod access;
+#[cfg(any(test, fuzzing))]
+mod checked;
 mod http;
 mod known;
 mod lines;
@@ -15,6 +17,8 @@ mod stdio;
 mod throttle;
 
 pub(super) use access::Access;
+#[cfg(any(test, fuzzing))]
+pub use checked::check_stream;
 pub(super) use http::{
     HttpError, client as http_client, headers, innermost, is_loopback, streamable,
 };

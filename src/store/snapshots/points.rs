@@ -195,6 +195,11 @@ impl PointLog {
         self.points().find(|point| point.id == id)
     }
 
+    /// Whether the conversation is back before this point.
+    pub fn is_hidden(&self, id: u64) -> bool {
+        self.hidden.contains(&id)
+    }
+
     /// The number of the newest point; 0 when there is none.
     pub fn newest(&self) -> u64 {
         self.points.last().map_or(0, |point| point.id)

@@ -36,6 +36,11 @@ impl Books {
         self.last.as_ref()
     }
 
+    /// Whether it ended with an error.
+    pub fn failed(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.finish == Finish::Error)
+    }
+
     /// A message is taken in; returns its number. `text` is what the model gets.
     pub fn take(&mut self, text: &str) -> u64 {
         let n = self.input.as_ref().map_or(0, |newest| newest.n) + 1;

@@ -2,24 +2,19 @@
 
 use super::App;
 use super::jobs::Done;
-use crate::config::ConfigSource;
 use crate::doctor::{self, Finding, Health};
 
 impl App {
     pub(super) fn examine(&mut self) {
-        let source = self.config_source();
+        let source = self.host.loaded.source.clone();
+        // What the environment alone describes has no name in the configuration.
+        let configured = &self.host.config().models;
+        let in_use = self.info.model.clone().filter(|name| configured.contains_key(name));
+        let model = in_use.or_else(|| self.host.options.model.clone());
         let (env, colours) = (self.env.clone(), self.support.words());
         self.toast("doctor", "looking");
-        self.jobs.start(move || Done::Examined(doctor::examine(&env, &source, colours)));
-    }
-
-    /// Where this run has its configuration from. A text of the command line is not read anew: it is
-    /// as it was.
-    pub(super) fn config_source(&self) -> ConfigSource {
-        match &self.host.loaded.path {
-            Some(path) if !self.host.loaded.is_default_file => ConfigSource::File(path.clone()),
-            _ => ConfigSource::Default,
-        }
+        let look = move || doctor::examine(&env, &source, model.as_deref(), colours);
+        self.jobs.start(move || Done::Examined(look()));
     }
 
     pub(super) fn on_examined(&mut self, findings: &[Finding]) {

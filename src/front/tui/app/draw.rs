@@ -341,6 +341,8 @@ impl App {
             (_, Some(dialog)) if dialog.title().contains("approval") => State::NeedsApproval,
             (_, Some(_)) => State::NeedsAnswer,
             (true, None) => State::Working,
+            // A person looks at the titles of many: one that was let down is not one that is done.
+            (false, None) if self.books.failed() => State::Error,
             (false, None) => State::Idle,
         }
     }

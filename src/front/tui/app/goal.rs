@@ -197,6 +197,7 @@ mod tests {
                 tokens_used: 12_345,
                 wall_clock_ms: 60_000,
                 usd_used: 0.5,
+                ..GoalUsed::default()
             },
             budget_limits: limits,
             terminal_reason: (status != GoalStatus::Active).then(|| "interrupted".to_owned()),

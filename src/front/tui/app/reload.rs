@@ -63,7 +63,7 @@ impl App {
 
     fn host_anew(&self) -> Result<Host, String> {
         let mut loaded =
-            Config::load(&self.config_source(), &self.env).map_err(|error| error.to_string())?;
+            Config::load(&self.host.loaded.source, &self.env).map_err(|error| error.to_string())?;
         loaded.warnings.extend(loaded.config.unused_warning());
         // The session is closed only when it can be opened again.
         config::select(&loaded.config, self.host.options.model.as_deref(), &self.env)

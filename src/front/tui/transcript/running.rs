@@ -20,6 +20,7 @@ impl Transcript {
         now: Instant,
     ) {
         if let Some(call) = self.calls.iter_mut().find(|running| running.id == call) {
+            call.card.starts_agents(&call.arguments);
             call.card.agent_event(id.unwrap_or_default(), kind.unwrap_or("agent"), event, now);
         }
     }

@@ -7,14 +7,17 @@ use std::time::Instant;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::items::Items;
 use crate::front::tui::cells::format::{count, elapsed_whole};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
+use crate::front::tui::text::{truncate, width};
 use crate::protocol::{ContentPart, Event, ToolReturnValue};
 use crate::tools::key_argument;
 
 /// Finished calls that a single agent shows.
 const SHOWN_CALLS: usize = 4;
+/// Columns that the doings of one among several have at least.
+const LEAST_DOING: usize = 20;
 /// Bytes of one agent's doings that are kept for the pager; the whole is in its own records.
 const MAX_LOG: usize = 256 << 10;
 
@@ -22,12 +25,16 @@ const MAX_LOG: usize = 256 << 10;
 #[derive(Debug, Clone, Default)]
 pub struct Agents {
     list: Vec<Agent>,
+    /// What they are started for, where that is many things.
+    items: Items,
 }
 
 #[derive(Debug, Clone)]
 struct Agent {
     id: String,
     kind: String,
+    /// The item it works on.
+    item: Option<String>,
     since: Instant,
     /// Calls without a result: their ids and what they are.
     open: Vec<(String, String)>,
@@ -47,6 +54,11 @@ enum State {
 }
 
 impl Agents {
+    /// Those of a call that starts one for each of the items in its arguments.
+    pub fn for_items(arguments: &str) -> Self {
+        Self { list: Vec::new(), items: Items::of(arguments) }
+    }
+
     /// Takes what an agent has told of itself.
     pub fn event(&mut self, id: &str, kind: &str, event: &Event, work_dir: &Path, now: Instant) {
         let at = match self.list.iter().position(|agent| agent.id == id) {
@@ -57,6 +69,9 @@ impl Agents {
             }
         };
         if let Some(agent) = self.list.get_mut(at) {
+            if let (Event::TurnBegin { user_input }, None) = (event, &agent.item) {
+                agent.item = self.items.told(&user_input.text()).map(str::to_owned);
+            }
             agent.event(event, work_dir);
         }
     }
@@ -86,8 +101,8 @@ impl Agents {
         style: Style,
     ) -> Vec<Line<'static>> {
         let lines = match self.list.as_slice() {
-            [agent] => agent.lines(now, max_rows),
-            several => group(several, now, max_rows),
+            [agent] if self.items.len() == 0 => agent.lines(now, max_rows),
+            several => self.group(several, now, columns, max_rows),
         };
         let line = |text: String| Span::styled(truncate(&text, columns), style).into();
         lines.into_iter().take(max_rows).map(line).collect()
@@ -97,12 +112,46 @@ impl Agents {
     pub fn one_line(&self, now: Instant) -> Option<String> {
         match self.list.as_slice() {
             [] => None,
-            [agent] => Some(agent.one_line(now)),
+            [agent] if self.items.len() == 0 => Some(agent.one_line(now, usize::MAX)),
             several => {
                 let ended = several.iter().filter(|agent| agent.state == State::Ended).count();
-                Some(format!("{ended} of {} agents have ended", several.len()))
+                Some(format!("{ended} of {} agents have ended", self.all()))
             }
         }
+    }
+
+    /// How many there are or will be.
+    fn all(&self) -> usize {
+        self.list.len().max(self.items.len())
+    }
+
+    /// Several agents: those at work first, as many as there is room for, then how many more.
+    fn group(
+        &self,
+        agents: &[Agent],
+        now: Instant,
+        columns: usize,
+        max_rows: usize,
+    ) -> Vec<String> {
+        let (ended, working): (Vec<&Agent>, Vec<&Agent>) =
+            agents.iter().partition(|agent| agent.state == State::Ended);
+        let room = match self.all() > max_rows || self.all() > agents.len() {
+            true => max_rows.saturating_sub(1),
+            false => max_rows,
+        };
+        let shown = working.iter().chain(&ended).take(room);
+        let mut lines: Vec<String> = shown.map(|agent| agent.one_line(now, columns)).collect();
+        let hidden = [
+            (working.len().saturating_sub(lines.len()), "at work"),
+            (agents.len() - lines.len().max(working.len()), "ended"),
+            (self.all() - agents.len(), "to come"),
+        ];
+        let hidden = hidden.iter().filter(|(many, _)| *many > 0);
+        let hidden: Vec<String> = hidden.map(|(many, how)| format!("{many} more {how}")).collect();
+        if !hidden.is_empty() {
+            lines.push(format!("… {}", hidden.join(", ")));
+        }
+        lines
     }
 
     /// Everything they have done, as text.
@@ -115,28 +164,12 @@ impl Agents {
     }
 }
 
-/// Several agents: those at work first, as many as there is room for, then how many more.
-fn group(agents: &[Agent], now: Instant, max_rows: usize) -> Vec<String> {
-    let (ended, working): (Vec<&Agent>, Vec<&Agent>) =
-        agents.iter().partition(|agent| agent.state == State::Ended);
-    let room = if agents.len() > max_rows { max_rows.saturating_sub(1) } else { max_rows };
-    let shown = working.iter().chain(&ended).take(room);
-    let mut lines: Vec<String> = shown.map(|agent| agent.one_line(now)).collect();
-    if agents.len() > lines.len() {
-        let more_working = working.len().saturating_sub(lines.len());
-        lines.push(match more_working {
-            0 => format!("… {} ended", agents.len() - lines.len()),
-            more => format!("… {more} more at work, {} ended", ended.len()),
-        });
-    }
-    lines
-}
-
 impl Agent {
     fn new(id: &str, kind: &str, since: Instant) -> Self {
         Self {
             id: row::shown_line(id),
             kind: row::shown_line(kind),
+            item: None,
             since,
             open: Vec::new(),
             done: VecDeque::new(),
@@ -219,8 +252,12 @@ impl Agent {
         lines
     }
 
-    fn one_line(&self, now: Instant) -> String {
-        format!("{} ({}): {} · {}", self.kind, self.id, self.now(), self.facts(now))
+    /// What it does gives way to what it has used, which is what one compares.
+    fn one_line(&self, now: Instant, columns: usize) -> String {
+        let who = self.item.clone().unwrap_or_else(|| format!("{} ({})", self.kind, self.id));
+        let facts = format!(" · {}", self.facts(now));
+        let left = columns.saturating_sub(width(&facts)).max(LEAST_DOING);
+        format!("{}{facts}", truncate(&format!("{who}: {}", self.now()), left))
     }
 
     fn facts(&self, now: Instant) -> String {
@@ -309,9 +346,37 @@ mod tests {
         agents.event("a0", "coder", &Event::TurnEnd {}, Path::new("/w"), now);
         let shown = rows(&agents, now, 3);
         assert_eq!(shown[0], "coder (a1): uses Shell (make 1) · 0 calls · 0s");
-        assert_eq!(shown[2], "… 2 more at work, 1 ended");
+        assert_eq!(shown[2], "… 2 more at work, 1 more ended");
         assert_eq!(rows(&agents, now, 9).len(), 5);
         assert!(rows(&agents, now, 9)[4].starts_with("coder (a0): ended"));
+    }
+
+    #[test]
+    fn those_of_a_swarm_are_told_by_their_items_and_what_they_used_is_never_cut() {
+        let now = Instant::now();
+        let items = ["src/front/tui/cells/tool/agents.rs", "b", "c", "d", "e", "f"];
+        let arguments = serde_json::json!({"prompt_template": "read {{item}}", "items": items});
+        let mut agents = Agents::for_items(&arguments.to_string());
+        for (n, item) in items.iter().take(4).enumerate() {
+            let told = Event::TurnBegin { user_input: format!("read {item}").as_str().into() };
+            agents.event(&format!("a{n}"), "explore", &told, Path::new("/w"), now);
+            if n == 0 {
+                assert_eq!(rows(&agents, now, 6).len(), 2, "one of many is one of many");
+            }
+        }
+        let arguments = format!(r#"{{"command":"{}"}}"#, "make ".repeat(40));
+        let call = Event::ToolCall(ToolCall::new("c", "Shell", arguments));
+        agents.event("a0", "explore", &call, Path::new("/w"), now);
+        agents.event("a1", "explore", &Event::TurnEnd {}, Path::new("/w"), now);
+        let shown = rows(&agents, now, 6);
+        assert_eq!(shown.len(), 5, "{shown:#?}");
+        assert!(shown[0].starts_with("1/6 src/front/tui/cells/too…: uses Shell"), "{shown:#?}");
+        assert!(shown[0].ends_with("… · 0 calls · 0s") && width(&shown[0]) <= 60, "{shown:#?}");
+        assert_eq!(shown[1], "3/6 c: works · 0 calls · 0s");
+        assert_eq!(shown[3], "2/6 b: ended · 0 calls · 0s");
+        assert_eq!(shown[4], "… 2 more to come");
+        assert_eq!(rows(&agents, now, 3)[2], "… 1 more at work, 1 more ended, 2 more to come");
+        assert_eq!(agents.one_line(now).as_deref(), Some("1 of 6 agents have ended"));
     }
 
     #[test]

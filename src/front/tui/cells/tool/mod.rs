@@ -3,6 +3,7 @@
 mod agents;
 mod body;
 mod chip;
+mod items;
 mod live;
 #[cfg(test)]
 mod tests;
@@ -87,6 +88,13 @@ impl ToolCard {
     /// What the running tool has printed, piece by piece.
     pub fn push_output(&mut self, text: &str) {
         self.live.push(text);
+    }
+
+    /// The call with these arguments starts agents, the first of which is about to tell of itself.
+    pub fn starts_agents(&mut self, arguments: &str) {
+        if self.agents.is_empty() && self.name == "AgentSwarm" {
+            self.agents = Agents::for_items(arguments);
+        }
     }
 
     /// What a subagent of the call has told of itself.
