@@ -250,7 +250,8 @@ async fn run_alone(
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
-    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
+    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home)
+        .known_as(tool.subject(&arguments));
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
     let gate = Gate::new(core, call, finding);
     let exact = EXACT.contains(&name.as_str());

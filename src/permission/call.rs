@@ -24,7 +24,7 @@ pub enum Subject {
     },
     /// Absolute, links resolved. `None`: the path leads nowhere, and the tool will say so.
     Path(Option<PathBuf>),
-    /// A URL or a query.
+    /// A URL, a query, or the type of a subagent.
     Text(String),
     /// The tool itself.
     Tool,
@@ -52,6 +52,14 @@ impl Call {
             _ => Subject::Tool,
         };
         Self { tool: tool.to_owned(), subject }
+    }
+
+    /// The same call, of which the tool says by what text rules know it.
+    pub fn known_as(self, text: Option<String>) -> Self {
+        match text {
+            Some(text) => Self { subject: Subject::Text(text), ..self },
+            None => self,
+        }
     }
 
     /// A call of which only the tool matters.

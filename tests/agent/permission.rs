@@ -158,3 +158,32 @@ async fn a_rule_that_is_approved_lets_go_what_it_covers() {
     live.answer(&request.id, Verdict::Reject, "");
     live.end().await;
 }
+
+#[tokio::test]
+async fn a_rule_about_agents_is_about_one_type_of_them() {
+    let agent = |id: &'static str, tool: &'static str, arguments: serde_json::Value| {
+        calls(&[(id, tool, &arguments.to_string())])
+    };
+    let task = |kind: &str| json!({"description": "d", "prompt": "p", "subagent_type": kind});
+    let swarm = json!({
+        "description": "d", "prompt_template": "p {{item}}", "items": ["a", "b"]
+    });
+    let mut bench = bench(vec![
+        agent("a", "Agent", task("coder")),
+        // The type that is taken where none is named.
+        agent("b", "Agent", json!({"description": "d", "prompt": "p"})),
+        agent("c", "AgentSwarm", swarm),
+        agent("d", "Agent", task("nobody")),
+        vec![text("ok")],
+    ]);
+    bench.rules = rules(&["Agent"], &[], &["Agent(coder)"]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    for id in ["a", "b", "c"] {
+        let said = heard.result(id);
+        assert!(said.contains("`Agent(coder)` forbids this"), "{id} {said}");
+    }
+    // Another type is none of the rule's business.
+    assert!(!heard.result("d").contains("forbids"), "{}", heard.result("d"));
+}
