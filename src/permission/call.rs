@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::shell::{self, Script};
+use super::touched::written;
 use crate::tools::{Workspace, path_guard};
 
 /// What a call is about.
@@ -65,6 +66,14 @@ impl Call {
     /// A call of which only the tool matters.
     pub fn of_tool(tool: &str) -> Self {
         Self { tool: tool.to_owned(), subject: Subject::Tool }
+    }
+
+    /// The files that a command names and writes, as far as that is known; none of another call.
+    pub fn written(&self, workspace: &Workspace, home: &Path) -> Vec<PathBuf> {
+        match &self.subject {
+            Subject::Command { script, .. } => written(script, &workspace.work_dir, home),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the tool asks a person by itself before it acts.

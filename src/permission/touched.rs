@@ -171,6 +171,31 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
     Touched::No
 }
 
+/// The files, links resolved, that a script names and writes, as far as that is known. `None` of them
+/// for a glob that finds too many.
+pub(super) fn written(script: &Script, work_dir: &Path, home: &Path) -> Vec<PathBuf> {
+    let ground = Ground::of(script, work_dir, home);
+    let mut all = Vec::new();
+    for part in &script.parts {
+        let words: Vec<Word> = match part {
+            Part::Write(target) => vec![target.path.clone()],
+            Part::Run(run) => {
+                let writes = |touch: &Touch| touch.access == Access::Write;
+                touches(run).into_iter().filter(writes).map(|touch| touch.path).collect()
+            }
+            _ => continue,
+        };
+        for word in words {
+            if let Leads::To(paths) = ground.leads(&word) {
+                all.extend(paths);
+            }
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// `.git/hooks/pre-commit`, `.git/config`, `~/.gitconfig`.
 fn is_heeded_by_git(file: &Path) -> bool {
     let named = |name: &str| file.file_name().is_some_and(|it| it == name);
