@@ -13,6 +13,9 @@ use super::withheld::Withheld;
 use crate::platform::Env;
 use crate::tools::{Workspace, path_guard};
 
+const MAY_BE_NAMED: &str = "one of its words may be what the rule names";
+const CARRIES: &str = "it may start what the rule names";
+
 /// Rules by what they decide.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
@@ -302,5 +305,5 @@ impl Bench<'_> {
     }
 }
 
-const MAY_BE_NAMED: &str = "one of its words may be what the rule names";
-const CARRIES: &str = "it may start what the rule names";
+#[cfg(test)]
+mod tests;

@@ -184,11 +184,11 @@ async fn a_rule_about_agents_is_about_one_type_of_them() {
     let heard = live.prompt("go").await;
     heard.finished();
     for id in ["a", "b", "c"] {
-        let said = result(&heard, id).output.text();
+        let said = result(&heard, id).message;
         assert!(said.contains("`Agent(coder)` forbids this"), "{id} {said}");
     }
     // Another type is none of the rule's business.
-    let said = result(&heard, "d").output.text();
+    let said = result(&heard, "d").message;
     assert!(said.contains("There is no subagent type"), "{said}");
 }
 
@@ -211,6 +211,6 @@ async fn an_agent_that_goes_on_is_what_it_was() {
     bench.model.reply(agents(&[order("c2", "MORE", more)]));
     bench.model.reply([text("ok")]);
     let heard = live.prompt("again").await;
-    let said = result(&heard, "c2").output.text();
+    let said = result(&heard, "c2").message;
     assert!(said.contains("`Agent(plan)` forbids this"), "{said}");
 }
