@@ -250,12 +250,27 @@ async fn run_alone(
     call_id: &str,
 ) -> Ran {
     let name = tool.name().to_owned();
-    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home);
+    let call = Call::of(&name, &arguments, &core.workspace, &core.env.home)
+        .known_as(tool.subject(&arguments));
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let changes = finding.effect != crate::permission::effect::Effect::ReadOnly;
+    let named = match changes {
+        true => call.written(&core.workspace, &core.env.home),
+        false => Vec::new(),
+    };
     let gate = Gate::new(core, call, finding);
     let exact = EXACT.contains(&name.as_str());
     let watched = match (&core.rewinder, effect) {
-        (Some(rewinder), Effect::Write) => Some(rewinder.before_call(exact).await),
+        (Some(rewinder), Effect::Write) => {
+            if changes && !exact {
+                let seen = async {
+                    rewinder.before_first_change().await;
+                    rewinder.before_named(named).await;
+                };
+                cancel.run_until_cancelled(seen).await;
+            }
+            Some(rewinder.before_call(exact).await)
+        }
         _ => None,
     };
     let desk = gate.clone();

@@ -160,11 +160,7 @@ impl SessionHandle {
                 Arc::clone(&hooks),
                 Plan::new(env.clone(), plan, Arc::clone(&settings)),
                 modes,
-                Permissions::new(
-                    rules,
-                    Site { workspace: Arc::clone(&workspace), home: env.home.clone() },
-                    approved,
-                ),
+                Permissions::new(rules, Site::new(Arc::clone(&workspace), &env), approved),
                 move |approved| {
                     settings.update(|state| {
                         state.approval.auto_approve_actions = approved.iter().cloned().collect();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::shell::{self, Script};
+use super::touched::written;
 use crate::tools::{Workspace, path_guard};
 
 /// What a call is about.
@@ -24,7 +25,7 @@ pub enum Subject {
     },
     /// Absolute, links resolved. `None`: the path leads nowhere, and the tool will say so.
     Path(Option<PathBuf>),
-    /// A URL or a query.
+    /// A URL, a query, or the type of a subagent.
     Text(String),
     /// The tool itself.
     Tool,
@@ -54,9 +55,25 @@ impl Call {
         Self { tool: tool.to_owned(), subject }
     }
 
+    /// The same call, of which the tool says by what text rules know it.
+    pub fn known_as(self, text: Option<String>) -> Self {
+        match text {
+            Some(text) => Self { subject: Subject::Text(text), ..self },
+            None => self,
+        }
+    }
+
     /// A call of which only the tool matters.
     pub fn of_tool(tool: &str) -> Self {
         Self { tool: tool.to_owned(), subject: Subject::Tool }
+    }
+
+    /// The files that a command names and writes, as far as that is known; none of another call.
+    pub fn written(&self, workspace: &Workspace, home: &Path) -> Vec<PathBuf> {
+        match &self.subject {
+            Subject::Command { script, .. } => written(script, &workspace.work_dir, home),
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the tool asks a person by itself before it acts.

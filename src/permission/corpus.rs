@@ -27,7 +27,11 @@ fn told(part: &Part) -> String {
 #[test]
 fn hostile_commands_are_judged() {
     let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
-    let site = Site { workspace, home: PathBuf::from("/h") };
+    let site = Site {
+        workspace,
+        home: PathBuf::from("/h"),
+        search: vec!["/usr/bin".into(), "/bin".into()],
+    };
     let corpus = include_str!("../../tests/fixtures/permission/commands.jsonl");
     let mut wrong = Vec::new();
     for line in corpus.lines() {
@@ -63,7 +67,11 @@ fn evasions_are_stopped() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/permission/evasions.jsonl");
     let corpus = std::fs::read_to_string(file).unwrap();
     let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
-    let site = Site { workspace, home: PathBuf::from("/h") };
+    let site = Site {
+        workspace,
+        home: PathBuf::from("/h"),
+        search: vec!["/usr/bin".into(), "/bin".into()],
+    };
     let rules = |texts: &[&str]| texts.iter().map(|text| Rule::parse(text).unwrap()).collect();
     let denying =
         Rules { allow: rules(&["Shell"]), deny: rules(&["Shell(rm:*)"]), ..Rules::default() };
@@ -84,7 +92,12 @@ fn evasions_are_stopped() {
         let command = entry["command"].as_str().unwrap();
         let call = Call::of("Shell", &entry, &site.workspace, &site.home);
         let passes = match entry["against"].as_str().unwrap() {
-            "deny" => denying.judge(&call, &site, &[]) == Judgment::Allow,
+            "deny" => {
+                let own = entry["deny"].as_str().map(|rule| rules(&[rule]));
+                let denying =
+                    Rules { deny: own.unwrap_or(denying.deny.clone()), ..denying.clone() };
+                denying.judge(&call, &site, &[]) == Judgment::Allow
+            }
             "ask" => asking.judge(&call, &site, &[]) == Judgment::Allow,
             "plan" => of_script(&read(command)).effect == Effect::ReadOnly,
             other => panic!("{other}"),
@@ -95,4 +108,30 @@ fn evasions_are_stopped() {
     }
     assert!(corpus.lines().count() >= 500);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What people do all day is never asked about because of a few rules that forbid something else.
+#[test]
+fn ordinary_commands_go_on() {
+    let corpus = include_str!("../../tests/fixtures/permission/ordinary.txt");
+    let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
+    let search = vec!["/usr/bin".into(), "/bin".into()];
+    let site = Site { workspace, home: PathBuf::from("/h"), search };
+    let rules = |texts: &[&str]| texts.iter().map(|text| Rule::parse(text).unwrap()).collect();
+    let rules = Rules {
+        allow: rules(&["Shell"]),
+        deny: rules(&["Shell(rm -rf:*)", "Shell(git push:*)", "Shell(shutdown*)"]),
+        ask: rules(&["Shell(sudo:*)"]),
+    };
+    let judged = |command: &str| {
+        let arguments = serde_json::json!({ "command": command });
+        rules.judge(&Call::of("Shell", &arguments, &site.workspace, &site.home), &site, &[])
+    };
+    let stopped: Vec<_> = corpus
+        .lines()
+        .map(|command| (command, judged(command)))
+        .filter(|(_, judgment)| *judgment != Judgment::Allow)
+        .collect();
+    assert!(corpus.lines().count() >= 50);
+    assert!(stopped.is_empty(), "{stopped:#?}");
 }

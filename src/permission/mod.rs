@@ -1,6 +1,7 @@
 //! Which calls go ahead without a person, which never do, and what a call may change.
 
 pub mod call;
+mod disguise;
 pub mod effect;
 mod files;
 pub mod offer;

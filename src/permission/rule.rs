@@ -199,6 +199,16 @@ impl Rule {
         }
     }
 
+    /// The program of the commands it is about, with `*` for any text.
+    pub fn program(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Command(pattern) if self.tools.covers("Shell") => {
+                pattern.words().first().map(String::as_str)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a simple command may turn out to be one it is about, however it is spelled.
     pub fn fits_run(&self, run: &Run) -> Fits {
         match &self.subject {
@@ -282,7 +292,9 @@ impl Rule {
 
     /// Whether it covers a call that is told by the tool and one text (a URL, a query).
     pub fn covers_text(&self, tool: &str, text: &str) -> bool {
-        self.tools.covers(tool)
+        // Many agents are agents too.
+        let named = self.tools.covers(tool) || (tool == "AgentSwarm" && self.tools.covers("Agent"));
+        named
             && match &self.subject {
                 Subject::Everything => true,
                 Subject::Text(pattern) => pattern.covers(text),

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, READS, Run, Script, Target, holds_command};
+use super::shell::{Part, READS, Run, Script, Target, carried, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
+use crate::platform::Env;
 use crate::tools::{Workspace, path_guard};
+
+const MAY_BE_NAMED: &str = "one of its words may be what the rule names";
+const CARRIES: &str = "it may start what the rule names";
 
 /// Rules by what they decide.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,6 +44,17 @@ pub enum Judgment {
 pub struct Site {
     pub workspace: Arc<Workspace>,
     pub home: PathBuf,
+    /// Where commands find their programs: absolute directories, in order.
+    pub search: Vec<PathBuf>,
+}
+
+impl Site {
+    /// That of a session.
+    pub fn new(workspace: Arc<Workspace>, env: &Env) -> Self {
+        let search = std::env::split_paths(env.var("PATH").unwrap_or_default());
+        let search = search.filter(|dir| dir.is_absolute()).collect();
+        Self { workspace, home: env.home.clone(), search }
+    }
 }
 
 impl Rules {
@@ -66,7 +81,7 @@ impl Rules {
         let place = Place { work_dir: &work_dir, home: &site.home };
         let scene = match &call.subject {
             Subject::Command { script, .. } => {
-                Some(Scene::of(script, &site.workspace.work_dir, place))
+                Some(Scene::of(script, &site.workspace.work_dir, place, &site.search))
             }
             _ => None,
         };
@@ -172,10 +187,17 @@ impl Bench<'_> {
     /// Whether a part of a command may turn out to be what a rule is about.
     fn concerns(&self, rule: &Rule, part: &Part) -> bool {
         let named = match part {
-            Part::Run(run) => rule.fits_run(run) == Fits::Yes,
+            Part::Run(run) => {
+                rule.fits_run(run) == Fits::Yes || self.disguised(rule, run) == Fits::Yes
+            }
             _ => rule.is_about("Shell"),
         };
         named || self.touched(rule, part) == Touched::Yes
+    }
+
+    /// Whether a command is, under another name, one that a rule is about.
+    fn disguised(&self, rule: &Rule, run: &Run) -> Fits {
+        self.scene.as_ref().map_or(Fits::No, |scene| scene.fits(rule, run))
     }
 
     fn touched(&self, rule: &Rule, part: &Part) -> Touched {
@@ -215,7 +237,13 @@ impl Bench<'_> {
                 Part::Assign(assign) if holds_command(&assign.name) && !about.is_empty() => {
                     (*about.first()?, "it may hold a command")
                 }
-                Part::Run(run) if may_hide(&about, run).is_some() => may_hide(&about, run)?,
+                _ if !about.is_empty() && self.heeded_by_git(part) => {
+                    (*about.first()?, "git runs what it writes, or heeds it")
+                }
+                Part::Run(run) if self.may_hide(&about, run).is_some() => {
+                    self.may_hide(&about, run)?
+                }
+                _ if self.renames(&about, part).is_some() => self.renames(&about, part)?,
                 // What a program runs that it reads may write and read anything.
                 Part::Run(run) if run.hides == Some(READS) && named.is_some() => (named?, READS),
                 _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
@@ -240,16 +268,40 @@ impl Bench<'_> {
             Part::Unclear(_) => false,
         }
     }
-}
 
-/// A rule that a simple command may be about in a way that its words do not say, and why.
-fn may_hide<'r>(about: &[&'r Rule], run: &Run) -> Option<(&'r Rule, &'static str)> {
-    match run.hides {
-        Some(why) => about.first().map(|rule| (*rule, why)),
-        None => about
-            .iter()
-            .find(|rule| rule.fits_run(run) == Fits::Maybe)
-            .map(|rule| (*rule, "one of its words may be what the rule names")),
+    fn heeded_by_git(&self, part: &Part) -> bool {
+        self.scene.as_ref().is_some_and(|scene| scene.writes_hooks(part))
+    }
+
+    /// A rule about a program that a part gives another name, and why it may be so.
+    fn renames<'r>(&self, about: &[&'r Rule], part: &Part) -> Option<(&'r Rule, &'static str)> {
+        let scene = self.scene.as_ref()?;
+        about.iter().find_map(|rule| Some((*rule, scene.renames(rule, part)?)))
+    }
+
+    /// A rule that a simple command may be about in a way that its words do not say, and why.
+    fn may_hide<'r>(&self, about: &[&'r Rule], run: &Run) -> Option<(&'r Rule, &'static str)> {
+        if let Some(why) = run.hides {
+            return about.first().map(|rule| (*rule, why));
+        }
+        let carried = carried(run);
+        about.iter().find_map(|rule| {
+            let why =
+                if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
+                    MAY_BE_NAMED
+                } else if carried.iter().any(|run| self.may_be(rule, run)) {
+                    CARRIES
+                } else {
+                    return None;
+                };
+            Some((*rule, why))
+        })
+    }
+
+    /// Whether a command that another may start may be one that a rule is about.
+    fn may_be(&self, rule: &Rule, run: &Run) -> bool {
+        let hides = run.hides.is_some() && run.words.len() > 1;
+        hides || rule.fits_run(run) != Fits::No || self.disguised(rule, run) != Fits::No
     }
 }
 

@@ -5,7 +5,7 @@
 //! written, and never come here.
 
 use super::pattern::{Pattern, line};
-use super::shell::{Run, Word, git};
+use super::shell::{Run, Word, git, may_be_alias, twin};
 
 /// Whether a rule is about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub fn fits(pattern: &Pattern, run: &Run) -> Fits {
     if pattern.may_be(&line(&run.words)) || pattern.may_be(&line(&words)) {
         return Fits::Yes;
     }
+    let words = split_git(words);
     let program = words.first().map(|word| word.text.clone()).unwrap_or_default();
     let program = program.as_str();
     if pattern.words().first().is_none_or(|first| !Pattern::of_name(first).covers(program)) {
@@ -59,7 +60,38 @@ pub fn fits(pattern: &Pattern, run: &Run) -> Fits {
     if sorted.fits(pattern, false) {
         return Fits::Yes;
     }
-    if sorted.fits(pattern, true) { Fits::Maybe } else { Fits::No }
+    if sorted.fits(pattern, true) || by_another_name(pattern, &words) {
+        return Fits::Maybe;
+    }
+    let Some(twin) = twin_of(&words) else { return Fits::No };
+    if pattern.may_be(&line(&twin)) || Sorted::of(program, &twin).fits(pattern, false) {
+        return Fits::Yes;
+    }
+    if Sorted::of(program, &twin).fits(pattern, true) { Fits::Maybe } else { Fits::No }
+}
+
+/// `git-push` is `git push`.
+fn split_git(mut words: Vec<Word>) -> Vec<Word> {
+    let command = words.first().and_then(|word| word.text.strip_prefix("git-").map(Word::known));
+    if let Some(command) = command {
+        words.splice(..1, [Word::known("git"), command]);
+    }
+    words
+}
+
+/// Whether a command of git, whose subcommand stands first, may be an alias of that of a rule.
+fn by_another_name(pattern: &Pattern, words: &[Word]) -> bool {
+    let [program, command, ..] = words else { return false };
+    program.text == "git" && pattern.words().len() > 1 && may_be_alias(&command.text)
+}
+
+/// The same command of git by the name of its twin: `git send-pack` is a `git push`.
+fn twin_of(words: &[Word]) -> Option<Vec<Word>> {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let (program, rest) = texts.split_first().filter(|(program, _)| **program == "git")?;
+    let (named, name) = twin(rest)?;
+    let begin = [Word::known(program), Word::known(name)];
+    Some(begin.into_iter().chain(words.iter().skip(1 + named).cloned()).collect())
 }
 
 /// The words with the program by its name alone.

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::disguise::{Disguises, GIVES_NAME};
 use super::files::{Access, Ground, Leads, Reach, Seen, Touch, goes_to, look, touches};
 use super::rule::{Files, Place, Rule};
-use super::shell::{Part, Run, Script, Target};
+use super::shell::{Part, Run, Script, Target, Word};
+use super::spelling::Fits;
 
 /// What a part of a command has to do with a rule about files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,7 @@ pub(super) enum Touched {
 /// A script on its ground.
 pub(super) struct Scene<'a> {
     ground: Ground,
+    disguises: Disguises,
     place: Place<'a>,
     /// Whether a redirection gives something of it another input.
     fed: bool,
@@ -32,9 +35,44 @@ const MAY_COME: &str = "it writes files whose names are only known when it runs"
 
 impl<'a> Scene<'a> {
     /// The scene of a script that begins in `work_dir`.
-    pub fn of(script: &Script, work_dir: &Path, place: Place<'a>) -> Self {
+    pub fn of(script: &Script, work_dir: &Path, place: Place<'a>, search: &[PathBuf]) -> Self {
         let fed = script.parts.iter().any(|part| matches!(part, Part::Read(_)));
-        Self { ground: Ground::of(script, work_dir, place.home), place, fed }
+        let ground = Ground::of(script, work_dir, place.home);
+        let disguises = Disguises::of(script, &ground, search);
+        Self { ground, disguises, place, fed }
+    }
+
+    /// Whether a command is, under another name, one that a rule is about.
+    pub fn fits(&self, rule: &Rule, run: &Run) -> Fits {
+        self.disguises.fits(rule, run, &self.ground)
+    }
+
+    /// Why a command may give a program that a rule is about another name, or run one that has it.
+    pub fn renames(&self, rule: &Rule, part: &Part) -> Option<&'static str> {
+        match part {
+            Part::Run(run) => self.disguises.renames(rule, run, &self.ground),
+            Part::Read(target) => {
+                let keeps = self.disguises.keeps_program(rule, &target.path, &self.ground);
+                keeps.then_some(GIVES_NAME)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a part writes what git runs by itself: a hook, or settings that may name programs.
+    pub fn writes_hooks(&self, part: &Part) -> bool {
+        let paths: Vec<Word> = match part {
+            Part::Write(target) => vec![target.path.clone()],
+            Part::Run(run) => {
+                let writes = |touch: &Touch| touch.access == Access::Write;
+                touches(run).into_iter().filter(writes).map(|touch| touch.path).collect()
+            }
+            _ => return false,
+        };
+        paths.iter().any(|path| match self.ground.leads(path) {
+            Leads::To(files) => files.iter().any(|file| is_heeded_by_git(file)),
+            Leads::Anywhere => false,
+        })
     }
 
     /// Whether a part opens a file that a rule is about.
@@ -131,4 +169,37 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
         }
     }
     Touched::No
+}
+
+/// The files, links resolved, that a script names and writes, as far as that is known. `None` of them
+/// for a glob that finds too many.
+pub(super) fn written(script: &Script, work_dir: &Path, home: &Path) -> Vec<PathBuf> {
+    let ground = Ground::of(script, work_dir, home);
+    let mut all = Vec::new();
+    for part in &script.parts {
+        let words: Vec<Word> = match part {
+            Part::Write(target) => vec![target.path.clone()],
+            Part::Run(run) => {
+                let writes = |touch: &Touch| touch.access == Access::Write;
+                touches(run).into_iter().filter(writes).map(|touch| touch.path).collect()
+            }
+            _ => continue,
+        };
+        for word in words {
+            if let Leads::To(paths) = ground.leads(&word) {
+                all.extend(paths);
+            }
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// `.git/hooks/pre-commit`, `.git/config`, `~/.gitconfig`.
+fn is_heeded_by_git(file: &Path) -> bool {
+    let named = |name: &str| file.file_name().is_some_and(|it| it == name);
+    let in_git = file.components().any(|part| part.as_os_str() == ".git");
+    let in_hooks = file.components().any(|part| part.as_os_str() == "hooks");
+    named(".gitconfig") || (in_git && (in_hooks || named("config") || named("config.worktree")))
 }

@@ -58,6 +58,9 @@ pub struct RewindRequest {
     pub scope: RewindScope,
     /// Files that these hands have changed since stay as they are.
     pub keep: Vec<Hand>,
+    /// These files stay as they are too, by the names that the plan has for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_files: Vec<String>,
 }
 
 /// What a rewind brings back.

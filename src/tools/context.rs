@@ -62,6 +62,12 @@ pub trait Tool: Send + Sync {
         None
     }
 
+    /// The text that permission rules for this tool are held against, such as the type of the agent that
+    /// a call starts. `None`: the arguments that every tool of its kind has tell it.
+    fn subject(&self, _: &Value) -> Option<String> {
+        None
+    }
+
     /// Runs a call. `arguments` has passed the schema. Cancelling `cx.cancel` makes it return soon,
     /// with everything it started gone.
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn;

@@ -323,7 +323,12 @@ async fn what_it_did_to_files_goes_back_with_the_turn() {
     assert_eq!(files, ["edited", "made", "run"], "{plan:?}");
     // Whose doing a command's change is goes by the time, which stands still here.
     assert!(plan.files.iter().take(2).all(|file| file.hand == Hand::Agent), "{plan:?}");
-    let request = RewindRequest { plan: plan.id, scope: RewindScope::Files, keep: Vec::new() };
+    let request = RewindRequest {
+        plan: plan.id,
+        scope: RewindScope::Files,
+        keep: Vec::new(),
+        keep_files: Vec::new(),
+    };
     live.handle.submit(Op::Rewind { id: "r".to_owned(), request });
     assert!(matches!(live.end().await.outcome(), Outcome::Finished { .. }));
     let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();

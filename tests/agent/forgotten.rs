@@ -91,8 +91,12 @@ async fn a_rewind_forgets() {
         rewinder.plan(Target::Point(points.points.first().expect("a turn").id))
     });
     let plan = plan.await.unwrap().unwrap();
-    let request =
-        RewindRequest { plan: plan.id, scope: RewindScope::Conversation, keep: Vec::new() };
+    let request = RewindRequest {
+        plan: plan.id,
+        scope: RewindScope::Conversation,
+        keep: Vec::new(),
+        keep_files: Vec::new(),
+    };
     live.handle.submit(Op::Rewind { id: "back".to_owned(), request });
     assert!(matches!(live.end().await.outcome(), Outcome::Finished { .. }));
     twice(&mut live).await;

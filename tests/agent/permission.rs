@@ -1,11 +1,13 @@
 //! Rules and approvals for the session, at the core.
 
 use kimi_tui::agent::Modes;
+use kimi_tui::customize::{Agent, Builtin};
 use kimi_tui::permission::{Rule, Rules};
 use kimi_tui::protocol::{Message, Op, Request, Verdict};
 use serde_json::json;
 
 use super::bench::{Bench, Say, calls, text};
+use super::subagents::{agent as order, agents, report, result};
 
 fn shell(id: &str, command: &str) -> Vec<Say> {
     calls(&[(id, "Shell", &json!({"command": command}).to_string())])
@@ -157,4 +159,58 @@ async fn a_rule_that_is_approved_lets_go_what_it_covers() {
     assert_eq!(request.why(), Some("no rule allows: > out"));
     live.answer(&request.id, Verdict::Reject, "");
     live.end().await;
+}
+
+#[tokio::test]
+async fn a_rule_about_agents_is_about_one_type_of_them() {
+    let agent = |id: &'static str, tool: &'static str, arguments: serde_json::Value| {
+        calls(&[(id, tool, &arguments.to_string())])
+    };
+    let task = |kind: &str| json!({"description": "d", "prompt": "p", "subagent_type": kind});
+    let swarm = json!({
+        "description": "d", "prompt_template": "p {{item}}", "items": ["a", "b"]
+    });
+    let mut bench = bench(vec![
+        agent("a", "Agent", task("coder")),
+        // The type that is taken where none is named.
+        agent("b", "Agent", json!({"description": "d", "prompt": "p"})),
+        agent("c", "AgentSwarm", swarm),
+        agent("d", "Agent", task("nobody")),
+        vec![text("ok")],
+    ]);
+    bench.crew = Some(Agent::builtin(Builtin::Default).unwrap());
+    bench.rules = rules(&["Agent"], &[], &["Agent(coder)"]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    for id in ["a", "b", "c"] {
+        let said = result(&heard, id).message;
+        assert!(said.contains("`Agent(coder)` forbids this"), "{id} {said}");
+    }
+    // Another type is none of the rule's business.
+    let said = result(&heard, "d").message;
+    assert!(said.contains("There is no subagent type"), "{said}");
+}
+
+#[tokio::test]
+async fn an_agent_that_goes_on_is_what_it_was() {
+    let mut bench = super::subagents::bench();
+    bench.model.reply(agents(&[order("c1", "TASK", json!({"subagent_type": "plan"}))]));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", [vec![text(&report("TASK"))]]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    let told = result(&heard, "c1").output.text();
+    let id = told.lines().find_map(|line| line.strip_prefix("agent_id: ")).unwrap().to_owned();
+    let session = live.handle.session().clone();
+    live.handle.shutdown(None).await;
+    bench.rules = rules(&[], &[], &["Agent(plan)"]);
+    let mut live = bench.reopen(session);
+    let more = json!({"subagent_type": "explore", "resume": id});
+    bench.model.reply(agents(&[order("c2", "MORE", more)]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("again").await;
+    let said = result(&heard, "c2").message;
+    assert!(said.contains("`Agent(plan)` forbids this"), "{said}");
 }

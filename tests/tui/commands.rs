@@ -194,6 +194,15 @@ fn titles_and_the_list_of_sessions() {
     kimi.turn("pears");
     let requests = world.server().requests();
     assert!(requests[2].raw.contains("apples") && !requests[2].raw.contains("nails"));
+    // The one that is open is not opened beside itself: it stays, with its way back.
+    command(&mut kimi, "/sessions Fruit");
+    let rows =
+        kimi.wait_for_rows("what is said", |rows| count(rows, "That session is open here") == 1);
+    assert_eq!(count(&rows, "↺ Resumed session"), 1, "{rows:?}");
+    command(&mut kimi, "/undo");
+    kimi.wait_for("the turns", |screen| {
+        screen.alternate_screen() && screen.contents().contains("pears")
+    });
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn desk(root: &Path) -> Arc<ApprovalDesk> {
         Arc::new(Hooks::new(Arc::new(HookSet::default()), place, |_| {})),
         Plan::new(env.clone(), plan, settings),
         Modes::default(),
-        Permissions::new(rules, Site { workspace, home: env.home.clone() }, []),
+        Permissions::new(rules, Site::new(workspace, &env), []),
         |_| {},
     ))
 }

@@ -71,7 +71,7 @@ async fn carry_out(
     let mut context = core.context.lock().await;
     let here = context.mark().map_err(|error| Outcome::Failed(store_failure(&error)))?;
     let state = core.settings.snapshot();
-    let (puts, chosen) = chosen(&plan, scope, &request.keep);
+    let (puts, chosen) = chosen(&plan, scope, &request.keep, &request.keep_files);
     let journal = {
         let rewinder = Arc::clone(rewinder);
         let at = core.env.unix_now();

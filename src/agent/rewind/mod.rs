@@ -79,6 +79,8 @@ pub struct Rewinder {
     looked: AtomicU64,
     /// The whole tree was seen: what is found in it later has changed.
     known: AtomicBool,
+    /// What there is was copied once, as far as there is room.
+    copied: watch_channel::Sender<bool>,
     /// Held while the tree is looked at.
     looking: Mutex<()>,
     running: watch_channel::Sender<Running>,
@@ -146,6 +148,7 @@ impl Rewinder {
             open: AtomicBool::new(false),
             looked: AtomicU64::new(0),
             known: AtomicBool::new(false),
+            copied: watch_channel::Sender::default(),
             looking: Mutex::default(),
             running: watch_channel::Sender::default(),
             stop: AtomicBool::new(false),

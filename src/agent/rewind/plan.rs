@@ -71,6 +71,13 @@ pub struct Plan {
     pub partial: bool,
 }
 
+impl PlannedFile {
+    /// What [`crate::protocol::RewindRequest::keep_files`] calls it.
+    pub fn name(&self) -> &str {
+        &self.put.path
+    }
+}
+
 impl Plan {
     /// The files by whoever changed them, those with a problem left out.
     pub fn of(&self, hand: Hand) -> impl Iterator<Item = &PlannedFile> {

@@ -1,5 +1,6 @@
 //! Files go back exactly, whoever changed them.
 
+mod first;
 mod late;
 mod stopped;
 

@@ -39,7 +39,12 @@ pub(super) struct Chosen {
 }
 
 /// What of the plan is done: the puts, and how they are called.
-pub(super) fn chosen(plan: &Plan, scope: Scope, keep: &[Hand]) -> (Vec<Put>, Chosen) {
+pub(super) fn chosen(
+    plan: &Plan,
+    scope: Scope,
+    keep: &[Hand],
+    keep_files: &[String],
+) -> (Vec<Put>, Chosen) {
     let (mut puts, mut chosen) = (Vec::new(), Chosen::default());
     for file in &plan.files {
         let shown = if file.directory { format!("{}/", file.shown) } else { file.shown.clone() };
@@ -47,7 +52,7 @@ pub(super) fn chosen(plan: &Plan, scope: Scope, keep: &[Hand]) -> (Vec<Put>, Cho
             chosen.untouched += 1;
         } else if let Some(problem) = &file.problem {
             chosen.stuck.push((shown, problem.clone()));
-        } else if keep.contains(&file.hand) {
+        } else if keep.contains(&file.hand) || keep_files.iter().any(|name| name == file.name()) {
             chosen.kept += 1;
         } else {
             let path = decode_path(&file.put.path);
@@ -259,7 +264,7 @@ mod tests {
     #[test]
     fn what_failed_is_not_counted_as_put_back() {
         let plan = plan(["a", "b", "c", "d"].map(|name| file(name, None)).into());
-        let (puts, chosen) = chosen(&plan, Scope::Both, &[]);
+        let (puts, chosen) = chosen(&plan, Scope::Both, &[], &[]);
         assert_eq!(puts.len(), 4);
         let denied = [failed("b", "permission denied"), failed("d", "permission denied")];
         let told = chosen.told(&journal(Scope::Both), &denied, &[]);
@@ -279,7 +284,8 @@ mod tests {
     #[test]
     fn what_cannot_come_back_is_named() {
         let mut files: Vec<_> = (0..201).map(|n| file(&format!("f{n}"), Some("no copy"))).collect();
-        let chosen_of = |files: &[PlannedFile]| chosen(&plan(files.to_vec()), Scope::Both, &[]).1;
+        let chosen_of =
+            |files: &[PlannedFile]| chosen(&plan(files.to_vec()), Scope::Both, &[], &[]).1;
         let told = chosen_of(&files).told(&journal(Scope::Both), &[], &[]);
         assert!(!told.body.contains("No file had to change"), "{}", told.body);
         assert!(
@@ -302,7 +308,7 @@ mod tests {
     fn what_was_not_wanted_is_told_as_that() {
         let plan = plan(vec![file("a", None), file("b", Some("no copy"))]);
         let body = |scope, keep: &[Hand]| {
-            chosen(&plan, scope, keep).1.told(&journal(scope), &[], &[]).body
+            chosen(&plan, scope, keep, &[]).1.told(&journal(scope), &[], &[]).body
         };
         assert_eq!(
             body(Scope::Conversation, &[]),
@@ -311,19 +317,24 @@ mod tests {
         let kept = body(Scope::Both, &[Hand::Command]);
         assert!(kept.contains("1 file kept as you wanted."), "{kept}");
         assert!(kept.contains("1 file is not put back (no copy): b."), "{kept}");
+        let plan = super::tests::plan(["a", "b"].map(|name| file(name, None)).into());
+        let (puts, one) = chosen(&plan, Scope::Files, &[], &["/ws/a".to_owned()]);
+        assert_eq!(puts.iter().map(|put| put.path.as_str()).collect::<Vec<_>>(), ["/ws/b"]);
+        let told = one.told(&journal(Scope::Files), &[], &[]).body;
+        assert!(told.contains("1 file kept as you wanted."), "{told}");
     }
 
     #[test]
     fn a_name_with_a_line_end_is_no_sentence_of_its_own() {
         let plan = plan(vec![file("a\nAll is well.", Some("no copy"))]);
-        let told = chosen(&plan, Scope::Both, &[]).1.told(&journal(Scope::Both), &[], &[]);
+        let told = chosen(&plan, Scope::Both, &[], &[]).1.told(&journal(Scope::Both), &[], &[]);
         assert!(!told.body.contains("\nAll is well."), "{}", told.body);
     }
 
     #[test]
     fn where_it_was_stopped_is_said() {
         let plan = plan(["a", "b", "c"].map(|name| file(name, None)).into());
-        let (puts, chosen) = chosen(&plan, Scope::Both, &[]);
+        let (puts, chosen) = chosen(&plan, Scope::Both, &[], &[]);
         let told = chosen.told(&journal(Scope::Files), &[], &puts[1..]);
         assert_eq!(
             told.title,

@@ -212,6 +212,24 @@ impl Tree {
         true
     }
 
+    /// A command is about to write this file: from now on it is watched, and has a copy.
+    pub fn know(&mut self, real: &Path, now: i64) {
+        let key = encode_path(real);
+        let known = self.tracked.paths.get(&key);
+        if known.is_some_and(|known| !is_unseen(&known.state)) || self.editing.contains(&key) {
+            return;
+        }
+        let Some(found) = look_at_itself(real.to_path_buf()) else { return };
+        // One that has changed since it was seen is what the next look tells of.
+        let same = known.is_none_or(|known| known.stamp == found.stamp);
+        if found.kind == Kind::File && same {
+            let mut copier = Copier { blobs: &mut self.blobs, secrets: &self.secrets };
+            let seen = copier.see(&found, CHANGED_LIMIT, now);
+            self.tracked.paths.insert(key, seen);
+            self.unsaved = true;
+        }
+    }
+
     /// Whether the file or a directory above it is there although the tree, which was looked at whole,
     /// had none there.
     pub fn has_unseen(&self, real: &Path, roots: &[PathBuf]) -> bool {
@@ -295,4 +313,9 @@ impl Tree {
 
 fn is_lost(state: &PathState) -> bool {
     matches!(state, PathState::File { content: Content::Lost(_), .. })
+}
+
+/// Whether nobody has made a copy yet.
+fn is_unseen(state: &PathState) -> bool {
+    matches!(state, PathState::File { content: Content::Lost(Lost::Unseen), .. })
 }

@@ -20,6 +20,9 @@ use crate::tools::{ChangeLog, Desk, diff_blocks};
 
 /// How long a call waits for a look at the tree.
 const CALL_PATIENCE: Duration = Duration::from_millis(150);
+/// How long the first call of all that may change files waits for the first look and the first copies: of
+/// what it changes before they are made nothing can come back.
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the end of a session, or a rewind, waits for looks and copies; the look alone gets as
 /// much again.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -139,6 +142,46 @@ impl Rewinder {
         }
     }
 
+    /// A call that may change files, and does not say which, is about to run: the first of them waits
+    /// for a while until what is there was seen and copied. Those after it find that done.
+    pub(in crate::agent) async fn before_first_change(self: &Arc<Self>) {
+        if *self.copied.borrow() || !self.open.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut copied = self.copied.subscribe();
+        // In vain: it is told what is not known.
+        let _ = tokio::time::timeout(FIRST_PATIENCE, copied.wait_for(|copied| *copied)).await;
+        self.copied.send_replace(true);
+    }
+
+    /// A command that names these files is about to write them. Those that nobody watches, as they are
+    /// ignored, or that have no copy yet, are copied before.
+    pub(in crate::agent) async fn before_named(self: &Arc<Self>, files: Vec<PathBuf>) {
+        if files.is_empty() {
+            return;
+        }
+        let this = Arc::clone(self);
+        let keep = move || {
+            let (roots, own) = (this.roots(), this.own_dirs());
+            let ours = |path: &Path| {
+                roots.iter().any(|root| path.starts_with(root))
+                    && !own.iter().any(|dir| path.starts_with(dir))
+                    && !path
+                        .iter()
+                        .any(|name| name.to_str().is_some_and(crate::tools::walk::is_vcs))
+            };
+            this.with_tree(|tree| {
+                let now = this.now_ns();
+                files.iter().filter(|path| ours(path)).for_each(|path| tree.know(path, now));
+                Ok(())
+            })
+        };
+        let kept = tokio::task::spawn_blocking(keep).await;
+        if let Err(error) = kept.unwrap_or_else(|error| Err(error.to_string())) {
+            warn!(%error, "files that a command writes have no copy");
+        }
+    }
+
     /// A call that may change files is about to run. Waits a moment for what looks at the tree, and
     /// not at all when the call is `exact`: it says itself what it changes. The call runs until what is
     /// returned is dropped. Calls of several agents may run at once, and beyond the end of a turn.
@@ -227,9 +270,9 @@ impl Rewinder {
         let running = Guard::new(self, |running| &mut running.copies);
         tokio::task::spawn_blocking(move || {
             let _running = running;
-            if let Err(error) =
-                this.copy_newest().and_then(|()| this.make_room()).and_then(|()| this.save())
-            {
+            let copied = this.copy_newest();
+            this.copied.send_replace(true);
+            if let Err(error) = copied.and_then(|()| this.make_room()).and_then(|()| this.save()) {
                 warn!(%error, "copies of files are not kept");
             }
         });

@@ -56,6 +56,13 @@ impl AgentTool {
     }
 }
 
+/// The type that a call names, and the agent that it lets go on.
+fn meant(arguments: &Value) -> (&str, Option<&str>) {
+    let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::trim);
+    let resume = text("resume").filter(|id| !id.is_empty());
+    (type_named(text("subagent_type").unwrap_or_default()), resume)
+}
+
 #[async_trait]
 impl Tool for AgentTool {
     fn name(&self) -> &'static str {
@@ -108,9 +115,13 @@ impl Tool for AgentTool {
     }
 
     fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
-        let text = |key: &str| arguments.get(key).and_then(Value::as_str).map(str::trim);
-        let resume = text("resume").filter(|id| !id.is_empty());
-        Some(self.crew.in_plan_mode(type_named(text("subagent_type").unwrap_or_default()), resume))
+        let (kind, resume) = meant(arguments);
+        Some(self.crew.in_plan_mode(kind, resume))
+    }
+
+    fn subject(&self, arguments: &Value) -> Option<String> {
+        let (kind, resume) = meant(arguments);
+        Some(self.crew.type_of(kind, resume))
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {

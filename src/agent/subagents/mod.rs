@@ -164,11 +164,8 @@ impl Crew {
     /// is of: it is there to change files. What else it does is judged call by call. A name that
     /// nobody has is somebody else's to tell.
     fn in_plan_mode(&self, kind: &str, resume: Option<&str>) -> Result<(), String> {
-        let found = resume.and_then(|id| {
-            let parent = self.parent.get()?.upgrade()?;
-            store_of(&parent).read(id)
-        });
-        let kind = found.as_ref().map_or(kind, |meta| &meta.subagent_type);
+        let kind = self.type_of(kind, resume);
+        let kind = kind.as_str();
         let writes = |kind: &Subagent| {
             let has = |name: &str| kind.agent.tools.iter().any(|tool| tool == name);
             has("WriteFile") || has("StrReplaceFile")
@@ -185,6 +182,15 @@ impl Crew {
                 readers.join(", ")
             ),
         })
+    }
+
+    /// The type of the agent that a call is about: one that goes on stays what it was.
+    fn type_of(&self, kind: &str, resume: Option<&str>) -> String {
+        let found = resume.and_then(|id| {
+            let parent = self.parent.get()?.upgrade()?;
+            store_of(&parent).read(id)
+        });
+        found.map_or_else(|| kind.to_owned(), |meta| meta.subagent_type)
     }
 
     /// The types in the description of a tool.

@@ -65,6 +65,11 @@ impl SwarmTool {
     }
 }
 
+/// The type that a call names.
+fn type_in(arguments: &Value) -> &str {
+    type_named(arguments.get("subagent_type").and_then(Value::as_str).unwrap_or_default())
+}
+
 #[async_trait]
 impl Tool for SwarmTool {
     fn name(&self) -> &'static str {
@@ -106,8 +111,11 @@ impl Tool for SwarmTool {
     }
 
     fn in_plan_mode(&self, arguments: &Value) -> Option<Result<(), String>> {
-        let kind = arguments.get("subagent_type").and_then(Value::as_str);
-        Some(self.crew.in_plan_mode(type_named(kind.unwrap_or_default()), None))
+        Some(self.crew.in_plan_mode(type_in(arguments), None))
+    }
+
+    fn subject(&self, arguments: &Value) -> Option<String> {
+        Some(type_in(arguments).to_owned())
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {

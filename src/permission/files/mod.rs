@@ -14,6 +14,7 @@ mod writers;
 pub(super) use ground::{Ground, Leads};
 pub(super) use programs::{goes_to, touches};
 pub(super) use walk::{Seen, look};
+pub(super) use writers::COPIERS;
 
 use super::shell::Word;
 

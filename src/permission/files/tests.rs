@@ -38,7 +38,7 @@ fn world() -> World {
     symlink(".env", root.join("w/innocent")).unwrap();
     symlink("../keys", root.join("w/src/inner")).unwrap();
     let workspace = Arc::new(Workspace::new(root.join("w"), vec![]));
-    World { _dir: dir, site: Site { workspace, home: root.join("h") } }
+    World { _dir: dir, site: Site { workspace, home: root.join("h"), search: Vec::new() } }
 }
 
 impl World {

@@ -12,7 +12,8 @@ const CHANGERS: &[&str] = &[
 ];
 
 /// Programs that copy or move to their last operand.
-pub(super) const COPIERS: &[&str] = &["cp", "gcp", "install", "link", "ln", "mv", "rsync", "scp"];
+pub(in crate::permission) const COPIERS: &[&str] =
+    &["cp", "gcp", "install", "link", "ln", "mv", "rsync", "scp"];
 
 /// The files that a command writes.
 pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {

@@ -4,7 +4,7 @@ use super::*;
 
 fn site() -> Site {
     let workspace = Arc::new(Workspace::new(PathBuf::from("/w"), vec![]));
-    Site { workspace, home: PathBuf::from("/h") }
+    Site { workspace, home: PathBuf::from("/h"), search: vec!["/usr/bin".into(), "/bin".into()] }
 }
 
 fn rules(allow: &[&str], ask: &[&str], deny: &[&str]) -> Rules {

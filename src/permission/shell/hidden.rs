@@ -6,6 +6,7 @@ const CODE: &str = "it is given a program in another language";
 pub(in crate::permission) const READS: &str = "it runs what it reads";
 const HELD: &str = "a variable it is given may hold a command";
 const STARTS: &str = "it may start what its words name";
+const SETS: &str = "the setting names a program that git starts";
 
 /// Interpreters, and the letters of the options behind which a program stands.
 const INTERPRETERS: &[(&str, &str)] = &[
@@ -118,6 +119,8 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("rg", &["--pre", "--hostname-bin"]),
     ("man", &["-P", "-H", "--pager", "--html"]),
     ("bat", &["--pager"]),
+    ("less", &["+"]),
+    ("nix-shell", &["--run", "--command"]),
     ("wget", &["--use-askpass"]),
     ("ctags", &["--options"]),
     (
@@ -145,7 +148,11 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
             return (!super::awk::only_prints(rest)).then_some(CODE);
         }
         "sed" | "gsed" => return (!super::sed::is_plain(rest)).then_some(CODE),
-        "git" => return sets_alias(words).then_some(STARTS),
+        "git" => {
+            let sets = super::git(words).is_some_and(|git| super::git_names::sets_program(&git));
+            return sets.then_some(SETS);
+        }
+        "gh" => return aliases(rest).then_some(STARTS),
         _ if name.starts_with("ld-linux") || name.starts_with("ld.so") || name == "ld-musl" => {
             return Some(STARTS);
         }
@@ -223,16 +230,10 @@ fn is_version_of(name: &str, known: &str) -> bool {
         .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
 }
 
-/// `git config alias.x '!command'`, and what may turn out to be such.
-fn sets_alias(words: &[Word]) -> bool {
-    let Some(git) = super::git(words) else { return false };
-    let names = |word: &Word| {
-        word.literal().is_none_or(|text| {
-            let text = text.to_ascii_lowercase();
-            text.starts_with("alias.") || text.starts_with('!')
-        })
-    };
-    git.subcommand == Some("config") && git.rest.len() > 1 && git.rest.iter().any(names)
+/// `gh alias set x '!command'`.
+fn aliases(rest: &[Word]) -> bool {
+    rest.first().is_some_and(|word| word.may_be("alias"))
+        && rest.get(1).is_some_and(|word| word.may_be("set") || word.may_be("import"))
 }
 
 /// Files that are what a program is fed.

@@ -4,8 +4,10 @@
 //! where a word is only known when the command runs, it says that it does not know.
 
 pub mod awk;
+mod carrier;
 mod find;
 mod git;
+mod git_names;
 mod heredoc;
 mod hidden;
 mod launch;
@@ -20,8 +22,10 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
+pub use carrier::carried;
 pub use find::{Find, find};
 pub use git::{Git, git};
+pub use git_names::{may_be_alias, twin};
 pub(super) use hidden::READS;
 pub use hidden::holds_command;
 pub use redirect::NOWHERE;

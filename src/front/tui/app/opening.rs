@@ -73,6 +73,11 @@ impl App {
 
     /// Puts another session in place of the open one. The old one stays when that fails.
     pub(super) async fn switch_session(&mut self, which: &Which) -> Result<(), TuiError> {
+        // Opened once more it would stand beside itself, without its lock and without /undo.
+        if matches!(which, Which::Id(id) if *id == self.info.session_id) {
+            self.say(Severity::Info, "That session is open here: you are in it.", "");
+            return Ok(());
+        }
         let opened = match self.host.open(which) {
             Ok(opened) => opened,
             Err(error) => {

@@ -133,7 +133,12 @@ impl App {
             plan.files.iter().all(|file| file.hand == Hand::Agent && file.problem.is_none());
         if clear {
             let scope = plan.scope.unwrap_or(RewindScope::Both);
-            return self.rewind(RewindRequest { plan: plan.id, scope, keep: Vec::new() });
+            return self.rewind(RewindRequest {
+                plan: plan.id,
+                scope,
+                keep: Vec::new(),
+                keep_files: Vec::new(),
+            });
         }
         self.open_pane(Pane::Rewind(Box::new(RewindPicker::of_plan(plan))))
     }

@@ -137,6 +137,7 @@ impl RewindPicker {
                 return OverlayReply::Redraw;
             }
             Answer::Keep => asking.request.keep.push(asking.open.hand()),
+            Answer::KeepSome(names) => asking.request.keep_files.extend(names),
             Answer::Restore => {}
         }
         if asking.later.is_empty() {
@@ -204,7 +205,7 @@ impl Overlay for RewindPicker {
                 }
                 reply => reply,
             },
-            Stage::Asking(_, asking) => match asking.open.key(key) {
+            Stage::Asking(page, asking) => match asking.open.key(key, page.plan()) {
                 Some(answer) => self.answer(answer),
                 None => OverlayReply::Redraw,
             },

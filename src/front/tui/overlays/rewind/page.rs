@@ -101,6 +101,7 @@ impl PlanPage {
                 plan: self.plan.id,
                 scope: *scope,
                 keep: Vec::new(),
+                keep_files: Vec::new(),
             }),
             None => PlanReply::Ignored,
         }

@@ -173,7 +173,12 @@ fn the_users_own_work_is_kept_unless_they_say_otherwise() {
     assert_eq!(rows[0], " ? 1 file changed by you or another program since");
     assert!(rows.iter().any(|row| row == " ▶ 2 Keep mine"), "{rows:#?}");
     let reply = press(&mut picker, KeyCode::Enter);
-    let request = RewindRequest { plan: id, scope: RewindScope::Files, keep: vec![Hand::User] };
+    let request = RewindRequest {
+        plan: id,
+        scope: RewindScope::Files,
+        keep: vec![Hand::User],
+        keep_files: vec![],
+    };
     assert_eq!(reply, OverlayReply::Rewind(request));
 
     let mut picker = RewindPicker::new(&points(), 1_120.0, 0);
@@ -181,7 +186,12 @@ fn the_users_own_work_is_kept_unless_they_say_otherwise() {
     picker.set_plan(plan);
     // The conversation alone touches nobody's files.
     let reply = press(&mut picker, KeyCode::Char('2'));
-    let request = RewindRequest { plan: id, scope: RewindScope::Conversation, keep: vec![] };
+    let request = RewindRequest {
+        plan: id,
+        scope: RewindScope::Conversation,
+        keep: vec![],
+        keep_files: vec![],
+    };
     assert_eq!(reply, OverlayReply::Rewind(request));
 }
 
@@ -244,5 +254,38 @@ fn what_changed_while_a_command_ran_may_be_the_users() {
             " ▶ 1 Restore, 1 goes: /redo has what is there now",
             "   2 Keep as it is now",
         ]
+    );
+}
+
+#[test]
+fn each_file_can_be_kept_or_restored_by_itself() {
+    let (_dir, _rewinder, mut plan) = plan();
+    let mine = plan.files.iter().position(|file| file.shown == "mine").unwrap();
+    plan.files.retain(|file| file.shown == "mine" || file.shown == "tool");
+    plan.files.iter_mut().for_each(|file| file.hand = Hand::User);
+    let names: Vec<String> = plan.files.iter().map(|file| file.name().to_owned()).collect();
+    assert!(mine < 2 && names.len() == 2);
+    let id = plan.id;
+    let mut picker = RewindPicker::of_plan(plan);
+    press(&mut picker, KeyCode::Enter);
+    assert!(drawn(&picker, (80, 24)).iter().any(|row| row == "   3 Choose for each file"));
+    press(&mut picker, KeyCode::Char('3'));
+    let rows = drawn(&picker, (80, 24));
+    assert!(rows[2].starts_with(" ▶ keep") && rows[3].starts_with("   keep"), "{rows:#?}");
+    press(&mut picker, KeyCode::Char(' '));
+    let rows = drawn(&picker, (40, 10));
+    assert!(rows[2].starts_with(" ▶ restore") && rows[3].starts_with("   keep"), "{rows:#?}");
+    // The way back leads to the question, and once more to the plan.
+    press(&mut picker, KeyCode::Esc);
+    assert!(drawn(&picker, (80, 24)).iter().any(|row| row.contains("Keep mine")));
+    press(&mut picker, KeyCode::Char('3'));
+    press(&mut picker, KeyCode::Down);
+    press(&mut picker, KeyCode::Char(' '));
+    let reply = press(&mut picker, KeyCode::Enter);
+    let keep_files = vec![names[0].clone()];
+    let scope = RewindScope::Both;
+    assert_eq!(
+        reply,
+        OverlayReply::Rewind(RewindRequest { plan: id, scope, keep: vec![], keep_files })
     );
 }

@@ -1,0 +1,404 @@
+//! Programs under other names: `./zz` may be `rm`, by a link, a hard link or a copy.
+//!
+//! A rule names a program as people call it. Before a command runs, the file that its first word leads
+//! to is held against the files that the rule's program is found as, so that another name makes no
+//! other program of it; and whoever gives such a file another name on the way is found too.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::files::{Access, COPIERS, Ground, Leads, Reach, touches};
+use super::pattern::Pattern;
+use super::rule::Rule;
+use super::shell::{NOWHERE, Part, Run, Script, Word};
+use super::spelling::Fits;
+use crate::tools::path_guard::real_path;
+
+/// Larger files are not compared: programs are not so large.
+const MAX_PROGRAM: u64 = 512 << 20;
+/// More names than these are not looked through for those that a `*` in a rule may mean.
+const MAX_NAMES: usize = 20_000;
+/// Directories of the system: what is found there by its name alone is what it is called.
+const SYSTEM: &[&str] =
+    &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
+
+pub(super) const GIVES_NAME: &str = "it gives a program that the rule names another name";
+const RUNS_COPY: &str = "it runs what the line has copied, and from where is not known";
+
+/// What is known of the programs that a script starts.
+pub(super) struct Disguises {
+    /// Where the shell finds programs.
+    search: Vec<PathBuf>,
+    found: RefCell<HashMap<String, Option<PathBuf>>>,
+    /// Files that the script makes of what nobody knows; `None`: any file.
+    made: Option<Vec<(PathBuf, Reach)>>,
+    /// Whether it writes files, so that what is read may become one.
+    keeps: bool,
+    /// Whether it changes where programs are found.
+    searches_elsewhere: bool,
+}
+
+impl Disguises {
+    /// Looks at what a script makes.
+    pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
+        let writes = |part: &Part| match part {
+            Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
+            Part::Run(run) => name_of(run) == "tee",
+            _ => false,
+        };
+        let sets_path = |part: &Part| match part {
+            Part::Assign(assign) => assign.name == "PATH",
+            Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
+            _ => false,
+        };
+        let mut new = Self {
+            search: search.to_vec(),
+            found: RefCell::default(),
+            made: Some(Vec::new()),
+            keeps: script.parts.iter().any(writes),
+            searches_elsewhere: script.parts.iter().any(sets_path),
+        };
+        let runs = || script.parts.iter().filter_map(Part::run);
+        let reads_unknown = |run: &Run| {
+            let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
+            reads.any(|touch| ground.leads(&touch.path) == Leads::Anywhere)
+        };
+        for run in runs().filter(|run| copies(run) && reads_unknown(run)) {
+            let writes = touches(run).into_iter().filter(|touch| touch.access == Access::Write);
+            writes.for_each(|touch| new.makes(&touch.path, ground, touch.reach));
+        }
+        if runs().any(|run| !copies(run) && reads_unknown(run)) {
+            for part in &script.parts {
+                match part {
+                    Part::Write(target) => new.makes(&target.path, ground, Reach::Itself),
+                    Part::Run(run) if name_of(run) == "tee" => {
+                        let files = run.words.iter().skip(1);
+                        files.for_each(|word| new.makes(word, ground, Reach::Itself));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        new
+    }
+
+    fn makes(&mut self, path: &Word, ground: &Ground, reach: Reach) {
+        match (ground.leads(path), &mut self.made) {
+            (Leads::To(paths), Some(made)) => made.extend(paths.into_iter().map(|to| (to, reach))),
+            _ => self.made = None,
+        }
+    }
+
+    /// Whether a command is, under another name, one that a rule is about.
+    pub fn fits(&self, rule: &Rule, run: &Run, ground: &Ground) -> Fits {
+        let Some(program) = run.words.first().and_then(Word::literal) else { return Fits::No };
+        let Some(named) = named_by(rule) else { return Fits::No };
+        let known_as = if program.contains('/') {
+            let Leads::To(files) = ground.leads(&Word::known(program)) else { return Fits::No };
+            files.iter().find_map(|file| self.known_as(named, file))
+        } else {
+            let found = self.search_for(program);
+            found.and_then(|file| self.found_as(named, program, &file)).or_else(|| {
+                let here = if self.searches_elsewhere {
+                    ground.leads(&Word::known(program))
+                } else {
+                    return None;
+                };
+                let Leads::To(files) = here else { return None };
+                files.iter().find_map(|file| self.known_as(named, file))
+            })
+        };
+        let Some(name) = known_as else { return Fits::No };
+        let mut words = run.words.clone();
+        if let Some(first) = words.first_mut() {
+            *first = Word::known(&name);
+        }
+        rule.fits_run(&Run { words, ..run.clone() })
+    }
+
+    /// Why a command may make another name for a program that a rule is about, or run one so made.
+    pub fn renames(&self, rule: &Rule, run: &Run, ground: &Ground) -> Option<&'static str> {
+        let named = named_by(rule)?;
+        if self.is_made(run, ground) {
+            return Some(RUNS_COPY);
+        }
+        if !copies(run) && !packs(run) && !self.keeps {
+            return None;
+        }
+        let gives =
+            touches(run).into_iter().filter(|touch| touch.access == Access::Read).any(|touch| {
+                match ground.leads(&touch.path) {
+                    Leads::To(files) => {
+                        files.iter().any(|file| self.known_as(named, file).is_some())
+                    }
+                    Leads::Anywhere => copies(run) && self.searches_elsewhere,
+                }
+            });
+        gives.then_some(GIVES_NAME)
+    }
+
+    /// Whether a file that a command is fed, and that the script keeps, is a program that a rule is about.
+    pub fn keeps_program(&self, rule: &Rule, path: &Word, ground: &Ground) -> bool {
+        let Some(named) = named_by(rule).filter(|_| self.keeps) else { return false };
+        match ground.leads(path) {
+            Leads::To(files) => files.iter().any(|file| self.known_as(named, file).is_some()),
+            Leads::Anywhere => false,
+        }
+    }
+
+    /// Whether the script itself may have put there what runs.
+    fn is_made(&self, run: &Run, ground: &Ground) -> bool {
+        let Some(program) = run.words.first().filter(|word| word.text.contains('/')) else {
+            return false;
+        };
+        let Some(made) = &self.made else { return !is_system(Path::new(&program.text)) };
+        match ground.leads(program) {
+            Leads::To(files) => made.iter().any(|(to, reach)| match reach {
+                Reach::Anything => files.iter().any(|file| file.starts_with(to)),
+                _ => files.contains(to),
+            }),
+            Leads::Anywhere => !made.is_empty(),
+        }
+    }
+
+    /// The name by which a rule knows what a plain name is found as.
+    fn found_as(&self, named: &str, program: &str, file: &Path) -> Option<String> {
+        if Pattern::of_name(named).covers(program) {
+            return None;
+        }
+        if !is_system(file) {
+            return self.known_as(named, &real_path(file)?);
+        }
+        // `python3` and `python3.12` are one program; `ls` and `rm` may be one file and are two.
+        let named = named.rsplit('/').next().unwrap_or(named);
+        let (real, rule) = (real_path(file)?, real_path(&self.search_for(named)?)?);
+        let begins = |path: &Path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(named))
+        };
+        (real == rule && begins(&real)).then(|| named.to_owned())
+    }
+
+    /// The name by which a rule knows the program in a file, links resolved.
+    fn known_as(&self, named: &str, file: &Path) -> Option<String> {
+        if !is_program(file) {
+            return None;
+        }
+        let pattern = Pattern::of_name(named);
+        let name = file.file_name()?.to_string_lossy().into_owned();
+        if pattern.covers(&name) || pattern.covers(&file.to_string_lossy()) {
+            return Some(name);
+        }
+        let is_it = |path: &PathBuf| real_path(path).is_some_and(|real| same(&real, file));
+        if !named.contains('*') {
+            return self.search_for(named).filter(is_it).map(|_| named.to_owned());
+        }
+        let entries = self.search.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten();
+        entries.flatten().take(MAX_NAMES).find_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (pattern.covers(&name) && is_it(&entry.path())).then_some(name)
+        })
+    }
+
+    /// Where the shell finds a program.
+    fn search_for(&self, name: &str) -> Option<PathBuf> {
+        if name.starts_with('/') {
+            return Some(PathBuf::from(name));
+        }
+        let mut found = self.found.borrow_mut();
+        let look = || self.search.iter().map(|dir| dir.join(name)).find(|path| is_program(path));
+        found.entry(name.to_owned()).or_insert_with(look).clone()
+    }
+}
+
+/// The first word of a rule about commands; none when it is any.
+fn named_by(rule: &Rule) -> Option<&str> {
+    rule.program().filter(|name| name.chars().any(|c| c != '*'))
+}
+
+fn name_of(run: &Run) -> &str {
+    let program = run.words.first().map(|word| word.text.as_str()).unwrap_or_default();
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a command makes a file of another.
+fn copies(run: &Run) -> bool {
+    let name = name_of(run);
+    COPIERS.contains(&name) || name == "dd"
+}
+
+/// Whether it keeps files in another, from which they come out by any name.
+fn packs(run: &Run) -> bool {
+    ["7z", "bsdtar", "cpio", "pax", "tar", "zip"].contains(&name_of(run))
+}
+
+fn is_system(file: &Path) -> bool {
+    file.parent().is_some_and(|dir| SYSTEM.iter().any(|system| dir == Path::new(system)))
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// Whether two files are one, or hold the same.
+fn same(a: &Path, b: &Path) -> bool {
+    if a == b {
+        return true;
+    }
+    let size = |path: &Path| path.metadata().ok().map(|meta| meta.len());
+    let of = size(a).filter(|&len| len > 0 && len <= MAX_PROGRAM);
+    of.is_some() && of == size(b) && same_bytes(a, b).unwrap_or(false)
+}
+
+fn same_bytes(a: &Path, b: &Path) -> std::io::Result<bool> {
+    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    let (mut of_a, mut of_b) = ([0; 16 << 10], [0; 16 << 10]);
+    loop {
+        let read = a.read(&mut of_a)?;
+        if read == 0 {
+            return Ok(b.read(&mut of_b[..1])? == 0);
+        }
+        let Some(same) = of_b.get_mut(..read) else { return Ok(false) };
+        if b.read_exact(same).is_err() || of_a.get(..read) != Some(&*same) {
+            return Ok(false);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::permission::{Call, Judgment, Rules, Site};
+    use crate::tools::Workspace;
+
+    /// A working directory, and a place with the programs `wipe`, `wipe2.1` (the same by a link: `wipe2`)
+    /// and `other`.
+    struct World {
+        dir: tempfile::TempDir,
+        site: Site,
+    }
+
+    fn world() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let (bin, work) = (root.join("bin"), root.join("w"));
+        fs::create_dir_all(&bin).unwrap();
+        fs::create_dir_all(work.join("sub")).unwrap();
+        for (name, text) in [("wipe", "wipes"), ("wipe2.1", "wipes2"), ("other", "other")] {
+            fs::write(bin.join(name), text).unwrap();
+            fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        symlink("wipe2.1", bin.join("wipe2")).unwrap();
+        fs::copy(bin.join("wipe"), work.join("copy")).unwrap();
+        fs::copy(bin.join("other"), work.join("same-size")).unwrap();
+        fs::hard_link(bin.join("wipe"), work.join("hard")).unwrap();
+        symlink(bin.join("wipe"), work.join("soft")).unwrap();
+        symlink("../copy", work.join("sub/far")).unwrap();
+        symlink(&bin, work.join("programs")).unwrap();
+        fs::copy(bin.join("wipe2.1"), work.join("copy2")).unwrap();
+        let workspace = Arc::new(Workspace::new(work, vec![]));
+        World { dir, site: Site { workspace, home: root.join("h"), search: vec![bin] } }
+    }
+
+    impl World {
+        fn judge(&self, deny: &str, command: &str) -> Judgment {
+            let bin = fs::canonicalize(self.dir.path()).unwrap().join("bin");
+            let command = command.replace("BIN", &bin.to_string_lossy());
+            let rules = Rules {
+                allow: vec![Rule::parse("Shell").unwrap()],
+                deny: vec![Rule::parse(deny).unwrap()],
+                ..Rules::default()
+            };
+            let arguments = serde_json::json!({ "command": command });
+            let call = Call::of("Shell", &arguments, &self.site.workspace, &self.site.home);
+            rules.judge(&call, &self.site, &[])
+        }
+    }
+
+    #[test]
+    fn another_name_makes_no_other_program() {
+        let world = world();
+        for command in [
+            "./copy a",
+            "./hard a",
+            "./soft a",
+            "sub/far a",
+            "cd sub && ./far a",
+            "./programs/wipe a",
+            "./c?py a; ./copy a",
+            "env A=b ./copy a",
+            "find . -exec ./hard {} +",
+            "bash -c './soft a'",
+            "PATH=.:$PATH copy a",
+            "BIN/wipe a",
+        ] {
+            for deny in ["Shell(wipe:*)", "Shell(wip*)", "Shell(*wipe:*)"] {
+                let judged = world.judge(deny, command);
+                let stopped = matches!(judged, Judgment::Deny { .. } | Judgment::Unsure { .. });
+                assert!(stopped, "{deny} {command} {judged:?}");
+            }
+        }
+        assert!(matches!(world.judge("Shell(wipe:*)", "./copy a"), Judgment::Deny { .. }));
+        assert!(matches!(world.judge("Shell(wipe2:*)", "wipe2.1 a"), Judgment::Deny { .. }));
+        assert!(matches!(world.judge("Shell(wipe2.1:*)", "wipe2 a"), Judgment::Deny { .. }));
+        assert!(matches!(world.judge("Shell(wipe2:*)", "./copy2"), Judgment::Deny { .. }));
+        // Of the rule's options each counts.
+        assert!(matches!(world.judge("Shell(wipe -rf:*)", "./copy -fr a"), Judgment::Deny { .. }));
+        assert_eq!(world.judge("Shell(wipe -rf:*)", "./copy a"), Judgment::Allow);
+    }
+
+    #[test]
+    fn giving_another_name_is_asked_about() {
+        let world = world();
+        for command in [
+            "cp BIN/wipe q",
+            "cp BIN/w*e q",
+            "cd BIN && cp wipe /tmp/q",
+            "mv soft q",
+            "ln -s BIN/wipe q",
+            "ln hard q",
+            "install -m755 copy q",
+            "dd if=BIN/wipe of=q",
+            "cat BIN/wipe > q",
+            "cat copy | tee q",
+            "tar cf - BIN/wipe | tar xf -",
+            "cp $(command -v wipe) q; ./q a",
+            "cp \"$X\" sub; sub/q a",
+            "cat $X > q && chmod +x q && ./q a",
+        ] {
+            let judged = world.judge("Shell(wipe:*)", command);
+            assert!(matches!(judged, Judgment::Unsure { .. }), "{command} {judged:?}");
+        }
+    }
+
+    #[test]
+    fn other_programs_go_on() {
+        let world = world();
+        for command in [
+            "./same-size a",
+            "other a",
+            "cp BIN/other q && ./q a",
+            "cp \"$X\" sub && ./same-size",
+            "cat BIN/wipe",
+            "ls BIN/wipe ./copy",
+            "./absent",
+            "cat $X > q && ./same-size",
+            "wipe2 a",
+        ] {
+            assert_eq!(world.judge("Shell(wipe:*)", command), Judgment::Allow, "{command}");
+        }
+    }
+}
