@@ -174,7 +174,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["login", "--json"][..], &["vis", "-h"]] {
+    for words in [&["term", "-w"][..], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

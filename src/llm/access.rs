@@ -107,7 +107,10 @@ mod tests {
     async fn a_refused_token_is_changed_once() {
         assert_eq!(sent(&[200]).await, (Ok(()), vec!["Bearer old".to_owned()]));
         let (done, seen) = sent(&[401, 200]).await;
-        assert_eq!((done, seen.as_slice()), (Ok(()), &["Bearer old".into(), "Bearer new".to_owned()][..]));
+        assert_eq!(
+            (done, seen.as_slice()),
+            (Ok(()), &["Bearer old".into(), "Bearer new".to_owned()][..])
+        );
         let (done, seen) = sent(&[401, 401]).await;
         assert!(matches!(done, Err(LlmError::SignIn(_))) && seen.len() == 2, "{done:?}");
         let (done, seen) = sent(&[500]).await;

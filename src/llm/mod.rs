@@ -28,6 +28,7 @@ pub use connect::{ConnectError, Connection, DeviceId, connect};
 pub use error::LlmError;
 pub use http::Timeouts;
 pub use message::{Message, Role};
+pub(crate) use oneline::one_line;
 pub use provider::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, Provider, Thinking, ToolSpec,
     UploadedFile,

@@ -93,8 +93,14 @@ mod tests {
         else {
             unreachable!()
         };
-        assert_eq!((text(&fields, "a"), text(&fields, "b"), text(&fields, "n")), (None, Some("x"), None));
+        assert_eq!(
+            (text(&fields, "a"), text(&fields, "b"), text(&fields, "n")),
+            (None, Some("x"), None)
+        );
         assert_eq!((number(&fields, "n"), number(&fields, "t")), (Some(5.0), Some(7.5)));
-        assert_eq!((number(&fields, "i"), number(&fields, "b"), number(&fields, "z")), (None, None, None));
+        assert_eq!(
+            (number(&fields, "i"), number(&fields, "b"), number(&fields, "z")),
+            (None, None, None)
+        );
     }
 }

@@ -30,7 +30,7 @@ fn finder(tool: &'static str) -> impl Fn(&Recorded, usize) -> Reply + Send + Syn
 fn thorough(servers: &'static [&'static str]) -> impl Fn(&Recorded, usize) -> Reply + Send + Sync {
     move |request: &Recorded, index: usize| {
         let Some(server) = servers.get(index) else {
-            return finder("echo")(request, (index - servers.len())+ 1);
+            return finder("echo")(request, (index - servers.len()) + 1);
         };
         let arguments = json!({"query": "repeat a text", "server": server});
         Reply::new().tool_call(&format!("s{index}"), "mcp_search", &arguments.to_string())

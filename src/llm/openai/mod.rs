@@ -18,7 +18,8 @@ use url::Url;
 
 use super::access::Access;
 use super::{
-    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, TokenSource, UploadedFile, http,
+    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, TokenSource, UploadedFile,
+    http,
 };
 use crate::platform::Clock;
 
