@@ -37,12 +37,8 @@ pub(super) fn add(path: &Path, base_url: &str, models: &[Model]) -> Result<(), C
             set(table, "display_name", model.display_name.as_deref().map(Value::from));
         }
         if let Some(first) = models.first() {
-            root.insert(
-                "default_model",
-                keep_decor(root, "default_model", model_name(first).into()),
-            );
-            let thinks = keep_decor(root, "default_thinking", first.thinks().into());
-            root.insert("default_thinking", thinks);
+            set_root(root, "default_model", model_name(first).into());
+            set_root(root, "default_thinking", first.thinks().into());
         }
         for (name, end) in SERVICES {
             signed_in(entry(root, &["services", name])?, &format!("{base_url}{end}"));
@@ -64,7 +60,7 @@ pub(super) fn remove(path: &Path) -> Result<(), ConfigError> {
         let removed = remove_models(root, |_| true);
         let default = root.get("default_model").and_then(Item::as_str).unwrap_or_default();
         if removed.iter().any(|name| name == default) {
-            root.insert("default_model", keep_decor(root, "default_model", "".into()));
+            set_root(root, "default_model", "".into());
         }
         if let Some(services) = root.get_mut("services").and_then(Item::as_table_like_mut) {
             for (name, _) in SERVICES {
@@ -136,12 +132,15 @@ fn set(table: &mut dyn TableLike, name: &str, new: Option<Value>) {
     }
 }
 
-/// The value with the comment behind the one that it replaces.
-fn keep_decor(root: &Table, name: &str, mut new: Value) -> Item {
-    if let Some(Item::Value(old)) = root.get(name) {
-        *new.decor_mut() = old.decor().clone();
+/// Sets a value of the root. The comments around the one that it replaces stay.
+fn set_root(root: &mut Table, name: &str, mut new: Value) {
+    match root.get_mut(name) {
+        Some(Item::Value(old)) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        _ => drop(root.insert(name, Item::Value(new))),
     }
-    Item::Value(new)
 }
 
 #[cfg(test)]
@@ -166,7 +165,25 @@ mod tests {
         fs::write(&path, before).unwrap();
         let models = [model("kimi-for-coding", &["thinking", "image_in"]), model("b", &[])];
         add(&path, "https://api/v1", &models).unwrap();
-        insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with(
+                "# mine\ndefault_model = \"kimi-code/kimi-for-coding\" # best\n\
+            default_thinking = true\nodd = [1,  2]\n\n[models.own]\n"
+            ),
+            "{text}"
+        );
+        for part in [
+            "[models.\"kimi-code/kimi-for-coding\"]\nprovider = \"managed:kimi-code\"\n\
+             model = \"kimi-for-coding\"\nmax_context_size = 262144\n\
+             capabilities = [\"thinking\", \"image_in\"]\n",
+            "[providers.\"managed:kimi-code\"]\ntype = \"kimi\"\nbase_url = \"https://api/v1\"\n\
+             api_key = \"\"\noauth = { storage = \"file\", key = \"oauth/kimi-code\" }\n",
+            "[services.moonshot_search]\nbase_url = \"https://api/v1/search\"\napi_key = \"\"\n\
+             oauth = { storage = \"file\", key = \"oauth/kimi-code\" }\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
         let env = fixed::env(dir.path(), &[]);
         let loaded = Config::load(&ConfigSource::File(path.clone()), &env).unwrap();
         assert_eq!(loaded.warnings, [""; 0]);

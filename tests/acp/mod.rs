@@ -2,7 +2,7 @@
 
 mod asking;
 mod choices;
-mod editor;
+pub mod editor;
 mod ends;
 mod files;
 mod hostile;
