@@ -269,7 +269,16 @@ impl Host {
 
     /// The model a session begins with.
     fn first_model(&self, session_id: &str) -> Result<Option<Llm>, HostError> {
-        let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
+        let chosen = config::select(self.config(), self.options.model.as_deref(), &self.env);
+        let choice = match chosen {
+            // A client learns at the first turn that there is no model, and can do something about it
+            // meanwhile. On the screen a person is told before anything begins.
+            Err(error @ SelectError::Incomplete { .. }) if !self.options.tour => {
+                tracing::warn!("{error}");
+                None
+            }
+            chosen => chosen?,
+        };
         match choice {
             Some(choice) => self.connect(choice, self.options.thinking, session_id, None).map(Some),
             None if self.options.tour => {

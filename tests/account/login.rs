@@ -237,7 +237,8 @@ fn a_reader_that_is_gone_ends_it() {
         Reply::status(200, begun)
     });
     // The code expires, and nobody reads of the next one.
-    let ran = Running::start(authority.home().shell("\"$0\" login --json | head -1")).end();
+    let home = authority.home();
+    let ran = Running::start(home.shell("\"$0\" login --json | head -1")).end();
     assert_eq!(ran.well().out.lines().count(), 1);
     assert_eq!(authority.server.requests_to("/device_authorization").len(), 1);
 }
