@@ -2,10 +2,11 @@
 //! programs, one object per line (cli.md).
 
 use std::future::Future;
+use std::io::Write;
 
 use serde::Serialize;
 
-use super::{ExitCode, complain, print};
+use super::{ExitCode, complain};
 use crate::auth::{AuthError, News, sign_in, sign_out};
 use crate::front::tui::text::clean_line;
 use crate::platform::Env;
@@ -30,7 +31,7 @@ enum Data<'a> {
 
 /// Signs in, in the browser.
 pub(super) fn log_in(as_json: bool, env: &Env) -> ExitCode {
-    let told = |news: News| tell(as_json, &news) == ExitCode::Success;
+    let told = |news: News| tell(as_json, &news);
     finish("Login", "Logged in successfully.", as_json, sign_in(env, told))
 }
 
@@ -56,30 +57,36 @@ fn finish(
         done
     });
     let (why, code) = match done {
-        Ok(Some(Ok(()))) if as_json => return event("success", success, None),
-        Ok(Some(Ok(()))) => return print(&format!("{success}\n")),
+        Ok(Some(Ok(()))) => {
+            // It is done, whether somebody reads it or not.
+            match as_json {
+                true => event("success", success, None),
+                false => say(&format!("{success}\n")),
+            };
+            return ExitCode::Success;
+        }
         Ok(Some(Err(error))) => (error.to_string(), ExitCode::Failure),
         Ok(None) => ("it was cancelled".to_owned(), ExitCode::Interrupted),
         Err(error) => (error.to_string(), ExitCode::Failure),
     };
     let message = format!("{what} failed: {}.", clean_line(why.trim_end_matches('.')));
     match as_json {
-        // Whether somebody reads it makes no difference.
         true => drop(event("error", &message, None)),
         false => complain(&format!("{message}\n")),
     }
     code
 }
 
-fn tell(as_json: bool, news: &News) -> ExitCode {
+/// Tells it; false when nobody reads any more.
+fn tell(as_json: bool, news: &News) -> bool {
     match news {
         News::Info(message) if as_json => event("info", message, None),
-        News::Info(message) => print(&format!("{message}\n")),
+        News::Info(message) => say(&format!("{message}\n")),
         News::Address { page, user_code } if as_json => {
             let data = Data::Address { verification_url: page, user_code };
             event("verification_url", &format!("Verification URL: {page}"), Some(data))
         }
-        News::Address { page, user_code } => print(&format!(
+        News::Address { page, user_code } => say(&format!(
             "Verification URL: {page}\nThe page shows this code: {user_code}\n\
              Waiting for you to agree there... (Ctrl-C gives up)\n"
         )),
@@ -88,10 +95,15 @@ fn tell(as_json: bool, news: &News) -> ExitCode {
             let message = format!("Waiting for user authorization...: {description}");
             event("waiting", &message, Some(data))
         }
-        News::Waiting { .. } => ExitCode::Success,
+        News::Waiting { .. } => true,
     }
 }
 
-fn event(kind: &'static str, message: &str, data: Option<Data>) -> ExitCode {
-    print(&to_spaced_json(&Event { kind, message, data }))
+fn event(kind: &'static str, message: &str, data: Option<Data>) -> bool {
+    say(&to_spaced_json(&Event { kind, message, data }))
+}
+
+fn say(text: &str) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }

@@ -109,3 +109,16 @@ fn a_failed_sign_in_is_told_on_the_screen() {
     kimi.send("/login\r");
     kimi.wait_text("Accounts belong to the default configuration file.");
 }
+
+#[test]
+fn the_doctor_asks_with_the_token() {
+    let authority = Authority::new(&[]);
+    let home = authority.signed_in(800.0, "");
+    let ran = home.run(&["doctor"]);
+    assert!(ran.out.contains("answers and takes the key"), "{ran:?}");
+    let asked = authority.server.requests_to("/v1/models");
+    assert_eq!(asked[0].header("authorization"), Some("Bearer access-0"));
+    std::fs::remove_file(credentials(&home)).unwrap();
+    let ran = home.run(&["doctor"]);
+    assert!(ran.out.contains("wants a sign-in: nobody is signed in"), "{ran:?}");
+}

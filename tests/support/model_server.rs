@@ -323,9 +323,12 @@ impl Script for Vec<Reply> {
     }
 }
 
+/// What is answered to a request that is none to chat.
+type Rule = Box<dyn FnMut(&Recorded) -> Reply + Send>;
+
 struct Shared {
     /// Ends of other paths and what they answer.
-    others: Mutex<Vec<(String, Box<dyn FnMut(&Recorded) -> Reply + Send>)>>,
+    others: Mutex<Vec<(String, Rule)>>,
     script: Mutex<(Box<dyn Script>, usize)>,
     requests: Mutex<Vec<Recorded>>,
     arrived: Condvar,
