@@ -52,6 +52,8 @@ fn the_help_is_this() {
       completions  Print what a shell needs to complete kimi's words
       acp          Serve an editor over the Agent Client Protocol on stdin and
                    stdout
+      login        Sign in to your Kimi account, in the browser
+      logout       Sign out of your Kimi account
       mcp          Add, list, remove and test MCP servers
       plugin       Install, list and remove plugins
 

@@ -114,11 +114,11 @@ fn a_failed_sign_in_is_told_on_the_screen() {
 fn the_doctor_asks_with_the_token() {
     let authority = Authority::new(&[]);
     let home = authority.signed_in(800.0, "");
-    let ran = home.run(&["doctor"]);
+    let ran = home.run(&["doctor", "--online"]);
     assert!(ran.out.contains("answers and takes the key"), "{ran:?}");
     let asked = authority.server.requests_to("/v1/models");
     assert_eq!(asked[0].header("authorization"), Some("Bearer access-0"));
     std::fs::remove_file(credentials(&home)).unwrap();
-    let ran = home.run(&["doctor"]);
+    let ran = home.run(&["doctor", "--online"]);
     assert!(ran.out.contains("wants a sign-in: nobody is signed in"), "{ran:?}");
 }
