@@ -15,6 +15,7 @@
 //! | [`config`] | `config.toml`: read, overlay, edit in place |
 //! | [`protocol`] | `Op`, `Event`, `Request`, content parts, display blocks: the one vocabulary, plain data |
 //! | [`agent`] | session, turn, step, context, compaction, approvals: knows no screen |
+//! | [`auth`] | signing in to an account, its token, what it configures |
 //! | [`llm`] | messages, the provider trait, wire formats, retry, the scripted models |
 //! | [`tools`] | one file per tool, output limits, the path guard |
 //! | [`permission`] | rules, commands taken apart, what a call may change |
@@ -31,6 +32,7 @@
 //! `tests/laws.rs`.
 
 pub mod agent;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod customize;

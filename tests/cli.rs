@@ -52,6 +52,8 @@ fn the_help_is_this() {
       completions  Print what a shell needs to complete kimi's words
       acp          Serve an editor over the Agent Client Protocol on stdin and
                    stdout
+      login        Sign in to your Kimi account, in the browser
+      logout       Sign out of your Kimi account
       mcp          Add, list, remove and test MCP servers
       plugin       Install, list and remove plugins
 
@@ -174,7 +176,7 @@ fn usage_errors_are_whole_sentences() {
 
 #[test]
 fn what_this_version_lacks_is_said_in_one_line() {
-    for words in [&["login", "--json"][..], &["vis", "-h"]] {
+    for words in [&["term", "-w"][..], &["vis", "-h"]] {
         let line = refused(words, 1);
         let start = format!("kimi: '{}' is not part of this version yet", words[0]);
         assert!(line.starts_with(&start), "{line}");

@@ -1,5 +1,6 @@
 //! The integration tests, all in one binary so that linking is paid once.
 
+mod account;
 mod acp;
 mod agent;
 mod cli;

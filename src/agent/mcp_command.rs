@@ -26,7 +26,8 @@ pub(super) fn run(core: &Core, arguments: &str) -> String {
         ("", _) => return list(servers),
         ("reconnect", "") => {
             servers.order(None, Order::Reconnect);
-            return "All MCP servers are being started again. /mcp shows how they stand.".to_owned();
+            return "All MCP servers are being started again. /mcp shows how they stand."
+                .to_owned();
         }
         ("reconnect", _) => (Order::Reconnect, "is being started again"),
         ("enable", name) if !name.is_empty() => (Order::Enable, "is on"),

@@ -14,7 +14,7 @@ use super::permissions;
 use super::plan;
 use super::prompts::{self, Ran};
 use super::servers::offered;
-use super::{skills, transfer, turn};
+use super::{skills, step, transfer, turn};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -240,7 +240,7 @@ async fn compact(
             hint: Some("choose a model with --model or /model, or set KIMI_API_KEY".to_owned()),
         })),
         Err(CompactionError::Llm(error)) => Err(Outcome::Failed(Failure {
-            kind: FailureKind::Provider { status: error.status(), retryable: error.temporary() },
+            kind: step::failure_kind(&error),
             message: format!("the conversation could not be summarised: {error}"),
             hint: Some("nothing was changed; try /compact again, or start afresh".to_owned()),
         })),

@@ -349,9 +349,20 @@ async fn leave_unanswered(turn: &Turn<'_>) {
     }
 }
 
+/// The class of a model request that failed for good.
+pub(super) fn failure_kind(error: &LlmError) -> FailureKind {
+    match error {
+        LlmError::SignIn(_) => FailureKind::SignIn,
+        _ => FailureKind::Provider { status: error.status(), retryable: error.temporary() },
+    }
+}
+
 /// What a person is told of a model request that failed for good.
 fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
     let hint = match error.status() {
+        _ if matches!(error, LlmError::SignIn(_)) => {
+            Some("sign in with /login, or with kimi login in a shell")
+        }
         _ if error.quota_exhausted() => {
             Some("check the account's plan and balance at the provider")
         }
@@ -373,7 +384,7 @@ fn provider_failure(llm: &Llm, error: &LlmError) -> Failure {
         },
     };
     Failure {
-        kind: FailureKind::Provider { status: error.status(), retryable: error.temporary() },
+        kind: failure_kind(error),
         message: format!("{}: {error}", llm.display_name),
         hint: hint.map(str::to_owned),
     }

@@ -432,7 +432,7 @@ fn class_of(kind: &FailureKind) -> &'static str {
     match kind {
         FailureKind::LlmNotSet => "LLMNotSet",
         FailureKind::LlmNotSupported => "LLMNotSupported",
-        FailureKind::Provider { status: Some(_), .. } => "APIStatusError",
+        FailureKind::SignIn | FailureKind::Provider { status: Some(_), .. } => "APIStatusError",
         FailureKind::Provider { status: None, .. } => "ChatProviderError",
         FailureKind::Internal => "RuntimeError",
     }

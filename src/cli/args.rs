@@ -251,6 +251,20 @@ pub enum Command {
     /// Serve an editor over the Agent Client Protocol on stdin and stdout.
     #[command(override_usage = "kimi acp")]
     Acp,
+    /// Sign in to your Kimi account, in the browser.
+    #[command(override_usage = "kimi login [OPTIONS]")]
+    Login {
+        /// Tell what happens as lines of JSON.
+        #[arg(long, help_heading = "Options")]
+        json: bool,
+    },
+    /// Sign out of your Kimi account.
+    #[command(override_usage = "kimi logout [OPTIONS]")]
+    Logout {
+        /// Tell what happens as lines of JSON.
+        #[arg(long, help_heading = "Options")]
+        json: bool,
+    },
     /// Add, list, remove and test MCP servers.
     #[command(override_usage = "kimi mcp COMMAND [ARGS]...", subcommand_required = true)]
     Mcp {

@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod info;
 mod launch;
+mod login;
 mod mcp;
 mod plugin;
 mod run;
@@ -41,8 +42,6 @@ use crate::tasks::worker;
 
 /// Words that kimi-cli knows as subcommands and this version does not, with what to do instead.
 const MISSING_COMMANDS: &[(&str, &str)] = &[
-    ("login", "set KIMI_API_KEY, or put the key into ~/.kimi/config.toml"),
-    ("logout", "remove the key from ~/.kimi/config.toml"),
     ("term", "run kimi without a command: it is the terminal screen"),
     ("web", "run kimi without a command in a terminal"),
     ("vis", "the record of a session is wire.jsonl in its directory under ~/.kimi/sessions"),
@@ -85,6 +84,8 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
             return doctor::run(doctor, file, text, &env);
         }
         Some(Command::Completions { shell }) => return completions::run(*shell),
+        Some(Command::Login { json }) => return login::log_in(*json, &env),
+        Some(Command::Logout { json }) => return login::log_out(*json, &env),
         Some(Command::Mcp { command }) => return servers::run(command, &env),
         Some(Command::Plugin { command }) => return plugin::run(command, &env),
         Some(Command::Worker(worker)) => return attend(worker, &env),

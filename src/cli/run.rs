@@ -237,6 +237,8 @@ async fn print_mode(host: Host, launch: &Launch) -> anyhow::Result<ExitCode> {
         true => code::which(&host, &launch.session)?,
         false => which(&launch.session),
     };
+    // A person would be asked; here a missing sign-in is told before anything is begun.
+    host.has_model().map_err(HostError::Select)?;
     let opened = host.open(&which).map_err(host_error)?;
     if let Some(servers) = &host.options.mcp {
         servers.start();

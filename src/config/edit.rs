@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, TableLike};
 
 use super::ConfigError;
-use super::load::{MAX_BYTES, is_json, located, write_default_if_missing};
+use super::load::{MAX_BYTES, check_text, is_json, located, write_default_if_missing};
 use crate::store::{RewriteError, rewrite};
 
 /// A value to set.
@@ -45,17 +45,44 @@ pub fn set_key(path: &Path, key: &[&str], value: impl Into<Scalar>) -> Result<()
         write_default_if_missing(path)?;
     }
     let value = value.into();
+    replace(path, |text| {
+        if is_json(path) {
+            let text = if text.trim().is_empty() { "{}" } else { text };
+            edit_json(path, text, key, value.clone())
+        } else {
+            edit_toml(path, text, key, value.clone())
+        }
+    })
+}
+
+/// The same for several keys at once of a TOML file: what `change` does to the document is written as
+/// a whole or, when it fails or leaves what is no configuration, not at all.
+pub(crate) fn edit_document(
+    path: &Path,
+    change: impl Fn(&mut DocumentMut) -> Result<(), String>,
+) -> Result<(), ConfigError> {
+    write_default_if_missing(path)?;
+    replace(path, |text| {
+        let mut document = document(path, text)?;
+        change(&mut document).map_err(|problem| invalid(path, problem))?;
+        let text = document.to_string();
+        if !text.trim().is_empty() {
+            check_text(&text).map_err(|error| invalid(path, error.to_string()))?;
+        }
+        Ok(text)
+    })
+}
+
+fn replace(
+    path: &Path,
+    change: impl Fn(&str) -> Result<String, ConfigError>,
+) -> Result<(), ConfigError> {
     let done = rewrite(path, MAX_BYTES, 0o600, |bytes| {
         let text = std::str::from_utf8(bytes.unwrap_or_default()).map_err(|error| {
             let source = io::Error::new(io::ErrorKind::InvalidData, error);
             ConfigError::Read { path: path.to_path_buf(), source }
         })?;
-        let edited = if is_json(path) {
-            let text = if text.trim().is_empty() { "{}" } else { text };
-            edit_json(path, text, key, value.clone())?
-        } else {
-            edit_toml(path, text, key, value.clone())?
-        };
+        let edited = change(text)?;
         Ok((edited != text).then(|| edited.into_bytes()))
     });
     let path = path.to_path_buf();
@@ -67,11 +94,7 @@ pub fn set_key(path: &Path, key: &[&str], value: impl Into<Scalar>) -> Result<()
 }
 
 fn edit_toml(path: &Path, text: &str, key: &[&str], value: Scalar) -> Result<String, ConfigError> {
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
-        let at = error.span().map_or(0, |span| span.start);
-        let (message, line, column) = located(text, error.message(), at);
-        ConfigError::Syntax { format: "TOML", path: path.to_path_buf(), message, line, column }
-    })?;
+    let mut document = document(path, text)?;
     let value = match value {
         Scalar::Bool(value) => toml_edit::Value::from(value),
         Scalar::Int(value) => toml_edit::Value::from(value),
@@ -80,6 +103,14 @@ fn edit_toml(path: &Path, text: &str, key: &[&str], value: Scalar) -> Result<Str
     let table: &mut dyn TableLike = document.as_table_mut();
     set_in_table(table, key, value).map_err(|problem| invalid(path, problem))?;
     Ok(document.to_string())
+}
+
+fn document(path: &Path, text: &str) -> Result<DocumentMut, ConfigError> {
+    text.parse().map_err(|error: toml_edit::TomlError| {
+        let at = error.span().map_or(0, |span| span.start);
+        let (message, line, column) = located(text, error.message(), at);
+        ConfigError::Syntax { format: "TOML", path: path.to_path_buf(), message, line, column }
+    })
 }
 
 fn set_in_table(

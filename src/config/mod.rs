@@ -14,6 +14,7 @@ mod schema;
 mod select;
 mod unused;
 
+pub(crate) use edit::edit_document;
 pub use edit::{Scalar, set_key};
 pub use error::ConfigError;
 pub use load::{ConfigSource, LoadedConfig, check_text, write_default_if_missing};

@@ -210,12 +210,11 @@ pub struct ServiceConfig {
 }
 
 impl ServiceConfig {
-    /// Whether it can be asked: it has an address, and a key where it would else want a sign-in.
-    pub fn is_usable(&self) -> bool {
+    /// The token of a sign-in that requests carry, unless the user writes one into each.
+    pub fn token_key(&self) -> Option<&str> {
         let mut headers = self.custom_headers.keys();
-        let has_key = !self.api_key.is_empty()
-            || headers.any(|header| header.eq_ignore_ascii_case("authorization"));
-        !self.base_url.is_empty() && (has_key || self.oauth.is_none())
+        let has_own = headers.any(|header| header.eq_ignore_ascii_case("authorization"));
+        self.oauth.as_ref().filter(|_| !has_own).map(|oauth| oauth.key.as_str())
     }
 }
 

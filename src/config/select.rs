@@ -44,7 +44,7 @@ pub struct ModelChoice {
     /// See [`ProviderConfig::reasoning_key`].
     pub reasoning_key: Option<String>,
     pub env: BTreeMap<String, String>,
-    /// The stored token that `api_key` stands in for.
+    /// The token of a sign-in that is used before `api_key`.
     pub oauth: Option<OauthRef>,
     /// What a person should be told about the environment.
     pub warnings: Vec<String>,
@@ -82,8 +82,7 @@ pub enum SelectError {
     Incomplete { name: String, key: String },
     /// The provider wants a stored token, and there is no key in its place.
     #[error(
-        "Model {name:?} cannot be used: its provider wants a sign-in, and signing in is not part of \
-         this version. Set providers.{provider}.api_key in the configuration file."
+        "Model {name:?} cannot be used: nobody is signed in to its provider {provider:?}. Run: kimi login"
     )]
     SignIn { name: String, provider: String },
     /// The environment describes a model in a way that makes no sense.
@@ -187,12 +186,11 @@ fn configured(
         let key = format!("models.{name}.model");
         return Err(SelectError::Incomplete { name: name.to_owned(), key });
     }
+    // What a person has said for this run, or writes into every request, comes before a token.
     let mut headers = choice.custom_headers.keys();
-    let has_key = !choice.api_key.is_empty()
-        || headers.any(|header| header.eq_ignore_ascii_case("authorization"));
-    if choice.oauth.is_some() && !has_key {
-        let provider = model.provider.clone();
-        return Err(SelectError::SignIn { name: name.to_owned(), provider });
+    let from_env = choice.provider_type == "kimi" && env.var("KIMI_API_KEY").is_some();
+    if from_env || headers.any(|header| header.eq_ignore_ascii_case("authorization")) {
+        choice.oauth = None;
     }
     Ok(finish(choice))
 }

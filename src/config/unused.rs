@@ -17,9 +17,10 @@ impl Config {
 
     /// The keys that differ from their defaults and have no effect.
     fn unused_keys(&self) -> Vec<&'static str> {
-        // Signing in is not part of this version.
-        let unused =
-            |service: &Option<ServiceConfig>| service.as_ref().is_some_and(|it| !it.is_usable());
+        // Without an address there is nobody to ask.
+        let unused = |service: &Option<ServiceConfig>| {
+            service.as_ref().is_some_and(|it| it.base_url.is_empty())
+        };
         [
             ("services.moonshot_search", unused(&self.services.moonshot_search)),
             ("services.moonshot_fetch", unused(&self.services.moonshot_fetch)),
@@ -47,7 +48,7 @@ mod tests {
         assert_eq!(config(include_str!("default.toml")).unused_warning(), None);
         let service = |name: &str| {
             format!(
-                "[services.{name}]\nbase_url = \"http://127.0.0.1:1\"\napi_key = \"\"\n\
+                "[services.{name}]\nbase_url = \"\"\napi_key = \"\"\n\
                  [services.{name}.oauth]\nkey = \"k\"\n"
             )
         };

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::Finding;
+use crate::auth::{Bearer, Credentials};
 use crate::config::{self, Config, ConfigSource, ModelChoice};
+use crate::llm::{Secret, TokenSource};
 use crate::platform::{Env, tls};
 
 /// How long the server may take to answer.
@@ -91,8 +93,14 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
         Ok(client) => client.get(address),
         Err(error) => return unreachable(error.to_string()),
     };
-    if !choice.api_key.is_empty() {
-        request = request.bearer_auth(&choice.api_key);
+    let key = match key(&choice, env).await {
+        Ok(key) => key,
+        Err(why) => {
+            return Finding::fault(NAME, format!("{host} wants a sign-in: {why}"), "kimi login");
+        }
+    };
+    if !key.is_empty() {
+        request = request.bearer_auth(key.expose());
     }
     for (name, value) in &choice.custom_headers {
         request = request.header(name, value);
@@ -115,6 +123,14 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
         ),
         Err(error) => unreachable(innermost(&error)),
     }
+}
+
+/// What requests are sent with: the token of a sign-in, or the key. The error is half a sentence.
+async fn key(choice: &ModelChoice, env: &Env) -> Result<Secret, String> {
+    let key = Secret::new(choice.api_key.clone());
+    let file = choice.oauth.as_ref().and_then(|oauth| Credentials::of(&oauth.key, env));
+    let Some(file) = file else { return Ok(key) };
+    Bearer::new(file, key, env).token().await.map_err(|error| error.to_string())
 }
 
 /// The cause of all: the outer errors repeat the address.

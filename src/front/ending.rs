@@ -83,6 +83,7 @@ impl From<&Failure> for ExitCode {
             FailureKind::Provider { retryable: true, .. } => Self::TryLater,
             FailureKind::Provider { retryable: false, .. }
             | FailureKind::LlmNotSet
+            | FailureKind::SignIn
             | FailureKind::LlmNotSupported
             | FailureKind::Internal => Self::Failure,
         }

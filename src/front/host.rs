@@ -7,6 +7,7 @@ use crate::agent::{
     Budget, Crew, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
     SessionOptions,
 };
+use crate::auth::{Bearer, Credentials};
 use crate::config::{
     self, Config, ConfigError, LoadedConfig, ModelChoice, SelectError, ServiceConfig, set_key,
 };
@@ -16,7 +17,8 @@ use crate::customize::skills::Places;
 use crate::customize::{self, Agent, AgentError, Builtin};
 use crate::llm::spec::KindError;
 use crate::llm::{
-    self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service, ToolNames,
+    self, Capabilities, DeviceId, Llm, ModelSpec, ProviderKind, Secret, Service, TokenSource,
+    ToolNames,
 };
 use crate::mcp::dispatch::Dispatch;
 use crate::mcp::servers::Servers;
@@ -222,10 +224,27 @@ impl Host {
         if all { self.store.list_all() } else { self.store.list(&self.options.work_dir) }
     }
 
-    /// Whether there is a model to begin with. The error says why the one that is meant cannot be used.
+    /// Whether there is a model to begin with. The error says why the one that is meant cannot be used,
+    /// also when only a sign-in is missing; that is looked for on the disk.
     pub fn has_model(&self) -> Result<bool, SelectError> {
         let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
-        Ok(choice.is_some())
+        let Some(choice) = choice else { return Ok(false) };
+        match &choice.oauth {
+            Some(oauth) if choice.api_key.is_empty() && !self.is_signed_in(&oauth.key) => {
+                Err(SelectError::SignIn { name: choice.name, provider: choice.provider_name })
+            }
+            _ => Ok(true),
+        }
+    }
+
+    fn is_signed_in(&self, key: &str) -> bool {
+        Credentials::of(key, &self.env).is_some_and(|file| file.is_there())
+    }
+
+    /// The token of a sign-in, with this key in its place where there is none.
+    fn bearer(&self, key: &str, instead: &str) -> Option<Arc<dyn TokenSource>> {
+        let file = Credentials::of(key, &self.env)?;
+        Some(Arc::new(Bearer::new(file, Secret::new(instead), &self.env)))
     }
 
     /// Whether a session may use this model of the configuration from now on.
@@ -250,7 +269,16 @@ impl Host {
 
     /// The model a session begins with.
     fn first_model(&self, session_id: &str) -> Result<Option<Llm>, HostError> {
-        let choice = config::select(self.config(), self.options.model.as_deref(), &self.env)?;
+        let chosen = config::select(self.config(), self.options.model.as_deref(), &self.env);
+        let choice = match chosen {
+            // A client learns at the first turn that there is no model, and can do something about it
+            // meanwhile. On the screen a person is told before anything begins.
+            Err(error @ SelectError::Incomplete { .. }) if !self.options.tour => {
+                tracing::warn!("{error}");
+                None
+            }
+            chosen => chosen?,
+        };
         match choice {
             Some(choice) => self.connect(choice, self.options.thinking, session_id, None).map(Some),
             None if self.options.tour => {
@@ -279,12 +307,14 @@ impl Host {
             return Err(HostError::NoPrices(choice.name));
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
+        let tokens = choice.oauth.as_ref().map(|oauth| self.bearer(&oauth.key, &choice.api_key));
         let spec = spec_of(choice)?;
         let connection = llm::Connection {
             thinking,
             session_id,
             user_agent_suffix: client,
             device_id: Some(self.device_id()),
+            tokens: tokens.flatten(),
             ..llm::Connection::default()
         };
         let llm = connection.open(&spec, &self.env)?;
@@ -298,12 +328,16 @@ impl Host {
     /// log: a session is worth more than a search.
     fn web(&self) -> WebServices {
         let service = |name: &str, config: &Option<ServiceConfig>| {
-            let config = config.as_ref().filter(|config| config.is_usable())?;
+            let config = config.as_ref().filter(|config| !config.base_url.is_empty())?;
+            let tokens = match config.token_key() {
+                Some(key) if config.api_key.is_empty() && !self.is_signed_in(key) => return None,
+                key => key.and_then(|key| self.bearer(key, &config.api_key)),
+            };
             let key = Secret::new(config.api_key.clone());
             let headers: Vec<_> = config.custom_headers.clone().into_iter().collect();
             let clock = Arc::clone(&self.env.clock);
             match Service::new(&config.base_url, &key, &headers, Some(self.device_id()), clock) {
-                Ok(service) => Some(Arc::new(service)),
+                Ok(service) => Some(Arc::new(service.with_tokens(tokens))),
                 Err(error) => {
                     tracing::warn!(%error, "services.{name} cannot be used");
                     None

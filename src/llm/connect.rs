@@ -7,7 +7,9 @@ use url::Url;
 use super::openai::{ChatCompletions, Dialect, HeaderError, Knobs, Settings, static_headers};
 use super::scripted::{Echo, ScriptedEcho};
 use super::tour::Tour;
-use super::{Llm, ModelSpec, Provider, ProviderKind, Thinking, Timeouts, derived_capabilities};
+use super::{
+    Llm, ModelSpec, Provider, ProviderKind, Thinking, Timeouts, TokenSource, derived_capabilities,
+};
 use crate::platform::Env;
 
 /// Finds this machine's device id (32 hex digits); called once, at the first request, on a thread
@@ -37,6 +39,8 @@ pub struct Connection<'a> {
     /// Name and version of the program that drives us, for the user agent.
     pub user_agent_suffix: Option<&'a str>,
     pub device_id: Option<DeviceId>,
+    /// The tokens of a sign-in, in the place of the key.
+    pub tokens: Option<Arc<dyn TokenSource>>,
     pub timeouts: Timeouts,
 }
 
@@ -106,7 +110,8 @@ impl Connection<'_> {
             timeouts: self.timeouts,
         };
         let clock = Arc::clone(&env.clock);
-        Ok(ChatCompletions::new(settings, headers, self.device_id.clone(), clock))
+        let (device, tokens) = (self.device_id.clone(), self.tokens.clone());
+        Ok(ChatCompletions::new(settings, headers, device, tokens, clock))
     }
 }
 

@@ -23,6 +23,9 @@ pub enum LlmError {
     /// The account has used up what it may use: waiting does not help.
     #[error("the quota of the account is used up: {message} (HTTP {code})")]
     Quota { code: u16, message: String, request_id: Option<String> },
+    /// The provider wants a sign-in, and there is none that it takes.
+    #[error("{0}")]
+    SignIn(String),
     /// The model answered with nothing, or with thinking alone.
     #[error("{0}")]
     Empty(String),
@@ -43,7 +46,7 @@ impl LlmError {
             Self::Status { code, .. } => {
                 matches!(code, 408 | 409 | 429 | 500 | 502 | 503 | 504 | 529)
             }
-            Self::Quota { .. } | Self::Other(_) => false,
+            Self::Quota { .. } | Self::SignIn(_) | Self::Other(_) => false,
         }
     }
 
@@ -52,7 +55,7 @@ impl LlmError {
         match self {
             Self::Connection(_) | Self::Timeout(_) | Self::Empty(_) => true,
             Self::Status { code, .. } => matches!(code, 429 | 500 | 502 | 503 | 504),
-            Self::Quota { .. } | Self::Malformed(_) | Self::Other(_) => false,
+            Self::Quota { .. } | Self::SignIn(_) | Self::Malformed(_) | Self::Other(_) => false,
         }
     }
 
@@ -60,6 +63,8 @@ impl LlmError {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { code, .. } | Self::Quota { code, .. } => Some(*code),
+            // What a server says to a request without one.
+            Self::SignIn(_) => Some(401),
             _ => None,
         }
     }
@@ -82,7 +87,7 @@ impl LlmError {
         match self {
             Self::Connection(_) => "APIConnectionError",
             Self::Timeout(_) => "APITimeoutError",
-            Self::Status { .. } | Self::Quota { .. } => "APIStatusError",
+            Self::Status { .. } | Self::Quota { .. } | Self::SignIn(_) => "APIStatusError",
             Self::Empty(_) => "APIEmptyResponseError",
             Self::Malformed(_) | Self::Other(_) => "ChatProviderError",
         }

@@ -15,6 +15,7 @@ use url::{Host, Url};
 use super::LlmError;
 use super::oneline::{EXCERPT, one_line};
 use super::status::{request_id, status_error};
+use crate::platform::exchange;
 
 /// Redirects within the origin.
 const MOST_REDIRECTS: usize = 4;
@@ -139,7 +140,8 @@ fn redirected(from: &Url, response: &Response) -> Option<Result<Url, String>> {
     })
 }
 
-async fn client_for(url: &Url, connect: Duration) -> Result<Client, LlmError> {
+/// The client for requests to an address.
+pub(crate) async fn client_for(url: &Url, connect: Duration) -> Result<Client, LlmError> {
     static LOCAL: OnceLock<Client> = OnceLock::new();
     static REMOTE: OnceLock<Client> = OnceLock::new();
     // A server on this machine over plain HTTP needs no certificates, and no proxy could reach it.
@@ -178,7 +180,8 @@ fn build(local: bool, connect: Duration) -> reqwest::Result<Client> {
     if local { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the address is on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
@@ -202,11 +205,7 @@ pub(super) fn seconds(time: Duration) -> f64 {
 
 /// The cause at the bottom of an error, which is the one that says something.
 fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    one_line(&cause.to_string(), EXCERPT)
+    one_line(&exchange::innermost(error), EXCERPT)
 }
 
 /// An error before the answer's headers, or inside its body.

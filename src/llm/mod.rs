@@ -3,11 +3,12 @@
 //! A [`ModelSpec`] says which model; [`connect`] makes an [`Llm`] of it without any I/O; its
 //! [`Provider`] streams [`Delta`]s, which an [`Assembler`] puts together to a [`Message`].
 
+mod access;
 mod assemble;
 mod connect;
 mod error;
 pub mod estimate;
-mod http;
+pub(crate) mod http;
 mod message;
 mod oneline;
 pub mod openai;
@@ -21,11 +22,13 @@ pub mod sse;
 mod status;
 pub mod tour;
 
+pub use access::TokenSource;
 pub use assemble::Assembler;
 pub use connect::{ConnectError, Connection, DeviceId, connect};
 pub use error::LlmError;
 pub use http::Timeouts;
 pub use message::{Message, Role};
+pub(crate) use oneline::one_line;
 pub use provider::{
     Capabilities, ChatRequest, Delta, DeltaStream, FinishReason, Llm, Provider, Thinking, ToolSpec,
     UploadedFile,

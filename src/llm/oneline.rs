@@ -5,7 +5,7 @@ pub(super) const EXCERPT: usize = 500;
 
 /// The text on one line: white space and control characters become single blanks, characters that
 /// reorder or hide text go, and after `limit` characters it ends with an ellipsis.
-pub(super) fn one_line(text: &str, limit: usize) -> String {
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
     let mut line = String::new();
     let mut chars = 0;
     let mut blank = false;

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod clipboard;
 pub mod editor;
 pub mod env;
+pub mod exchange;
 pub mod git;
 pub mod logging;
 pub mod process;

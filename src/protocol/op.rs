@@ -194,6 +194,8 @@ pub enum FailureKind {
     LlmNotSet,
     /// The model lacks a capability that the input needs.
     LlmNotSupported,
+    /// The provider wants a sign-in, and there is none that it takes.
+    SignIn,
     /// The provider failed; `retryable` when trying again later may help.
     Provider { status: Option<u16>, retryable: bool },
     /// Anything else.

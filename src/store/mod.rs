@@ -23,6 +23,7 @@ mod make_room;
 mod notifications;
 mod paths;
 mod pictures;
+mod private_lock;
 mod python_json;
 mod repair;
 mod rewrite;
@@ -53,6 +54,8 @@ pub use notifications::{
 };
 pub use paths::{ShareDir, work_dir_hash};
 pub use pictures::PictureStore;
+pub use private_lock::PrivateLock;
+pub use python_json::to_spaced_json;
 pub(crate) use repair::open_calls;
 pub use rewrite::{RewriteError, rewrite};
 pub use run_dir::{RunDir, write_state};

@@ -52,6 +52,11 @@ impl ShareDir {
         self.root.join("mcp.json")
     }
 
+    /// The tokens of model providers that are signed in to.
+    pub fn credentials_dir(&self) -> PathBuf {
+        self.root.join("credentials")
+    }
+
     /// The tokens of MCP servers.
     pub fn mcp_oauth_dir(&self) -> PathBuf {
         self.root.join("mcp-oauth")

@@ -37,6 +37,15 @@ pub(super) fn write_spaced<T: Serialize>(out: &mut Vec<u8>, value: &T) -> io::Re
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
+/// `value` as one line with its end.
+pub fn to_spaced_json<T: Serialize>(value: &T) -> String {
+    let mut line = Vec::new();
+    // What is written to memory and has texts for keys cannot fail.
+    let _ = write_spaced(&mut line, value);
+    line.push(b'\n');
+    String::from_utf8_lossy(&line).into_owned()
+}
+
 /// A JSON string in which everything outside printable ASCII is escaped.
 pub(super) fn ascii_string(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8 + 2);

@@ -3,6 +3,7 @@
 mod asking;
 mod choices;
 mod editor;
+pub mod editor;
 pub mod elicit;
 mod ends;
 mod files;

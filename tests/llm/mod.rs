@@ -38,6 +38,7 @@ fn open(spec: &ModelSpec, timeouts: Timeouts, vars: &[(&str, &str)]) -> Llm {
         session_id: "session-1",
         user_agent_suffix: Some("editor 1.0"),
         device_id: Some(std::sync::Arc::new(|| Some("d".repeat(32)))),
+        tokens: None,
         timeouts,
     };
     connection.open(spec, &fixed::env("/home/u", vars)).unwrap()

@@ -323,9 +323,12 @@ impl Script for Vec<Reply> {
     }
 }
 
+/// What is answered to a request that is none to chat.
+type Rule = Box<dyn FnMut(&Recorded) -> Reply + Send>;
+
 struct Shared {
     /// Ends of other paths and what they answer.
-    others: Mutex<Vec<(String, Reply)>>,
+    others: Mutex<Vec<(String, Rule)>>,
     script: Mutex<(Box<dyn Script>, usize)>,
     requests: Mutex<Vec<Recorded>>,
     arrived: Condvar,
@@ -371,9 +374,14 @@ impl ModelServer {
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// Answers posts to paths with this end too; they use up none of the script's replies.
+    /// Answers requests to paths with this end too; they use up none of the script's replies.
     pub fn also(&self, end: &str, reply: Reply) {
-        self.shared.others.lock().unwrap().push((end.to_owned(), reply));
+        self.also_by(end, move |_| reply.clone());
+    }
+
+    /// The same by a rule. The latest rule for an end is the one that holds.
+    pub fn also_by(&self, end: &str, rule: impl FnMut(&Recorded) -> Reply + Send + 'static) {
+        self.shared.others.lock().unwrap().insert(0, (end.to_owned(), Box::new(rule)));
     }
 
     /// The requests to paths with this end.
@@ -450,11 +458,11 @@ impl Shared {
             *index += 1;
             script.reply(&request, *index - 1)
         } else {
-            let others = self.others.lock().unwrap();
-            let other = others.iter().find(|(end, _)| request.path.ends_with(end.as_str()));
+            let mut others = self.others.lock().unwrap();
+            let other = others.iter_mut().find(|(end, _)| request.path.ends_with(end.as_str()));
             other.map_or_else(
                 || Reply::status(404, json!({"error": {"message": "no such path"}})),
-                |(_, reply)| reply.clone(),
+                |(_, rule)| rule(&request),
             )
         };
         self.requests.lock().unwrap().push(request);

@@ -153,6 +153,18 @@ fn failures_have_their_codes() {
 }
 
 #[test]
+fn a_model_without_an_address_is_none() {
+    let home = Home::new("");
+    let mut client = Client::ready(&home, &[]);
+    let id = client.prompt("x");
+    assert_eq!(client.error(&id), (-32001, "LLM is not set".to_owned()));
+    client.finish();
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("providers.p.base_url is empty"), "{ran:?}");
+}
+
+#[test]
 fn the_limit_of_steps_is_no_error() {
     let server = ModelServer::start(|_: &Recorded, at: usize| {
         Reply::new().tool_call(&format!("c{at}"), "Glob", &format!(r#"{{"pattern":"{at}"}}"#))

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::rpc::RpcError;
 use crate::front::host::Host;
+use crate::platform::process::own_program;
 use crate::store::ShareDir;
 
 /// The one version of the protocol that is spoken, whatever the client offers.
@@ -26,14 +27,29 @@ pub(super) fn initialized(version: &str, share: &ShareDir) -> Value {
     })
 }
 
-/// The ways to become able to ask a model. There is nothing to start for it.
+/// The ways to become able to ask a model. An editor may start this program in a terminal for it, as
+/// `_meta` says before there was a word for that in the protocol.
 fn methods(share: &ShareDir) -> Value {
-    let file = share.config_toml();
     let how = format!(
-        "Set KIMI_API_KEY, or add a provider and a model to {}, then try again.",
-        file.display()
+        "Run `kimi login` in a terminal. Or set KIMI_API_KEY, or add a provider and a model to {}.",
+        share.config_toml().display()
     );
-    json!([{"id": LOGIN, "name": "Configure a model", "description": how}])
+    let program = own_program();
+    json!([{
+        "id": LOGIN,
+        "name": "Login with Kimi account",
+        "description": how,
+        "type": "terminal",
+        "args": ["login"],
+        "env": {},
+        "_meta": {"terminal-auth": {
+            "command": program.to_string_lossy(),
+            "args": ["login"],
+            "label": "Kimi Code Login",
+            "env": {},
+            "type": "terminal",
+        }},
+    }])
 }
 
 /// That no model can be asked, and why.

@@ -433,7 +433,9 @@ impl Session {
         let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let why = format!("{}{hint}", failure.message);
         match failure.kind {
-            FailureKind::LlmNotSet | FailureKind::Provider { status: Some(401), .. } => {
+            FailureKind::LlmNotSet
+            | FailureKind::SignIn
+            | FailureKind::Provider { status: Some(401), .. } => {
                 introduction::no_model(self.host.store.share(), &why)
             }
             _ => RpcError::internal(why),

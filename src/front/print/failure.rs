@@ -52,6 +52,7 @@ impl Trouble {
     fn failed(failure: &Failure) -> Self {
         let (kind, status, retryable) = match failure.kind {
             FailureKind::LlmNotSet => ("llm_not_set", None, false),
+            FailureKind::SignIn => ("sign_in", Some(401), false),
             FailureKind::LlmNotSupported => ("llm_not_supported", None, false),
             FailureKind::Provider { status, retryable } => ("provider", status, retryable),
             FailureKind::Internal => ("internal", None, false),

@@ -9,6 +9,8 @@ pub enum Command {
     Hooks,
     Exit,
     Fork,
+    Login,
+    Logout,
     New,
     Mcp,
     Model,
@@ -101,6 +103,8 @@ pub const COMMANDS: &[Entry] = &[
     ),
     entry(Command::Help, "help", &["h", "?", "keys", "keymap"], "", "Keys and commands", true),
     entry(Command::Hooks, "hooks", &[], "", "Hooks: by event, and how they ended last", true),
+    entry(Command::Login, "login", &[], "", "Sign in to your Kimi account, in the browser", true),
+    entry(Command::Logout, "logout", &[], "", "Sign out of your Kimi account", false),
     entry(
         Command::Mcp,
         "mcp",

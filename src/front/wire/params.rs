@@ -156,12 +156,17 @@ pub(super) fn outcome(outcome: &Outcome) -> Result<Value, RpcError> {
     }
 }
 
+/// What kimi-cli says when a sign-in is not taken (wire.md section 2).
+const SIGN_IN: &str = "Authentication failed. Your login session may have expired. \
+                       Please run \"/login\" to sign in again.";
+
 /// Clients can only learn the HTTP status from how the message begins.
 fn failed(failure: &Failure) -> RpcError {
     let message = failure.message.as_str();
     match failure.kind {
         FailureKind::LlmNotSet => RpcError::new(RpcError::LLM_NOT_SET, "LLM is not set"),
         FailureKind::LlmNotSupported => RpcError::new(RpcError::LLM_NOT_SUPPORTED, message),
+        FailureKind::SignIn => RpcError::new(RpcError::SIGN_IN, SIGN_IN),
         FailureKind::Provider { status: Some(status), .. } => RpcError {
             data: Some(ErrorData { status_code: status }),
             ..RpcError::new(RpcError::PROVIDER, format!("Error code: {status} - {message}"))
@@ -254,6 +259,7 @@ mod tests {
         assert_eq!(failed(FailureKind::LlmNotSet), RpcError::new(-32001, "LLM is not set"));
         assert_eq!(failed(FailureKind::LlmNotSupported), RpcError::new(-32002, "why"));
         assert_eq!(failed(FailureKind::Internal), RpcError::new(-32603, "why"));
+        assert_eq!(failed(FailureKind::SignIn), RpcError::new(-32004, SIGN_IN));
         let provider = |status| failed(FailureKind::Provider { status, retryable: true });
         assert_eq!(provider(None), RpcError::new(-32003, "why"));
         let with_status = provider(Some(429));

@@ -89,6 +89,7 @@ impl RpcError {
     pub const LLM_NOT_SET: i32 = -32001;
     pub const LLM_NOT_SUPPORTED: i32 = -32002;
     pub const PROVIDER: i32 = -32003;
+    pub const SIGN_IN: i32 = -32004;
 
     pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), data: None }

@@ -16,14 +16,13 @@ const ANSWER: usize = 64 << 10;
 /// Uploads a film. Returns its address for a message, `ms://<id>`.
 pub(super) async fn upload(
     settings: &Settings,
-    headers: &HeaderMap,
+    mut headers: HeaderMap,
     file: &UploadedFile,
     clock: &dyn Clock,
 ) -> Result<String, LlmError> {
     let url = files_url(&settings.url);
     // It does not occur in the file, or SHA-256 is broken.
     let boundary = format!("kimi-{:x}", Sha256::digest(&file.bytes));
-    let mut headers = headers.clone();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let kind = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
         .map_err(|_| LlmError::Other("the upload could not be written".to_owned()))?;

@@ -88,6 +88,15 @@ impl RequestHeaders {
     }
 }
 
+/// What Kimi's services are told of this program and this machine.
+pub async fn machine_headers(device: DeviceId) -> HeaderMap {
+    let none = Secret::default();
+    let mut headers = static_headers(Dialect::Kimi, &none, None, &[]).unwrap_or_default();
+    headers.remove(CONTENT_TYPE);
+    headers.remove(ACCEPT);
+    RequestHeaders::of_machine(headers, Some(device)).get().await.clone()
+}
+
 /// The same with what tells of this machine, where the user has not set it.
 fn with_device(headers: &HeaderMap, device_id: Option<&str>) -> HeaderMap {
     let mut complete = HeaderMap::new();

@@ -16,11 +16,16 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::{ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, UploadedFile, http};
+use super::access::Access;
+use super::{
+    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, TokenSource, UploadedFile,
+    http,
+};
 use crate::platform::Clock;
 
 pub use body::Knobs;
 pub use headers::HeaderError;
+pub use headers::machine_headers;
 pub(super) use headers::{RequestHeaders, static_headers};
 
 /// Which additions to chat completions are spoken.
@@ -61,7 +66,7 @@ impl Settings {
 /// A model behind a chat completions API.
 pub(super) struct ChatCompletions {
     settings: Arc<Settings>,
-    headers: RequestHeaders,
+    access: Access,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,13 +75,14 @@ impl ChatCompletions {
         settings: Settings,
         headers: HeaderMap,
         device: Option<DeviceId>,
+        tokens: Option<Arc<dyn TokenSource>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let headers = match settings.dialect {
             Dialect::Kimi => RequestHeaders::of_machine(headers, device),
             Dialect::Legacy => RequestHeaders::plain(headers),
         };
-        Self { settings: Arc::new(settings), headers, clock }
+        Self { settings: Arc::new(settings), access: Access::new(headers, tokens), clock }
     }
 }
 
@@ -84,9 +90,12 @@ impl ChatCompletions {
 impl Provider for ChatCompletions {
     async fn stream(&self, request: ChatRequest<'_>) -> Result<DeltaStream, LlmError> {
         let body = Bytes::from(body::serialize(&self.settings, &request)?);
-        let headers = self.headers.get().await;
         let Settings { url, timeouts, .. } = &*self.settings;
-        let response = http::post(url, headers, body, timeouts, self.clock.now()).await?;
+        let post = |headers| {
+            let body = body.clone();
+            async move { http::post(url, &headers, body, timeouts, self.clock.now()).await }
+        };
+        let response = self.access.send(post).await?;
         Ok(stream::deltas(response, Arc::clone(&self.settings)))
     }
 
@@ -94,7 +103,7 @@ impl Provider for ChatCompletions {
         if self.settings.dialect != Dialect::Kimi {
             return None;
         }
-        let headers = self.headers.get().await;
-        Some(files::upload(&self.settings, headers, file, &*self.clock).await)
+        let upload = |headers| files::upload(&self.settings, headers, file, &*self.clock);
+        Some(self.access.send(upload).await)
     }
 }

@@ -1,37 +1,14 @@
 //! Which addresses may hear a secret, and requests to them with answers of bounded size.
 
-use std::time::Duration;
-
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::OauthError;
-use crate::mcp::transport::{http_client, innermost, is_loopback};
-
-/// For one request, its answer included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of an answer. Metadata has a few thousand.
-const MAX_ANSWER: usize = 256 << 10;
-
-/// An answer whose body is a JSON object; an empty one when it is not.
-pub(super) struct Answer {
-    pub status: StatusCode,
-    pub fields: Map<String, Value>,
-}
-
-impl Answer {
-    /// A field that is a text with something in it.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        text(&self.fields, name)
-    }
-}
-
-/// A field that is a text with something in it.
-pub(super) fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    fields.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
-}
+use crate::mcp::transport::{http_client, is_loopback};
+use crate::platform::exchange;
+pub(super) use crate::platform::exchange::{Answer, text};
 
 /// A field that is a list of texts; `None` when it is not there.
 pub(super) fn texts(fields: &Map<String, Value>, name: &str) -> Option<Vec<String>> {
@@ -93,7 +70,7 @@ pub(super) async fn post_form(
     change: impl FnOnce(RequestBuilder) -> RequestBuilder,
 ) -> Result<Answer, OauthError> {
     let (client, url) = client(url).await?;
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let body = exchange::form(form);
     let request = client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     exchange(&client, change(request.body(body))).await
 }
@@ -104,29 +81,7 @@ async fn client(url: &Url) -> Result<(reqwest::Client, Url), OauthError> {
 }
 
 async fn exchange(client: &reqwest::Client, request: RequestBuilder) -> Result<Answer, OauthError> {
-    let request = request.header(ACCEPT, "application/json").timeout(REQUEST_TIMEOUT).build();
-    let request = request.map_err(|error| OauthError::failed(innermost(&error)))?;
-    let host = request.url().host_str().unwrap_or_default().to_owned();
-    let wrong = |why: String| OauthError::failed(format!("{host} does not answer: {why}"));
-    let response = client.execute(request).await.map_err(|error| wrong(innermost(&error)))?;
-    let status = response.status();
-    let body = bounded(response).await.map_err(wrong)?;
-    let fields = match serde_json::from_slice(&body) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
-    Ok(Answer { status, fields })
-}
-
-async fn bounded(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| innermost(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(format!("its answer has more than {} KiB", MAX_ANSWER >> 10));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    exchange::exchange(client, request).await.map_err(OauthError::Failed)
 }
 
 #[cfg(test)]

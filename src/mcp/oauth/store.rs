@@ -1,7 +1,7 @@
 //! The tokens of one server: a file for its address, private to the user, with a lock beside it.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -11,14 +11,12 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::OauthError;
-use crate::store::{ShareDir, read_regular, write_atomic};
+use crate::store::{PrivateLock, ShareDir, read_regular, write_atomic};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 /// How long another process may hold the lock: longer than any request of its.
 const LOCK_PATIENCE: Duration = Duration::from_secs(45);
-/// Time between two looks at the lock.
-const LOCK_PACE: Duration = Duration::from_millis(25);
 
 /// What a login leaves.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -104,11 +102,6 @@ pub struct Stamp {
     bytes: u64,
 }
 
-/// Held while tokens are being changed; dropping it lets go.
-pub(super) struct Lock {
-    _file: File,
-}
-
 impl TokenFile {
     /// The file for the server at this address; a `/` at its end makes no other server of it.
     pub fn of(share: &ShareDir, url: &str) -> Self {
@@ -148,7 +141,7 @@ impl TokenFile {
     }
 
     /// Replaces the tokens. Only with the lock.
-    pub(super) fn write(&self, grant: &Grant, _: &Lock) -> Result<(), OauthError> {
+    pub(super) fn write(&self, grant: &Grant, _: &PrivateLock) -> Result<(), OauthError> {
         let written = serde_json::to_vec_pretty(grant)
             .map_err(io::Error::other)
             .and_then(|text| write_atomic(&self.path, &text, 0o600));
@@ -156,7 +149,7 @@ impl TokenFile {
     }
 
     /// Forgets the tokens. Only with the lock.
-    pub(super) fn remove(&self, _: &Lock) -> Result<(), OauthError> {
+    pub(super) fn remove(&self, _: &PrivateLock) -> Result<(), OauthError> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.wrong(&error)),
             _ => Ok(()),
@@ -178,48 +171,17 @@ impl TokenFile {
     }
 
     /// Waits until nobody else changes the tokens.
-    pub(super) async fn lock(&self) -> Result<Lock, OauthError> {
-        let path = self.path.with_extension("lock");
-        let opened = tokio::task::spawn_blocking(move || open_private(&path)).await;
-        let file = match opened {
-            Ok(Ok(file)) => file,
-            Ok(Err(error)) => return Err(self.wrong(&error)),
-            Err(error) => return Err(self.wrong(&io::Error::other(error))),
-        };
-        let held = async {
-            loop {
-                match file.try_lock() {
-                    Ok(()) => return Ok(()),
-                    Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PACE).await,
-                    Err(fs::TryLockError::Error(error)) => return Err(self.wrong(&error)),
-                }
-            }
-        };
-        match tokio::time::timeout(LOCK_PATIENCE, held).await {
-            Ok(held) => held.map(|()| Lock { _file: file }),
-            Err(_) => Err(OauthError::failed("another kimi is busy with its tokens")),
+    pub(super) async fn lock(&self) -> Result<PrivateLock, OauthError> {
+        match PrivateLock::take(self.path.with_extension("lock"), LOCK_PATIENCE).await {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => Err(OauthError::failed("another kimi is busy with its tokens")),
+            Err(error) => Err(self.wrong(&error)),
         }
     }
 
     fn wrong(&self, error: &io::Error) -> OauthError {
         OauthError::failed(format!("its tokens in {}: {error}", self.path.display()))
     }
-}
-
-/// Opens a file to be locked, in a directory that only the user may look into.
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true).append(true).create(true);
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-            options.mode(0o600);
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-        }
-    }
-    options.open(path)
 }
 
 #[cfg(test)]

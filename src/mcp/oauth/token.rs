@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::byte_serialize;
 
@@ -11,6 +10,7 @@ use super::OauthError;
 use super::endpoint::{Answer, post_form};
 use super::store::{ClientAuth, ClientId};
 use crate::mcp::tidy::one_line;
+use crate::platform::exchange::number;
 
 /// Characters of what an authority says.
 const MAX_WORDS: usize = 200;
@@ -93,16 +93,11 @@ fn read(answer: &Answer) -> Result<Tokens, NoTokens> {
     if answer.text("token_type").is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(strange("has a token of another kind than Bearer"));
     }
-    let lifetime = match answer.fields.get("expires_in") {
-        Some(Value::Number(seconds)) => seconds.as_f64(),
-        // Some write numbers as texts.
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
+    let lifetime = number(&answer.fields, "expires_in");
     Ok(Tokens {
         access: access.to_owned(),
         refresh: answer.text("refresh_token").map(str::to_owned),
-        lifetime: lifetime.filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0),
+        lifetime: lifetime.filter(|seconds| *seconds > 0.0),
         scope: answer.text("scope").map(str::to_owned),
     })
 }
@@ -121,7 +116,7 @@ pub(super) fn refusal(answer: &Answer) -> String {
 mod tests {
     use super::*;
     use reqwest::StatusCode;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn answered(status: u16, fields: Value) -> Result<Tokens, NoTokens> {
         let Value::Object(fields) = fields else { panic!("no object") };

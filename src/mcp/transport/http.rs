@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::access::Access;
 use super::known::Known;
 use super::lines::MAX_LINE;
+pub(in crate::mcp) use crate::platform::exchange::innermost;
 use crate::platform::tls::install_tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -144,15 +145,6 @@ pub(in crate::mcp) fn streamable(
     config.custom_headers = custom;
     config.max_sse_event_size = MAX_LINE;
     StreamableHttpClientTransport::with_client(Known::new(client, access), config)
-}
-
-/// The cause at the bottom of an error, which is the one that says something.
-pub(in crate::mcp) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

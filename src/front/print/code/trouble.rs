@@ -23,6 +23,7 @@ pub fn failed_to_start(code: Option<&str>, message: &str) -> String {
 fn code_of(trouble: &Trouble) -> Option<&'static str> {
     match (trouble.kind, trouble.status) {
         ("llm_not_set", _) => Some("model.not_configured"),
+        ("sign_in", _) => Some("auth.login_required"),
         ("llm_not_supported", _) => Some("model.config_invalid"),
         ("max_steps_reached", _) => Some("loop.max_steps_exceeded"),
         ("provider", Some(401 | 403)) => Some("provider.auth_error"),

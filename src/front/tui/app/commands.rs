@@ -54,6 +54,8 @@ impl App {
         match command {
             Command::Exit => self.leaving = true,
             Command::Debug => self.dump_context(),
+            Command::Login => self.sign_in(),
+            Command::Logout => self.sign_out(),
             Command::Doctor => self.examine(),
             Command::Reload => self.reload(),
             Command::Undo => self.undo(arguments),

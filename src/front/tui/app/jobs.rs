@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::account::AccountNews;
 use super::debug::Dumped;
 use super::logins::LoginNews;
 use super::pictures::of_clipboard;
@@ -48,6 +49,8 @@ pub(super) enum Done {
         server: String,
         news: LoginNews,
     },
+    /// Signing in to an account, or out, goes on or is over.
+    Account(AccountNews),
     /// What the user said of a file was carried out; what is to be told, a line each.
     Decided(Vec<String>),
     /// A switch of an MCP server lasts, or why it does not.
@@ -201,6 +204,7 @@ impl App {
             Done::Pasted(Err(error)) => self.toast("paste", &error.to_string()),
             Done::ServersChanged => self.on_servers_changed()?,
             Done::Login { server, news } => self.on_login(&server, news),
+            Done::Account(news) => self.on_account(news),
             Done::Decided(news) => {
                 for line in news {
                     self.say(Severity::Warning, &line, "");

@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `account` | signing in and out |
 //! | `goal` | the goal that is worked on |
 //! | `keys` | which part a key goes to, and the actions that belong to the app |
 //! | `turns` | sending, queueing, steering, interrupting; what the session reports |
@@ -24,6 +25,7 @@
 //!
 //! The order of routing for a key: overlay, dialog, composer, app.
 
+mod account;
 mod books;
 mod commands;
 mod control;
@@ -201,6 +203,8 @@ struct App {
     drawn_size: Option<Size>,
     /// The logins to MCP servers that are under way, by name.
     logins: HashMap<String, AbortOnDropHandle<()>>,
+    /// Signing in to an account, while that goes on.
+    signing_in: Option<AbortOnDropHandle<()>>,
     /// Questions that belong to no turn, and since when one stands with no turn around it.
     asking: Asking,
     task_news: TaskNews,
@@ -282,6 +286,7 @@ impl App {
             last_frame: None,
             drawn_size: None,
             logins: HashMap::new(),
+            signing_in: None,
             asking: Asking::new(options.can_ask),
             task_news: TaskNews::default(),
             news: News::default(),

@@ -1,0 +1,183 @@
+//! The file that a token is kept in, private to the user, with a lock beside it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::AuthError;
+use super::token::Token;
+use crate::platform::Env;
+use crate::store::{PrivateLock, ShareDir, read_regular, write_atomic};
+
+/// The largest file that is read, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+/// How long another process may hold the lock: longer than one request of its.
+const LOCK_PATIENCE: Duration = Duration::from_secs(45);
+
+/// The file with the token of one key of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    path: PathBuf,
+}
+
+impl Credentials {
+    /// The file for a key (`oauth/kimi-code`). `None` when the key cannot be a file's name.
+    ///
+    /// The data directories of kimi-cli and of kimi-code hold the same token: were there two, each
+    /// renewal of one would make the other one worthless. So the one that is there is used, ours first.
+    pub fn of(key: &str, env: &Env) -> Option<Self> {
+        let name = file_name(key)?;
+        let places = places(env).into_iter().map(|share| share.credentials_dir().join(&name));
+        let path = places.clone().find(|path| path.exists()).or(places.clone().next())?;
+        // A link to somewhere else: the lock belongs beside the file itself.
+        Some(Self { path: fs::canonicalize(&path).unwrap_or(path) })
+    }
+
+    /// The file for a key in the data directory itself, where a sign-in writes and a sign-out removes.
+    pub(super) fn own(key: &str, env: &Env) -> Option<Self> {
+        let path = ShareDir::from_env(env).credentials_dir().join(file_name(key)?);
+        Some(Self { path: fs::canonicalize(&path).unwrap_or(path) })
+    }
+
+    /// Whether there is a token. It reads the file.
+    pub fn is_there(&self) -> bool {
+        self.read().is_some()
+    }
+
+    /// The token. A file that is none counts as not there: a new sign-in replaces it.
+    pub(super) fn read(&self) -> Option<Token> {
+        let bytes = match read_regular(&self.path, MAX_FILE) {
+            Ok(bytes) => bytes?,
+            Err(error) => {
+                warn!("{}: {error}", self.path.display());
+                return None;
+            }
+        };
+        // Not the parser's words: they may quote a token.
+        let token = Token::of_file(&bytes);
+        if token.is_none() {
+            warn!("{} holds no token", self.path.display());
+        }
+        token
+    }
+
+    /// Replaces the token. Only with the lock.
+    pub(super) fn write(&self, token: &Token, _: &PrivateLock) -> Result<(), AuthError> {
+        let contents = token.to_file(self.read().as_ref());
+        write_atomic(&self.path, &contents, 0o600).map_err(|error| self.wrong(&error))
+    }
+
+    /// Forgets the token, after whoever is renewing it now.
+    pub(super) async fn clear(&self) -> Result<(), AuthError> {
+        if !self.path.parent().is_some_and(Path::exists) {
+            return Ok(());
+        }
+        let _lock = self.lock().await?;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.wrong(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until nobody else changes the token. kimi-cli takes the same lock.
+    pub(super) async fn lock(&self) -> Result<PrivateLock, AuthError> {
+        match PrivateLock::take(self.path.with_extension("lock"), LOCK_PATIENCE).await {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => Err(AuthError::Failed("another kimi is busy with the sign-in".to_owned())),
+            Err(error) => Err(self.wrong(&error)),
+        }
+    }
+
+    fn wrong(&self, error: &io::Error) -> AuthError {
+        AuthError::Failed(format!("{}: {error}", self.path.display()))
+    }
+}
+
+/// The last part of a key with its suffix. A configuration is not to choose where we write.
+fn file_name(key: &str) -> Option<String> {
+    let name = key.rsplit('/').next()?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good =
+        !name.starts_with('.') && (1..=100).contains(&name.len()) && name.chars().all(is_plain);
+    good.then(|| format!("{name}.json"))
+}
+
+/// The data directories that may hold a token, the own one first. One that was moved stands alone.
+fn places(env: &Env) -> Vec<ShareDir> {
+    let own = ShareDir::from_env(env);
+    if env.var("KIMI_SHARE_DIR").is_some() && env.data_root.is_none() {
+        return vec![own];
+    }
+    let told = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty());
+    let code = told.map_or_else(|| env.home.join(".kimi-code"), |dir| env.cwd.join(dir));
+    vec![own, ShareDir::new(env.home.join(".kimi")), ShareDir::new(code)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::env::fixed;
+
+    const FILE: &str = r#"{"access_token": "a", "refresh_token": "r"}"#;
+
+    fn put(path: &Path) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, FILE).unwrap();
+    }
+
+    #[test]
+    fn a_key_chooses_no_place() {
+        assert_eq!(file_name("oauth/kimi-code").as_deref(), Some("kimi-code.json"));
+        assert_eq!(file_name("/a/../../x.y").as_deref(), Some("x.y.json"));
+        for bad in ["", "oauth/", "..", "a/..", ".x", "a\\b", "a b", "a\0", "é", &"a".repeat(101)]
+        {
+            assert_eq!(file_name(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_token_serves_both_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().canonicalize().unwrap();
+        let env = fixed::env(&home, &[]);
+        let of = |env: &Env| Credentials::of("oauth/kimi-code", env).unwrap().path;
+        let ours = home.join(".kimi/credentials/kimi-code.json");
+        let theirs = home.join(".kimi-code/credentials/kimi-code.json");
+        assert_eq!(of(&env), ours, "nobody is signed in");
+        put(&theirs);
+        assert_eq!(of(&env), theirs);
+        let moved = fixed::env(&home, &[("KIMI_SHARE_DIR", "/elsewhere")]);
+        assert_eq!(of(&moved), Path::new("/elsewhere/credentials/kimi-code.json"));
+        put(&ours);
+        assert_eq!(of(&env), ours);
+        let mut code = fixed::env(&home, &[]);
+        code.data_root = Some(home.join(".kimi-code"));
+        assert_eq!(of(&code), theirs);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_file_is_private_and_a_link_stays_one() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let real = dir.path().join("real/kimi-code.json");
+        put(&real);
+        let link = dir.path().join(".kimi/credentials/kimi-code.json");
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&real, &link).unwrap();
+        let file = Credentials::of("kimi-code", &fixed::env(dir.path(), &[])).unwrap();
+        let lock = file.lock().await.unwrap();
+        file.write(&file.read().unwrap(), &lock).unwrap();
+        drop(lock);
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((mode(&real), mode(real.parent().unwrap())), (0o600, 0o700));
+        assert!(real.with_extension("lock").exists() && !link.with_extension("lock").exists());
+        file.clear().await.unwrap();
+        assert!(!real.exists());
+        file.clear().await.unwrap();
+    }
+}

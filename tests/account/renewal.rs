@@ -1,0 +1,127 @@
+//! The token of requests: renewed in time, once, whoever needs it.
+
+use serde_json::{Value, json};
+
+use super::authority::{Authority, credentials, kept};
+
+/// Seconds that are left of a token's 900.
+const FRESH: f64 = 800.0;
+const DUE: f64 = 100.0;
+const OVER: f64 = -10.0;
+
+fn no() -> (u16, Value) {
+    (401, json!({"error": "invalid_grant", "error_description": "It was used."}))
+}
+
+#[test]
+fn a_fresh_token_is_used_as_it_is() {
+    let authority = Authority::new(&[]);
+    authority.take("access-0");
+    let home = authority.signed_in(FRESH, "");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    assert!(authority.asked().is_empty());
+}
+
+#[test]
+fn a_token_that_is_due_is_renewed_first() {
+    for left in [DUE, OVER] {
+        let authority = Authority::new(&[]);
+        let home = authority.signed_in(left, "");
+        assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+        assert_eq!(
+            authority.asked(),
+            ["client_id=17e5f671-d194-4dfb-9706-5516cb48c098&grant_type=refresh_token&\
+              refresh_token=refresh-0"]
+        );
+        assert_eq!(kept(&home).as_deref(), Some("access-1"));
+        let text = std::fs::read_to_string(credentials(&home)).unwrap();
+        assert!(text.contains("\"refresh-1\"") && text.contains("\"theirs\":1"), "{text}");
+        assert_eq!(authority.server.requests_to("/chat/completions").len(), 1);
+    }
+}
+
+#[test]
+fn a_token_that_a_server_refuses_is_renewed_once() {
+    let authority = Authority::new(&[]);
+    let home = authority.signed_in(FRESH, "");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    assert_eq!(authority.asked().len(), 1);
+    assert_eq!(authority.server.requests_to("/chat/completions").len(), 2);
+}
+
+#[test]
+fn of_many_processes_one_renews() {
+    let authority = Authority::new(&[]);
+    let home = authority.signed_in(OVER, "");
+    let runs: Vec<_> = (0..6).map(|_| home.start(&["--quiet", "-p", "x"])).collect();
+    for mut run in runs {
+        run.feed(b"");
+        assert_eq!(run.end().well().out, "Yes.\n");
+    }
+    assert_eq!(authority.asked().len(), 1);
+}
+
+#[test]
+fn an_authority_in_trouble_is_no_trouble_while_the_token_lives() {
+    let authority = Authority::new(&vec![(503, json!({})); 9]);
+    authority.take("access-0");
+    let home = authority.signed_in(DUE, "");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    assert_eq!(kept(&home).as_deref(), Some("access-0"));
+    assert_eq!(authority.asked().len(), 3);
+}
+
+#[test]
+fn a_hiccup_of_the_authority_is_tried_again() {
+    let authority = Authority::new(&[(503, json!({}))]);
+    let home = authority.signed_in(OVER, "");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+}
+
+#[test]
+fn without_its_authority_a_dead_token_is_a_failure_for_now() {
+    let authority = Authority::new(&vec![(503, json!({})); 99]);
+    let home = authority.signed_in(OVER, "");
+    let ran = home.run(&["--quiet", "--max-retries-per-step", "1", "-p", "x"]);
+    assert_eq!(ran.code, Some(75), "{ran:?}");
+    assert!(ran.err.contains("the sign-in cannot be renewed"), "{ran:?}");
+    assert!(authority.server.requests_to("/chat/completions").is_empty());
+}
+
+#[test]
+fn a_refused_renewal_ends_the_turn_and_keeps_the_file() {
+    let authority = Authority::new(&[no(), no(), no()]);
+    let home = authority.signed_in(OVER, "");
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("expired or was withdrawn"), "{ran:?}");
+    assert!(ran.err.contains("kimi login"), "{ran:?}");
+    assert_eq!(authority.asked().len(), 1, "it is not asked again for a while");
+    assert_eq!(kept(&home).as_deref(), Some("access-0"));
+}
+
+#[test]
+fn a_key_stands_in_for_a_token_that_is_of_no_use() {
+    let authority = Authority::new(&[no(), no()]);
+    authority.take("sk-own");
+    let home = authority.signed_in(OVER, "sk-own");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    std::fs::remove_file(credentials(&home)).unwrap();
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    authority.take("sk-env");
+    let home = home.var("KIMI_API_KEY", "sk-env");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+}
+
+#[test]
+fn a_file_that_holds_nonsense_is_no_sign_in() {
+    let authority = Authority::new(&[]);
+    let home = authority.signed_in(FRESH, "");
+    for text in ["", "{", "[1]", "{\"access_token\": \"a\\nb\", \"refresh_token\": \"r\"}"] {
+        std::fs::write(credentials(&home), text).unwrap();
+        let ran = home.run(&["--quiet", "-p", "x"]);
+        assert_eq!(ran.code, Some(1), "{text}: {ran:?}");
+        assert!(ran.err.contains("Run: kimi login"), "{ran:?}");
+    }
+    assert!(authority.server.requests().is_empty());
+}
