@@ -2,7 +2,6 @@
 
 mod asking;
 mod choices;
-mod editor;
 pub mod editor;
 pub mod elicit;
 mod ends;

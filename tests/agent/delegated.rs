@@ -365,8 +365,12 @@ async fn go(live: &mut Live, target: Target) {
     let rewinder = live.handle.rewinder().unwrap();
     rewinder.settle().await;
     let plan = tokio::task::spawn_blocking(move || rewinder.plan(target)).await.unwrap().unwrap();
-    let request =
-        RewindRequest { plan: plan.id, scope: RewindScope::Conversation, keep: Vec::new() };
+    let request = RewindRequest {
+        plan: plan.id,
+        scope: RewindScope::Conversation,
+        keep: Vec::new(),
+        keep_files: Vec::new(),
+    };
     live.handle.submit(Op::Rewind { id: "r".to_owned(), request });
     let heard = live.end().await;
     assert!(matches!(heard.outcome(), Outcome::Finished { .. }), "{:?}", heard.outcome());
