@@ -31,7 +31,9 @@ impl DerefMut for Editor {
 impl Editor {
     /// Starts `kimi acp`; `words` go before.
     pub fn start(home: &Home, words: &[&str]) -> Self {
-        Self { client: Client::of(home.command(&[words, &["acp"]].concat())), calls: 100 }
+        let mut client = Client::of(home.command(&[words, &["acp"]].concat()));
+        client.typed = false;
+        Self { client, calls: 100 }
     }
 
     /// The same, and has said what it is: an editor that brings nothing.
