@@ -81,8 +81,9 @@ async fn time_stops_the_turn_where_it_is() {
 /// Who answers may be at lunch; a program that nobody attends has its time and no more.
 #[tokio::test]
 async fn a_dialog_that_waits_for_a_person_takes_no_time() {
-    let limit = Duration::from_millis(400);
-    for attended in [true, false] {
+    // What is not the dialog has to fit, on a busy machine too; where time counts there is no such need.
+    for (attended, limit) in [(true, 3_000), (false, 400)] {
+        let limit = Duration::from_millis(limit);
         let ask = calls(&[("a", "Change", r#"{"ask":"run command"}"#)]);
         let mut bench = Bench::with([ask, vec![text("done")]]);
         bench.limits.budget =

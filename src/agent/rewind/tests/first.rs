@@ -9,7 +9,7 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_call_that_changes_anything_comes_after_the_first_look_and_its_copies() {
     let bench = Bench::new();
-    for n in 0..300 {
+    for n in 0..60 {
         fs::write(bench.ws(&format!("f{n}")), "old\n").unwrap();
     }
     std::thread::sleep(Duration::from_millis(60));
@@ -21,16 +21,16 @@ async fn the_first_call_that_changes_anything_comes_after_the_first_look_and_its
     release();
     first.await;
     let call = bench.rewinder.before_call(false).await;
-    for n in 0..300 {
+    for n in 0..60 {
         fs::write(bench.ws(&format!("f{n}")), "new\n").unwrap();
     }
     drop(call);
     bench.end().await;
     let plan = bench.rewinder.plan(Target::Point(1)).unwrap();
     assert!(!plan.partial);
-    assert_eq!(plan.files.len(), 300);
+    assert_eq!(plan.files.len(), 60);
     assert_eq!(bench.apply(&plan, &[]), []);
-    assert!((0..300).all(|n| fs::read(bench.ws(&format!("f{n}"))).unwrap() == b"old\n"));
+    assert!((0..60).all(|n| fs::read(bench.ws(&format!("f{n}"))).unwrap() == b"old\n"));
     // It is done once: nobody waits again.
     let slow = bench.slow_disk();
     bench.rewinder.begin_turn("next".to_owned(), ContextMark::default(), vec![], None).await;
