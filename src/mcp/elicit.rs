@@ -137,27 +137,38 @@ impl Elicitations {
         withdrawn: &CancellationToken,
     ) -> Result<Answer, String> {
         let asked = ask::Asked::read(&self.server, params)?;
-        let (id, caller, over, _open) = match self.admit() {
-            Ok(admitted) => admitted,
-            Err(unasked) => {
-                info!(server = &*self.server, "a question of the MCP server was not put");
-                return Ok(unasked);
-            }
-        };
-        let asking = async {
-            let _turn = self.turn.lock().await;
-            // While it waited for its turn the person may have had enough.
-            if self.is_dismissed(id) {
-                return Answer::Cancel;
-            }
-            asked.put(&*caller.desk, &caller.call_id).await
-        };
-        let answer = tokio::select! {
-            biased;
-            () = caller.cancel.cancelled() => Answer::Cancel,
-            () = over.cancelled() => Answer::Cancel,
-            () = withdrawn.cancelled() => Answer::Cancel,
-            answer = asking => answer,
+        let mut moves = false;
+        let (id, answer) = loop {
+            let (id, caller, over, _open) = match self.admit() {
+                Ok(admitted) => admitted,
+                // The last call that it could be put in has ended.
+                Err(_) if moves => return Ok(Answer::Cancel),
+                Err(unasked) => {
+                    info!(server = &*self.server, "a question of the MCP server was not put");
+                    return Ok(unasked);
+                }
+            };
+            let asking = async {
+                let _turn = self.turn.lock().await;
+                // While it waited for its turn the person may have had enough.
+                if self.is_dismissed(id) {
+                    return Answer::Cancel;
+                }
+                asked.put(&*caller.desk, &caller.call_id).await
+            };
+            let answer = tokio::select! {
+                biased;
+                () = withdrawn.cancelled() => Answer::Cancel,
+                () = caller.cancel.cancelled() => Answer::Cancel,
+                // It may have been another call that the server asked for: as long as one runs, the
+                // person goes on reading.
+                () = over.cancelled() => {
+                    moves = true;
+                    continue;
+                }
+                answer = asking => answer,
+            };
+            break (id, answer);
         };
         if answer == Answer::Cancel {
             let mut calls = self.lock();
@@ -230,3 +241,6 @@ impl Drop for Ongoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

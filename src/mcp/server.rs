@@ -35,6 +35,9 @@ const REFRESH_PACE: Duration = Duration::from_millis(200);
 /// Characters of a reason that a person reads.
 const MAX_REASON: usize = 300;
 
+/// Why a server that is switched off is not connected, half a sentence.
+const SWITCHED_OFF: &str = "it is switched off";
+
 /// Where a server stands. The words are those of the wire protocol, except for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -241,7 +244,7 @@ impl Server {
                 return Ok(connection);
             }
             match now.status {
-                Status::Disabled => return Err("it is switched off".to_owned()),
+                Status::Disabled => return Err(SWITCHED_OFF.to_owned()),
                 // Connected without a connection: it has just died.
                 Status::Failed | Status::Unauthorized | Status::Connected => now.tries,
                 // An attempt is under way: that one counts.
@@ -250,11 +253,14 @@ impl Server {
         };
         self.order(Order::Connect);
         let settled = state.wait_for(|state| {
-            state.alive().is_some() || (state.tries > tries && state.status.is_settled())
+            state.alive().is_some()
+                || state.status == Status::Disabled
+                || (state.tries > tries && state.status.is_settled())
         });
         let state = settled.await.map_err(|_| "it was stopped".to_owned())?;
         match (state.alive(), &state.reason) {
             (Some(connection), _) => Ok(connection),
+            (None, _) if state.status == Status::Disabled => Err(SWITCHED_OFF.to_owned()),
             (None, Some(reason)) => Err(reason.clone()),
             (None, None) => Err(format!("it is {}", state.status.word())),
         }
@@ -365,12 +371,14 @@ impl Keeper {
                         Some(Order::Reconnect) => Next::Connect,
                         Some(Order::Disable) => Next::Rest,
                     };
-                    self.tell(|state| state.connection = None);
-                    connection.close().await;
                     self.retries = 0;
+                    // Before it is closed, which takes its time: who wants it now is told at once.
                     if matches!(next, Next::Rest) {
-                        return self.switched_off();
+                        self.switched_off();
+                    } else {
+                        self.tell(|state| state.connection = None);
                     }
+                    connection.close().await;
                     return next;
                 }
             }

@@ -190,6 +190,24 @@ async fn servers_are_switched_off_and_on() {
     assert!(!world.servers.order(Some("nobody"), Order::Enable));
 }
 
+/// One that takes its time to end is off at once, and a call that comes in that moment ends too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_in_the_moment_of_switching_off_ends() {
+    let slow = Script::new().start("stubborn").entry();
+    let world = World::new(json!({"quick": Script::new().entry(), "slow": slow})).settled().await;
+    for server in ["quick", "slow"] {
+        world.servers.order(Some(server), Order::Disable);
+        let call = json!({"text": "x"});
+        let said = world.mcp_call(&format!("mcp__{server}__echo"), call.clone()).await;
+        // It came before the order or after it.
+        assert!(!said.is_error || said.message.contains("not connected"), "{said:?}");
+        world.until(server, Status::Disabled).await;
+        let said = world.mcp_call(&format!("mcp__{server}__echo"), call).await;
+        assert!(said.message.contains("it is switched off"), "{said:?}");
+    }
+    world.servers.shutdown().await;
+}
+
 fn pid(log: &Path) -> Option<i32> {
     std::fs::read_to_string(log.with_extension("pid")).ok()?.parse().ok()
 }

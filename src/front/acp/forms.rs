@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::clean::written_out;
 use super::peer::Peer;
 use crate::protocol::{Question, QuestionOption};
 
@@ -45,7 +46,8 @@ fn message(questions: &[Question]) -> String {
         "" => question.question.clone(),
         body => format!("{}\n\n{body}", question.question),
     };
-    questions.iter().map(said).collect::<Vec<_>>().join("\n\n")
+    let said = questions.iter().map(said).collect::<Vec<_>>().join("\n\n");
+    written_out(&said).into_owned()
 }
 
 /// The name of a field; their order is that of the questions wherever they are sorted.
@@ -62,10 +64,10 @@ fn schema(questions: &[Question]) -> Value {
             "" => &question.question,
             header => header,
         };
-        let mut field = json!({"title": title});
+        let mut field = json!({"title": written_out(title)});
         // Of a single question it is said above.
         if questions.len() > 1 {
-            field["description"] = json!(question.question);
+            field["description"] = json!(written_out(&question.question));
         }
         let choices: Vec<Value> = question.options.iter().map(choice).collect();
         match (question.options.is_empty(), question.multi_select) {
@@ -90,9 +92,10 @@ fn schema(questions: &[Question]) -> Value {
 }
 
 fn choice(option: &QuestionOption) -> Value {
-    let mut choice = json!({"const": option.label, "title": option.label});
+    let label = written_out(&option.label);
+    let mut choice = json!({"const": label, "title": label});
     if !option.description.is_empty() {
-        choice["description"] = json!(option.description);
+        choice["description"] = json!(written_out(&option.description));
     }
     choice
 }
@@ -103,7 +106,9 @@ fn takes_other(question: &Question) -> bool {
 }
 
 fn other(question: &Question) -> Value {
-    let or = |words: &str, ours: &str| if words.is_empty() { ours } else { words }.to_owned();
+    let or = |words: &str, ours: &str| {
+        written_out(if words.is_empty() { ours } else { words }).into_owned()
+    };
     json!({
         "type": "string",
         "title": or(&question.other_label, "Other"),
@@ -111,30 +116,33 @@ fn other(question: &Question) -> Value {
     })
 }
 
-/// The answers in a result. Half of them are none.
+/// The answers in a result, empty ones for fields that were left blank; none at all if one of them does
+/// not fit its field.
 fn answers(questions: &[Question], result: &Value) -> Map<String, Value> {
     let content = &result["content"];
-    if result["action"] != "accept" {
+    if result["action"] != "accept" || !content.is_object() {
         return Map::new();
     }
     let answer = |(at, question): (usize, &Question)| {
         let name = name(at);
         let typed = content[format!("{name}{OTHER}")].as_str().map(str::trim);
         let typed = typed.filter(|typed| takes_other(question) && !typed.is_empty());
+        let label = |answer: &Value| {
+            let answer = answer.as_str()?;
+            let mut options = question.options.iter();
+            options.find(|option| written_out(&option.label) == answer).map(|it| it.label.as_str())
+        };
         let answer = match &content[&name] {
             _ if let Some(typed) = typed => typed.to_owned(),
-            Value::String(answer) => answer.clone(),
+            Value::Null => String::new(),
+            Value::String(answer) if question.options.is_empty() => answer.clone(),
+            Value::String(answer) if answer.is_empty() => String::new(),
             Value::Array(chosen) if question.multi_select => {
-                let chosen: Option<Vec<&str>> = chosen.iter().map(Value::as_str).collect();
-                chosen?.join(", ")
+                chosen.iter().map(label).collect::<Option<Vec<_>>>()?.join(", ")
             }
-            _ => return None,
+            chosen => label(chosen)?.to_owned(),
         };
-        let fits = question.options.is_empty()
-            || typed.is_some()
-            || question.multi_select
-            || question.options.iter().any(|option| option.label == answer);
-        (fits && !answer.is_empty()).then(|| (question.question.clone(), json!(answer)))
+        Some((question.question.clone(), json!(answer)))
     };
     questions.iter().enumerate().map(answer).collect::<Option<_>>().unwrap_or_default()
 }
@@ -188,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_hostile_reaches_the_form_and_the_answer_is_the_option_itself() {
+        let asked = [question("a\u{1b}[2J\u{202e}?", &["x\u{1b}[31m"])];
+        let shown = format!("{}{}", schema(&asked), message(&asked));
+        assert!(!shown.contains('\u{202e}') && !shown.contains("\\u001b"), "{shown}");
+        let chosen = schema(&asked)["properties"]["answer00"]["oneOf"][0]["const"].clone();
+        let result = json!({"action": "accept", "content": {"answer00": chosen}});
+        assert_eq!(answers(&asked, &result)[&asked[0].question], "x\u{1b}[31m");
+    }
+
+    #[test]
     fn only_whole_answers_that_fit_are_taken() {
         let several = Question { multi_select: true, ..question("b?", &["y", "z"]) };
         let asked = [question("a?", &["x"]), several];
@@ -202,13 +220,19 @@ mod tests {
             got(json!({"answer00": "x", "answer00_other": " mine ", "answer01_other": "w"})),
             json!({"a?": "mine", "b?": "w"})
         );
+        // What is left blank is an answer too: a server may not need it.
+        for blank in [json!({"answer00": "x"}), json!({"answer00": "x", "answer01": []})] {
+            assert_eq!(got(blank), json!({"a?": "x", "b?": ""}));
+        }
+        assert_eq!(got(json!({})), json!({"a?": "", "b?": ""}));
         for content in [
             json!(null),
             json!([]),
-            json!({"answer00": "x"}),
+            json!("x"),
             json!({"answer00": "w", "answer01": ["y"]}),
             json!({"answer00": "x", "answer01": [1]}),
-            json!({"answer00": "x", "answer01": []}),
+            json!({"answer00": "x", "answer01": ["w"]}),
+            json!({"answer00": "x", "answer01": "y, z"}),
             json!({"answer00": 1, "answer01": ["y"]}),
         ] {
             assert_eq!(got(content.clone()), json!({}), "{content}");

@@ -208,13 +208,11 @@ impl Asked {
                 };
                 for ((field, _), text) in some.iter().zip(&texts) {
                     let answer = answers.get(text).and_then(Value::as_str).unwrap_or_default();
-                    let is_label = |label: &str| {
-                        answer == label && !field.labels().contains(&label.to_owned())
-                    };
-                    if alone && is_label(DECLINE) {
+                    if alone && answer == ours(field, DECLINE) {
                         return Answer::Decline;
                     }
-                    let left_out = answer.is_empty() || is_label(LEAVE_OUT);
+                    let left_out =
+                        answer.is_empty() || (!field.required && answer == ours(field, LEAVE_OUT));
                     match left_out {
                         true if field.required => {
                             again.push((*field, Some("an answer is needed".to_owned())));
@@ -305,12 +303,22 @@ fn options(field: &Field, alone: bool) -> Vec<QuestionOption> {
         }
     }
     if !field.required {
-        options.push(option(LEAVE_OUT, ""));
+        options.push(option(&ours(field, LEAVE_OUT), "The server gets no answer to this."));
     }
     if alone {
-        options.push(option(DECLINE, "The server gets nothing."));
+        options.push(option(&ours(field, DECLINE), "The server gets nothing."));
     }
     options
+}
+
+/// A label of ours beside those of a field: a server that has the same words does not take it away.
+fn ours(field: &Field, label: &str) -> String {
+    let (taken, suggested) = (field.labels(), field.default_answer());
+    let mut own = label.to_owned();
+    while taken.contains(&own) || suggested.as_ref() == Some(&own) {
+        own = format!("({own})");
+    }
+    own
 }
 
 fn option(label: &str, description: &str) -> QuestionOption {

@@ -248,3 +248,22 @@ fn what_is_no_request_is_an_error() {
         assert!(wrong(params.clone()).is_some(), "{params}");
     }
 }
+
+#[tokio::test]
+async fn a_server_does_not_take_the_way_out_away() {
+    let hostile =
+        json!({"c": {"type": "string", "enum": ["Decline", "(Decline)", "Leave it out"]}});
+    let asked = |answer: &'static str, required: &'static [&'static str]| {
+        let hostile = hostile.clone();
+        async move { put(&Person::new(&[&[answer]]), form(hostile, required)).await }
+    };
+    assert_eq!(asked("((Decline))", &["c"]).await, Answer::Decline);
+    let theirs = Answer::Accept(Some(json!({"c": "Decline"})));
+    assert_eq!(asked("Decline", &["c"]).await, theirs);
+    assert_eq!(asked("(Leave it out)", &[]).await, Answer::Accept(Some(json!({}))));
+    let person = Person::new(&[&["Decline"]]);
+    put(&person, form(hostile, &[])).await;
+    let asked = person.asked.lock().unwrap();
+    let labels: Vec<&str> = asked[0][0].options.iter().map(|it| it.label.as_str()).collect();
+    assert_eq!(labels, ["Decline", "(Decline)", "Leave it out", "(Leave it out)", "((Decline))"]);
+}
