@@ -146,7 +146,7 @@ fn tell_waiting(core: &Core, found: &[Mention]) {
             kind: "mcp.resource_waiting",
             server: found.first().and_then(|mention| mention.server.as_deref()),
             title: format!("Waiting for the answer of a server to {}{more}", named.join(", ")),
-            body: format!("The message goes out without it after {} s.", PATIENCE.as_secs()),
+            body: "The message goes out without it when the server's time is up.".to_owned(),
             severity: "info",
         },
     );

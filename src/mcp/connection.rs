@@ -191,7 +191,9 @@ impl Connection {
         let offerings_changed = Arc::new(Notify::new());
         let stop = CancellationToken::new();
         let progress = Progress::default();
+        let gone = CancellationToken::new();
         let client = Client {
+            gone: gone.clone(),
             changed: Arc::clone(&changed),
             offerings_changed: Arc::clone(&offerings_changed),
             progress: progress.clone(),
@@ -199,9 +201,10 @@ impl Connection {
             person: ask.person,
             journal: Journal::keep(ask.log),
         };
-        let running = serve_client_with_ct(client, Throttled::new(transport), stop.clone())
-            .await
-            .map_err(|error| open_error(&error, &last_words))?;
+        let running =
+            serve_client_with_ct(client, Throttled::new(transport).telling(gone), stop.clone())
+                .await
+                .map_err(|error| open_error(&error, &last_words))?;
         let peer = running.peer().clone();
         let instructions = peer.peer_info().and_then(|info| info.instructions.clone());
         if peer.peer_info().is_some_and(|info| info.capabilities.logging.is_some()) {
@@ -352,6 +355,8 @@ impl Connection {
 
 /// Our side, as the server sees it.
 struct Client {
+    /// The server says nothing any more.
+    gone: CancellationToken,
     changed: Arc<Notify>,
     offerings_changed: Arc<Notify>,
     progress: Progress,
@@ -375,7 +380,11 @@ impl Client {
         withdrawn: &CancellationToken,
     ) -> Result<ElicitResult, ErrorData> {
         let answer = if self.person {
-            self.elicitations.answer(params, withdrawn).await
+            tokio::select! {
+                biased;
+                () = self.gone.cancelled() => Ok(Answer::Cancel),
+                answer = self.elicitations.answer(params, withdrawn) => answer,
+            }
         } else {
             // It was not told that it may ask, and yet gets an answer that it knows what to do with.
             info!("a question of an MCP server was declined: there is nobody to answer");

@@ -99,7 +99,10 @@ fn shown(value: &Value) -> String {
 fn block_part(block: &Value, room: &mut usize) -> ContentPart {
     let text = |key: &str| block.get(key).and_then(Value::as_str);
     match text("type") {
-        Some("text") => ContentPart::text(text("text").unwrap_or_default()),
+        Some("text") => match text("text") {
+            Some(text) => ContentPart::text(text),
+            None => left_out("text", "it is no text"),
+        },
         Some("image" | "audio") => {
             let (data, mime) = (text("data").unwrap_or_default(), text("mimeType"));
             inline(data, mime.unwrap_or_default(), room)
@@ -243,6 +246,8 @@ mod tests {
                 "application/pdf",
             ),
             (json!({"type": "hologram"}), "hologram"),
+            (json!({"type": "text", "text": 5}), "text left out, it is no text"),
+            (json!({"type": "text"}), "text left out, it is no text"),
             (json!({}), "part left out"),
             (json!(7), "part left out"),
         ] {

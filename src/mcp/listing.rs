@@ -83,7 +83,11 @@ impl ServerListing {
             };
             if let Some(fault) = fault {
                 if listing.skipped.len() < MAX_SKIPPED {
-                    listing.skipped.push(format!("{}: {fault}", one_line(&tool.name, 64)));
+                    let name = match one_line(&tool.name, 64) {
+                        name if name.is_empty() => "a tool".to_owned(),
+                        name => name,
+                    };
+                    listing.skipped.push(format!("{name}: {fault}"));
                 }
                 continue;
             }

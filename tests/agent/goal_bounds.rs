@@ -85,7 +85,7 @@ async fn turns_of_words_alone_end_it() {
     heard.finished();
     assert_eq!(
         changes(&heard),
-        ["active", "blocked: no progress: 5 turns in a row called no tool"]
+        ["active", "blocked: no progress: 5 turns in a row called no tool but the goal's"]
     );
     assert_eq!(bench.model.asked().len(), 5);
     assert_eq!(count(&live.stored().await, "The turn before called no tool"), 4);

@@ -45,8 +45,8 @@ pub fn message(core: &Core, variant: Variant) -> String {
              else.",
         ),
         Variant::Idle => Some(
-            "The turn before called no tool. When all is done and checked, call UpdateGoal with \
-             `complete`; when it cannot go on, with `blocked`; else do the next piece of work now. \
+            "The turn before called no tool but those of the goal. When all is done and checked, call \
+             UpdateGoal with `complete`; when it cannot go on, with `blocked`; else do the next piece of work now. \
              After some turns without any work the goal is ended.",
         ),
     };

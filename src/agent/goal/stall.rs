@@ -70,7 +70,9 @@ impl Stall {
             Work::New => (0, 0),
         };
         if self.idle >= MAX_IDLE {
-            return Some(format!("no progress: {MAX_IDLE} turns in a row called no tool"));
+            return Some(format!(
+                "no progress: {MAX_IDLE} turns in a row called no tool but the goal's"
+            ));
         }
         (self.same >= MAX_SAME).then(|| {
             format!("no progress: {MAX_SAME} turns in a row did the same with the same results")

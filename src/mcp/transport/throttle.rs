@@ -10,6 +10,7 @@ use rmcp::model::{JsonRpcMessage, ServerNotification};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 
 /// After so many messages that answer nothing, reading pauses.
 const BURST: u32 = 100;
@@ -33,11 +34,25 @@ pub(in crate::mcp) struct Throttled<T> {
     logged: u32,
     while_ends: Option<Pin<Box<Sleep>>>,
     pause: Option<Pin<Box<Sleep>>>,
+    gone: CancellationToken,
 }
 
 impl<T> Throttled<T> {
     pub fn new(inner: T) -> Self {
-        Self { inner, unasked: 0, spare: SPARE, logged: 0, while_ends: None, pause: None }
+        Self {
+            inner,
+            unasked: 0,
+            spare: SPARE,
+            logged: 0,
+            while_ends: None,
+            pause: None,
+            gone: CancellationToken::new(),
+        }
+    }
+
+    /// Cancels this when nothing more comes: what is behind still gives answers their time then.
+    pub fn telling(self, gone: CancellationToken) -> Self {
+        Self { gone, ..self }
     }
 
     /// Whether one more log message is passed on. An answer that stands behind many of them does not
@@ -109,7 +124,10 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Throttled<T> {
                 pause.await;
                 self.pause = None;
             }
-            let message = self.inner.receive().await?;
+            let Some(message) = self.inner.receive().await else {
+                self.gone.cancel();
+                return None;
+            };
             if self.admit(&message) {
                 return Some(message);
             }
