@@ -9,6 +9,7 @@ use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
 use super::goal::{self, Goals, LastStep};
+use super::notifications::announces;
 use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
@@ -88,6 +89,11 @@ async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToke
     // that nobody has written (agent-loop.md section 17).
     let allowed = match &prompt {
         Some(message) => submitted(core, message, cancel).await,
+        // Results that came by themselves: no hook for prompts may make them vanish (section 1.2).
+        None if announces(&input) => {
+            core.begun().await;
+            Ok(())
+        }
         None => submitted(core, &input.text(), cancel).await,
     };
     let allowed = allowed.map_err(|stopped| match stopped {
