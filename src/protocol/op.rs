@@ -156,11 +156,26 @@ impl fmt::Display for Spent {
                 write!(f, "The budget of {limit} tokens is spent ({used} used)")
             }
             Self::Money { limit_usd, used_usd } => {
-                write!(f, "The budget of ${limit_usd:.2} is spent (${used_usd:.2} used)")
+                let digits = cents(*limit_usd).max(cents(*used_usd));
+                write!(
+                    f,
+                    "The budget of ${limit_usd:.digits$} is spent (${used_usd:.digits$} used)"
+                )
             }
             Self::Time { limit_s } => write!(f, "The time limit of {limit_s} s is reached"),
         }
     }
+}
+
+/// Digits after the point that an amount in dollars needs: two, and for less than a dollar as many as show
+/// two digits that are not 0.
+fn cents(usd: f64) -> usize {
+    // Nobody sets a limit of a millionth of a cent.
+    const MOST: usize = 8;
+    if usd <= 0.0 || usd >= 1.0 || !usd.is_finite() {
+        return 2;
+    }
+    (2..MOST).find(|digits| usd * 10f64.powi(*digits as i32) >= 9.95).unwrap_or(MOST)
 }
 
 /// Why a turn that went well stopped.
