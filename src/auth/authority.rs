@@ -10,7 +10,7 @@ use url::Url;
 use super::AuthError;
 use super::token::Token;
 use crate::llm::openai::machine_headers;
-use crate::llm::{Timeouts, http};
+use crate::llm::{Sent, Timeouts, http};
 use crate::platform::Env;
 use crate::platform::exchange::{self, Answer, number, text};
 use crate::store::{ShareDir, device_id};
@@ -131,7 +131,9 @@ impl Authority {
         let request = client(&url).await?.post(url).headers(headers(&self.env).await);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let client = client(&self.host).await?;
-        exchange::exchange(&client, request.body(exchange::form(fields))).await
+        let mut answer = exchange::exchange(&client, request.body(exchange::form(fields))).await?;
+        forget_sent(&mut answer, fields);
+        Ok(answer)
     }
 }
 
@@ -236,6 +238,17 @@ fn refusal(answer: &Answer) -> String {
     one_line(told.trim_end_matches('.'))
 }
 
+/// Some repeat what they were sent: no secret of ours is shown because of that.
+fn forget_sent(answer: &mut Answer, fields: &[(&str, &str)]) {
+    let secret = |name: &str| matches!(name, "device_code" | "refresh_token");
+    let sent = Sent::these(fields.iter().filter(|(name, _)| secret(name)).map(|(_, value)| *value));
+    for name in ["error", "error_description"] {
+        if let Some(Value::String(text)) = answer.fields.get_mut(name) {
+            *text = sent.hide(text);
+        }
+    }
+}
+
 fn one_line(text: &str) -> String {
     crate::llm::one_line(text, MAX_WORDS)
 }
@@ -322,6 +335,15 @@ mod tests {
         }
         let token = json!({"access_token": "a", "refresh_token": "r"});
         assert!(matches!(said(200, token), Verdict::Granted(_)));
+    }
+
+    #[test]
+    fn a_secret_that_is_repeated_is_not_told() {
+        let fields = [("client_id", "kimi-client"), ("refresh_token", "refresh-secret-1")];
+        let why = "refresh-secret-1 of kimi-client was used";
+        let mut no = answer(400, json!({"error": "invalid_grant", "error_description": why}));
+        forget_sent(&mut no, &fields);
+        assert_eq!(refusal(&no), "invalid_grant, *** of kimi-client was used");
     }
 
     #[test]

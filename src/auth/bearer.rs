@@ -14,6 +14,7 @@ use super::AuthError;
 use super::authority::Authority;
 use super::credentials::Credentials;
 use super::token::Token;
+use super::underway::UNDERWAY;
 
 use crate::llm::{LlmError, Secret, TokenSource};
 use crate::platform::Env;
@@ -146,6 +147,8 @@ impl Bearer {
         if let Some(why) = self.refused(&token.refresh, now) {
             return Err(AuthError::Refused(why));
         }
+        // From here until the new token is in the file the process does not end.
+        let _begun = UNDERWAY.begin().await;
         match Authority::of_env(&self.env)?.renew(&token.refresh).await {
             Ok(new) => {
                 let written = self.file.write(&new, &lock);

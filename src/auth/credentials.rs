@@ -14,6 +14,8 @@ use crate::store::{PrivateLock, ShareDir, read_regular, write_atomic};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
+/// Characters of a path that is told.
+const MAX_PLACE: usize = 400;
 /// How long another process may hold the lock: longer than one request of its.
 const LOCK_PATIENCE: Duration = Duration::from_secs(45);
 
@@ -36,10 +38,27 @@ impl Credentials {
         Some(Self { path: fs::canonicalize(&path).unwrap_or(path) })
     }
 
-    /// The file for a key in the data directory itself, where a sign-in writes and a sign-out removes.
+    /// The file for a key in the data directory itself, where a sign-in writes.
     pub(super) fn own(key: &str, env: &Env) -> Option<Self> {
         let path = ShareDir::from_env(env).credentials_dir().join(file_name(key)?);
         Some(Self { path: fs::canonicalize(&path).unwrap_or(path) })
+    }
+
+    /// Where it is, on one line for a person.
+    pub(super) fn place(&self) -> String {
+        crate::llm::one_line(&self.path.to_string_lossy(), MAX_PLACE)
+    }
+
+    /// Whether a token could be written now: the directory, the lock and a file beside the token's are
+    /// made. Nothing of a token changes.
+    pub(super) async fn check(&self) -> Result<(), AuthError> {
+        let _lock = self.lock().await?;
+        if self.path.is_dir() {
+            return Err(self.wrong(&io::ErrorKind::IsADirectory.into()));
+        }
+        let beside = self.path.with_extension("check");
+        let made = write_atomic(&beside, b"", 0o600).and_then(|()| fs::remove_file(&beside));
+        made.map_err(|error| self.wrong(&error))
     }
 
     /// Whether there is a token. It reads the file.
@@ -156,6 +175,23 @@ mod tests {
         let mut code = fixed::env(&home, &[]);
         code.data_root = Some(home.join(".kimi-code"));
         assert_eq!(of(&code), theirs);
+    }
+
+    #[tokio::test]
+    async fn a_place_where_nothing_can_be_written_is_found_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let env = fixed::env(dir.path(), &[]);
+        let file = Credentials::own("kimi-code", &env).unwrap();
+        file.check().await.unwrap();
+        let credentials = dir.path().join(".kimi/credentials");
+        let names = || fs::read_dir(&credentials).unwrap().map(|it| it.unwrap().file_name());
+        assert_eq!(names().collect::<Vec<_>>(), ["kimi-code.lock"], "only the lock stays");
+        fs::create_dir(&file.path).unwrap();
+        assert!(file.check().await.is_err());
+        fs::remove_dir_all(&credentials).unwrap();
+        fs::write(&credentials, "").unwrap();
+        let error = file.check().await.unwrap_err().to_string();
+        assert!(error.contains("credentials/kimi-code.json: "), "{error}");
     }
 
     #[cfg(unix)]

@@ -48,7 +48,7 @@ async fn wait(
     told: &mut (impl FnMut(News) -> bool + Send),
 ) -> Result<Option<Token>, AuthError> {
     let mut interval = code.interval;
-    let (mut unclear, mut has_told) = (0, false);
+    let mut unclear = 0;
     loop {
         let verdict = authority.poll(code).await;
         unclear = if matches!(verdict, Verdict::Unclear(_)) { unclear + 1 } else { 0 };
@@ -60,10 +60,9 @@ async fn wait(
             Verdict::Unclear(why) => tracing::info!("a sign-in waits: {why}"),
             Verdict::SlowDown => interval += SLOWER,
             Verdict::Pending(error, description) => {
-                if !has_told && !told(News::Waiting { error, description }) {
+                if !told(News::Waiting { error, description }) {
                     return Err(nobody_listens());
                 }
-                has_told = true;
             }
         }
         tokio::time::sleep(interval).await;

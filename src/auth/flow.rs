@@ -16,7 +16,7 @@ pub enum News {
         page: String,
         user_code: String,
     },
-    /// The person has not agreed yet: the authority's words for that.
+    /// The person has not agreed yet, told at each question: the authority's words for that.
     Waiting {
         error: String,
         description: String,
@@ -35,6 +35,7 @@ pub async fn sign_in(
     let base_url = models::base_url(env).map_err(AuthError::Failed)?;
     let authority = Authority::of_env(env)?;
     let file = Credentials::own(KEY, env).ok_or(AuthError::SignedOut)?;
+    file.check().await?;
     let mut told = |news| {
         if let News::Address { page, .. } = &news {
             browser::open(page, env);
@@ -52,14 +53,28 @@ pub async fn sign_in(
     setup::add(&config, &base_url, &models).map_err(|error| AuthError::Failed(error.to_string()))
 }
 
-/// Signs out: the token is forgotten, and what a sign-in has configured is taken away. Also right when
-/// nobody was signed in.
-pub async fn sign_out(env: &Env) -> Result<(), AuthError> {
-    let config = config_file(env)?;
-    if let Some(file) = Credentials::own(KEY, env) {
+/// Signs out: the token that is in use is forgotten, and what a sign-in has configured is taken away. Also
+/// right when nobody was signed in. A configuration that is not good keeps no token. Returns a line on the
+/// sign-in of another program that is used from now on, if there is one.
+pub async fn sign_out(env: &Env) -> Result<Option<String>, AuthError> {
+    if let Some(file) = Credentials::of(KEY, env) {
         file.clear().await?;
     }
-    setup::remove(&config).map_err(|error| AuthError::Failed(error.to_string()))
+    let config = config_file(env).and_then(|config| {
+        setup::remove(&config).map_err(|error| AuthError::Failed(error.to_string()))
+    });
+    config.map_err(|error| {
+        AuthError::Failed(format!(
+            "the token is forgotten, but the account stays in the configuration: {error}"
+        ))
+    })?;
+    let left = Credentials::of(KEY, env).filter(Credentials::is_there);
+    Ok(left.map(|file| {
+        format!(
+            "Another sign-in is left and is used from now on: {}. Sign out once more to forget it too.",
+            file.place()
+        )
+    }))
 }
 
 /// The file that is changed: always the user's own. It has to be good as it is.
@@ -67,4 +82,44 @@ fn config_file(env: &Env) -> Result<std::path::PathBuf, AuthError> {
     Config::load(&ConfigSource::Default, env)
         .map_err(|error| AuthError::Failed(error.to_string()))?;
     Ok(ShareDir::from_env(env).config_toml())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::env::fixed;
+    use std::fs;
+
+    const FILE: &str = r#"{"access_token": "a", "refresh_token": "r"}"#;
+
+    #[tokio::test]
+    async fn a_sign_in_that_is_left_is_told_of_until_it_is_the_one_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = [".kimi", ".kimi-code"].map(|name| dir.path().join(name).join("credentials"));
+        let files = places.each_ref().map(|place| {
+            fs::create_dir_all(place).unwrap();
+            let file = place.join("kimi-code.json");
+            fs::write(&file, FILE).unwrap();
+            file
+        });
+        let env = fixed::env(dir.path(), &[]);
+        let note = sign_out(&env).await.unwrap().unwrap();
+        assert!(note.contains(".kimi-code/credentials/kimi-code.json"), "{note}");
+        assert_eq!(files.each_ref().map(|file| file.exists()), [false, true]);
+        assert_eq!(sign_out(&env).await, Ok(None));
+        assert_eq!(files.each_ref().map(|file| file.exists()), [false, false]);
+        assert_eq!(sign_out(&env).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_is_not_good_keeps_no_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join(".kimi/credentials");
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("kimi-code.json"), FILE).unwrap();
+        fs::write(dir.path().join(".kimi/config.toml"), "[[[bad").unwrap();
+        let error = sign_out(&fixed::env(dir.path(), &[])).await.unwrap_err().to_string();
+        assert!(error.starts_with("the token is forgotten, but the account stays"), "{error}");
+        assert!(!place.join("kimi-code.json").exists());
+    }
 }

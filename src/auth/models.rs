@@ -32,7 +32,8 @@ impl Model {
 
     fn read(fields: &Map<String, Value>) -> Option<Self> {
         let id = text(fields, "id")?.to_owned();
-        if id.len() > 200 || id.chars().any(char::is_control) {
+        // What is cleaned away before it is shown makes one name look like another.
+        if id.len() > 200 || crate::llm::one_line(&id, usize::MAX) != id {
             return None;
         }
         let has = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
@@ -102,7 +103,15 @@ mod tests {
         let k2 = read(json!({"id": "Kimi-K2-Thinking", "context_length": "x"})).unwrap();
         assert_eq!(k2.capabilities, ["thinking", "always_thinking", "image_in", "video_in"]);
         assert_eq!(k2.max_context, 0);
-        for bad in [json!({}), json!({"id": ""}), json!({"id": 5}), json!({"id": "a\u{1b}b"})] {
+        for bad in [
+            json!({}),
+            json!({"id": ""}),
+            json!({"id": 5}),
+            json!({"id": "a\u{1b}b"}),
+            json!({"id": "kimi\u{202e}x"}),
+            json!({"id": "kimi\u{200b}"}),
+            json!({"id": "a\u{a0}b"}),
+        ] {
             assert_eq!(read(bad.clone()), None, "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{ExitCode, checks, complain, print, refuse};
+use crate::auth;
 use crate::config::ConfigSource;
 use crate::doctor::{self, Finding, Health};
 use crate::front::tui::text::clean_line;
@@ -45,7 +46,11 @@ pub(super) fn run(
     if args.online {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
-            Ok(runtime) => findings.push(runtime.block_on(doctor::reach(env, &source))),
+            Ok(runtime) => {
+                let (found, _settled) = runtime
+                    .block_on(async { (doctor::reach(env, &source).await, auth::settle().await) });
+                findings.push(found);
+            }
             Err(error) => {
                 complain(&format!("{error}\n"));
                 return ExitCode::Failure;

@@ -31,8 +31,16 @@ enum Data<'a> {
 
 /// Signs in, in the browser.
 pub(super) fn log_in(as_json: bool, env: &Env) -> ExitCode {
-    let told = |news: News| tell(as_json, &news);
-    finish("Login", "Logged in successfully.", as_json, sign_in(env, told))
+    let mut waits = false;
+    let told = move |news: News| {
+        // Told once, and no more than looked at from then on.
+        match matches!(news, News::Waiting { .. }) && std::mem::replace(&mut waits, true) {
+            true => has_reader(),
+            false => tell(as_json, &news),
+        }
+    };
+    let work = async { sign_in(env, told).await.map(|()| None) };
+    finish("Login", "Logged in successfully.", as_json, work)
 }
 
 /// Forgets the sign-in.
@@ -44,7 +52,7 @@ fn finish(
     what: &str,
     success: &str,
     as_json: bool,
-    work: impl Future<Output = Result<(), AuthError>>,
+    work: impl Future<Output = Result<Option<String>, AuthError>>,
 ) -> ExitCode {
     let done = super::run::runtime().map(|runtime| {
         let done = runtime.block_on(async {
@@ -57,8 +65,11 @@ fn finish(
         done
     });
     let (why, code) = match done {
-        Ok(Some(Ok(()))) => {
+        Ok(Some(Ok(note))) => {
             // It is done, whether somebody reads it or not.
+            if let Some(note) = note {
+                tell(as_json, &News::Info(note));
+            }
             match as_json {
                 true => event("success", success, None),
                 false => say(&format!("{success}\n")),
@@ -106,4 +117,21 @@ fn event(kind: &'static str, message: &str, data: Option<Data>) -> bool {
 fn say(text: &str) -> bool {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Whether somebody may still read what we say; nothing is written for that.
+#[cfg(unix)]
+fn has_reader() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = std::io::stdout();
+    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    // What cannot be asked is taken to be there.
+    poll(&mut ends, Some(&now)).is_err() || !ends[0].revents().intersects(gone)
+}
+
+#[cfg(not(unix))]
+fn has_reader() -> bool {
+    true
 }

@@ -8,6 +8,7 @@ use super::{
     complain, mcp, wire,
 };
 use crate::agent::Modes;
+use crate::auth;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::hooks::HookSet;
 use crate::customize::{Agent, CODE_NAMES};
@@ -54,7 +55,7 @@ pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     let written = write_config(&host);
     let runtime = runtime()?;
     let servers = host.options.mcp.clone();
-    let result = runtime.block_on(async {
+    let (result, _settled) = runtime.block_on(async {
         let result = match launch.front.clone() {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,
@@ -65,7 +66,7 @@ pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         if let Some(servers) = servers {
             servers.shutdown().await;
         }
-        result
+        (result, auth::settle().await)
     });
     if let Some(written) = written {
         let _ = written.join();

@@ -30,14 +30,14 @@ pub(super) fn parse(
     let root = Fields::root(document);
     let fallback = Config::default();
     let text = |key: &str| root.text(key).map(Option::unwrap_or_default);
-    let (mode_yolo, default_afk) = permission_mode(&root, warnings)?;
+    let (default_yolo, default_afk) = permission_mode(&root, fallback.default_yolo, warnings)?;
     let config = Config {
         default_model: text("default_model")?,
         default_thinking: root.bool(
             "default_thinking",
             root.table("thinking")?.bool("enabled", fallback.default_thinking)?,
         )?,
-        default_yolo: root.bool("default_yolo", mode_yolo)?,
+        default_yolo,
         default_afk,
         default_plan_mode: root.bool("default_plan_mode", fallback.default_plan_mode)?,
         skip_afk_prompt_injection: root
@@ -329,20 +329,34 @@ fn tui(fields: &Fields, warnings: &mut Vec<String>) -> Result<Tui, Problem> {
     })
 }
 
-/// kimi-code's one key for what we have two modes for: yolo and unattended.
-fn permission_mode(root: &Fields, warnings: &mut Vec<String>) -> Result<(bool, bool), Problem> {
-    Ok(match root.text("default_permission_mode")?.as_deref() {
-        None | Some("" | "manual") => (false, false),
-        Some("yolo") => (true, false),
-        Some("auto") => (false, true),
-        Some(other) => {
+/// Whether sessions begin with yolo, and whether unattended. kimi-code has one key for both, which decides
+/// where it is there: our own `default_yolo` is in every file that we have written.
+fn permission_mode(
+    root: &Fields,
+    fallback: bool,
+    warnings: &mut Vec<String>,
+) -> Result<(bool, bool), Problem> {
+    const MODE: &str = "default_permission_mode";
+    const YOLO: &str = "default_yolo";
+    let own = root.bool(YOLO, fallback)?;
+    let mode = root.text(MODE)?.unwrap_or_default();
+    let modes = match mode.as_str() {
+        "" => return Ok((own, false)),
+        "manual" => (false, false),
+        "yolo" => (true, false),
+        "auto" => (false, true),
+        other => {
             warnings.push(format!(
-                "default_permission_mode: {other:?} is unknown, using \"manual\" (known: manual, yolo, \
-                 auto)"
+                "{MODE}: {other:?} is unknown, {YOLO} = {own} counts (known: manual, yolo, auto)"
             ));
-            (false, false)
+            return Ok((own, false));
         }
-    })
+    };
+    if root.has(YOLO) && own != modes.0 {
+        warnings
+            .push(format!("{MODE} = {mode:?} counts, not {YOLO} = {own}: take one of them out"));
+    }
+    Ok(modes)
 }
 
 fn mcp_mode(fields: &Fields, warnings: &mut Vec<String>) -> Result<McpMode, Problem> {

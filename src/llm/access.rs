@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::openai::RequestHeaders;
-use super::{LlmError, Secret};
+use super::{LlmError, Secret, Sent};
 
 /// The token of a sign-in, looked up for each request.
 #[async_trait]
@@ -38,11 +38,15 @@ impl Access {
     }
 
     /// Sends a request with these headers; once more with another token when the first is refused.
-    /// Nothing else is tried again here.
+    /// Nothing else is tried again here. No error repeats what the request carried.
     pub async fn send<T, F>(&self, request: impl Fn(HeaderMap) -> F) -> Result<T, LlmError>
     where
         F: Future<Output = Result<T, LlmError>>,
     {
+        let request = async |headers: HeaderMap| {
+            let sent = Sent::of(&headers);
+            request(headers).await.map_err(|error| sent.hide_in(error))
+        };
         let fixed = self.headers.get().await;
         let Some(tokens) = &self.tokens else { return request(fixed.clone()).await };
         let token = tokens.token().await?;

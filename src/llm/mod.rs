@@ -16,6 +16,7 @@ mod provider;
 mod renamed;
 pub mod retry;
 pub mod scripted;
+mod sent;
 mod service;
 pub mod spec;
 pub mod sse;
@@ -35,5 +36,6 @@ pub use provider::{
 };
 pub use renamed::{ToolNames, renamed_words};
 pub use retry::RetryPolicy;
+pub(crate) use sent::Sent;
 pub use service::{Answer, Service};
 pub use spec::{ModelSpec, ProviderKind, Secret, derived_capabilities};

@@ -156,11 +156,28 @@ impl fmt::Display for Spent {
                 write!(f, "The budget of {limit} tokens is spent ({used} used)")
             }
             Self::Money { limit_usd, used_usd } => {
-                write!(f, "The budget of ${limit_usd:.2} is spent (${used_usd:.2} used)")
+                let (limit, used) = (dollars(*limit_usd), dollars(*used_usd));
+                write!(f, "The budget of ${limit} is spent (${used} used)")
             }
             Self::Time { limit_s } => write!(f, "The time limit of {limit_s} s is reached"),
         }
     }
+}
+
+/// An amount with its cents; of less than a dollar, the first three digits that are not 0.
+fn dollars(usd: f64) -> String {
+    const MOST_DIGITS: usize = 12;
+    let shows_three = |digits: &usize| usd * 10f64.powf(*digits as f64) >= 100.0;
+    let digits = match usd > 0.0 && usd < 1.0 {
+        true => (2..MOST_DIGITS).find(shows_three).unwrap_or(MOST_DIGITS),
+        false => 2,
+    };
+    let mut text = format!("{usd:.digits$}");
+    let cents = text.find('.').map_or(text.len(), |point| point + 3);
+    while text.len() > cents && text.ends_with('0') {
+        text.pop();
+    }
+    text
 }
 
 /// Why a turn that went well stopped.
@@ -200,4 +217,23 @@ pub enum FailureKind {
     Provider { status: Option<u16>, retryable: bool },
     /// Anything else.
     Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_budget_has_its_digits() {
+        for (limit_usd, used_usd, expected) in [
+            (5.0, 5.126, "The budget of $5.00 is spent ($5.13 used)"),
+            (0.5, 0.6123, "The budget of $0.50 is spent ($0.612 used)"),
+            (0.003, 0.01, "The budget of $0.003 is spent ($0.01 used)"),
+            (0.01, 0.01234, "The budget of $0.01 is spent ($0.0123 used)"),
+            (1e-9, 2.0, "The budget of $0.000000001 is spent ($2.00 used)"),
+            (0.0, 0.0, "The budget of $0.00 is spent ($0.00 used)"),
+        ] {
+            assert_eq!(Spent::Money { limit_usd, used_usd }.to_string(), expected);
+        }
+    }
 }

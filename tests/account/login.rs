@@ -212,8 +212,26 @@ fn a_broken_configuration_is_told_before_anybody_is_bothered() {
     home.write("share/config.toml", "default_model = ");
     fails(&home);
     assert!(authority.server.requests().is_empty());
+}
+
+#[test]
+fn a_broken_configuration_keeps_no_token() {
+    let home = Authority::new(&[]).signed_in(800.0, "");
+    home.write("share/config.toml", "default_model = ");
     let ran = home.run(&["logout"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("the token is forgotten, but the account stays in the"), "{ran:?}");
+    assert_eq!(kept(&home), None);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_anybody_is_bothered() {
+    let authority = Authority::new(&[]);
+    let home = authority.home();
+    home.write("share/credentials", "");
+    let said = fails(&home);
+    assert!(said.contains("kimi-code.json: "), "{said}");
+    assert!(authority.server.requests().is_empty());
 }
 
 #[test]
@@ -240,5 +258,15 @@ fn a_reader_that_is_gone_ends_it() {
     let home = authority.home();
     let ran = Running::start(home.shell("\"$0\" login --json | head -1")).end();
     assert_eq!(ran.well().out.lines().count(), 1);
+    assert_eq!(authority.server.requests_to("/device_authorization").len(), 1);
+}
+
+#[test]
+fn a_reader_that_is_gone_is_noticed_while_it_waits() {
+    let authority = Authority::new(&vec![pending(); 1000]);
+    let home = authority.home();
+    let ran = Running::start(home.shell("\"$0\" login --json | head -3")).end();
+    assert_eq!(ran.well().out.lines().count(), 3);
+    assert!(authority.asked().len() < 10, "{}", authority.asked().len());
     assert_eq!(authority.server.requests_to("/device_authorization").len(), 1);
 }

@@ -1,8 +1,12 @@
 //! The token of requests: renewed in time, once, whoever needs it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::authority::{Authority, credentials, kept};
+use crate::support::model_server::Reply;
+use crate::support::program::Home;
 
 /// Seconds that are left of a token's 900.
 const FRESH: f64 = 800.0;
@@ -124,4 +128,51 @@ fn a_file_that_holds_nonsense_is_no_sign_in() {
         assert!(ran.err.contains("Run: kimi login"), "{ran:?}");
     }
     assert!(authority.server.requests().is_empty());
+}
+
+/// An authority that answers a renewal late, and a home whose token is due and alive.
+fn slow() -> (Authority, Home) {
+    let authority = Authority::new(&[]);
+    authority.take("access-0");
+    let rotated = json!({"access_token": "access-9", "refresh_token": "refresh-9",
+        "expires_in": 900, "scope": "kimi-code", "token_type": "Bearer"});
+    authority.server.also_by("/api/oauth/token", move |_| {
+        Reply::status(200, rotated.clone()).late(Duration::from_secs(7))
+    });
+    let home = authority.signed_in(DUE, "");
+    (authority, home)
+}
+
+#[test]
+fn a_run_does_not_end_before_the_renewal_that_it_has_begun() {
+    // The request waits for 5 s, and goes on with the old token.
+    let (authority, home) = slow();
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
+    assert_eq!(authority.asked().len(), 1);
+    assert_eq!(kept(&home).as_deref(), Some("access-9"));
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_has_renewed() {
+    use rustix::process::Signal;
+    let runs = [
+        (Some(Signal::INT), &["--quiet", "-p", "x"][..]),
+        (Some(Signal::TERM), &["--quiet", "-p", "x"]),
+        (None, &["--quiet", "--timeout", "2", "-p", "x"]),
+        (None, &["doctor", "--online"]),
+    ];
+    let runs = runs.map(|(signal, words)| {
+        let (authority, home) = slow();
+        let mut running = home.start(words);
+        running.feed(b"");
+        authority.server.wait_for(1);
+        if let Some(signal) = signal {
+            running.signal(signal);
+        }
+        (authority, home, running)
+    });
+    for (_authority, home, running) in runs {
+        let ran = running.end();
+        assert_eq!(kept(&home).as_deref(), Some("access-9"), "{ran:?}");
+    }
 }

@@ -98,7 +98,7 @@ fn money() {
     home.write("share/config.toml", priced);
     let ran = home.run(&["--quiet", "-p", "go", "--max-budget-usd", "0.02"]);
     assert_eq!(ran.code, Some(4), "{ran:#?}");
-    assert!(ran.err.contains("The budget of $0.02 is spent ($0.03 used)."), "{ran:#?}");
+    assert!(ran.err.contains("The budget of $0.02 is spent ($0.027 used)."), "{ran:#?}");
     assert_eq!(server.requests().len(), 3);
     for wrong in ["0", "-1", "NaN", "x"] {
         assert_eq!(home.run(&["--quiet", "-p", "go", "--max-budget-usd", wrong]).code, Some(2));

@@ -282,3 +282,23 @@ fn a_model_that_goes_in_circles_is_ended_with_a_status_and_a_reason_of_its_own()
     assert_eq!(last["error"]["type"], "tool_call_repeat", "{last}");
     assert_eq!(last["error"]["message"], reason, "{last}");
 }
+
+#[test]
+fn a_key_that_the_server_repeats_is_told_nowhere() {
+    let words =
+        json!({"error": {"message": "THE REASON: Bearer sk-test-secret-0123", "code": 401}});
+    let broken = Reply::new().text("a").event(&words.to_string()).drop_here();
+    for reply in
+        [Reply::status(401, words.clone()).header("x-request-id", "sk-test-secret-0123"), broken]
+    {
+        let (_server, home) = always(reply);
+        let config = std::fs::read_to_string(home.path("share/config.toml")).unwrap();
+        home.write("share/config.toml", config.replace("sk-test", "sk-test-secret-0123"));
+        let ran = home.run(&["--debug", "--print", "--output-format", "stream-json", "-p", "x"]);
+        assert!(ran.err.contains("THE REASON: ***"), "{ran:#?}");
+        assert!(!ran.err.contains("secret") && !ran.out.contains("secret"), "{ran:#?}");
+        let shares = home.shell("grep -rl sk-test-secret \"$KIMI_SHARE_DIR\"").output().unwrap();
+        let files = String::from_utf8(shares.stdout).unwrap();
+        assert_eq!(files.trim_end(), home.path("share/config.toml").to_str().unwrap());
+    }
+}

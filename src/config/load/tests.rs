@@ -123,10 +123,26 @@ fn the_other_dialects_keys_are_understood() {
     assert_eq!(modes("default_permission_mode = \"manual\""), (false, false, 0));
     assert_eq!(modes("default_permission_mode = \"yolo\""), (true, false, 0));
     assert_eq!(modes("default_permission_mode = \"auto\""), (false, true, 0));
-    // What is not known allows nothing; our own key goes first.
+    // What is not known allows nothing.
     assert_eq!(modes("default_permission_mode = \"always\""), (false, false, 1));
-    let both = "default_permission_mode = \"yolo\"\ndefault_yolo = false";
-    assert_eq!(modes(both), (false, false, 0));
+    for (mode, yolo, expected) in [
+        ("yolo", false, (true, false, 1)),
+        ("yolo", true, (true, false, 0)),
+        ("manual", true, (false, false, 1)),
+        ("manual", false, (false, false, 0)),
+        ("auto", true, (false, true, 1)),
+        ("auto", false, (false, true, 0)),
+        ("", true, (true, false, 0)),
+        ("always", true, (true, false, 1)),
+    ] {
+        let both = format!("default_permission_mode = {mode:?}\ndefault_yolo = {yolo}");
+        assert_eq!(modes(&both), expected, "{both}");
+    }
+    let fresh = format!("default_permission_mode = \"yolo\"\n{}", DEFAULT_FILE);
+    let loaded = text(&fresh).unwrap();
+    assert!(loaded.config.default_yolo, "what we write ourselves is in nobody's way");
+    let told = "default_permission_mode = \"yolo\" counts, not default_yolo = false";
+    assert!(loaded.warnings.iter().any(|line| line.contains(told)), "{:?}", loaded.warnings);
     let tries = |document: &str| text(document).unwrap().config.loop_control.max_retries_per_step;
     assert_eq!(tries("[loop_control]\nmax_attempts_per_step = 10"), 10);
     assert_eq!(tries("[loop_control]\nmax_attempts_per_step = 10\nmax_retries_per_step = 4"), 4);

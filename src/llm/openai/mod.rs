@@ -18,8 +18,8 @@ use url::Url;
 
 use super::access::Access;
 use super::{
-    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, TokenSource, UploadedFile,
-    http,
+    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Sent, Timeouts, TokenSource,
+    UploadedFile, http,
 };
 use crate::platform::Clock;
 
@@ -93,10 +93,13 @@ impl Provider for ChatCompletions {
         let Settings { url, timeouts, .. } = &*self.settings;
         let post = |headers| {
             let body = body.clone();
-            async move { http::post(url, &headers, body, timeouts, self.clock.now()).await }
+            async move {
+                let response = http::post(url, &headers, body, timeouts, self.clock.now()).await?;
+                Ok((response, Sent::of(&headers)))
+            }
         };
-        let response = self.access.send(post).await?;
-        Ok(stream::deltas(response, Arc::clone(&self.settings)))
+        let (response, sent) = self.access.send(post).await?;
+        Ok(stream::deltas(response, sent, Arc::clone(&self.settings)))
     }
 
     async fn upload_video(&self, file: &UploadedFile) -> Option<Result<String, LlmError>> {

@@ -15,7 +15,7 @@ use super::{Dialect, Settings};
 use crate::llm::http::{place, seconds, transport_error};
 use crate::llm::oneline::one_line;
 use crate::llm::status::{html_title, looks_like_html, request_id};
-use crate::llm::{Delta, DeltaStream, LlmError, sse};
+use crate::llm::{Delta, DeltaStream, LlmError, Sent, sse};
 
 /// Bytes of one answer; beyond it the model talks without end.
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -24,12 +24,13 @@ const LARGEST_EVENT: usize = 16 * 1024 * 1024;
 /// Bytes that decide what an answer is; blanks before them do not count.
 const SNIFFED: usize = 512;
 
-/// The deltas of an answer with a success status.
-pub(super) fn deltas(response: Response, settings: Arc<Settings>) -> DeltaStream {
+/// The deltas of an answer with a success status to a request that carried these secrets.
+pub(super) fn deltas(response: Response, sent: Sent, settings: Arc<Settings>) -> DeltaStream {
     let answer = Answer {
         body: Body::new(&settings),
         request_id: request_id(response.headers()),
         response: Some(response),
+        sent,
         limit: Box::pin(sleep(settings.timeouts.data)),
         settings,
         ready: VecDeque::new(),
@@ -46,6 +47,7 @@ struct Answer {
     /// None when nothing more is read.
     response: Option<Response>,
     body: Body,
+    sent: Sent,
     request_id: Option<String>,
     /// When the next data has to be there; from the finish on, when the end of the body has to be.
     limit: Pin<Box<Sleep>>,
@@ -101,7 +103,7 @@ impl Answer {
                         request_id.clone_from(&self.request_id);
                     }
                     self.response = None;
-                    self.failed = Some(error);
+                    self.failed = Some(self.sent.hide_in(error));
                 }
             }
         }

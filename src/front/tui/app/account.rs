@@ -13,8 +13,8 @@ pub(super) enum AccountNews {
     Step(News),
     /// Somebody is signed in; the error is half a sentence.
     In(Result<(), String>),
-    /// Nobody is any more.
-    Out(Result<(), String>),
+    /// Nobody is any more; a line on what else is to be known.
+    Out(Result<Option<String>, String>),
 }
 
 impl App {
@@ -58,7 +58,12 @@ impl App {
             AccountNews::Step(News::Info(line)) => self.toast("login", &line),
             AccountNews::Step(News::Waiting { .. }) => {}
             AccountNews::In(Ok(())) => self.on_other_account("You are signed in."),
-            AccountNews::Out(Ok(())) => self.on_other_account("You are signed out."),
+            AccountNews::Out(Ok(note)) => {
+                self.on_other_account("You are signed out.");
+                if let Some(note) = note {
+                    self.say(Severity::Info, &note, "");
+                }
+            }
             AccountNews::In(Err(why)) => {
                 let title = format!("Signing in failed: {}.", why.trim_end_matches('.'));
                 self.say(Severity::Warning, &title, "Try again with /login.");

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::Tty;
 
-/// How long the program may take to leave by itself: a session with a running turn closes it first.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long the program may take to leave by itself: a session with a running turn closes it first, and the
+/// renewal of a sign-in is waited for (at most 10 s).
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Starts to watch the terminal. The thread sleeps until the terminal goes, and ends the process if
 /// that is still there after a while. The records are on the disk by then, as always.
