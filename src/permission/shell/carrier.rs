@@ -3,6 +3,7 @@
 //! Where the command begins depends on options that are not known here, so every place is one where it
 //! may begin. That is enough to find what a rule forbids, and not to say what is allowed.
 
+use super::launch::asks_for_version;
 use super::{Part, Reader, Run, Word, read};
 
 /// Programs, and the words of which one has to come first; none: the program alone.
@@ -71,6 +72,9 @@ pub fn carried(run: &Run) -> Vec<Run> {
     let Some((_, verbs)) = CARRIERS.iter().find(|(known, _)| *known == name) else {
         return Vec::new();
     };
+    if asks_for_version(words) {
+        return Vec::new();
+    }
     let is_verb = |word: &Word| verbs.iter().any(|verb| word.may_be(verb));
     let begin = if verbs.is_empty() { Some(0) } else { words.iter().skip(1).position(is_verb) };
     let Some(begin) = begin else { return Vec::new() };

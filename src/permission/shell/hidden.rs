@@ -129,7 +129,7 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ),
     ("cargo", &["--config"]),
     ("ssh", &["-o", "-F"]),
-    ("npm", &["exec", "x", "--script-shell", "--node-options"]),
+    ("npm", &["--script-shell", "--node-options"]),
     ("npx", &["-c", "--call", "--node-options"]),
     ("gcc", &["-wrapper"]),
     ("g++", &["-wrapper"]),
@@ -142,6 +142,9 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
     let program = words.first().and_then(Word::literal)?;
     let name = program.rsplit('/').next().unwrap_or(program);
     let rest = words.get(1..).unwrap_or_default();
+    if super::launch::asks_for_version(words) {
+        return None;
+    }
     match name {
         "bash" | "sh" | "dash" => return shell(rest),
         "awk" | "gawk" | "mawk" | "nawk" => {
@@ -176,6 +179,9 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
                 || matches!(&*option.text, "--file" | "--makefile");
             is_file && (file.literal().is_none() || is_input(&file.text))
         });
+    if plain == "npm" && runs_by_npm(rest) {
+        return Some(STARTS);
+    }
     (fed || rest.iter().any(|word| acts(word) || unknown(word))).then_some(STARTS)
 }
 
@@ -234,6 +240,26 @@ fn is_version_of(name: &str, known: &str) -> bool {
 fn aliases(rest: &[Word]) -> bool {
     rest.first().is_some_and(|word| word.may_be("alias"))
         && rest.get(1).is_some_and(|word| word.may_be("set") || word.may_be("import"))
+}
+
+/// `npm exec`, `npm x`: the first word that is neither an option nor may be the value of one says so.
+fn runs_by_npm(rest: &[Word]) -> bool {
+    let mut after_option = false;
+    for word in rest {
+        if word.text.starts_with('-') {
+            after_option = !word.text.contains('=');
+            continue;
+        }
+        let names = |name: &str| word.may_be(name) || name.starts_with(&*word.text);
+        if names("x") || (names("exec") && word.text.len() > 1) {
+            return true;
+        }
+        if !after_option && word.is_one() {
+            return false;
+        }
+        after_option = false;
+    }
+    false
 }
 
 /// Files that are what a program is fed.

@@ -190,6 +190,9 @@ pub(super) fn launch(words: &[Word]) -> Launch {
     let name = program.rsplit('/').next().unwrap_or(program);
     let trusted = !program.contains('/')
         || ["/bin", "/usr/bin"].iter().any(|dir| program == format!("{dir}/{name}"));
+    if asks_for_version(words) {
+        return Launch::None;
+    }
     if let Some(form) = FORMS.iter().find(|form| form.name == name) {
         return form.read(words, trusted);
     }
@@ -203,6 +206,29 @@ pub(super) fn launch(words: &[Word]) -> Launch {
         // Which of its further words may be the command is not known.
         _ if OPAQUE.contains(&name) && words.len() > 1 => STARTS,
         _ => Launch::None,
+    }
+}
+
+/// Whether a program is only asked what it is: `strace -V`. Those that would read on from what they are
+/// fed are not among them.
+pub(super) fn asks_for_version(words: &[Word]) -> bool {
+    const READ_ON: &[&str] =
+        &["ash", "at", "bash", "batch", "csh", "dash", "ed", "eval", "exec", "ksh", "sh", "source", "tcsh"];
+    let [program, asked] = words else { return false };
+    let Some(program) = program.literal() else { return false };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    if READ_ON.contains(&name) {
+        return false;
+    }
+    match &*asked.text {
+        "--version" | "--help" => true,
+        // To editors and some others it is no question.
+        "-V" => [
+            "cgexec", "entr", "flock", "gosu", "ltrace", "man", "nsenter", "parallel", "perl", "prlimit",
+            "script", "setpriv", "ssh", "sshpass", "strace", "sudo", "taskset", "tmux", "unshare", "watch",
+        ]
+        .contains(&name),
+        _ => false,
     }
 }
 

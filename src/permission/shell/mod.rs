@@ -12,6 +12,7 @@ mod heredoc;
 mod hidden;
 mod launch;
 mod redirect;
+mod settled;
 pub mod sed;
 mod simple;
 mod test_command;
@@ -105,6 +106,10 @@ pub struct Unclear {
     pub shown: String,
     /// Why, as the end of "… cannot be judged: ".
     pub why: &'static str,
+    /// Whether a program that is nowhere on the line may run by it. False for what a file or a
+    /// variable settles, as `source .venv/bin/activate` and `i=0; ((i++))`: it is not known well
+    /// enough to be allowed, and not what a rule forbids.
+    pub hides: bool,
 }
 
 impl Part {
@@ -135,7 +140,7 @@ pub fn read(command: &str) -> Script {
         reader.parts.truncate(MAX_PARTS);
         reader
             .parts
-            .push(Part::Unclear(Unclear { shown: clip(command), why: "it has too many parts" }));
+            .push(Part::Unclear(Unclear { shown: clip(command), why: "it has too many parts", hides: true }));
     }
     if reader.moved {
         // In a loop what comes later comes before.
@@ -187,7 +192,12 @@ impl Reader {
     }
 
     fn unclear(&mut self, shown: &str, why: &'static str) {
-        self.push(Part::Unclear(Unclear { shown: clip(shown), why }));
+        self.push(Part::Unclear(Unclear { shown: clip(shown), why, hides: true }));
+    }
+
+    /// The same of what runs no program but those on the line.
+    fn settled(&mut self, shown: &str, why: &'static str) {
+        self.push(Part::Unclear(Unclear { shown: clip(shown), why, hides: false }));
     }
 
     fn push(&mut self, part: Part) {

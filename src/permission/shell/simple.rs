@@ -4,16 +4,19 @@ use tree_sitter::Node;
 
 use super::hidden::{assigned, hides};
 use super::launch::{Launch, launch};
+use super::settled::{self, Settled};
 use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
 use super::word::{children, is_name};
-use super::{Part, Reader, Run, Word, clip};
+use super::{Part, Reader, Run, Word, clip, git};
 
 /// Builtins and words of the language after which nothing on the line means what it says.
 const CHANGES_MEANING: &[&str] = &[
     ".", "alias", "bind", "compgen", "complete", "compopt", "coproc", "enable", "fc", "function",
     "hash", "select", "shopt", "source", "trap", "unalias",
 ];
+
+const CHANGES: &str = "it changes what the rest of the line means";
 
 /// Builtins that evaluate what they are given, or the value they give to a variable. As words of the
 /// language they are read elsewhere; here they stand behind `builtin`, or evaluate always.
@@ -33,6 +36,7 @@ impl Walk<'_, '_> {
     pub(super) fn command(&mut self, node: Node, depth: usize) {
         let mut assigns = Vec::new();
         let mut words = Vec::new();
+        let mut texts = Vec::new();
         let mut end = None;
         for child in children(node) {
             let gap = end.and_then(|end| self.source.get(end..child.start_byte()));
@@ -50,6 +54,7 @@ impl Walk<'_, '_> {
                 },
                 "command_name" => match child.child(0) {
                     Some(name) if child.child_count() == 1 => {
+                        texts.push(self.text(name));
                         words.push(self.word(name, depth + 1));
                     }
                     _ => self.unclear(child, "the program is not a plain word"),
@@ -66,25 +71,37 @@ impl Walk<'_, '_> {
                     {
                         self.unclear(node, "where it redirects is not understood");
                     }
+                    texts.push(self.text(child));
                     words.push(self.word(child, depth + 1));
                 }
             }
         }
         let shown = clip(self.text(node));
+        settled::find_homes(&mut words, &texts, self.source);
         self.reader.run(words, assigns, shown, true);
     }
 
     fn assigned(&mut self, node: Node, depth: usize) -> Option<(String, Word)> {
         let name = node.child_by_field_name("name").filter(|name| name.kind() == "variable_name");
         let value = match node.child_by_field_name("value") {
-            Some(value) if value.kind() == "array" => {
-                self.substitutions(value, depth + 1);
-                return None;
-            }
+            Some(value) if value.kind() == "array" => return self.list(value, depth + 1, name),
             Some(value) => self.word(value, depth + 1),
             None => Word::default(),
         };
         Some((self.text(name?).to_owned(), value))
+    }
+
+    /// `(a b c)`: any words, none of which says where in the list it goes, as that is evaluated.
+    fn list(&mut self, list: Node, depth: usize, name: Option<Node>) -> Option<(String, Word)> {
+        let words = || children(list).into_iter().filter(Node::is_named);
+        let plain = |word: Node| !self.text(word).starts_with('[') && word.kind() != "comment";
+        if !words().all(plain) {
+            self.substitutions(list, depth + 1);
+            return None;
+        }
+        self.reader.settled(self.text(list), "it makes a list");
+        words().for_each(|word| drop(self.word(word, depth + 1)));
+        Some((self.text(name?).to_owned(), Word::any()))
     }
 
     /// `NAME=value` by itself: set for what follows.
@@ -109,6 +126,10 @@ impl Walk<'_, '_> {
                 "variable_name" => {
                     let name = self.text(child);
                     self.set(name, child, true);
+                }
+                // A list, or a table.
+                _ if matches!(self.text(child), "-a" | "-A") => {
+                    self.reader.settled(self.text(node), "it makes a list");
                 }
                 _ => self.unclear(node, "what it sets is not understood"),
             }
@@ -154,7 +175,21 @@ impl Reader {
             _ => return self.unclear(&shown, "the program is not a plain word"),
         };
         if CHANGES_MEANING.contains(&name) {
-            self.unclear(&shown, "it changes what the rest of the line means");
+            match settled::builtin(&words) {
+                // What it is fed may come by a link to its input.
+                _ if self.piped => self.unclear(&shown, CHANGES),
+                Settled::No => self.unclear(&shown, CHANGES),
+                Settled::Yes => self.settled(&shown, CHANGES),
+                Settled::Script(text) => {
+                    self.settled(&shown, CHANGES);
+                    // When it runs, the line may have gone anywhere.
+                    self.loops = true;
+                    self.script(&text);
+                }
+            }
+        }
+        if git(&words).is_some_and(|git| name.ends_with("git") && git.configured && !git.programmed) {
+            self.settled(&shown, "git is given settings");
         }
         if EVALUATORS.contains(&name) {
             self.unclear(&shown, EVALUATES);
