@@ -1,7 +1,7 @@
 //! The command line of `git`: where its subcommand stands, and which programs it is told to run.
 
-use super::{Word, git_names};
 use super::launch::{Launch, OPTIONS, joined};
+use super::{Word, git_names};
 
 /// Options before the subcommand that take no value.
 const FLAGS: &[&str] = &[

@@ -1,6 +1,6 @@
 //! Programs that run what is not in sight: programs in other languages, or what they read.
 
-use super::Word;
+use super::{Run, Word};
 
 const CODE: &str = "it is given a program in another language";
 pub(in crate::permission) const READS: &str = "it runs what it reads";
@@ -260,6 +260,17 @@ fn runs_by_npm(rest: &[Word]) -> bool {
         after_option = false;
     }
     false
+}
+
+/// An interpreter that reads its program is given this one.
+pub(super) fn feed(run: &mut Run, program: &str) {
+    let name = run.words.first().and_then(Word::literal).unwrap_or_default();
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let interprets = INTERPRETERS.iter().any(|(known, _)| is_version_of(name, known));
+    if interprets && run.hides == Some(READS) && !run.piped {
+        run.hides = Some(CODE);
+        run.fed = Some(Word::known(program));
+    }
 }
 
 /// Files that are what a program is fed.

@@ -212,8 +212,10 @@ pub(super) fn launch(words: &[Word]) -> Launch {
 /// Whether a program is only asked what it is: `strace -V`. Those that would read on from what they are
 /// fed are not among them.
 pub(super) fn asks_for_version(words: &[Word]) -> bool {
-    const READ_ON: &[&str] =
-        &["ash", "at", "bash", "batch", "csh", "dash", "ed", "eval", "exec", "ksh", "sh", "source", "tcsh"];
+    const READ_ON: &[&str] = &[
+        "ash", "at", "bash", "batch", "csh", "dash", "ed", "eval", "exec", "ksh", "sh", "source",
+        "tcsh",
+    ];
     let [program, asked] = words else { return false };
     let Some(program) = program.literal() else { return false };
     let name = program.rsplit('/').next().unwrap_or(program);
@@ -224,8 +226,9 @@ pub(super) fn asks_for_version(words: &[Word]) -> bool {
         "--version" | "--help" => true,
         // To editors and some others it is no question.
         "-V" => [
-            "cgexec", "entr", "flock", "gosu", "ltrace", "man", "nsenter", "parallel", "perl", "prlimit",
-            "script", "setpriv", "ssh", "sshpass", "strace", "sudo", "taskset", "tmux", "unshare", "watch",
+            "cgexec", "entr", "flock", "gosu", "ltrace", "man", "nsenter", "parallel", "perl",
+            "prlimit", "script", "setpriv", "ssh", "sshpass", "strace", "sudo", "taskset", "tmux",
+            "unshare", "watch",
         ]
         .contains(&name),
         _ => false,

@@ -5,6 +5,7 @@
 
 pub mod awk;
 mod carrier;
+mod count;
 mod find;
 mod git;
 mod git_names;
@@ -12,8 +13,8 @@ mod heredoc;
 mod hidden;
 mod launch;
 mod redirect;
-mod settled;
 pub mod sed;
+mod settled;
 mod simple;
 mod test_command;
 mod tree;
@@ -82,6 +83,8 @@ pub struct Run {
     /// Why more may run than its words say: they hold a program in another language, or it runs what
     /// it reads.
     pub hides: Option<&'static str>,
+    /// The program in another language that stands behind it: `python3 - <<'END'`.
+    pub fed: Option<Word>,
 }
 
 /// The file of a redirection.
@@ -138,9 +141,11 @@ pub fn read(command: &str) -> Script {
     reader.script(command);
     if reader.parts.len() > MAX_PARTS {
         reader.parts.truncate(MAX_PARTS);
-        reader
-            .parts
-            .push(Part::Unclear(Unclear { shown: clip(command), why: "it has too many parts", hides: true }));
+        reader.parts.push(Part::Unclear(Unclear {
+            shown: clip(command),
+            why: "it has too many parts",
+            hides: true,
+        }));
     }
     if reader.moved {
         // In a loop what comes later comes before.
@@ -150,6 +155,7 @@ pub fn read(command: &str) -> Script {
             }
         }
     }
+    count::settle(&mut reader.parts, &reader.counts, command);
     let known = !reader.lost && (!reader.loops || reader.steps.is_empty());
     Script { parts: reader.parts, steps: known.then_some(reader.steps) }
 }
@@ -167,6 +173,8 @@ struct Reader {
     /// Whether one of them leads anywhere.
     lost: bool,
     loops: bool,
+    /// Arithmetic that is known as far as its variables are.
+    counts: Vec<count::Count>,
     /// Whether what is read stands behind a `|`.
     piped: bool,
 }

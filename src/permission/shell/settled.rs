@@ -75,7 +75,11 @@ pub(super) fn find_homes(words: &mut [Word], texts: &[&str], source: &str) {
     {
         if let Some(rest) = below("HOME", text, source) {
             let text = format!("{ANY}/{rest}");
-            *file = Word { text, glob: Some(format!("~/{}", rest.replace('-', "\\-"))), several: false };
+            *file = Word {
+                text,
+                glob: Some(format!("~/{}", rest.replace('-', "\\-"))),
+                several: false,
+            };
         } else if let Some(rest) = below("PWD", text, source) {
             *file = Word::known(&format!("./{rest}"));
         }
@@ -86,9 +90,9 @@ pub(super) fn find_homes(words: &mut [Word], texts: &[&str], source: &str) {
 fn below<'a>(name: &str, text: &'a str, source: &str) -> Option<&'a str> {
     let inside = text.strip_prefix('"').map_or(Some(text), |text| text.strip_suffix('"'))?;
     let rest = inside.strip_prefix('$')?;
-    let rest = rest.strip_prefix(name).or_else(|| {
-        rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}')
-    })?;
+    let rest = rest
+        .strip_prefix(name)
+        .or_else(|| rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}'))?;
     let rest = rest.strip_prefix('/')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
     let used = |mark: &str| source.matches(&format!("{mark}{name}")).count();

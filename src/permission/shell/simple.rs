@@ -2,6 +2,7 @@
 
 use tree_sitter::Node;
 
+use super::count;
 use super::hidden::{assigned, hides};
 use super::launch::{Launch, launch};
 use super::settled::{self, Settled};
@@ -36,7 +37,7 @@ impl Walk<'_, '_> {
     pub(super) fn command(&mut self, node: Node, depth: usize) {
         let mut assigns = Vec::new();
         let mut words = Vec::new();
-        let mut texts = Vec::new();
+        let (mut texts, mut timed) = (Vec::new(), false);
         let mut end = None;
         for child in children(node) {
             let gap = end.and_then(|end| self.source.get(end..child.start_byte()));
@@ -61,6 +62,10 @@ impl Walk<'_, '_> {
                 },
                 _ if is_redirect(child) => self.redirect(child, depth + 1),
                 "comment" => {}
+                "subshell" if texts == ["time"] && assigns.is_empty() => {
+                    self.statement(child, depth + 1);
+                    timed = true;
+                }
                 _ => {
                     // `0<<< x`: the grammar takes the number of what is redirected for a word.
                     if is_descriptor(self.text(child))
@@ -77,18 +82,36 @@ impl Walk<'_, '_> {
             }
         }
         let shown = clip(self.text(node));
+        if timed && words.len() == 1 {
+            return;
+        }
+        if timed {
+            self.unclear(node, "words follow what it times");
+        }
         settled::find_homes(&mut words, &texts, self.source);
         self.reader.run(words, assigns, shown, true);
     }
 
     fn assigned(&mut self, node: Node, depth: usize) -> Option<(String, Word)> {
-        let name = node.child_by_field_name("name").filter(|name| name.kind() == "variable_name");
+        let name = node.child_by_field_name("name");
+        let name = name.and_then(|name| self.variable(name));
         let value = match node.child_by_field_name("value") {
             Some(value) if value.kind() == "array" => return self.list(value, depth + 1, name),
             Some(value) => self.word(value, depth + 1),
             None => Word::default(),
         };
         Some((self.text(name?).to_owned(), value))
+    }
+
+    /// The name of what is set: of `m[a]` that of the list.
+    fn variable<'t>(&mut self, name: Node<'t>) -> Option<Node<'t>> {
+        if name.kind() != "subscript" {
+            return Some(name).filter(|name| name.kind() == "variable_name");
+        }
+        let text = self.text(name);
+        let names = count::index(&format!("${{{text}}}"))?;
+        self.reader.count(text, &format!("{text}="), names);
+        name.child_by_field_name("name")
     }
 
     /// `(a b c)`: any words, none of which says where in the list it goes, as that is evaluated.
@@ -188,11 +211,15 @@ impl Reader {
                 }
             }
         }
-        if git(&words).is_some_and(|git| name.ends_with("git") && git.configured && !git.programmed) {
+        if git(&words).is_some_and(|git| name.ends_with("git") && git.configured && !git.programmed)
+        {
             self.settled(&shown, "git is given settings");
         }
         if EVALUATORS.contains(&name) {
-            self.unclear(&shown, EVALUATES);
+            match count::of_let(&words) {
+                Some(names) => self.count(&shown, &shown, names),
+                None => self.unclear(&shown, EVALUATES),
+            }
         }
         if SETS.contains(&name) {
             self.check_sets(&words, &shown);
@@ -221,6 +248,7 @@ impl Reader {
             assigns: assigns.clone(),
             shown: shown.clone(),
             piped: self.piped,
+            fed: None,
         }));
         match launched {
             Launch::None | Launch::Quiet => {}

@@ -182,12 +182,3 @@ proptest! {
         read(&pieces.join(" "));
     }
 }
-
-#[test]
-fn zz_dump() {
-    for s in ["time (cargo build)", "time { a; }", "((i++))", "let i=1", "m[a]=1", "echo ${m[a]} ${arr[@]}", "python3 - <<'X'\nprint(1)\nX\n", "declare -A m"] {
-        let tree = parse(s).unwrap();
-        println!("{s}: {}", tree.root_node().to_sexp());
-        println!("{:?}", read(s).parts);
-    }
-}
