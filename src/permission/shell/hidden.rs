@@ -43,6 +43,7 @@ const STARTERS: &[&str] = &[
     "catchsegv",
     "chronic",
     "chpst",
+    "coreutils",
     "cpulimit",
     "crontab",
     "daemonize",
@@ -57,6 +58,10 @@ const STARTERS: &[&str] = &[
     "gdb",
     "gnome-terminal",
     "hyperfine",
+    "i386",
+    "i486",
+    "i586",
+    "i686",
     "ifne",
     "lldb",
     "lksh",
@@ -88,6 +93,7 @@ const STARTERS: &[&str] = &[
     "vi",
     "view",
     "vim",
+    "x86_64",
     "xonsh",
     "xterm",
     "zellij",
@@ -131,6 +137,9 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("ssh", &["-o", "-F"]),
     ("npm", &["--script-shell", "--node-options"]),
     ("npx", &["-c", "--call", "--node-options"]),
+    ("go", &["-exec", "-toolexec", "-vettool", "--exec", "--toolexec", "--vettool"]),
+    ("just", &["--shell", "--chooser"]),
+    ("gcloud", &["--command"]),
     ("gcc", &["-wrapper"]),
     ("g++", &["-wrapper"]),
     ("cc", &["-wrapper"]),
@@ -152,6 +161,10 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         "sed" | "gsed" => return (!super::sed::is_plain(rest)).then_some(CODE),
         "git" => {
+            // `git fetch 'ext::program words'`.
+            if rest.iter().any(|word| word.text.starts_with("ext::")) {
+                return Some(STARTS);
+            }
             let sets = super::git(words).is_some_and(|git| super::git_names::sets_program(&git));
             return sets.then_some(SETS);
         }
@@ -195,6 +208,8 @@ pub fn holds_command(name: &str) -> bool {
         "ENV",
         "IFS",
         "LESSCLOSE",
+        "LD_AUDIT",
+        "LD_PRELOAD",
         "LESSOPEN",
         "MANPAGER",
         "NODE_OPTIONS",
@@ -211,10 +226,20 @@ pub fn holds_command(name: &str) -> bool {
         "RUSTC_WRAPPER",
         "SHELLOPTS",
         "SSH_ASKPASS",
+        "TAR_OPTIONS",
         "VISUAL",
     ];
-    const OF_GIT: &[&str] =
-        &["ASKPASS", "CONFIG", "EDITOR", "EXTERNAL_DIFF", "PAGER", "PROXY", "SEQUENCE", "SSH"];
+    const OF_GIT: &[&str] = &[
+        "ALLOW_PROTOCOL",
+        "ASKPASS",
+        "CONFIG",
+        "EDITOR",
+        "EXTERNAL_DIFF",
+        "PAGER",
+        "PROXY",
+        "SEQUENCE",
+        "SSH",
+    ];
     let of_git = name.strip_prefix("GIT_");
     NAMES.contains(&name)
         || of_git.is_some_and(|name| OF_GIT.iter().any(|begin| name.starts_with(begin)))
@@ -240,6 +265,22 @@ fn is_version_of(name: &str, known: &str) -> bool {
 fn aliases(rest: &[Word]) -> bool {
     rest.first().is_some_and(|word| word.may_be("alias"))
         && rest.get(1).is_some_and(|word| word.may_be("set") || word.may_be("import"))
+}
+
+/// Modules of Python that run the code in their words, that they read, or that another option names.
+fn of_module(module: &str, words: &[Word]) -> Option<&'static str> {
+    match module {
+        "code" | "asyncio" => Some(READS),
+        "timeit" | "pdb" => (!words.is_empty()).then_some(CODE),
+        "cProfile" | "profile" | "runpy" | "trace" => {
+            let gives = |word: &Word| match word.literal() {
+                Some(text) => is_input(text) || matches!(text, "-c" | "-m" | "--module"),
+                None => word.may_be_option(),
+            };
+            words.iter().any(gives).then_some(CODE)
+        }
+        _ => None,
+    }
 }
 
 /// `npm exec`, `npm x`: the first word that is neither an option nor may be the value of one says so.
@@ -312,11 +353,26 @@ fn interpreter(rest: &[Word], letters: &str) -> Option<&'static str> {
         return None;
     }
     let (mut after_option, mut file) = (false, false);
-    for word in rest {
+    for (at, word) in rest.iter().enumerate() {
         let Some(text) = word.literal() else { return Some(CODE) };
         match text.strip_prefix('-') {
             Some("") => return Some(READS),
             // `python -m module args`: as good as a file.
+            Some(option)
+                if letters == "c"
+                    && !option.contains(['-', 'c', 'W', 'X'])
+                    && option.contains('m') =>
+            {
+                let own = option.split_once('m').map(|(_, own)| own).filter(|own| !own.is_empty());
+                let after = rest.get(at + 1..).unwrap_or_default();
+                return match (own, after) {
+                    (Some(module), words) => of_module(module, words),
+                    (None, [module, words @ ..]) => {
+                        module.literal().map_or(Some(CODE), |module| of_module(module, words))
+                    }
+                    (None, []) => None,
+                };
+            }
             Some("m") => return None,
             Some(option) => {
                 let long = option.strip_prefix('-');
