@@ -71,7 +71,9 @@ impl Disguises {
         for part in &script.parts {
             let words = match part {
                 Part::Write(target) => std::slice::from_ref(&target.path),
-                Part::Run(run) if name_of(run) == "tee" => run.words.get(1..).unwrap_or_default(),
+                Part::Run(run) if name_of(run) == "tee" || hands_on(run) => {
+                    run.words.get(1..).unwrap_or_default()
+                }
                 _ => continue,
             };
             for word in words {
@@ -262,6 +264,16 @@ fn named_by(rule: &Rule) -> Option<&str> {
 fn name_of(run: &Run) -> &str {
     let program = run.words.first().map(|word| word.text.as_str()).unwrap_or_default();
     program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a command makes a file of what is fed to it or to others: a pipe, a link to its input.
+fn hands_on(run: &Run) -> bool {
+    let is_input = |word: &Word| ["/dev/", "/proc/"].iter().any(|dir| word.text.contains(dir));
+    match name_of(run) {
+        "mkfifo" => true,
+        "ln" | "cp" => run.words.iter().any(is_input),
+        _ => false,
+    }
 }
 
 /// Whether a command makes a file of another.

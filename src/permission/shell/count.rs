@@ -66,13 +66,18 @@ pub(super) fn of_let(words: &[Word]) -> Option<Vec<String>> {
 pub(super) fn index(text: &str) -> Option<Vec<String>> {
     let inside = text.strip_prefix("${")?.strip_suffix("]}")?;
     let (list, index) = inside.strip_prefix('#').unwrap_or(inside).split_once('[')?;
-    if !super::word::is_name(list) {
+    if !is_list(list) {
         return None;
     }
     let number = index.strip_prefix('-').unwrap_or(index);
     let plain = matches!(index, "@" | "*")
         || (!number.is_empty() && number.chars().all(|c| c.is_ascii_digit()));
     if plain { Some(Vec::new()) } else { is_counter(index).then(|| vec![index.to_owned()]) }
+}
+
+/// Whether a list of this name means nothing to the shell: `BASH_CMDS` says where programs are.
+pub(super) fn is_list(name: &str) -> bool {
+    super::word::is_name(name) && !name.starts_with("BASH")
 }
 
 fn in_expression(text: &str) -> Option<Vec<String>> {

@@ -174,7 +174,13 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         _ => {}
     }
-    if let Some((_, letters)) = INTERPRETERS.iter().find(|(known, _)| is_version_of(name, known)) {
+    if let Some((known, letters)) =
+        INTERPRETERS.iter().find(|(known, _)| is_version_of(name, known))
+    {
+        // To these `--version` is no question: they read on.
+        if matches!(*known, "erl" | "tclsh") && rest.iter().all(|word| word.text.starts_with('-')) {
+            return Some(READS);
+        }
         return interpreter(rest, letters);
     }
     if STARTERS.contains(&name) && !rest.is_empty() {
@@ -256,7 +262,7 @@ pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
 }
 
 /// `python3.12` is `python`.
-fn is_version_of(name: &str, known: &str) -> bool {
+pub(super) fn is_version_of(name: &str, known: &str) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
 }

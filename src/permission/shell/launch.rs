@@ -2,6 +2,7 @@
 
 use super::find::{fd, find, replace};
 use super::git::launched_by_git;
+use super::hidden::is_version_of;
 use super::word::is_name;
 use super::{ANY, Word, git};
 
@@ -213,13 +214,13 @@ pub(super) fn launch(words: &[Word]) -> Launch {
 /// fed are not among them.
 pub(super) fn asks_for_version(words: &[Word]) -> bool {
     const READ_ON: &[&str] = &[
-        "ash", "at", "bash", "batch", "csh", "dash", "ed", "eval", "exec", "ksh", "sh", "source",
-        "tcsh",
+        "ash", "at", "bash", "batch", "csh", "dash", "ed", "elvish", "erl", "eval", "exec",
+        "expect", "ksh", "lksh", "mksh", "posh", "rbash", "sh", "source", "tclsh", "tcsh", "wish",
     ];
     let [program, asked] = words else { return false };
     let Some(program) = program.literal() else { return false };
     let name = program.rsplit('/').next().unwrap_or(program);
-    if READ_ON.contains(&name) {
+    if READ_ON.iter().any(|known| is_version_of(name, known)) {
         return false;
     }
     match &*asked.text {

@@ -118,7 +118,8 @@ impl Walk<'_, '_> {
     fn list(&mut self, list: Node, depth: usize, name: Option<Node>) -> Option<(String, Word)> {
         let words = || children(list).into_iter().filter(Node::is_named);
         let plain = |word: Node| !self.text(word).starts_with('[') && word.kind() != "comment";
-        if !words().all(plain) {
+        let named = name.is_some_and(|name| count::is_list(self.text(name)));
+        if !named || !words().all(plain) {
             self.substitutions(list, depth + 1);
             return None;
         }
