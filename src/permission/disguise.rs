@@ -28,6 +28,8 @@ const SYSTEM: &[&str] =
 pub(super) const GIVES_NAME: &str = "it gives a program that the rule names another name";
 const RUNS_COPY: &str = "it runs what the line has copied, and from where is not known";
 
+const RUNS_WORDS: &str = "it runs what the line has written";
+
 /// What is known of the programs that a script starts.
 pub(super) struct Disguises {
     /// Where the shell finds programs.
@@ -35,6 +37,9 @@ pub(super) struct Disguises {
     found: RefCell<HashMap<String, Option<PathBuf>>>,
     /// Files that the script makes of what nobody knows; `None`: any file.
     made: Option<Vec<(PathBuf, Reach)>>,
+    /// Files into which its words may be written, and whether there are others.
+    written: Vec<PathBuf>,
+    writes_anywhere: bool,
     /// Whether it writes files, so that what is read may become one.
     keeps: bool,
     /// Whether it changes where programs are found.
@@ -58,9 +63,26 @@ impl Disguises {
             search: search.to_vec(),
             found: RefCell::default(),
             made: Some(Vec::new()),
+            written: Vec::new(),
+            writes_anywhere: false,
             keeps: script.parts.iter().any(writes),
             searches_elsewhere: script.parts.iter().any(sets_path),
         };
+        for part in &script.parts {
+            let words = match part {
+                Part::Write(target) => std::slice::from_ref(&target.path),
+                Part::Run(run) if name_of(run) == "tee" || hands_on(run) => {
+                    run.words.get(1..).unwrap_or_default()
+                }
+                _ => continue,
+            };
+            for word in words {
+                match ground.leads(word) {
+                    Leads::To(paths) => new.written.extend(paths),
+                    Leads::Anywhere => new.writes_anywhere = true,
+                }
+            }
+        }
         let runs = || script.parts.iter().filter_map(Part::run);
         let reads_unknown = |run: &Run| {
             let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
@@ -125,6 +147,9 @@ impl Disguises {
         if self.is_made(run, ground) {
             return Some(RUNS_COPY);
         }
+        if self.is_written(run, ground) {
+            return Some(RUNS_WORDS);
+        }
         if !copies(run) && !packs(run) && !self.keeps {
             return None;
         }
@@ -162,6 +187,24 @@ impl Disguises {
             }),
             Leads::Anywhere => !made.is_empty(),
         }
+    }
+
+    /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
+    fn is_written(&self, run: &Run, ground: &Ground) -> bool {
+        let program = run.words.first().filter(|word| word.text.contains('/'));
+        let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
+        let count = match name_of(run) {
+            "source" | "." | "bash" | "sh" | "dash" | "zsh" | "ksh" => 1,
+            "make" | "gmake" => usize::MAX,
+            _ => 0,
+        };
+        if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
+            return true;
+        }
+        program.into_iter().chain(operands.take(count)).any(|file| match ground.leads(file) {
+            Leads::To(files) => files.iter().any(|file| self.written.contains(file)),
+            Leads::Anywhere => false,
+        })
     }
 
     /// The name by which a rule knows what a plain name is found as.
@@ -221,6 +264,16 @@ fn named_by(rule: &Rule) -> Option<&str> {
 fn name_of(run: &Run) -> &str {
     let program = run.words.first().map(|word| word.text.as_str()).unwrap_or_default();
     program.rsplit('/').next().unwrap_or(program)
+}
+
+/// Whether a command makes a file of what is fed to it or to others: a pipe, a link to its input.
+fn hands_on(run: &Run) -> bool {
+    let is_input = |word: &Word| ["/dev/", "/proc/"].iter().any(|dir| word.text.contains(dir));
+    match name_of(run) {
+        "mkfifo" => true,
+        "ln" | "cp" => run.words.iter().any(is_input),
+        _ => false,
+    }
 }
 
 /// Whether a command makes a file of another.

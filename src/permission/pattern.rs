@@ -52,6 +52,15 @@ impl Pattern {
         self.words.get(..self.words.len() - open).unwrap_or_default()
     }
 
+    /// The same with the `*` that is glued to its last word apart: of `rm -rf*` that is `rm -rf *`.
+    pub fn detached(&self) -> Option<Self> {
+        let (last, begin) = self.words.split_last()?;
+        let bare = last.strip_suffix('*').filter(|bare| !bare.is_empty() && !bare.contains('*'))?;
+        let begin = begin.iter().map(String::as_str);
+        let words: Vec<&str> = begin.chain([bare, "*"]).collect();
+        Some(Self::of_command(&words.join(" ")))
+    }
+
     /// Whether any further words may follow.
     pub fn is_open(&self) -> bool {
         self.bare.is_some()

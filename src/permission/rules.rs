@@ -229,7 +229,7 @@ impl Bench<'_> {
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
         script.parts.iter().find_map(|part| {
             let (rule, why) = match part {
-                Part::Unclear(unclear) => {
+                Part::Unclear(unclear) if unclear.hides => {
                     let files =
                         || about_path("WriteFile").or_else(|| about_path("ReadFile")).copied();
                     (commands.copied().or_else(files)?, unclear.why)

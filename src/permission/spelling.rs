@@ -33,6 +33,18 @@ const SYNONYMS: &[(&[&str], &str, char)] = &[
 
 /// Whether a pattern is about a simple command, however that is spelled.
 pub fn fits(pattern: &Pattern, run: &Run) -> Fits {
+    let found = fits_as_written(pattern, run);
+    match pattern.detached() {
+        // What `rm -rf*` is about is that and more of the same word, and no less than `rm -rf *`.
+        Some(detached) if found != Fits::Yes => match fits_as_written(&detached, run) {
+            Fits::No => found,
+            also => also,
+        },
+        _ => found,
+    }
+}
+
+fn fits_as_written(pattern: &Pattern, run: &Run) -> Fits {
     let words = plain_name(&run.words);
     if pattern.may_be(&line(&run.words)) || pattern.may_be(&line(&words)) {
         return Fits::Yes;
@@ -127,7 +139,11 @@ impl<'a> Sorted<'a> {
                 break;
             }
             let is_option = text.len() > 1 && text.starts_with(['-', '+']);
-            if is_option {
+            // `git push origin +main` forces, and names what it pushes.
+            if text.starts_with('+') && is_option && sorted.pushes() {
+                sorted.options.push("--force");
+                sorted.operands.push((word, false));
+            } else if is_option {
                 sorted.options.push(text);
             } else {
                 sorted.operands.push((word, after_option));
@@ -136,6 +152,10 @@ impl<'a> Sorted<'a> {
             after_option = is_option && !text.contains('=');
         }
         sorted
+    }
+
+    fn pushes(&self) -> bool {
+        self.program == "git" && self.operands.get(1).is_some_and(|(word, _)| word.text == "push")
     }
 
     /// Holds a pattern against the command written as the pattern is. `maybe`: without the words that may be
@@ -155,7 +175,8 @@ impl<'a> Sorted<'a> {
         written.extend(operands.cloned());
         let options_fit = (maybe && self.open) || wanted.iter().all(|option| self.has(option));
         // A rule without a `*` at its end is about a command without further options.
-        let closed = !pattern.is_open() && self.options.len() > wanted.len();
+        let glued = pattern.words().last().is_some_and(|word| word.ends_with('*'));
+        let closed = !pattern.is_open() && !glued && self.options.len() > wanted.len();
         options_fit && !closed && pattern.may_be(&line(&written))
     }
 
@@ -287,11 +308,44 @@ mod tests {
             assert_eq!(told("git push --force:*", command), Fits::Yes, "{command}");
         }
         assert_eq!(told("git push --force:*", "git push origin"), Fits::No);
+        assert_eq!(told("git push --force:*", "git push origin +main"), Fits::Yes);
+        assert_eq!(told("git push -f:*", "git push origin +main"), Fits::Yes);
+        assert_eq!(told("git push origin:*", "git push origin +main"), Fits::Yes);
+        assert_eq!(told("git push --force:*", "git log +main"), Fits::No);
         assert_eq!(told("npm publish:*", "npm --silent publish"), Fits::Yes);
         assert_eq!(told("npm publish:*", "npm --prefix x publish"), Fits::Maybe);
         assert_eq!(told("npm publish:*", "npm run publish"), Fits::No);
         assert_eq!(told("cargo publish:*", "cargo +nightly publish"), Fits::Yes);
         assert_eq!(told("git push", "git push origin"), Fits::No);
         assert_eq!(told("chmod -R:*", "chmod --recursive a"), Fits::Yes);
+    }
+
+    #[test]
+    fn a_star_glued_to_the_last_word_forbids_no_less() {
+        for (rule, command) in [
+            ("rm -rf*", "rm -fr z"),
+            ("rm -rf*", "rm --recursive --force z"),
+            ("rm -rf*", "rm z -rf"),
+            ("rm -rf*", "rm -rfv z"),
+            ("cargo publish*", "cargo -q publish"),
+            ("cargo publish*", "cargo +nightly publish -v"),
+            ("cargo publish*", "cargo publish --dry-run"),
+            ("npm publish*", "npm -s publish --x"),
+            ("git push --force*", "git push -f"),
+            ("git push --force*", "git push origin main --force"),
+            ("git push --force*", "git push --force-with-lease"),
+            ("git push --force*", "git push origin +main"),
+        ] {
+            assert_ne!(told(rule, command), Fits::No, "{rule}: {command}");
+        }
+        for (rule, command) in [
+            ("rm -rf*", "rm z"),
+            ("rm -rf*", "rm -f z"),
+            ("cargo publish*", "cargo build"),
+            ("npm run test*", "npm run build"),
+            ("git push --force*", "git push origin main"),
+        ] {
+            assert_eq!(told(rule, command), Fits::No, "{rule}: {command}");
+        }
     }
 }

@@ -63,7 +63,7 @@ fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {
         name.strip_prefix(known)
             .is_some_and(|rest| rest.chars().all(|c| c == '.' || c.is_ascii_digit()))
     });
-    for word in words.iter().skip(1) {
+    for word in words.iter().skip(1).chain(&run.fed) {
         all.extend(literals(word).map(|word| Touch::new(word, Access::MayRead)));
         if code {
             for word in quoted(word) {

@@ -3,6 +3,7 @@
 //! Where the command begins depends on options that are not known here, so every place is one where it
 //! may begin. That is enough to find what a rule forbids, and not to say what is allowed.
 
+use super::launch::asks_for_version;
 use super::{Part, Reader, Run, Word, read};
 
 /// Programs, and the words of which one has to come first; none: the program alone.
@@ -12,9 +13,11 @@ const CARRIERS: &[(&str, &[&str])] = &[
     ("bun", &["exec", "x"]),
     ("bundle", &["exec"]),
     ("bunx", &[]),
+    ("capsh", &[]),
     ("cargo", &["watch"]),
     ("cargo-watch", &[]),
     ("cgexec", &[]),
+    ("cmake", &["-E"]),
     ("choom", &[]),
     ("concurrently", &[]),
     ("conda", &["run"]),
@@ -30,6 +33,7 @@ const CARRIERS: &[(&str, &[&str])] = &[
     ("foreman", &["run"]),
     ("gdbserver", &[]),
     ("gosu", &[]),
+    ("gpg-agent", &[]),
     ("hatch", &["run"]),
     ("heaptrack", &[]),
     ("honcho", &["run"]),
@@ -37,26 +41,33 @@ const CARRIERS: &[(&str, &[&str])] = &[
     ("mamba", &["run"]),
     ("micromamba", &["run"]),
     ("mise", &["exec", "x"]),
+    ("mosh", &[]),
     ("nerdctl", &["exec", "run"]),
     ("nix", &["develop", "run", "shell"]),
     ("nodemon", &[]),
     ("npx", &[]),
     ("op", &["run"]),
     ("pdm", &["run"]),
+    ("pee", &[]),
     ("pipenv", &["run"]),
     ("pipx", &["run"]),
     ("pnpm", &["dlx", "exec"]),
     ("pnpx", &[]),
     ("podman", &["exec", "run"]),
     ("poetry", &["run"]),
+    ("pyenv", &["exec"]),
+    ("rbenv", &["exec"]),
     ("rr", &["record"]),
     ("rustup", &["run"]),
     ("rye", &["run"]),
+    ("ssh-agent", &[]),
     ("su-exec", &[]),
     ("tini", &[]),
-    ("tox", &["exec"]),
+    ("tox", &["--", "exec"]),
     ("uv", &["run"]),
+    ("uclampset", &[]),
     ("uvx", &[]),
+    ("vagrant", &["ssh"]),
     ("watchexec", &[]),
     ("yarn", &["dlx", "exec"]),
 ];
@@ -71,6 +82,9 @@ pub fn carried(run: &Run) -> Vec<Run> {
     let Some((_, verbs)) = CARRIERS.iter().find(|(known, _)| *known == name) else {
         return Vec::new();
     };
+    if asks_for_version(words) {
+        return Vec::new();
+    }
     let is_verb = |word: &Word| verbs.iter().any(|verb| word.may_be(verb));
     let begin = if verbs.is_empty() { Some(0) } else { words.iter().skip(1).position(is_verb) };
     let Some(begin) = begin else { return Vec::new() };

@@ -1,7 +1,7 @@
 //! The command line of `git`: where its subcommand stands, and which programs it is told to run.
 
-use super::Word;
 use super::launch::{Launch, OPTIONS, joined};
+use super::{Word, git_names};
 
 /// Options before the subcommand that take no value.
 const FLAGS: &[&str] = &[
@@ -40,6 +40,8 @@ pub struct Git<'a> {
     pub elsewhere: bool,
     /// Whether it is given settings, which may name programs.
     pub configured: bool,
+    /// Whether one of them may name a program.
+    pub programmed: bool,
     /// The subcommand, which is known.
     pub subcommand: Option<&'a str>,
     /// The words behind the subcommand.
@@ -64,12 +66,14 @@ pub fn git(words: &[Word]) -> Option<Git<'_>> {
         };
         match name {
             _ if !own && FLAGS.contains(&name) => continue,
-            "--exec-path" | "--config-env" => git.configured = true,
+            "--exec-path" | "--config-env" => (git.configured, git.programmed) = (true, true),
             "--list-cmds" if own => continue,
             "-C" if !own => git.dirs.extend(words.get(at)),
             _ if ELSEWHERE.contains(&name) => git.elsewhere = true,
             _ if text.starts_with("-c") => {
                 git.configured = true;
+                let setting = words.get(at).filter(|_| text == "-c");
+                git.programmed |= setting.is_none_or(git_names::gives_program);
                 if text != "-c" {
                     continue;
                 }
@@ -102,7 +106,7 @@ const GIT_RUNS: &[(&str, &str, &[&str])] = &[
 
 /// `git` with a configuration of its own may run anything; some subcommands run what they are given.
 pub(super) fn launched_by_git(git: &Git) -> Launch {
-    if git.configured {
+    if git.programmed {
         return Launch::Opaque("git is given a configuration that may run programs");
     }
     let first = git.rest.first();

@@ -202,6 +202,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("", "textconv"),
     ("", "uploadpack"),
     ("alias", ""),
+    ("core", "alternaterefscommand"),
     ("core", "askpass"),
     ("core", "attributesfile"),
     ("core", "fsmonitor"),
@@ -214,10 +215,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("filter", "clean"),
     ("filter", "process"),
     ("filter", "smudge"),
+    ("gc", "recentobjectshook"),
     ("gpg", "defaultkeycommand"),
+    ("imap", "tunnel"),
     ("include", "path"),
     ("includeif", "path"),
     ("init", "templatedir"),
+    ("instaweb", ""),
     ("interactive", "difffilter"),
     ("mergetool", "path"),
     ("pager", ""),
@@ -308,6 +312,15 @@ pub(super) fn sets_program(git: &Git) -> bool {
     let plain = |value: &&Word| value.literal().is_some_and(|text| PLAIN.contains(&text));
     let sets = !values.is_empty() || key.several;
     sets && key.literal().is_none_or(names_program) && !values.first().is_some_and(plain)
+}
+
+/// Whether a setting that git is given for once, `core.editor=vim`, may name a program.
+pub(super) fn gives_program(setting: &Word) -> bool {
+    let Some(text) = setting.literal() else { return true };
+    let (key, value) = text.split_once('=').unwrap_or((text, "true"));
+    // An address may name a program too.
+    let leads = key.to_ascii_lowercase().starts_with("url.") || value.contains("::");
+    leads || (names_program(key) && !PLAIN.contains(&value))
 }
 
 /// Whether the value of a setting is a program.

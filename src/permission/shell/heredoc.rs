@@ -5,7 +5,7 @@ use tree_sitter::Node;
 use super::tree::Walk;
 use super::word::children;
 
-impl Walk<'_, '_> {
+impl<'s> Walk<'s, '_> {
     /// `<<END … END`. The text is data; without quotes around the delimiter its substitutions run.
     pub(super) fn heredoc(&mut self, node: Node, depth: usize) {
         let all = children(node);
@@ -29,6 +29,17 @@ impl Walk<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The text of a document in which nothing is expanded.
+    pub(super) fn quoted_document(&self, node: Node) -> Option<&'s str> {
+        let all = children(node);
+        let part = |kind: &str| all.iter().find(|child| child.kind() == kind);
+        let plain = node.kind() == "heredoc_redirect"
+            && all.iter().all(|child| child.kind().starts_with("heredoc_") || !child.is_named())
+            && self.text(*part("heredoc_start")?).starts_with(['\'', '"'])
+            && self.is_well_read(node, &all);
+        part("heredoc_body").filter(|_| plain).map(|body| self.text(*body))
     }
 
     fn body(&mut self, body: Node, depth: usize) {

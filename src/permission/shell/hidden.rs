@@ -1,6 +1,6 @@
 //! Programs that run what is not in sight: programs in other languages, or what they read.
 
-use super::Word;
+use super::{Run, Word};
 
 const CODE: &str = "it is given a program in another language";
 pub(in crate::permission) const READS: &str = "it runs what it reads";
@@ -43,6 +43,7 @@ const STARTERS: &[&str] = &[
     "catchsegv",
     "chronic",
     "chpst",
+    "coreutils",
     "cpulimit",
     "crontab",
     "daemonize",
@@ -57,6 +58,10 @@ const STARTERS: &[&str] = &[
     "gdb",
     "gnome-terminal",
     "hyperfine",
+    "i386",
+    "i486",
+    "i586",
+    "i686",
     "ifne",
     "lldb",
     "lksh",
@@ -88,6 +93,7 @@ const STARTERS: &[&str] = &[
     "vi",
     "view",
     "vim",
+    "x86_64",
     "xonsh",
     "xterm",
     "zellij",
@@ -129,8 +135,11 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ),
     ("cargo", &["--config"]),
     ("ssh", &["-o", "-F"]),
-    ("npm", &["exec", "x", "--script-shell", "--node-options"]),
+    ("npm", &["--script-shell", "--node-options"]),
     ("npx", &["-c", "--call", "--node-options"]),
+    ("go", &["-exec", "-toolexec", "-vettool", "--exec", "--toolexec", "--vettool"]),
+    ("just", &["--shell", "--chooser"]),
+    ("gcloud", &["--command"]),
     ("gcc", &["-wrapper"]),
     ("g++", &["-wrapper"]),
     ("cc", &["-wrapper"]),
@@ -142,6 +151,9 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
     let program = words.first().and_then(Word::literal)?;
     let name = program.rsplit('/').next().unwrap_or(program);
     let rest = words.get(1..).unwrap_or_default();
+    if super::launch::asks_for_version(words) {
+        return None;
+    }
     match name {
         "bash" | "sh" | "dash" => return shell(rest),
         "awk" | "gawk" | "mawk" | "nawk" => {
@@ -149,6 +161,10 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         "sed" | "gsed" => return (!super::sed::is_plain(rest)).then_some(CODE),
         "git" => {
+            // `git fetch 'ext::program words'`.
+            if rest.iter().any(|word| word.text.starts_with("ext::")) {
+                return Some(STARTS);
+            }
             let sets = super::git(words).is_some_and(|git| super::git_names::sets_program(&git));
             return sets.then_some(SETS);
         }
@@ -158,7 +174,13 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         _ => {}
     }
-    if let Some((_, letters)) = INTERPRETERS.iter().find(|(known, _)| is_version_of(name, known)) {
+    if let Some((known, letters)) =
+        INTERPRETERS.iter().find(|(known, _)| is_version_of(name, known))
+    {
+        // To these `--version` is no question: they read on.
+        if matches!(*known, "erl" | "tclsh") && rest.iter().all(|word| word.text.starts_with('-')) {
+            return Some(READS);
+        }
         return interpreter(rest, letters);
     }
     if STARTERS.contains(&name) && !rest.is_empty() {
@@ -176,6 +198,9 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
                 || matches!(&*option.text, "--file" | "--makefile");
             is_file && (file.literal().is_none() || is_input(&file.text))
         });
+    if plain == "npm" && runs_by_npm(rest) {
+        return Some(STARTS);
+    }
     (fed || rest.iter().any(|word| acts(word) || unknown(word))).then_some(STARTS)
 }
 
@@ -189,6 +214,8 @@ pub fn holds_command(name: &str) -> bool {
         "ENV",
         "IFS",
         "LESSCLOSE",
+        "LD_AUDIT",
+        "LD_PRELOAD",
         "LESSOPEN",
         "MANPAGER",
         "NODE_OPTIONS",
@@ -205,10 +232,20 @@ pub fn holds_command(name: &str) -> bool {
         "RUSTC_WRAPPER",
         "SHELLOPTS",
         "SSH_ASKPASS",
+        "TAR_OPTIONS",
         "VISUAL",
     ];
-    const OF_GIT: &[&str] =
-        &["ASKPASS", "CONFIG", "EDITOR", "EXTERNAL_DIFF", "PAGER", "PROXY", "SEQUENCE", "SSH"];
+    const OF_GIT: &[&str] = &[
+        "ALLOW_PROTOCOL",
+        "ASKPASS",
+        "CONFIG",
+        "EDITOR",
+        "EXTERNAL_DIFF",
+        "PAGER",
+        "PROXY",
+        "SEQUENCE",
+        "SSH",
+    ];
     let of_git = name.strip_prefix("GIT_");
     NAMES.contains(&name)
         || of_git.is_some_and(|name| OF_GIT.iter().any(|begin| name.starts_with(begin)))
@@ -225,7 +262,7 @@ pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
 }
 
 /// `python3.12` is `python`.
-fn is_version_of(name: &str, known: &str) -> bool {
+pub(super) fn is_version_of(name: &str, known: &str) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
 }
@@ -234,6 +271,53 @@ fn is_version_of(name: &str, known: &str) -> bool {
 fn aliases(rest: &[Word]) -> bool {
     rest.first().is_some_and(|word| word.may_be("alias"))
         && rest.get(1).is_some_and(|word| word.may_be("set") || word.may_be("import"))
+}
+
+/// Modules of Python that run the code in their words, that they read, or that another option names.
+fn of_module(module: &str, words: &[Word]) -> Option<&'static str> {
+    match module {
+        "code" | "asyncio" => Some(READS),
+        "timeit" | "pdb" => (!words.is_empty()).then_some(CODE),
+        "cProfile" | "profile" | "runpy" | "trace" => {
+            let gives = |word: &Word| match word.literal() {
+                Some(text) => is_input(text) || matches!(text, "-c" | "-m" | "--module"),
+                None => word.may_be_option(),
+            };
+            words.iter().any(gives).then_some(CODE)
+        }
+        _ => None,
+    }
+}
+
+/// `npm exec`, `npm x`: the first word that is neither an option nor may be the value of one says so.
+fn runs_by_npm(rest: &[Word]) -> bool {
+    let mut after_option = false;
+    for word in rest {
+        if word.text.starts_with('-') {
+            after_option = !word.text.contains('=');
+            continue;
+        }
+        let names = |name: &str| word.may_be(name) || name.starts_with(&*word.text);
+        if names("x") || (names("exec") && word.text.len() > 1) {
+            return true;
+        }
+        if !after_option && word.is_one() {
+            return false;
+        }
+        after_option = false;
+    }
+    false
+}
+
+/// An interpreter that reads its program is given this one.
+pub(super) fn feed(run: &mut Run, program: &str) {
+    let name = run.words.first().and_then(Word::literal).unwrap_or_default();
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let interprets = INTERPRETERS.iter().any(|(known, _)| is_version_of(name, known));
+    if interprets && run.hides == Some(READS) && !run.piped {
+        run.hides = Some(CODE);
+        run.fed = Some(Word::known(program));
+    }
 }
 
 /// Files that are what a program is fed.
@@ -275,11 +359,26 @@ fn interpreter(rest: &[Word], letters: &str) -> Option<&'static str> {
         return None;
     }
     let (mut after_option, mut file) = (false, false);
-    for word in rest {
+    for (at, word) in rest.iter().enumerate() {
         let Some(text) = word.literal() else { return Some(CODE) };
         match text.strip_prefix('-') {
             Some("") => return Some(READS),
             // `python -m module args`: as good as a file.
+            Some(option)
+                if letters == "c"
+                    && !option.contains(['-', 'c', 'W', 'X'])
+                    && option.contains('m') =>
+            {
+                let own = option.split_once('m').map(|(_, own)| own).filter(|own| !own.is_empty());
+                let after = rest.get(at + 1..).unwrap_or_default();
+                return match (own, after) {
+                    (Some(module), words) => of_module(module, words),
+                    (None, [module, words @ ..]) => {
+                        module.literal().map_or(Some(CODE), |module| of_module(module, words))
+                    }
+                    (None, []) => None,
+                };
+            }
             Some("m") => return None,
             Some(option) => {
                 let long = option.strip_prefix('-');

@@ -2,6 +2,7 @@
 
 use super::find::{fd, find, replace};
 use super::git::launched_by_git;
+use super::hidden::is_version_of;
 use super::word::is_name;
 use super::{ANY, Word, git};
 
@@ -190,6 +191,9 @@ pub(super) fn launch(words: &[Word]) -> Launch {
     let name = program.rsplit('/').next().unwrap_or(program);
     let trusted = !program.contains('/')
         || ["/bin", "/usr/bin"].iter().any(|dir| program == format!("{dir}/{name}"));
+    if asks_for_version(words) {
+        return Launch::None;
+    }
     if let Some(form) = FORMS.iter().find(|form| form.name == name) {
         return form.read(words, trusted);
     }
@@ -203,6 +207,32 @@ pub(super) fn launch(words: &[Word]) -> Launch {
         // Which of its further words may be the command is not known.
         _ if OPAQUE.contains(&name) && words.len() > 1 => STARTS,
         _ => Launch::None,
+    }
+}
+
+/// Whether a program is only asked what it is: `strace -V`. Those that would read on from what they are
+/// fed are not among them.
+pub(super) fn asks_for_version(words: &[Word]) -> bool {
+    const READ_ON: &[&str] = &[
+        "ash", "at", "bash", "batch", "csh", "dash", "ed", "elvish", "erl", "eval", "exec",
+        "expect", "ksh", "lksh", "mksh", "posh", "rbash", "sh", "source", "tclsh", "tcsh", "wish",
+    ];
+    let [program, asked] = words else { return false };
+    let Some(program) = program.literal() else { return false };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    if READ_ON.iter().any(|known| is_version_of(name, known)) {
+        return false;
+    }
+    match &*asked.text {
+        "--version" | "--help" => true,
+        // To editors and some others it is no question.
+        "-V" => [
+            "cgexec", "entr", "flock", "gosu", "ltrace", "man", "nsenter", "parallel", "perl",
+            "prlimit", "script", "setpriv", "ssh", "sshpass", "strace", "sudo", "taskset", "tmux",
+            "unshare", "watch",
+        ]
+        .contains(&name),
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod awk;
 mod carrier;
+mod count;
 mod find;
 mod git;
 mod git_names;
@@ -13,6 +14,7 @@ mod hidden;
 mod launch;
 mod redirect;
 pub mod sed;
+mod settled;
 mod simple;
 mod test_command;
 mod tree;
@@ -81,6 +83,8 @@ pub struct Run {
     /// Why more may run than its words say: they hold a program in another language, or it runs what
     /// it reads.
     pub hides: Option<&'static str>,
+    /// The program in another language that stands behind it: `python3 - <<'END'`.
+    pub fed: Option<Word>,
 }
 
 /// The file of a redirection.
@@ -105,6 +109,10 @@ pub struct Unclear {
     pub shown: String,
     /// Why, as the end of "… cannot be judged: ".
     pub why: &'static str,
+    /// Whether a program that is nowhere on the line may run by it. False for what a file or a
+    /// variable settles, as `source .venv/bin/activate` and `i=0; ((i++))`: it is not known well
+    /// enough to be allowed, and not what a rule forbids.
+    pub hides: bool,
 }
 
 impl Part {
@@ -133,9 +141,11 @@ pub fn read(command: &str) -> Script {
     reader.script(command);
     if reader.parts.len() > MAX_PARTS {
         reader.parts.truncate(MAX_PARTS);
-        reader
-            .parts
-            .push(Part::Unclear(Unclear { shown: clip(command), why: "it has too many parts" }));
+        reader.parts.push(Part::Unclear(Unclear {
+            shown: clip(command),
+            why: "it has too many parts",
+            hides: true,
+        }));
     }
     if reader.moved {
         // In a loop what comes later comes before.
@@ -145,6 +155,7 @@ pub fn read(command: &str) -> Script {
             }
         }
     }
+    count::settle(&mut reader.parts, &reader.counts, command);
     let known = !reader.lost && (!reader.loops || reader.steps.is_empty());
     Script { parts: reader.parts, steps: known.then_some(reader.steps) }
 }
@@ -162,6 +173,8 @@ struct Reader {
     /// Whether one of them leads anywhere.
     lost: bool,
     loops: bool,
+    /// Arithmetic that is known as far as its variables are.
+    counts: Vec<count::Count>,
     /// Whether what is read stands behind a `|`.
     piped: bool,
 }
@@ -187,7 +200,12 @@ impl Reader {
     }
 
     fn unclear(&mut self, shown: &str, why: &'static str) {
-        self.push(Part::Unclear(Unclear { shown: clip(shown), why }));
+        self.push(Part::Unclear(Unclear { shown: clip(shown), why, hides: true }));
+    }
+
+    /// The same of what runs no program but those on the line.
+    fn settled(&mut self, shown: &str, why: &'static str) {
+        self.push(Part::Unclear(Unclear { shown: clip(shown), why, hides: false }));
     }
 
     fn push(&mut self, part: Part) {

@@ -4,15 +4,30 @@ use tree_sitter::Node;
 
 use super::tree::Walk;
 use super::word::children;
-use super::{Part, Target, Word, clip};
+use super::{Part, Target, Word, clip, hidden};
 
 /// Where writing changes nothing.
 pub const NOWHERE: &[&str] = &["/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty"];
 
 impl Walk<'_, '_> {
     pub(super) fn redirected(&mut self, node: Node, depth: usize) {
-        for child in children(node) {
-            self.statement(child, depth + 1);
+        let all = children(node);
+        let before = self.reader.parts.len();
+        let mut command = before;
+        for (at, child) in all.iter().enumerate() {
+            self.statement(*child, depth + 1);
+            if at == 0 {
+                command = self.reader.parts.len();
+            }
+        }
+        // A program and its here-document, and nothing else.
+        if let [_, document] = all.as_slice()
+            && command == before + 1
+            && self.reader.parts.len() == command
+            && let Some(text) = self.quoted_document(*document)
+            && let Some(Part::Run(run)) = self.reader.parts.last_mut()
+        {
+            hidden::feed(run, text);
         }
     }
 

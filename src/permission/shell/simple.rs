@@ -2,18 +2,22 @@
 
 use tree_sitter::Node;
 
+use super::count;
 use super::hidden::{assigned, hides};
 use super::launch::{Launch, launch};
+use super::settled::{self, Settled};
 use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
 use super::word::{children, is_name};
-use super::{Part, Reader, Run, Word, clip};
+use super::{Part, Reader, Run, Word, clip, git};
 
 /// Builtins and words of the language after which nothing on the line means what it says.
 const CHANGES_MEANING: &[&str] = &[
     ".", "alias", "bind", "compgen", "complete", "compopt", "coproc", "enable", "fc", "function",
     "hash", "select", "shopt", "source", "trap", "unalias",
 ];
+
+const CHANGES: &str = "it changes what the rest of the line means";
 
 /// Builtins that evaluate what they are given, or the value they give to a variable. As words of the
 /// language they are read elsewhere; here they stand behind `builtin`, or evaluate always.
@@ -33,6 +37,7 @@ impl Walk<'_, '_> {
     pub(super) fn command(&mut self, node: Node, depth: usize) {
         let mut assigns = Vec::new();
         let mut words = Vec::new();
+        let (mut texts, mut timed) = (Vec::new(), false);
         let mut end = None;
         for child in children(node) {
             let gap = end.and_then(|end| self.source.get(end..child.start_byte()));
@@ -50,12 +55,17 @@ impl Walk<'_, '_> {
                 },
                 "command_name" => match child.child(0) {
                     Some(name) if child.child_count() == 1 => {
+                        texts.push(self.text(name));
                         words.push(self.word(name, depth + 1));
                     }
                     _ => self.unclear(child, "the program is not a plain word"),
                 },
                 _ if is_redirect(child) => self.redirect(child, depth + 1),
                 "comment" => {}
+                "subshell" if texts == ["time"] && assigns.is_empty() => {
+                    self.statement(child, depth + 1);
+                    timed = true;
+                }
                 _ => {
                     // `0<<< x`: the grammar takes the number of what is redirected for a word.
                     if is_descriptor(self.text(child))
@@ -66,25 +76,56 @@ impl Walk<'_, '_> {
                     {
                         self.unclear(node, "where it redirects is not understood");
                     }
+                    texts.push(self.text(child));
                     words.push(self.word(child, depth + 1));
                 }
             }
         }
         let shown = clip(self.text(node));
+        if timed && words.len() == 1 {
+            return;
+        }
+        if timed {
+            self.unclear(node, "words follow what it times");
+        }
+        settled::find_homes(&mut words, &texts, self.source);
         self.reader.run(words, assigns, shown, true);
     }
 
     fn assigned(&mut self, node: Node, depth: usize) -> Option<(String, Word)> {
-        let name = node.child_by_field_name("name").filter(|name| name.kind() == "variable_name");
+        let name = node.child_by_field_name("name");
+        let name = name.and_then(|name| self.variable(name));
         let value = match node.child_by_field_name("value") {
-            Some(value) if value.kind() == "array" => {
-                self.substitutions(value, depth + 1);
-                return None;
-            }
+            Some(value) if value.kind() == "array" => return self.list(value, depth + 1, name),
             Some(value) => self.word(value, depth + 1),
             None => Word::default(),
         };
         Some((self.text(name?).to_owned(), value))
+    }
+
+    /// The name of what is set: of `m[a]` that of the list.
+    fn variable<'t>(&mut self, name: Node<'t>) -> Option<Node<'t>> {
+        if name.kind() != "subscript" {
+            return Some(name).filter(|name| name.kind() == "variable_name");
+        }
+        let text = self.text(name);
+        let names = count::index(&format!("${{{text}}}"))?;
+        self.reader.count(text, &format!("{text}="), names);
+        name.child_by_field_name("name")
+    }
+
+    /// `(a b c)`: any words, none of which says where in the list it goes, as that is evaluated.
+    fn list(&mut self, list: Node, depth: usize, name: Option<Node>) -> Option<(String, Word)> {
+        let words = || children(list).into_iter().filter(Node::is_named);
+        let plain = |word: Node| !self.text(word).starts_with('[') && word.kind() != "comment";
+        let named = name.is_some_and(|name| count::is_list(self.text(name)));
+        if !named || !words().all(plain) {
+            self.substitutions(list, depth + 1);
+            return None;
+        }
+        self.reader.settled(self.text(list), "it makes a list");
+        words().for_each(|word| drop(self.word(word, depth + 1)));
+        Some((self.text(name?).to_owned(), Word::any()))
     }
 
     /// `NAME=value` by itself: set for what follows.
@@ -109,6 +150,10 @@ impl Walk<'_, '_> {
                 "variable_name" => {
                     let name = self.text(child);
                     self.set(name, child, true);
+                }
+                // A list, or a table.
+                _ if matches!(self.text(child), "-a" | "-A") => {
+                    self.reader.settled(self.text(node), "it makes a list");
                 }
                 _ => self.unclear(node, "what it sets is not understood"),
             }
@@ -154,10 +199,28 @@ impl Reader {
             _ => return self.unclear(&shown, "the program is not a plain word"),
         };
         if CHANGES_MEANING.contains(&name) {
-            self.unclear(&shown, "it changes what the rest of the line means");
+            match settled::builtin(&words) {
+                // What it is fed may come by a link to its input.
+                _ if self.piped => self.unclear(&shown, CHANGES),
+                Settled::No => self.unclear(&shown, CHANGES),
+                Settled::Yes => self.settled(&shown, CHANGES),
+                Settled::Script(text) => {
+                    self.settled(&shown, CHANGES);
+                    // When it runs, the line may have gone anywhere.
+                    self.loops = true;
+                    self.script(&text);
+                }
+            }
+        }
+        if git(&words).is_some_and(|git| name.ends_with("git") && git.configured && !git.programmed)
+        {
+            self.settled(&shown, "git is given settings");
         }
         if EVALUATORS.contains(&name) {
-            self.unclear(&shown, EVALUATES);
+            match count::of_let(&words) {
+                Some(names) => self.count(&shown, &shown, names),
+                None => self.unclear(&shown, EVALUATES),
+            }
         }
         if SETS.contains(&name) {
             self.check_sets(&words, &shown);
@@ -186,6 +249,7 @@ impl Reader {
             assigns: assigns.clone(),
             shown: shown.clone(),
             piped: self.piped,
+            fed: None,
         }));
         match launched {
             Launch::None | Launch::Quiet => {}

@@ -34,6 +34,7 @@ impl Walk<'_, '_> {
             piped: false,
             needs_rule: false,
             hides: None,
+            fed: None,
         }));
     }
 

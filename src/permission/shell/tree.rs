@@ -2,6 +2,7 @@
 
 use tree_sitter::{Node, Tree};
 
+use super::count;
 use super::word::children;
 use super::{Assign, MAX_DEPTH, Part, Reader, clip};
 
@@ -54,7 +55,10 @@ impl<'a> Walk<'a, '_> {
             if !whole && cursor.goto_first_child() {
                 continue;
             }
-            if node.start_byte() > end && !is_gap(self.source.get(end..node.start_byte())) {
+            if node.start_byte() > end
+                && !is_gap(self.source.get(end..node.start_byte()))
+                && !self.is_own_input(end, node)
+            {
                 return true;
             }
             end = end.max(node.end_byte());
@@ -64,6 +68,19 @@ impl<'a> Walk<'a, '_> {
                 }
             }
         }
+    }
+
+    /// The `-` of `python3 - <<END`, which the grammar passes over; without it the program reads the
+    /// same.
+    fn is_own_input(&self, end: usize, next: Node) -> bool {
+        const KNOWN: &[&str] = &["node", "perl", "php", "python", "python3", "ruby"];
+        let before = self.source.get(..end).unwrap_or_default();
+        let program = before.rsplit(['\n', ' ', '\t', ';', '&', '|', '(', '/']).next();
+        let gap = self.source.get(end..next.start_byte()).unwrap_or_default();
+        gap.trim_matches([' ', '\t']) == "-"
+            && gap.starts_with([' ', '\t'])
+            && self.source.get(next.start_byte()..).is_some_and(|rest| rest.starts_with("<<"))
+            && program.is_some_and(|program| KNOWN.contains(&program))
     }
 
     pub fn statements(&mut self, node: Node, depth: usize) {
@@ -176,7 +193,13 @@ impl<'a> Walk<'a, '_> {
 
     /// Arithmetic evaluates what variables hold, which may be a substitution: only numbers are known.
     pub fn arithmetic(&mut self, node: Node, depth: usize) {
-        if !is_numbers(self.text(node)) {
+        let text = self.text(node);
+        if is_numbers(text) {
+            return;
+        }
+        if let Some(names) = count::names(text) {
+            self.reader.count(text, text, names);
+        } else {
             self.unclear(node, "its arithmetic has more than numbers");
             self.substitutions(node, depth + 1);
         }

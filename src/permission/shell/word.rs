@@ -2,6 +2,7 @@
 
 use tree_sitter::Node;
 
+use super::count;
 use super::tree::Walk;
 
 /// Stands in a [`Word`] for text that is only known when the command runs: any text, also none, also
@@ -153,7 +154,9 @@ impl Walk<'_, '_> {
                 }
             }
             "simple_expansion" | "expansion" => {
-                if !plain_expansion(text) {
+                if let Some(index) = count::index(text) {
+                    self.reader.count(text, text, index);
+                } else if !plain_expansion(text) {
                     self.unclear(node, "what it expands to may run or change something");
                     self.substitutions(node, depth + 1);
                 }
