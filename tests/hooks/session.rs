@@ -85,6 +85,15 @@ async fn a_forbidden_prompt_never_enters_the_conversation() {
     assert_eq!(live.stored().await, ["user: hello", "assistant: fine"]);
 }
 
+/// Nobody has written what tasks have found; a guard of prompts does not make it vanish.
+#[tokio::test]
+async fn what_tasks_have_found_is_no_prompt() {
+    let mut bench = Bench::with([vec![text("seen")]]);
+    bench.hooks = vec![hook(HookEvent::UserPromptSubmit, "exit 2")];
+    bench.open().prompt(kimi_tui::agent::TASKS_HAVE_ENDED).await.finished();
+    assert_eq!(bench.model.asked().len(), 1);
+}
+
 #[tokio::test]
 async fn what_hooks_tell_the_model_is_in_its_next_request() {
     let say =
