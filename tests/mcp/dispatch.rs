@@ -103,7 +103,20 @@ fn the_tools_of_a_request_are_the_same_for_one_and_for_a_thousand() {
 
 #[test]
 fn a_model_finds_and_calls_a_tool() {
-    let (requests, said, home) = run(&json!({"my srv": Script::new().entry()}), "");
+    // It starts in earnest when the model is asked: until then the turn waits for it.
+    let dir = tempfile::tempdir().unwrap();
+    let asked = dir.path().join("asked");
+    let mut entry = Script::new().entry();
+    let line = "while ! [ -e \"$0\" ]; do sleep 0.02; done; exec \"$@\"";
+    let mut words = vec![json!("-c"), json!(line), json!(asked), entry["command"].take()];
+    words.extend(entry["args"].as_array().unwrap().clone());
+    entry["command"] = json!("/bin/sh");
+    entry["args"] = words.into();
+    let model = move |request: &Recorded, index: usize| {
+        std::fs::write(&asked, "").unwrap();
+        finder("echo")(request, index)
+    };
+    let (requests, said, home) = run_with(model, &json!({"my srv": entry}), "");
     let found = requests[1].body["messages"].as_array().unwrap().last().unwrap().to_string();
     assert!(found.contains("mcp__my_srv__echo") && found.contains("text"), "{found}");
     assert!(said.contains("hello"), "{said}");
