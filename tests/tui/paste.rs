@@ -48,7 +48,7 @@ fn a_long_burst_without_marks_arrives_whole() {
 }
 
 #[test]
-fn a_long_paste_is_a_placeholder_here_and_whole_for_the_model() {
+fn a_long_paste_is_an_atom_here_and_whole_for_the_model() {
     let world = world();
     let text: String = (1..=400).map(|n| format!("pasted line {n}\n")).collect();
     let mut kimi = world.start(&[]);

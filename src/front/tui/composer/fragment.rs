@@ -1,6 +1,6 @@
-//! A stretch of composer text with its placeholders, and where the cursor may stand in it.
+//! A stretch of composer text with its atoms, and where the cursor may stand in it.
 //!
-//! The cursor moves by *units*: a grapheme cluster, or a whole placeholder. No operation of the
+//! The cursor moves by *units*: a grapheme cluster, or a whole atom. No operation of the
 //! composer ever ends inside one.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 use super::picture::Picture;
 use crate::protocol::{ContentPart, UserInput};
 
-/// What a placeholder stands for.
+/// What an atom stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Payload {
     /// A long pasted text.
@@ -20,7 +20,7 @@ pub(super) enum Payload {
     Picture(Arc<Picture>),
 }
 
-/// A placeholder: a label in the text, treated as one unit.
+/// An atom: a label in the text, treated as one unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Atom {
     /// Byte range of the label in the text.
@@ -28,7 +28,7 @@ pub(super) struct Atom {
     pub payload: Payload,
 }
 
-/// Text with placeholders, in order and without overlap.
+/// Text with atoms, in order and without overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fragment {
     pub text: String,
@@ -36,12 +36,12 @@ pub(super) struct Fragment {
 }
 
 impl Fragment {
-    /// Text without placeholders.
+    /// Text without atoms.
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), atoms: Vec::new() }
     }
 
-    /// One placeholder.
+    /// One atom.
     pub fn atom(label: String, payload: Payload) -> Self {
         let range = 0..label.len();
         Self { text: label, atoms: vec![Atom { range, payload }] }
@@ -55,7 +55,7 @@ impl Fragment {
         self.text.is_empty()
     }
 
-    /// The text with every pasted placeholder replaced by what it stands for.
+    /// The text with every pasted atom replaced by what it stands for.
     pub fn expanded(&self) -> String {
         let mut out = String::with_capacity(self.text.len());
         let mut at = 0;
@@ -135,19 +135,19 @@ impl Fragment {
         self.splice(0..0, other);
     }
 
-    /// The placeholder that begins at `at`.
+    /// The atom that begins at `at`.
     pub fn atom_at(&self, at: usize) -> Option<&Atom> {
         let index = self.atoms.partition_point(|atom| atom.range.start < at);
         self.atoms.get(index).filter(|atom| atom.range.start == at)
     }
 
-    /// The placeholder that ends at `at`.
+    /// The atom that ends at `at`.
     pub fn atom_before(&self, at: usize) -> Option<&Atom> {
         let index = self.atoms.partition_point(|atom| atom.range.end < at);
         self.atoms.get(index).filter(|atom| atom.range.end == at)
     }
 
-    /// The placeholder that `at` lies strictly inside of.
+    /// The atom that `at` lies strictly inside of.
     pub fn atom_around(&self, at: usize) -> Option<&Atom> {
         let index = self.atoms.partition_point(|atom| atom.range.end <= at);
         self.atoms.get(index).filter(|atom| atom.range.start < at)
@@ -213,7 +213,7 @@ impl Fragment {
     }
 
     /// The start of the word before `at`. A word is a run of units for which `inside` holds; a
-    /// placeholder is a word of its own.
+    /// atom is a word of its own.
     pub fn word_before(&self, at: usize, inside: fn(char) -> bool) -> usize {
         let start = self.run(at).start;
         let mut place = at;
@@ -251,7 +251,7 @@ impl Fragment {
         }
     }
 
-    /// The stretch without placeholders around `at`.
+    /// The stretch without atoms around `at`.
     fn run(&self, at: usize) -> Range<usize> {
         let after = self.atoms.partition_point(|atom| atom.range.end <= at);
         let start =

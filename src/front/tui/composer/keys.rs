@@ -10,7 +10,7 @@ use super::{Composer, Mode, mode, paste, picture};
 use crate::front::tui::keymap::{Action, Chord, Context};
 
 /// The longest message, in bytes, that comes back from the history as text: a longer one would make
-/// every key slow, and comes back as a placeholder.
+/// every key slow, and comes back as an atom.
 const RECALLED_WHOLE: usize = 64 * 1024;
 
 /// What the composer has to know of its surroundings.
@@ -287,7 +287,7 @@ impl Composer {
         let Some(entry) = entry else { return ComposerEvent::None };
         let entry = paste::normalised(&entry);
         let recalled = if entry.len() > RECALLED_WHOLE {
-            self.placeholder(entry)
+            self.atom(entry)
         } else {
             picture::with_pictures(entry)
         };
@@ -306,7 +306,7 @@ impl Composer {
         let Some(target) = target else { return false };
         let goal = goal.unwrap_or_else(|| layout.column_of(content, cursor));
         let place = layout.place(content, target, goal);
-        // A placeholder that is wrapped is passed in the direction of the motion.
+        // An atom that is wrapped is passed in the direction of the motion.
         let place = match content.atom_around(place) {
             Some(atom) if down => atom.range.end,
             Some(atom) => atom.range.start,

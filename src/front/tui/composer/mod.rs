@@ -1,12 +1,12 @@
 //! The composer: where a message is written.
 //!
-//! It owns the text with its cursor, placeholders, undo and kill ring, the way back through earlier
+//! It owns the text with its cursor, atoms, undo and kill ring, the way back through earlier
 //! messages, and the completion menu. Keys come in through [`Composer::handle`], which does what is
 //! the composer's own and names the rest for its owner; rows come out of [`Composer::rows`] and
 //! [`Composer::menu_rows`]. It does no I/O: files are looked for by a [`FileIndex`] on other
 //! threads.
 //!
-//! The cursor never stands inside a grapheme cluster or a placeholder, and no control character
+//! The cursor never stands inside a grapheme cluster or an atom, and no control character
 //! but newline and tab gets into the text.
 
 mod buffer;
@@ -48,7 +48,7 @@ pub use picture::{Loaded, Picture};
 /// A message that was taken out of the composer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {
-    /// The words: placeholders of pasted text replaced by the text, pictures as their labels.
+    /// The words: atoms of pasted text replaced by the text, pictures as their labels.
     pub text: String,
     /// What was on the screen.
     pub shown: String,
@@ -78,7 +78,7 @@ impl Submission {
     }
 }
 
-/// A message with its placeholders, as [`Composer::set_draft`] takes it back.
+/// A message with its atoms, as [`Composer::set_draft`] takes it back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Draft(Fragment, Mode);
 
@@ -102,7 +102,7 @@ pub struct Composer {
     search: Option<Search>,
     menu: Menu,
     thresholds: PasteThresholds,
-    /// Pastes so far; the placeholders are numbered by it.
+    /// Pastes so far; the atoms are numbered by it.
     pastes: usize,
     /// Whether the last thing that happened was a paste.
     just_pasted: bool,
@@ -128,7 +128,7 @@ impl Composer {
         Self { history, menu, thresholds, columns: 80, ..Self::default() }
     }
 
-    /// The message with the placeholders of pasted text replaced by the text.
+    /// The message with the atoms of pasted text replaced by the text.
     pub fn text(&self) -> String {
         self.buffer.content().expanded()
     }
@@ -225,8 +225,8 @@ impl Composer {
         self.history.record(&text).then_some(text)
     }
 
-    /// Inserts pasted text at the cursor. A long one is shown as a placeholder; pasting the same
-    /// text again right behind its placeholder shows it in full.
+    /// Inserts pasted text at the cursor. A long one is shown as an atom; pasting the same
+    /// text again right behind its atom shows it in full.
     pub fn paste(&mut self, pasted: &str) {
         self.just_pasted = true;
         if let Some(search) = &mut self.search {
@@ -248,24 +248,24 @@ impl Composer {
             let range = atom.range.clone();
             self.buffer.replace(range, Fragment::plain(pasted));
         } else if !self.mode.is_shell() && self.thresholds.reached(&pasted) {
-            let placeholder = self.placeholder(pasted);
-            self.buffer.insert(placeholder);
+            let atom = self.atom(pasted);
+            self.buffer.insert(atom);
         } else {
             self.buffer.insert(Fragment::plain(pasted));
         }
     }
 
-    /// The next placeholder.
-    fn placeholder(&mut self, content: String) -> Fragment {
+    /// The next atom.
+    fn atom(&mut self, content: String) -> Fragment {
         self.pastes += 1;
-        paste::placeholder(self.pastes, Arc::from(content))
+        paste::atom(self.pastes, Arc::from(content))
     }
 
     /// Inserts a picture at the cursor.
     pub fn attach(&mut self, picture: Picture) {
         self.end_modes();
         self.menu.close();
-        self.buffer.insert(picture::placeholder(picture));
+        self.buffer.insert(picture::atom(picture));
     }
 
     /// Puts pictures in place of pasted text that turned out to name them. False when the text is not
@@ -282,7 +282,7 @@ impl Composer {
         let (range, cursor) = (at..at + pasted.len(), self.buffer.cursor());
         let mut new = Fragment::default();
         for picture in pictures {
-            new.append(&picture::placeholder(picture));
+            new.append(&picture::atom(picture));
             new.append(&Fragment::plain(" "));
         }
         let cursor = match cursor {
@@ -308,7 +308,7 @@ impl Composer {
     }
 
     /// Takes the text back from an external editor that was given [`Self::text`]. Pasted text and
-    /// media labels that are still in it become placeholders again.
+    /// media labels that are still in it become atoms again.
     pub fn set_edited(&mut self, edited: &str) {
         self.leave_modes();
         self.menu.close();

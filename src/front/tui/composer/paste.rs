@@ -1,11 +1,11 @@
-//! What may enter the composer, and when a paste is shown as a placeholder.
+//! What may enter the composer, and when a paste is shown as an atom.
 
 use std::sync::Arc;
 
 use super::fragment::{Fragment, Payload};
 use crate::platform::Env;
 
-/// From which size on a pasted text is shown as a placeholder.
+/// From which size on a pasted text is shown as an atom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasteThresholds {
     /// Characters.
@@ -63,8 +63,8 @@ pub fn normalised(text: &str) -> String {
     out
 }
 
-/// The placeholder of the paste with this number.
-pub(super) fn placeholder(number: usize, content: Arc<str>) -> Fragment {
+/// The atom of the paste with this number.
+pub(super) fn atom(number: usize, content: Arc<str>) -> Fragment {
     let label = match lines(&content) {
         1 => format!("[Pasted text #{number}]"),
         lines => format!("[Pasted text #{number} +{lines} lines]"),

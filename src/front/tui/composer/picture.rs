@@ -77,7 +77,7 @@ impl PartialEq for Picture {
 impl Eq for Picture {}
 
 /// The picture as a stretch of text.
-pub(super) fn placeholder(picture: Picture) -> Fragment {
+pub(super) fn atom(picture: Picture) -> Fragment {
     Fragment::atom(picture.label.clone(), Payload::Picture(Arc::new(picture)))
 }
 
@@ -90,7 +90,7 @@ pub(super) fn with_pictures(text: String) -> Fragment {
         match after.split_once(']').and_then(|(inside, after)| Some((name_in(inside)?, after))) {
             Some((name, left)) => {
                 let label = &rest[before.len()..rest.len() - left.len()];
-                out.append(&placeholder(Picture::named(name, label)));
+                out.append(&atom(Picture::named(name, label)));
                 rest = left;
             }
             None => {

@@ -29,7 +29,7 @@ pub enum SlashArgs {
 pub struct Invocation {
     /// The command's own name for a known one, also when an alias was typed; otherwise as typed.
     pub name: String,
-    /// What follows the name, placeholders expanded, without blanks around it.
+    /// What follows the name, atoms expanded, without blanks around it.
     pub args: String,
     /// Whether the name is one of the commands given to the composer.
     pub known: bool,

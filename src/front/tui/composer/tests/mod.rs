@@ -197,7 +197,7 @@ fn a_long_paste_is_one_unit() {
     composer.press([key(KeyCode::End), ctrl('w')]);
     assert_eq!(composer.display_text(), "see <");
     composer.press([ctrl('y')]);
-    assert_eq!(composer.text(), format!("see <{long}"), "a placeholder survives the kill ring");
+    assert_eq!(composer.text(), format!("see <{long}"), "an atom survives the kill ring");
 
     composer.paste(&long);
     assert_eq!(composer.display_text(), format!("see <{long}"), "the same again shows it in full");
@@ -221,7 +221,7 @@ fn thresholds_come_from_the_environment() {
 }
 
 #[test]
-fn the_editor_gives_placeholders_back() {
+fn the_editor_gives_atoms_back() {
     let long = "line\n".repeat(20);
     let mut composer = composer();
     composer.paste(&long);
@@ -484,7 +484,7 @@ fn hostile_text_is_cleaned_on_the_screen() {
 }
 
 #[test]
-fn a_huge_message_comes_back_as_a_placeholder() {
+fn a_huge_message_comes_back_as_an_atom() {
     let huge = "word ".repeat(20_000);
     let mut composer = composer_with(&[&huge]);
     composer.press([key(KeyCode::Up)]);
