@@ -50,9 +50,9 @@ enum Work {
         arguments: Value,
         effect: Effect,
     },
-    /// The arguments do not fit the tool; the result says why.
+    /// The arguments do not fit the tool of this name, or there is none; the result says why.
     Unfit {
-        tool: Arc<dyn Tool>,
+        name: String,
         value: ToolReturnValue,
     },
     Refused(ToolReturnValue),
@@ -117,13 +117,13 @@ fn prepare(turn: &mut Turn<'_>, call: ToolCall) -> Prepared {
     let name = &call.function.name;
     let work = match turn.core.tool(name) {
         _ if turn.last_step.is_some() => Work::Refused(last_step()),
-        None => Work::Refused(not_found(name)),
+        None => Work::Unfit { name: name.clone(), value: not_found(name) },
         Some(tool) => match prepared(Arc::clone(&tool), call.arguments()) {
             Ok((tool, arguments)) => {
                 let effect = tool.effect(&arguments);
                 Work::Run { tool, arguments, effect }
             }
-            Err(value) => Work::Unfit { tool, value },
+            Err(value) => Work::Unfit { name: tool.name().to_owned(), value },
         },
     };
     Prepared { call, repeat, work }
@@ -169,8 +169,8 @@ async fn run_group(
                         Err(stopped) => stopped.into(),
                     }
                 }
-                Work::Unfit { tool, value } => {
-                    guard::unfit(core, cancel, &call, &tool, value).await.into()
+                Work::Unfit { name, value } => {
+                    guard::unfit(core, cancel, &call, &name, value).await.into()
                 }
                 Work::Refused(value) => Ran::Done(value.into()),
             };
@@ -362,6 +362,7 @@ fn call_context(
         tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
         plan_mode: core.desk.plan().is_on(),
+        reads_only: core.source.as_ref().is_some_and(|source| source.reads_only),
         plan: core.desk.clone(),
         child_env: child_env(core),
         llm: core.llm(),

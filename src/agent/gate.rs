@@ -8,11 +8,12 @@ use super::approval::ApprovalDesk;
 use super::core::Core;
 use super::plan::restriction;
 use super::subagents::Source;
-use crate::permission::effect::Finding;
+use crate::permission::effect::{Effect, Finding};
 use crate::permission::{Call, Judgment};
 use crate::protocol::Question;
 use crate::tools::{
-    ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, restricted,
+    ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, only_reads,
+    restricted,
 };
 
 /// A desk that knows which call asks.
@@ -62,6 +63,11 @@ impl Gate {
         }
         if let Some(reason) = self.restriction() {
             return Some(restricted(&reason).into());
+        }
+        if self.source.as_ref().is_some_and(|source| source.reads_only)
+            && self.finding.effect != Effect::ReadOnly
+        {
+            return Some(only_reads(&self.finding.reason).into());
         }
         if self.call.asks_itself() || !matches!(judgment, Judgment::Ask { .. }) {
             return None;

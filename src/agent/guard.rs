@@ -49,20 +49,20 @@ pub(super) async fn before(
     Ok(Passed { arguments: meant.arguments, call })
 }
 
-/// A call whose arguments do not fit its tool, so that `value` is its result. Hooks hear of it as of
-/// any other that can be read, before it is held against the tool's schema (tools.md section 2), and
-/// that it failed.
+/// A call whose arguments do not fit its tool, or whose tool there is not, so that `value` is its result.
+/// Hooks hear of it as of any other that can be read, before it is held against the tool's schema
+/// (tools.md section 2), and that it failed. `name` is what the tool is called.
 pub(super) async fn unfit(
     core: &Core,
     cancel: &CancellationToken,
     call: &ToolCall,
-    tool: &Arc<dyn Tool>,
+    name: &str,
     value: ToolReturnValue,
 ) -> Stopped {
     let written = parse_arguments(call.arguments());
     let legible = written.is_ok();
     let input = written.unwrap_or_else(|_| Value::Object(Default::default()));
-    let used = ToolUse { name: tool.name().to_owned(), input, call_id: call.id.clone() };
+    let used = ToolUse { name: name.to_owned(), input, call_id: call.id.clone() };
     if legible && let Err(stopped) = allowed(core, cancel, &used).await {
         return stopped;
     }

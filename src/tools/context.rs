@@ -166,6 +166,8 @@ pub struct CallContext {
     pub to_background: CancellationToken,
     /// Nothing may be changed before a plan is approved.
     pub plan_mode: bool,
+    /// The agent that calls is there to look and changes nothing.
+    pub reads_only: bool,
     /// The environment variables given to child processes, beyond the inherited ones.
     pub child_env: Vec<(String, String)>,
     /// The model that made the call.

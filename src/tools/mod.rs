@@ -53,7 +53,7 @@ pub use file_access::Editor;
 pub(crate) use file_access::{give_to_owner, keeps_its_place};
 pub use goal::{GoalKeeper, NoGoals};
 pub use key_argument::key_argument;
-pub use plan::{NoPlanMode, PlanMode, restricted};
+pub use plan::{NoPlanMode, PlanMode, only_reads, restricted};
 pub use registry::{Registry, not_found, prepared, spec};
 pub use secrets::Secrets;
 pub use send_d_mail::{DMail, Mailbox, SendDMail};

@@ -96,6 +96,7 @@ impl Bench {
             tasks: None,
             to_background: CancellationToken::new(),
             plan_mode: false,
+            reads_only: false,
             child_env: vec![],
             llm: None,
             mail: Arc::default(),

@@ -120,6 +120,7 @@ impl World {
             tasks: None,
             to_background: CancellationToken::new(),
             plan_mode: false,
+            reads_only: false,
             call_id: "c1".to_owned(),
             env: env(self.dir.path()),
             workspace: Arc::new(Workspace::new(self.dir.path().to_path_buf(), Vec::new())),

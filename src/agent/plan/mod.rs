@@ -14,6 +14,7 @@ mod desk;
 mod git_settings;
 pub(super) mod reminder;
 pub(super) mod restriction;
+mod toolchain;
 mod words;
 
 use std::fs;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Plan, git_settings};
+use super::{Plan, git_settings, toolchain};
 use crate::permission::Call;
 use crate::permission::call::Subject;
 use crate::permission::effect::{self, Effect, Finding, of_call, of_script};
@@ -30,6 +30,15 @@ pub(in crate::agent) fn finding(
         let unknown = |reason: String| Finding { effect: Effect::Unknown, reason };
         if let Some(shown) = strays(script, workspace, env) {
             return unknown(format!("`{shown}` leads to where other settings may rule"));
+        }
+        let called = |run: &Run| {
+            let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+            Some((run.shown.clone(), toolchain::program(&workspace.work_dir, program)?))
+        };
+        if let Some((shown, file)) = script.parts.iter().filter_map(Part::run).find_map(called) {
+            return unknown(format!(
+                "`{shown}` may start the program that {file} of the project names"
+            ));
         }
         let starts = |run: &&Run| effect::heeds_settings(run);
         let looking = script.parts.iter().filter_map(Part::run).find(starts);

@@ -200,7 +200,7 @@ fn make(
         record.store().write_prompt(&id, &prompt)?;
         let source = Arc::new(Source::new(
             id.clone(),
-            kind.name.clone(),
+            &kind,
             order.description.clone(),
             parent.hooks.for_agent(),
             parent.goals.of_turn(),

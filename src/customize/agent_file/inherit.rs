@@ -160,6 +160,7 @@ struct Gathered {
     args: Vec<(String, String)>,
     model: Option<String>,
     when_to_use: Option<String>,
+    reads_only: Option<bool>,
     tools: Option<Vec<String>>,
     allowed: Option<Vec<String>>,
     excluded: Vec<String>,
@@ -191,6 +192,7 @@ impl Gathered {
         }
         self.model = spec.model.or(self.model.take());
         self.when_to_use = spec.when_to_use.or(self.when_to_use.take());
+        self.reads_only = spec.reads_only.or(self.reads_only);
         match spec.tools {
             Field::Inherited => {}
             Field::Null => self.tools = Some(Vec::new()),
@@ -254,6 +256,7 @@ impl Gathered {
             args: self.args,
             model: self.model,
             when_to_use: self.when_to_use,
+            reads_only: self.reads_only.unwrap_or(false),
             tools,
             restricted,
             mcp: servers.is_empty(),

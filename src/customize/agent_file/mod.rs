@@ -47,6 +47,8 @@ pub struct Agent {
     pub model: Option<String>,
     /// For the agent that may call it as a subagent.
     pub when_to_use: Option<String>,
+    /// As a subagent it changes nothing: a call that does more than read is refused, whatever its tool.
+    pub reads_only: bool,
     /// Kimi's names of its tools in the order the model is told of them, each once. Some may not be
     /// part of this version.
     pub tools: Vec<String>,

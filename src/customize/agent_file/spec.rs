@@ -6,13 +6,14 @@ use crate::customize::yaml::{self, Yaml};
 
 /// The only version of the format.
 const VERSION: &str = "1";
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "extend",
     "name",
     "system_prompt_path",
     "system_prompt_args",
     "model",
     "when_to_use",
+    "reads_only",
     "tools",
     "allowed_tools",
     "exclude_tools",
@@ -62,6 +63,8 @@ pub(super) struct Spec {
     pub system_prompt_args: Vec<(String, String)>,
     pub model: Option<String>,
     pub when_to_use: Option<String>,
+    /// An addition of ours to the format.
+    pub reads_only: Option<bool>,
     pub tools: Field<Vec<String>>,
     pub allowed_tools: Field<Vec<String>>,
     pub exclude_tools: Field<Vec<String>>,
@@ -103,6 +106,7 @@ impl Spec {
             system_prompt_args: fields.args()?,
             model: fields.text("model")?,
             when_to_use: fields.text("when_to_use")?,
+            reads_only: fields.flag("reads_only")?,
             tools: fields.texts("tools")?,
             allowed_tools: fields.texts("allowed_tools")?,
             exclude_tools: fields.texts("exclude_tools")?,
@@ -140,6 +144,16 @@ impl Fields {
         match self.take(key) {
             None | Some(Yaml::Null) => Ok(None),
             Some(value) => text(&format!("agent.{key}"), value).map(Some),
+        }
+    }
+
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
+        match self.take(key) {
+            None | Some(Yaml::Null) => Ok(None),
+            Some(Yaml::Bool(flag)) => Ok(Some(flag)),
+            Some(other) => {
+                Err(format!("agent.{key}: expected true or false, got {}.", other.kind()))
+            }
         }
     }
 
@@ -223,7 +237,7 @@ mod tests {
     fn a_whole_file() {
         let spec = Spec::read(
             "version: 1\nagent:\n  extend: default\n  name: a\n  system_prompt_path: ./s.md\n  \
-             system_prompt_args: {TEAM: core}\n  model: fast\n  when_to_use: often\n  tools: [Shell]\n  \
+             system_prompt_args: {TEAM: core}\n  model: fast\n  when_to_use: often\n  reads_only: true\n  tools: [Shell]\n  \
              allowed_tools: []\n  exclude_tools: ~\n  subagents:\n    \
              r: {path: ./r.yaml, description: reviews, color: red}\n  mood: good\nextra: 1\n",
         )
@@ -243,6 +257,7 @@ mod tests {
                 system_prompt_args: vec![("TEAM".into(), "core".into())],
                 model: Some("fast".into()),
                 when_to_use: Some("often".into()),
+                reads_only: Some(true),
                 tools: Field::Given(vec!["Shell".into()]),
                 allowed_tools: Field::Given(Vec::new()),
                 exclude_tools: Field::Null,

@@ -19,7 +19,7 @@ use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, login_wanted};
 use crate::mcp::servers::Servers;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
-use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, restricted};
+use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, only_reads, restricted};
 
 /// Results larger than this, in bytes, are not kept for a second call.
 const MAX_CACHED: usize = 1 << 20;
@@ -51,10 +51,18 @@ impl Target {
         if self.read_only { Effect::Read } else { Effect::Write }
     }
 
-    /// In plan mode only what the server says to change nothing goes on to approval.
-    fn refused_in_plan_mode(&self, cx: &CallContext) -> Option<ToolReturnValue> {
-        let refused = cx.plan.is_on() && !self.read_only;
-        refused.then(|| restricted(&format!("`{}` may change something", self.qualified)))
+    /// In plan mode, and of an agent that is there to look, only what the server says to change nothing
+    /// goes on to approval.
+    fn refused_as_change(&self, cx: &CallContext) -> Option<ToolReturnValue> {
+        if self.read_only {
+            return None;
+        }
+        let reason = format!("`{}` may change something", self.qualified);
+        match (cx.plan.is_on(), cx.reads_only) {
+            (true, _) => Some(restricted(&reason)),
+            (false, true) => Some(only_reads(&reason)),
+            (false, false) => None,
+        }
     }
 }
 
@@ -95,14 +103,14 @@ impl Invoker {
             )
             .into();
         }
-        if let Some(refused) = target.refused_in_plan_mode(cx) {
+        if let Some(refused) = target.refused_as_change(cx) {
             return refused.into();
         }
         if let Some(refused) = cx.desk.approve(ask(target, &arguments, cx)).await.refusal() {
             return refused;
         }
         // A person may have switched while they were asked.
-        if let Some(refused) = target.refused_in_plan_mode(cx) {
+        if let Some(refused) = target.refused_as_change(cx) {
             return refused.into();
         }
         let Value::Object(arguments) = arguments else {

@@ -66,6 +66,17 @@ pub fn restricted(reason: &str) -> ToolReturnValue {
     )
 }
 
+/// The result of a call of an agent that is there to look. `reason` says what the call does, as above.
+pub fn only_reads(reason: &str) -> ToolReturnValue {
+    ToolReturnValue::error(
+        format!(
+            "Agents of your type only read: {reason}. Do not try the same in another way; say in your \
+             answer what would have to be done."
+        ),
+        "This agent only reads",
+    )
+}
+
 /// What the model has to know to plan: said when plan mode begins.
 fn workflow(file: Option<PathBuf>) -> String {
     let file = file.map_or_else(|| "its file".to_owned(), |file| format!("`{}`", file.display()));
