@@ -197,6 +197,24 @@ async fn rules_judge_its_calls_and_the_question_says_who_asks() {
     assert!(told.iter().any(|text| text.contains("Go on with what can be done")), "{told:?}");
 }
 
+/// What it is there for holds without plan mode and with everything approved.
+#[tokio::test]
+async fn a_type_that_only_reads_changes_nothing() {
+    let mut bench = bench();
+    bench.modes.yolo = true;
+    delegates(&bench, json!({"subagent_type": "explore"}));
+    bench.model.reply_to(
+        "TASK",
+        [shell("s1", "touch made"), shell("s2", "echo seen"), vec![text(&report("TASK"))]],
+    );
+    bench.open().prompt("go").await.finished();
+    let told = told(&bench);
+    let refusal = "Agents of your type only read: `touch made`";
+    assert!(told.iter().any(|text| text.contains(refusal)), "{told:?}");
+    assert!(told.iter().any(|text| text.contains("seen")), "{told:?}");
+    assert!(!bench.work_dir().join("made").exists());
+}
+
 #[tokio::test]
 async fn in_plan_mode_types_that_write_do_not_begin_and_others_only_read() {
     let mut bench = bench();
