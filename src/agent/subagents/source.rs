@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::customize::hooks::Hooks;
 use crate::customize::agent_file::Subagent;
+use crate::customize::hooks::Hooks;
 use crate::tasks::AgentRun;
 
 /// A subagent that asks.
