@@ -9,20 +9,22 @@ pub use crate::mcp::check_stream as mcp_stream;
 use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
 use crate::front::tui::text::line_width;
 use crate::front::tui::theme::Theme;
-use crate::permission::shell;
+use crate::permission::shell::{self, Part};
 
-/// The judge of commands reads each of them the same way every time, and never finds nothing in one
-/// that says something.
+/// The judge of commands finds the command before a text and the one behind it, or says that it does
+/// not understand the whole; it finds the same every time.
 pub fn command(bytes: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(bytes);
     let script = shell::read(&text);
     if script != shell::read(&text) {
         return Err(format!("it is read in two ways: {text:?}"));
     }
-    let word = |line: &str| line.trim_start().starts_with(|c: char| c.is_ascii_alphanumeric());
-    match script.parts.is_empty() && text.lines().next().is_some_and(word) {
-        true => Err(format!("nothing is found in {text:?}")),
-        false => Ok(()),
+    let whole = shell::read(&format!("zzzprobe; {text}"));
+    let is_unclear = whole.parts.iter().any(|part| matches!(part, Part::Unclear(_)));
+    let probe = |part: &Part| part.run().is_some_and(|run| run.shown == "zzzprobe");
+    match whole.parts.iter().any(probe) && whole.parts.ends_with(&script.parts) || is_unclear {
+        true => Ok(()),
+        false => Err(format!("behind another command it is read otherwise: {text:?}")),
     }
 }
 

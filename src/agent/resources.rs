@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
+use super::notice::Notice;
 use super::turn::lacking;
 use crate::mcp::connection::CallError;
 use crate::mcp::resources::mentions::{Mention, mentions};
@@ -20,7 +21,7 @@ use crate::mcp::resources::{attached_parts, unread};
 use crate::mcp::server::login_wanted;
 use crate::mcp::servers::Servers;
 use crate::mcp::tidy::one_line;
-use crate::protocol::{ContentPart, Event, Notification, UserInput};
+use crate::protocol::{ContentPart, UserInput};
 
 /// For reading one resource, its server's start included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -124,58 +125,33 @@ fn fitting(core: &Core, mention: &Mention, part: ContentPart) -> ContentPart {
 }
 
 fn tell_unread(core: &Core, mention: &Mention, why: &str) {
-    tell(
-        core,
-        Told {
-            kind: "mcp.resource_unread",
-            server: mention.server.as_deref(),
-            title: format!("@{} could not be read: {}", shown(mention), one_line(why, 200)),
-            body: "The message went out without it.".to_owned(),
-            severity: "warning",
-        },
-    );
+    let title = format!("@{} could not be read: {}", shown(mention), one_line(why, 200));
+    let body = "The message went out without it.";
+    tell(core, "mcp.resource_unread", mention.server.as_deref(), "warning", title, body);
 }
 
 fn tell_waiting(core: &Core, found: &[Mention]) {
     let named: Vec<String> =
         found.iter().take(MOST_NAMED).map(|it| format!("@{}", shown(it))).collect();
     let more = if found.len() > MOST_NAMED { ", …" } else { "" };
-    tell(
-        core,
-        Told {
-            kind: "mcp.resource_waiting",
-            server: found.first().and_then(|mention| mention.server.as_deref()),
-            title: format!("Waiting for the answer of a server to {}{more}", named.join(", ")),
-            body: "The message goes out without it when the server's time is up.".to_owned(),
-            severity: "info",
-        },
-    );
+    let server = found.first().and_then(|mention| mention.server.as_deref());
+    let title = format!("Waiting for the answer of a server to {}{more}", named.join(", "));
+    let body = "The message goes out without it when the server's time is up.";
+    tell(core, "mcp.resource_waiting", server, "info", title, body);
 }
 
 fn shown(mention: &Mention) -> String {
     one_line(&mention.written, 100)
 }
 
-/// What a person is told.
-struct Told<'a> {
-    kind: &'a str,
-    server: Option<&'a str>,
-    title: String,
-    body: String,
-    severity: &'a str,
-}
-
-fn tell(core: &Core, told: Told<'_>) {
-    core.hub.event(Event::Notification(Notification {
-        id: core.env.ids.uuid(),
-        category: "mcp".to_owned(),
-        kind: told.kind.to_owned(),
-        source_kind: "mcp_server".to_owned(),
-        source_id: told.server.unwrap_or_default().to_owned(),
-        title: told.title,
-        body: told.body,
-        severity: told.severity.to_owned(),
-        created_at: core.env.unix_now(),
+fn tell(core: &Core, kind: &str, server: Option<&str>, severity: &str, title: String, body: &str) {
+    core.notify(Notice {
+        category: "mcp",
+        kind,
+        source: ("mcp_server", server.unwrap_or_default()),
+        title,
+        body: body.to_owned(),
+        severity,
         payload: Value::Object(serde_json::Map::new()),
-    }));
+    });
 }

@@ -91,8 +91,7 @@ async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToke
         Some(message) => submitted(core, message, cancel).await,
         // Results that came by themselves: no hook for prompts may make them vanish (section 1.2).
         None if announces(&input) => {
-            core.begun().await;
-            Ok(())
+            cancel.run_until_cancelled(core.begun()).await.ok_or(NotSubmitted::Cancelled)
         }
         None => submitted(core, &input.text(), cancel).await,
     };

@@ -127,7 +127,9 @@ impl Log {
         old.seek(SeekFrom::Start(from))?;
         let mut tail = Vec::new();
         (&mut old).take(self.bounds.tail).read_to_end(&mut tail)?;
-        let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        // As of the beginning.
+        let mut whole = tail.iter().take(WHOLE_LINE as usize);
+        let line = whole.position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let tail = tail.get(line..).unwrap_or_default();
         let left_out = self.written.saturating_sub((head.len() + tail.len()) as u64);
         let ends = if head.last().is_none_or(|byte| *byte == b'\n') { "" } else { "\n" };
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn a_cut_in_lines_of_any_length_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        for length in [100usize, 4_000, 5_000, 300_000, 40 << 20] {
+        for length in [100usize, 4_000, 5_000, 300_000, 5 << 20, 40 << 20] {
             let path = dir.path().join(length.to_string());
             let mut log = Log::open(&path, Bounds::default()).unwrap();
             let line = [vec![b'x'; length], vec![b'\n']].concat();
@@ -265,6 +267,20 @@ mod tests {
             }
             assert!(is_cut(&path), "{length}");
         }
+    }
+
+    #[test]
+    fn an_end_without_lines_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("output.log");
+        let mut log = Log::open(&path, Bounds::default()).unwrap();
+        let progress = b"0123456789abcde\r".repeat(64 << 10);
+        (0..15).for_each(|_| log.write(&progress));
+        log.write(b"\nDone\n");
+        (0..2).for_each(|_| log.write(&progress));
+        let left = fs::metadata(&path).unwrap().len();
+        assert!(left >= Bounds::default().tail, "{left}");
+        assert!(is_cut(&path));
     }
 
     /// Counts what is read of it.

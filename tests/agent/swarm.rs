@@ -130,6 +130,11 @@ async fn a_type_left_blank_is_the_usual_one() {
         let value = result(&heard, &format!("c{n}"));
         assert!(value.output.text().starts_with("completed: 2/2"), "{value:?}");
     }
+    let kinds = folders(&live).into_iter().map(|folder| meta(&folder)["subagent_type"].clone());
+    let mut kinds: Vec<String> =
+        kinds.map(|kind| kind.as_str().unwrap_or_default().to_owned()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["coder", "coder", "plan", "plan"]);
 }
 
 /// A look at the files, for 100 tokens.

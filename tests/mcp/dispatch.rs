@@ -1,5 +1,8 @@
 //! What requests have of the servers, on the wire of the real program and of the real encoder.
 
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::server::{HttpServer, Script};
@@ -253,13 +256,17 @@ fn a_rule_that_forbids_a_tool_is_told_as_a_rule() {
 
 #[test]
 fn a_wrong_name_of_a_server_that_is_there_waits_for_no_other() {
-    let server = ModelServer::start(|request: &Recorded, index: usize| match index {
+    let (called, answered) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+    let (calls, answers) = (Arc::clone(&called), Arc::clone(&answered));
+    let server = ModelServer::start(move |request: &Recorded, index: usize| match index {
         0 => Reply::new().tool_call("c0", "mcp_search", r#"{"query":"repeat a text"}"#),
         1 => {
             let call = json!({"name": "mcp__good__ecko", "arguments": {"text": "hello"}});
+            calls.get_or_init(Instant::now);
             Reply::new().tool_call("c1", "mcp_call", &call.to_string())
         }
         _ => {
+            answers.get_or_init(Instant::now);
             let last = request.body["messages"].as_array().unwrap().last().unwrap().clone();
             Reply::new().text(format!("it said {}", last["content"]))
         }
@@ -272,10 +279,10 @@ fn a_wrong_name_of_a_server_that_is_there_waits_for_no_other() {
         "hangs": Script::new().start("hang").entry(),
     });
     home.write("share/mcp.json", json!({"mcpServers": servers}).to_string());
-    let since = std::time::Instant::now();
     let ran = home.run(&["--print", "--final-message-only", "-p", "say hello"]);
     ran.well();
     assert!(ran.out.contains("echo"), "what was meant: {}", ran.out);
     // The wait for servers that start is twenty seconds.
-    assert!(since.elapsed() < std::time::Duration::from_secs(15), "{:?}", since.elapsed());
+    let took = answered.get().unwrap().duration_since(*called.get().unwrap());
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }

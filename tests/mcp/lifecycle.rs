@@ -196,11 +196,13 @@ async fn a_call_in_the_moment_of_switching_off_ends() {
     let slow = Script::new().start("stubborn").entry();
     let world = World::new(json!({"quick": Script::new().entry(), "slow": slow})).settled().await;
     for server in ["quick", "slow"] {
+        let mut changes = world.servers.changes();
+        changes.mark_unchanged();
         world.servers.order(Some(server), Order::Disable);
+        tokio::time::timeout(PATIENCE, changes.changed()).await.unwrap().unwrap();
         let call = json!({"text": "x"});
         let said = world.mcp_call(&format!("mcp__{server}__echo"), call.clone()).await;
-        // It came before the order or after it.
-        assert!(!said.is_error || said.message.contains("not connected"), "{said:?}");
+        assert!(said.message.contains("not connected"), "{said:?}");
         world.until(server, Status::Disabled).await;
         let said = world.mcp_call(&format!("mcp__{server}__echo"), call).await;
         assert!(said.message.contains("it is switched off"), "{said:?}");

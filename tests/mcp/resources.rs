@@ -75,6 +75,23 @@ fn what_is_no_resource_stays_as_it_is() {
     assert_eq!(got, json!(line).to_string());
 }
 
+/// The server never answers: what is told is told while the message waits, and Esc ends the wait.
+#[test]
+fn who_waits_for_a_resource_is_told_what_for() {
+    let world = World::new(|_: &Recorded, _| Reply::new().text("answered"));
+    let servers = json!({"mcpServers": {"lab": Script::new().resources(resources()).entry()}});
+    std::fs::write(world.share().join("mcp.json"), servers.to_string()).unwrap();
+    let mut kimi = world.start(&[]);
+    kimi.send("/mcp\r");
+    kimi.wait_text("MCP servers: 1/1 connected");
+    kimi.send("\x1b");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("sum up @lab:lab://hang\r");
+    kimi.wait_text("Waiting for the answer of a server to @lab:lab://hang");
+    kimi.send("\x1b");
+    kimi.wait_for_rows("the prompt", is_idle);
+}
+
 #[test]
 fn the_menu_has_the_resources_behind_the_files() {
     let world = World::new(|request: &Recorded, _| {

@@ -12,11 +12,10 @@ use super::restore::Failed;
 use super::told::{Chosen, chosen, for_model};
 use super::{Rewinder, Trouble, lock, trouble};
 use crate::agent::core::Core;
+use crate::agent::notice::Notice;
 use crate::agent::turn::store_failure;
 use crate::llm::Message;
-use crate::protocol::{
-    Event, Failure, FailureKind, Notification, Outcome, RewindRequest, StopReason, UserInput,
-};
+use crate::protocol::{Event, Failure, FailureKind, Outcome, RewindRequest, StopReason, UserInput};
 use crate::store::ContextMark;
 use crate::store::snapshots::{Put, Rewound};
 
@@ -197,18 +196,8 @@ fn notify(
     severity: &str,
     payload: serde_json::Value,
 ) {
-    core.hub.event(Event::Notification(Notification {
-        id: core.env.ids.uuid(),
-        category: "session".to_owned(),
-        kind: kind.to_owned(),
-        source_kind: "session".to_owned(),
-        source_id: core.session.id.clone(),
-        title,
-        body,
-        severity: severity.to_owned(),
-        created_at: core.env.unix_now(),
-        payload,
-    }));
+    let source = ("session", core.session.id.as_str());
+    core.notify(Notice { category: "session", kind, source, title, body, severity, payload });
 }
 
 async fn blocking<T: Send + 'static>(

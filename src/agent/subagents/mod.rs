@@ -44,6 +44,7 @@ use crate::tools::{Registry, Tool, WebServices};
 use self::agent_tool::AgentTool;
 pub use self::source::Source;
 use self::swarm_tool::SwarmTool;
+pub use self::swarm_tool::task_of;
 
 /// Tools that belong to the session's own agent: they start agents, ask a person, have to do with
 /// the session as a whole or with its background tasks.

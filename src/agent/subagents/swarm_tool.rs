@@ -17,6 +17,12 @@ use crate::tools::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 
 /// Where an item stands in the template.
 const ITEM: &str = "{{item}}";
+
+/// What the agent of an item is told.
+pub fn task_of(template: &str, item: &str) -> String {
+    template.replace(ITEM, item)
+}
+
 /// How many items there may be.
 const ITEMS: (usize, usize) = (2, 128);
 /// How many agents work at once where nothing else is said.
@@ -135,7 +141,7 @@ impl Tool for SwarmTool {
         for (n, item) in arguments.items.iter().enumerate() {
             let order = Order {
                 description: format!("{} [{}/{all}]", arguments.description.trim(), n + 1),
-                prompt: arguments.prompt_template.replace(ITEM, item),
+                prompt: task_of(&arguments.prompt_template, item),
                 subagent_type: type_named(&arguments.subagent_type).to_owned(),
                 model: None,
                 resume: None,

@@ -29,6 +29,7 @@ pub(super) use stdio::{Command, Stdio};
 pub(super) use throttle::Throttled;
 
 use rmcp::model::ServerJsonRpcMessage;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The messages in a JSON text: one, or a batch of them. What is no message is left out.
@@ -40,8 +41,9 @@ fn messages(text: &[u8]) -> Result<Vec<ServerJsonRpcMessage>, serde_json::Error>
         });
     }
     let batch: Vec<Value> = serde_json::from_slice(text)?;
-    let message =
-        |message: Value| serde_json::from_value(message.clone()).ok().or_else(|| asked(message));
+    let message = |message: Value| {
+        ServerJsonRpcMessage::deserialize(&message).ok().or_else(|| asked(message))
+    };
     Ok(batch.into_iter().filter_map(message).collect())
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Books {
     /// Of the newest message.
     input: Option<Receipt>,
     last: Option<LastTurn>,
+    /// The newest turn of the open session ended with an error.
+    failed: bool,
 }
 
 impl Books {
@@ -36,9 +38,14 @@ impl Books {
         self.last.as_ref()
     }
 
-    /// Whether it ended with an error.
+    /// Whether the newest turn of the open session ended with an error.
     pub fn failed(&self) -> bool {
-        self.last.as_ref().is_some_and(|last| last.finish == Finish::Error)
+        self.failed
+    }
+
+    /// Another session is in the place of the one that was open.
+    pub fn turn_the_page(&mut self) {
+        self.failed = false;
     }
 
     /// A message is taken in; returns its number. `text` is what the model gets.
@@ -83,6 +90,7 @@ impl Books {
             None => (None, None, 0),
         };
         let path = path.map(|path| path.display().to_string());
+        self.failed = finish == Finish::Error;
         self.last = Some(LastTurn { turn: self.turn, finish, error, path, sha256, bytes });
     }
 }
@@ -131,6 +139,9 @@ mod tests {
         assert!(error.contains("broke") && !error.contains(['\n', '\u{1b}']), "{error}");
         books.end_turn(&Outcome::MaxStepsReached { steps: 3 }, None);
         assert_eq!(books.last().expect("a turn").finish, Finish::Error);
+        assert!(books.failed());
+        books.turn_the_page();
+        assert!(!books.failed(), "the title is that of the open session");
         let stop = StopReason::ToolCallRepeat;
         books.end_turn(&Outcome::Finished { stop }, None);
         let last = books.last().expect("a turn").clone();

@@ -87,6 +87,7 @@ impl App {
         };
         let Opened { handle, tour, .. } = opened;
         self.messages = handle.subscribe();
+        self.books.turn_the_page();
         let old = std::mem::replace(&mut self.session, handle);
         let old_session = old.session().clone();
         let stopped = old.shutdown(Some(SHORT_END)).await;

@@ -4,7 +4,7 @@ use super::App;
 use super::servers::{news_of, plural};
 use crate::front::tui::cells::Severity;
 use crate::mcp::server::{Order, Status};
-use crate::mcp::servers::Servers;
+use crate::mcp::servers::{ServerView, Servers};
 
 /// An order whose outcome has not been told yet.
 #[derive(Debug)]
@@ -55,16 +55,18 @@ impl App {
         servers.order(name, order);
         self.news.ordered.push(ordered);
         // What is as it was ordered already changes no more.
-        self.tell_ordered();
+        self.tell_ordered(&servers.view());
     }
 
-    /// Tells of the orders that have been carried out.
-    pub(super) fn tell_ordered(&mut self) {
+    /// Tells of the orders that have been carried out. `view` is how the servers are now.
+    pub(super) fn tell_ordered(&mut self, view: &[ServerView]) {
+        if self.news.ordered.is_empty() {
+            return;
+        }
         let Some(servers) = self.host.options.mcp.clone() else { return };
         let (over, open): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.news.ordered).into_iter().partition(|it| it.is_over(&servers));
         self.news.ordered = open;
-        let view = self.servers_view();
         for Ordered { order, servers } in over {
             let off = order == Order::Disable;
             if let [(name, _)] = servers.as_slice() {

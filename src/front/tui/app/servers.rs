@@ -110,7 +110,7 @@ impl App {
     pub(super) fn on_servers_changed(&mut self) -> Result<(), TuiError> {
         self.take_offerings();
         let view = self.servers_view();
-        self.tell_ordered();
+        self.tell_ordered(&view);
         self.tell_start(&view);
         self.tell_failures(&view);
         self.refresh_servers(&view)

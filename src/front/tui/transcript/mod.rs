@@ -72,6 +72,8 @@ pub struct Transcript {
     compact_command: bool,
     compacting: Option<Option<u64>>,
     context_tokens: Option<u64>,
+    /// A step of the turn has begun: until then a message is still on its way to the model.
+    in_step: bool,
     /// Rows committed since the attempt began, which a retry takes back.
     attempt_rows: usize,
     /// Rows of answer in this turn.
@@ -171,6 +173,7 @@ impl Transcript {
             compact_command: false,
             compacting: None,
             context_tokens: None,
+            in_step: false,
             attempt_rows: 0,
             answer_rows: 0,
             plan: None,
@@ -210,9 +213,9 @@ impl Transcript {
             }
             Event::StepBegin { .. } => {
                 // What is said after it is another answer, also when no tool ran, as in a flow.
-                let rows = self.close_open(now, look);
+                let mut rows = self.close_open(now, look);
+                self.in_step = true;
                 self.attempt_rows = 0;
-                let mut rows = rows;
                 rows.extend(self.tell_news(look));
                 Update::of(rows)
             }
@@ -330,6 +333,7 @@ impl Transcript {
             rows.extend(super::cells::pointer_row(path, self.answer_rows, columns));
             rows.push(Line::default());
         }
+        self.in_step = false;
         let took = self.turn_started.take().map_or(Duration::ZERO, |since| now - since);
         let failed = !matches!(outcome, Outcome::Finished { .. });
         let marks = vec![(rows.len(), Mark::End { failed })];
@@ -351,6 +355,7 @@ impl Transcript {
         look: Look<'_>,
     ) -> Update {
         self.begun = true;
+        self.in_step = false;
         self.attempt_rows = 0;
         // Turns of a goal follow one another without an end between them.
         let mut rows = self.close_open(now, look);

@@ -72,7 +72,7 @@ impl Transcript {
         look: Look<'_>,
     ) -> Update {
         self.held_news.push(news.clone());
-        if self.turn_started.is_some() {
+        if self.in_step {
             return Update::default();
         }
         let mut rows = self.close_open(now, look);

@@ -2,13 +2,12 @@
 
 use serde::Deserialize;
 
+use crate::agent::task_of;
 use crate::front::tui::cells::row;
 use crate::front::tui::text::truncate;
 
 /// Columns of an item in the row of its agent.
 const MAX_ITEM: usize = 24;
-/// Where an item stands in the template.
-const PLACE: &str = "{{item}}";
 
 /// The items of a call of `AgentSwarm`; none for other calls.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +37,7 @@ impl Items {
         };
         let all = items.len();
         let item = |(n, item): (usize, &String)| Item {
-            task: prompt_template.replace(PLACE, item),
+            task: task_of(&prompt_template, item),
             shown: format!("{}/{all} {}", n + 1, truncate(&row::shown_line(item), MAX_ITEM)),
         };
         Self { list: items.iter().enumerate().map(item).collect() }
