@@ -75,6 +75,8 @@ struct State {
     /// Replaced when they change: whoever judges by them does so without the lock.
     permissions: Arc<Permissions>,
     approvals: HashMap<String, PendingApproval>,
+    /// What programs know the running turn by, once it has asked.
+    turn: Option<String>,
     questions: HashMap<String, oneshot::Sender<QuestionResponse>>,
 }
 
@@ -110,6 +112,7 @@ impl ApprovalDesk {
                 takes_words: true,
                 permissions: Arc::new(permissions),
                 approvals: HashMap::new(),
+                turn: None,
                 questions: HashMap::new(),
             }),
             on_change: Mutex::new(Box::new(on_change)),
@@ -235,7 +238,9 @@ impl ApprovalDesk {
     /// Rejects whatever waits: the turn that asked is over. What asks in the background goes on.
     pub fn cancel_all(&self) {
         self.cancel(|source| source.is_none_or(|source| source.task().is_none()));
-        self.lock().questions.clear();
+        let mut state = self.lock();
+        state.questions.clear();
+        state.turn = None;
     }
 
     /// Rejects what this subagent waits for: it has ended.
@@ -485,10 +490,16 @@ impl ApprovalDesk {
                 answer: sender,
             },
         );
-        let source_kind = if task.is_some() { "background_agent" } else { "foreground_turn" };
+        let (source_kind, source_id) = match task {
+            Some(task) => ("background_agent", task.to_owned()),
+            None => {
+                let turn = state.turn.get_or_insert_with(|| self.env.ids.uuid());
+                ("foreground_turn", turn.clone())
+            }
+        };
         self.hub.request(Request::ApprovalRequest(ApprovalRequest {
             id,
-            source_id: Some(task.unwrap_or(&ask.call_id).to_owned()),
+            source_id: Some(source_id),
             tool_call_id: ask.call_id,
             sender: ask.sender,
             action: ask.action,

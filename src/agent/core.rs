@@ -288,6 +288,7 @@ impl Core {
             context_tokens: Some(tokens),
             max_context_tokens: Some(max),
             plan_mode: Some(self.settings.snapshot().plan_mode),
+            counted: Some((tokens, max)),
             ..StatusUpdate::default()
         }
     }

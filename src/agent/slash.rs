@@ -152,6 +152,7 @@ pub(super) async fn run(
     input: &UserInput,
     cancel: &CancellationToken,
 ) -> Outcome {
+    let mut status = None;
     let known = AGENT_COMMANDS
         .iter()
         .find(|known| known.name == command.name || known.aliases.contains(&command.name.as_str()));
@@ -164,7 +165,7 @@ pub(super) async fn run(
             Ok(()) => {
                 core.forget_shown();
                 let max = core.llm().map_or(0, |llm| llm.max_context);
-                core.hub.event(Event::StatusUpdate(core.context_status(0, max)));
+                status = Some(core.context_status(0, max));
                 "The context has been cleared.".to_owned()
             }
             Err(error) => return Outcome::Failed(turn::store_failure(&error)),
@@ -195,6 +196,7 @@ pub(super) async fn run(
         },
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
+    status.into_iter().for_each(|status| core.hub.event(Event::StatusUpdate(status)));
     Outcome::Finished { stop: StopReason::Command }
 }
 

@@ -14,7 +14,9 @@ use super::turn::{Turn, store_failure};
 use crate::llm::{
     Assembler, ChatRequest, Delta, FinishReason, Llm, LlmError, Message, RetryPolicy,
 };
-use crate::protocol::{ContentPart, Event, Failure, FailureKind, StopReason, TokenUsage, ToolCall};
+use crate::protocol::{
+    ContentPart, Event, Failure, FailureKind, StatusUpdate, StopReason, TokenUsage, ToolCall,
+};
 
 /// How a step ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -322,7 +324,15 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
         ..TokenUsage::default()
     };
     turn.core.charge(&answer.usage.unwrap_or(estimated), llm);
-    let mut status = turn.core.context_status(total, llm.max_context);
+    // Programs get what the provider has told, as from kimi-cli: the tokens of the request, or nothing.
+    let mut status = match answer.usage {
+        Some(_) => turn.core.context_status(input, llm.max_context),
+        None => StatusUpdate {
+            plan_mode: Some(turn.core.settings.snapshot().plan_mode),
+            ..StatusUpdate::default()
+        },
+    };
+    status.counted = Some((total, llm.max_context));
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);
     turn.core.hub.event(Event::StatusUpdate(status));

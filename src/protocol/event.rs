@@ -171,6 +171,10 @@ pub struct StatusUpdate {
     pub message_id: Option<String>,
     pub plan_mode: Option<bool>,
     pub mcp_status: Option<Value>,
+    /// What fills the context window by our own count, in tokens, and what it takes: with the answer, and
+    /// estimated where the provider tells nothing. For our own screen; the protocol has what was told.
+    #[serde(skip)]
+    pub counted: Option<(u64, u64)>,
 }
 
 /// News from outside the turn, such as a finished background task.

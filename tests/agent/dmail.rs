@@ -44,7 +44,7 @@ async fn the_turn_goes_on_at_the_checkpoint() {
     let filled: Vec<u64> = heard
         .events()
         .filter_map(|event| match event {
-            Event::StatusUpdate(status) => status.context_tokens,
+            Event::StatusUpdate(status) => status.counted.map(|(tokens, _)| tokens),
             _ => None,
         })
         .collect();

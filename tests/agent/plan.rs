@@ -63,7 +63,7 @@ fn result(heard: &Heard, id: &str) -> ToolReturnValue {
 fn switches(heard: &Heard) -> Vec<bool> {
     let told = heard.events().filter_map(|event| match event {
         // Others tell the fill of the context.
-        Event::StatusUpdate(status) if status.context_tokens.is_none() => status.plan_mode,
+        Event::StatusUpdate(status) if status.counted.is_none() => status.plan_mode,
         _ => None,
     });
     told.collect()

@@ -58,7 +58,7 @@ fn the_good_ones_are_taken_and_the_model_has_them() {
     assert!(rejected[1]["reason"].as_str().unwrap().contains("parameters.type"));
     let prompt = client.prompt("open");
     let (id, payload) = client.request("ToolCallRequest");
-    let expected = json!({"id": "open:0", "name": "open_in_ide", "arguments": r#"{"path":"a"}"#});
+    let expected = json!({"id": "open:0", "name": "open_in_ide", "arguments": r#"{"path": "a"}"#});
     assert_eq!(payload, expected);
     client.reply(&id, returned("it is open"));
     assert_eq!(

@@ -177,7 +177,7 @@ fn a_client_that_shows_no_questions_is_asked_none() {
     let prompt = client.prompt("ask");
     let result = client.event("ToolResult");
     let message = result["return_value"]["message"].as_str().unwrap();
-    assert!(message.contains("cannot show questions"), "{message}");
+    assert!(message.contains("does not support interactive questions"), "{message}");
     assert_eq!(client.result(&prompt), json!({"status": "finished"}));
     client.finish();
 }

@@ -122,7 +122,8 @@ impl Client {
 
     /// Whether the model has nothing of this tool of the session.
     pub fn hides(&self, name: &str) -> bool {
-        self.lock().hidden.contains(&name)
+        // A tool that asks says itself that nobody can be asked.
+        !ASKING.contains(&name) && self.lock().hidden.contains(&name)
     }
 
     /// The program's tool of that name.

@@ -9,6 +9,7 @@ use super::BroughtTool;
 use super::asking::Asking;
 use crate::mcp::schema;
 use crate::protocol::{ContentPart, ToolCallRequest, ToolOutput, ToolReturnValue};
+use crate::store::to_spaced_json;
 use crate::tools::output::{Collector, Limits};
 use crate::tools::{CallContext, Effect, Tool, ToolReturn};
 
@@ -56,7 +57,8 @@ impl Tool for ExternalTool {
         let request = ToolCallRequest {
             id: cx.call_id.clone(),
             name: self.tool.name.clone(),
-            arguments: Some(arguments.to_string()),
+            // As kimi-cli writes it.
+            arguments: Some(to_spaced_json(&arguments).trim_end().to_owned()),
         };
         let answer = tokio::select! {
             answer = self.asking.call(request) => answer,

@@ -133,7 +133,8 @@ impl Door {
             }
             // It goes out with the next change.
             Event::StatusUpdate(update) => {
-                self.status.context = update.context_usage.unwrap_or(self.status.context);
+                let share = |(tokens, max): (u64, u64)| tokens as f64 / max.max(1) as f64;
+                self.status.context = update.counted.map_or(self.status.context, share);
             }
             _ => {}
         }

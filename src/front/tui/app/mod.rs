@@ -131,7 +131,7 @@ pub async fn run(host: Host, options: TuiOptions) -> Result<Ended, TuiError> {
     let opened = host.open(&options.which)?;
     let screen = Screen::enter(&host.env, host.config().tui.terminal_marks)?;
     let mut app = App::new(host, screen, opened, &options);
-    app.begin(&options)?;
+    app.begin(&options).await?;
     let result = app.run(options.initial_prompt).await;
     let ended = app.end().await;
     result?;
@@ -302,13 +302,13 @@ impl App {
     }
 
     /// What stands on the screen first. Whatever takes time is started after the first frame.
-    fn begin(&mut self, options: &TuiOptions) -> Result<(), TuiError> {
+    async fn begin(&mut self, options: &TuiOptions) -> Result<(), TuiError> {
         self.tick_clock();
         self.welcome();
         for notice in &options.notices {
             self.say(Severity::Info, notice, "");
         }
-        self.replay_past();
+        self.replay_past().await;
         self.take_goal_of_session();
         let mut warnings = self.host.loaded.warnings.clone();
         warnings.extend(self.session.warnings.iter().cloned());

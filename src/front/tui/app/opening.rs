@@ -29,7 +29,8 @@ impl App {
     }
 
     /// Shows the last turns of a session that has a past.
-    pub(super) fn replay_past(&mut self) {
+    pub(super) async fn replay_past(&mut self) {
+        self.context.0 = self.session.context_tokens().await;
         let path = self.session.session().wire_path();
         let tail = match WireLog::tail_turns(&path, REPLAYED_TURNS) {
             Ok(tail) => tail,
@@ -64,11 +65,6 @@ impl App {
         ));
         rows.push(Default::default());
         self.screen.docked().commit(rows);
-        let mut fills = tail.records.iter().filter_map(|(_, record)| match record {
-            WireRecord::Event(Event::StatusUpdate(status)) => status.context_tokens,
-            _ => None,
-        });
-        self.context.0 = fills.next_back().unwrap_or(self.context.0);
     }
 
     /// Puts another session in place of the open one. The old one stays when that fails.
@@ -95,7 +91,7 @@ impl App {
         self.info = self.session.info();
         self.tour = tour;
         self.usage = TokenUsage::default();
-        self.context = (self.session.context_tokens().await, self.info.max_context_tokens);
+        self.context.1 = self.info.max_context_tokens;
         self.transcript = new_transcript(&self.env, &self.host.options.work_dir, &self.info)
             .with_servers(self.host.options.mcp.clone())
             .with_thinking(self.host.config().show_thinking_stream);
@@ -111,7 +107,7 @@ impl App {
             self.say(Severity::Info, &hint, "");
         }
         self.welcome();
-        self.replay_past();
+        self.replay_past().await;
         self.take_goal_of_session();
         for warning in self.session.warnings.clone() {
             self.say(Severity::Warning, &warning, "");

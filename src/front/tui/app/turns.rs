@@ -262,12 +262,7 @@ impl App {
     }
 
     fn on_status(&mut self, status: &StatusUpdate) {
-        if let Some(tokens) = status.context_tokens {
-            self.context.0 = tokens;
-        }
-        if let Some(max) = status.max_context_tokens {
-            self.context.1 = max;
-        }
+        self.context = status.counted.unwrap_or(self.context);
         if let Some(on) = status.plan_mode {
             self.plan_mode_is(on);
         }

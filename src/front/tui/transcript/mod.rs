@@ -277,8 +277,8 @@ impl Transcript {
                 Update::of(rows)
             }
             Event::StatusUpdate(status) => {
-                if status.context_tokens.is_some() {
-                    self.context_tokens = status.context_tokens;
+                if let Some((tokens, _)) = status.counted {
+                    self.context_tokens = Some(tokens);
                 }
                 Update::default()
             }
