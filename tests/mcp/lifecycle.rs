@@ -264,30 +264,3 @@ fn servers_do_not_outlive_a_program_that_is_killed() {
     wait_until("the server is gone", || is_gone(pid));
     gate.open();
 }
-
-/// What a server has started is gone too, though it is in no group of the server's.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_child_in_its_own_session_does_not_outlive_a_program_that_is_killed() {
-    let gate = Gate::new();
-    let server = ModelServer::start(vec![Reply::new().text("so").wait(&gate).text("on")]);
-    let home = Home::new(&server.url());
-    let (log, child) = (home.path("log"), home.path("child"));
-    let mut entry = Script::new().log(&log).entry();
-    let launcher = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >\"$0\"; exec \"$@\"";
-    let mut args = vec![json!("-c"), json!(launcher), json!(child), entry["command"].take()];
-    args.extend(entry["args"].as_array().cloned().unwrap_or_default());
-    entry["command"] = json!("/bin/sh");
-    entry["args"] = json!(args);
-    home.write("share/mcp.json", json!({"mcpServers": {"s": entry}}).to_string());
-    let mut running = home.start(&["--print", "-p", "hi"]);
-    running.feed(b"");
-    wait_until("the server is greeted", || {
-        std::fs::read_to_string(&log).unwrap_or_default().contains("tools/list")
-    });
-    let child = std::fs::read_to_string(&child).unwrap().trim().parse().unwrap();
-    assert!(!is_gone(child));
-    running.kill();
-    wait_until("the child is gone", || is_gone(child));
-    gate.open();
-}
