@@ -1,12 +1,16 @@
 //! `/mcp`: how the MCP servers stand and what can be done about them, where no panel shows it.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+
+use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use crate::mcp::project::ProjectFile;
 use crate::mcp::server::{Order, Status};
-use crate::mcp::servers::{ServerView, Servers};
+use crate::mcp::servers::{CORRECT_ENTRY, ServerView, Servers, not_connected};
 use crate::mcp::tidy::one_line;
+use crate::protocol::{Failure, FailureKind, Outcome};
 
 /// Servers of one list, and tools named of one server.
 const MOST_SERVERS: usize = 100;
@@ -14,31 +18,75 @@ const MOST_TOOLS: usize = 20;
 /// Characters of a name and of a reason.
 const MAX_NAME: usize = 60;
 const MAX_REASON: usize = 300;
-const USAGE: &str = "Usage: /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME";
+const USAGE: &str = "use /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME";
 
-/// Carries the command out; returns what it has to say.
-pub(super) fn run(core: &Core, arguments: &str) -> String {
+/// Carries the command out, and waits for what comes of it; returns what it has to say.
+pub(super) async fn run(
+    core: &Core,
+    arguments: &str,
+    cancel: &CancellationToken,
+) -> Result<String, Outcome> {
     let Some(servers) = core.dispatch.as_ref().map(|dispatch| dispatch.servers()) else {
-        return "MCP servers cannot be used here.".to_owned();
+        return Err(failed("MCP servers cannot be used here".to_owned(), None));
     };
     let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-    let (order, done) = match (verb, name.trim()) {
-        ("", _) => return list(servers),
-        ("reconnect", "") => {
-            servers.order(None, Order::Reconnect);
-            return "All MCP servers are being started again. /mcp shows how they stand."
-                .to_owned();
-        }
-        ("reconnect", _) => (Order::Reconnect, "is being started again"),
-        ("enable", name) if !name.is_empty() => (Order::Enable, "is on"),
-        ("disable", name) if !name.is_empty() => (Order::Disable, "is off for this session"),
-        _ => return USAGE.to_owned(),
+    let (order, name) = match (verb, name.trim()) {
+        ("", _) => return Ok(list(servers)),
+        ("reconnect", "") => (Order::Reconnect, None),
+        ("reconnect", name) => (Order::Reconnect, Some(name)),
+        ("enable", name) if !name.is_empty() => (Order::Enable, Some(name)),
+        ("disable", name) if !name.is_empty() => (Order::Disable, Some(name)),
+        _ => return Err(failed(format!("/mcp {verb} is no such command"), Some(USAGE))),
     };
-    let shown = one_line(name, MAX_NAME);
-    match servers.order(Some(name.trim()), order) {
-        true => format!("The MCP server {shown} {done}. /mcp shows how it stands."),
-        false => format!("There is no MCP server \"{shown}\". /mcp lists those that there are."),
+    let Some(ordered) = servers.carry_out(name, order) else {
+        let (why, next) = match name {
+            Some(name) => servers.missing(name),
+            None => ("There is no MCP server".to_owned(), "`kimi mcp add` configures one."),
+        };
+        return Err(failed(why, Some(next)));
+    };
+    tokio::select! {
+        () = ordered.over(servers) => {}
+        () = cancel.cancelled() => return Err(Outcome::Cancelled),
     }
+    let view = servers.view();
+    let meant: HashSet<&str> = ordered.names().collect();
+    let meant: Vec<_> = view.iter().filter(|server| meant.contains(server.name.as_str())).collect();
+    match meant.as_slice() {
+        [server] => carried_out(server, order),
+        _ => {
+            let connected = meant.iter().filter(|server| server.status == Status::Connected);
+            Ok(format!("{} of {} MCP servers are connected.", connected.count(), meant.len()))
+        }
+    }
+}
+
+/// What came of an order to one server.
+fn carried_out(server: &ServerView, order: Order) -> Result<String, Outcome> {
+    let name = one_line(&server.name, MAX_NAME);
+    match server.status {
+        Status::Connected => {
+            let tools = server.tools.len();
+            let s = if tools == 1 { "" } else { "s" };
+            Ok(format!("The MCP server {name} is connected: {tools} tool{s}."))
+        }
+        Status::Disabled if order == Order::Disable => {
+            Ok(format!("The MCP server {name} is off for this session."))
+        }
+        _ => {
+            let why = server.reason.as_deref().unwrap_or("it does not say why");
+            Err(failed(not_connected(&server.name, why), Some("/mcp shows what to do.")))
+        }
+    }
+}
+
+fn failed(why: String, next: Option<&str>) -> Outcome {
+    let sentence = |text: &str| text.trim_end_matches('.').to_owned();
+    Outcome::Failed(Failure {
+        kind: FailureKind::Command,
+        message: sentence(&one_line(&why, MAX_REASON)),
+        hint: next.map(sentence),
+    })
 }
 
 /// All servers, a paragraph each, and what else keeps one from being there.
@@ -124,9 +172,7 @@ fn advice(servers: &Servers, server: &ServerView) -> String {
             known.config.place(),
             servers.log_of(&server.name).display()
         ),
-        (Status::Failed, None) => {
-            "Correct its entry; sessions that are opened then have it.".to_owned()
-        }
+        (Status::Failed, None) => CORRECT_ENTRY.to_owned(),
         (Status::Unauthorized, _) => format!("Then `/mcp reconnect {name}`."),
         (Status::Disabled, _) => format!("`/mcp enable {name}` switches it on."),
         _ => String::new(),

@@ -133,9 +133,11 @@ pub(super) fn parse(text: &str) -> Option<Command> {
 
 /// Whether a word without its slash may be the name of a command.
 fn is_name(name: &str) -> bool {
-    let word = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-    };
+    // Prompts of servers are named in the letters of any script; without a colon it is no prompt.
+    let letter =
+        |c: char| if name.contains(':') { c.is_alphanumeric() } else { c.is_ascii_alphanumeric() };
+    let word =
+        |part: &str| !part.is_empty() && part.chars().all(|c| letter(c) || c == '_' || c == '-');
     name.split(':').all(word)
 }
 
@@ -175,7 +177,10 @@ pub(super) async fn run(
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("plan") => plan::command::run(core, &command.arguments),
         Some("permissions") => permissions::run(core, &command.arguments),
-        Some("mcp") => mcp_command::run(core, &command.arguments),
+        Some("mcp") => match mcp_command::run(core, &command.arguments, cancel).await {
+            Ok(text) => text,
+            Err(outcome) => return outcome,
+        },
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("export") => transfer::export(core, &command.arguments).await,
         Some("import") => match transfer::import(core, &command.arguments).await {

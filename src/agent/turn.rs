@@ -439,6 +439,7 @@ fn class_of(kind: &FailureKind) -> &'static str {
         FailureKind::LlmNotSupported => "LLMNotSupported",
         FailureKind::SignIn | FailureKind::Provider { status: Some(_), .. } => "APIStatusError",
         FailureKind::Provider { status: None, .. } => "ChatProviderError",
+        FailureKind::Command => "CommandError",
         FailureKind::Internal => "RuntimeError",
     }
 }

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::AuthError;
 use super::token::Token;
 use crate::platform::Env;
-use crate::store::{PrivateLock, ShareDir, read_regular, write_atomic};
+use crate::store::{PrivateLock, ShareDir, read_if_any, write_atomic};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -68,13 +68,7 @@ impl Credentials {
 
     /// The token. A file that is none counts as not there: a new sign-in replaces it.
     pub(super) fn read(&self) -> Option<Token> {
-        let bytes = match read_regular(&self.path, MAX_FILE) {
-            Ok(bytes) => bytes?,
-            Err(error) => {
-                warn!("{}: {error}", self.path.display());
-                return None;
-            }
-        };
+        let bytes = read_if_any(&self.path, MAX_FILE)?;
         // Not the parser's words: they may quote a token.
         let token = Token::of_file(&bytes);
         if token.is_none() {

@@ -24,6 +24,7 @@ use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
 use crate::platform::Env;
+use crate::platform::process::guard;
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
 /// Threads for the agent; the screen has the main thread, and what blocks has threads of its own. A
@@ -176,6 +177,7 @@ fn servers(
         logs: share.logs_dir().join("mcp"),
         // Programs say themselves whether they have one.
         person: Person::new(matches!(launch.front, Front::Tui { .. })),
+        guard: guard::program(),
     };
     let timeout = Duration::from_millis(config.mcp_client.tool_call_timeout_ms);
     Ok(Servers::new(sources, around, Limits::from_env(env), timeout))

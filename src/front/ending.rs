@@ -85,6 +85,7 @@ impl From<&Failure> for ExitCode {
             | FailureKind::LlmNotSet
             | FailureKind::SignIn
             | FailureKind::LlmNotSupported
+            | FailureKind::Command
             | FailureKind::Internal => Self::Failure,
         }
     }

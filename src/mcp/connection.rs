@@ -57,6 +57,9 @@ pub struct Surroundings {
     pub logs: PathBuf,
     /// Who can answer questions of servers.
     pub person: Person,
+    /// The program that guards servers which are child processes, as
+    /// [`guard::program`](crate::platform::process::guard::program) has it.
+    pub guard: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -140,6 +143,7 @@ impl Connection {
                         |dir| around.work_dir.join(home_relative(dir, &around.env)),
                     ),
                     log,
+                    guard: around.guard.clone(),
                 };
                 let transport = Stdio::start(&command, &around.env, last_words.clone());
                 let transport = transport.await.map_err(OpenError::Never)?;

@@ -1,7 +1,7 @@
 //! Prompts of servers: commands that a person gives, with what the server makes of them as the
 //! message.
 //!
-//! A prompt is the command `/<server>:<prompt>`. What a command cannot have in its name becomes `_`;
+//! A prompt is the command `/<server>:<prompt>`. What is neither letter nor digit becomes `_`;
 //! where two come to one name, one of them ends in a hash. A server with the name of another family
 //! of commands (`/skill:…`) is written `mcp-skill`. The long form `/mcp__<server>__<prompt>`, which
 //! other programs use, means the same prompt.
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::names::{PREFIX, qualified, sanitized, unique};
-use super::tidy::one_line;
+use super::tidy::{is_hidden, one_line};
 
 pub use filled::message_parts;
 
@@ -115,8 +115,14 @@ impl Prompts {
         let pairs: Vec<_> =
             prompts.iter().map(|it| (it.server.as_str(), it.name.as_str())).collect();
         let mut all = Self::default();
-        for (prompt, long) in prompts.iter().zip(unique(&pairs)) {
-            let mut short = short_name(prompt, &long);
+        let plain: Vec<String> = prompts.iter().map(|prompt| plain_name(prompt)).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for name in &plain {
+            *counts.entry(name).or_default() += 1;
+        }
+        for ((prompt, long), name) in prompts.iter().zip(unique(&pairs)).zip(&plain) {
+            let shared = counts.get(name.as_str()).is_some_and(|count| *count > 1);
+            let mut short = short_name(prompt, name.clone(), shared, &long);
             // Only a server named like a reserved word in its other spelling comes here.
             while all.places.contains_key(&short) {
                 short.push('_');
@@ -155,20 +161,40 @@ fn first_half(server: &str) -> String {
     if RESERVED.contains(&half.as_str()) { format!("mcp-{half}") } else { half }
 }
 
+/// A half of a command's name: letters and digits of every script, the rest becomes `_`, runs of which
+/// become one.
 fn half(name: &str) -> String {
-    let mut half = sanitized(name);
-    half.truncate(MAX_HALF);
+    let mut half = String::new();
+    for ch in name.chars() {
+        // Some letters are blanks to the eye.
+        let plain = (ch.is_alphanumeric() && !is_hidden(ch)) || ch == '-';
+        let ch = if plain { ch } else { '_' };
+        if !(ch == '_' && half.ends_with('_')) {
+            half.push(ch);
+        }
+        if half.chars().count() == MAX_HALF {
+            break;
+        }
+    }
     if half.is_empty() { "_".to_owned() } else { half }
 }
 
-fn short_name(prompt: &Prompt, long: &str) -> String {
-    let name = format!("{}:{}", first_half(&prompt.server), half(&prompt.name));
+fn plain_name(prompt: &Prompt) -> String {
+    format!("{}:{}", first_half(&prompt.server), half(&prompt.name))
+}
+
+/// The short form of a command, `name` being its plain one, which others may have too.
+fn short_name(prompt: &Prompt, name: String, shared: bool, long: &str) -> String {
     let cut =
         sanitized(&prompt.server).len() > MAX_HALF || sanitized(&prompt.name).len() > MAX_HALF;
-    if !cut
-        && long == qualified(&prompt.server, &prompt.name)
-        && long.len() < super::names::MAX_NAME
-    {
+    let is_its_own = if name.is_ascii() {
+        !cut && long == qualified(&prompt.server, &prompt.name)
+            && long.len() < super::names::MAX_NAME
+    } else {
+        // The long name has nothing of such letters.
+        !shared
+    };
+    if is_its_own {
         return name;
     }
     // The long one ends in a hash, or is as long as names get: its end tells it from the others.
@@ -202,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn letters_of_every_script_are_kept() {
+        let mut all =
+            prompts("图书", &["日本", "中国", "中 国", "中_国", "обзор кода", "\u{3164}"]);
+        all.extend(prompts("b", &[&"長".repeat(60), "é1"]));
+        let names = commands(&all);
+        assert_eq!(names[..2], ["图书:日本", "图书:中国"]);
+        assert!(names[2].starts_with("图书:中_国_") && names[3].starts_with("图书:中_国_"));
+        assert_ne!(names[2], names[3]);
+        assert_eq!(names[4..6], ["图书:обзор_кода", "图书:_"]);
+        assert_eq!(names[6..], [format!("b:{}", "長".repeat(MAX_HALF)), "b:é1".to_owned()]);
+        assert!(may_belong("图书:日本", "图书"));
+    }
+
+    #[test]
     fn no_two_have_one_command_and_none_takes_a_foreign_one() {
         let mut all = prompts("a", &["x y", "x_y", "x\u{1b}y", "日本", "中国"]);
         all.extend(prompts("skill", &["x"]));
@@ -214,7 +254,7 @@ mod tests {
         for name in &names {
             assert!(
                 name.split(':').all(|part| !part.is_empty()
-                    && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')),
+                    && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')),
                 "{name}"
             );
         }

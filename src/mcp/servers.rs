@@ -4,7 +4,12 @@
 //! for it. The connections outlive sessions: who begins a new conversation keeps them.
 
 mod brought;
+mod faults;
 mod logins;
+mod ordered;
+
+pub use faults::{CORRECT_ENTRY, not_connected};
+pub use ordered::Ordered;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::catalog::{Catalog, Resolution, after_server};
+use faults::bad_line;
+
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
 use super::elicit::Person;
@@ -27,6 +34,7 @@ use super::project::{Project, ProjectFile};
 use super::prompts::{Prompt, Prompts, may_belong};
 use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
+use super::tidy::one_line;
 use crate::store::Verdict;
 
 /// How long the end of the program waits for the servers.
@@ -36,6 +44,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
 const DEAR_LOOK: Duration = Duration::from_millis(1);
 /// The time between two such looks, in times of what one takes.
 const BETWEEN_LOOKS: u32 = 4;
+/// Characters of a name that is shown. No tool of a listing has a longer one.
+const MAX_NAME: usize = 512;
 /// Resources of all servers together, and so rows of a menu.
 const MOST_RESOURCES: usize = 2_000;
 
@@ -59,7 +69,7 @@ pub struct ServerView {
     pub status: Status,
     /// Why it is not connected.
     pub reason: Option<String>,
-    /// The names of its tools, as the server has them.
+    /// The names of its tools: clean lines.
     pub tools: Vec<String>,
 }
 
@@ -240,18 +250,6 @@ impl Servers {
         warnings
     }
 
-    /// What is wrong with the configuration, a line each: whole files and single entries.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut all = self.faults();
-        all.extend(lock(&self.running().bad).iter().map(bad_line));
-        all
-    }
-
-    /// What is wrong with whole files, a line each.
-    pub fn faults(&self) -> Vec<String> {
-        lock(&self.running().warnings).clone()
-    }
-
     /// Whether there is no server.
     pub fn is_empty(&self) -> bool {
         lock(&self.running().servers).is_empty()
@@ -325,7 +323,7 @@ impl Servers {
     pub fn login(&self, name: &str) -> Result<Login, String> {
         match self.get(name) {
             Some(server) => Login::of(&server.config, &self.around.env),
-            None => Err(format!("There is no MCP server \"{name}\".")),
+            None => Err(self.missing(name).0),
         }
     }
 
@@ -342,7 +340,7 @@ impl Servers {
                 status: state.status,
                 reason: state.reason,
                 tools: listing
-                    .map(|listing| listing.tools().map(|(name, _)| name.to_owned()).collect())
+                    .map(|it| it.tools().map(|(name, _)| one_line(name, MAX_NAME)).collect())
                     .unwrap_or_default(),
             }
         });
@@ -368,7 +366,7 @@ impl Servers {
         let mut servers = Vec::new();
         for server in &view {
             servers.push(json!({
-                "name": server.name,
+                "name": one_line(&server.name, MAX_NAME),
                 "status": server.status.word(),
                 "tools": server.tools,
             }));
@@ -380,19 +378,6 @@ impl Servers {
             "tools": tools,
             "servers": servers,
         }))
-    }
-
-    /// The servers that are not connected although they should be, a line each.
-    pub fn failures(&self) -> Vec<String> {
-        let all = self.all();
-        let servers = all.iter().filter_map(|server| {
-            let State { status, reason, .. } = server.state();
-            matches!(status, Status::Failed | Status::Unauthorized).then(|| {
-                let reason = reason.unwrap_or_default();
-                format!("MCP server {} is not connected: {reason}.", server.config.name)
-            })
-        });
-        servers.collect()
     }
 
     /// Whether every server is connected or known not to be.
@@ -566,10 +551,6 @@ impl Servers {
             aborts.iter().for_each(tokio::task::AbortHandle::abort);
         }
     }
-}
-
-fn bad_line(bad: &BadServer) -> String {
-    format!("MCP server {}: {}.", bad.name, bad.reason)
 }
 
 /// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.

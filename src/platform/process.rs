@@ -2,7 +2,7 @@
 
 mod capture;
 mod family;
-pub mod marked;
+pub mod guard;
 pub mod watch;
 
 use std::io;

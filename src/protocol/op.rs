@@ -125,6 +125,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Why a command was not carried out, if that is what has failed.
+    pub fn refused_command(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) if failure.kind == FailureKind::Command => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Why it ended without an error and yet not well: a sentence without its full stop.
     pub fn given_up(&self) -> Option<&'static str> {
         match self {
@@ -215,6 +223,8 @@ pub enum FailureKind {
     SignIn,
     /// The provider failed; `retryable` when trying again later may help.
     Provider { status: Option<u16>, retryable: bool },
+    /// A command could not be carried out; the message is for whoever gave it.
+    Command,
     /// Anything else.
     Internal,
 }

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 /// Bytes after which a line is given up on. A message with a large image stays below it.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
 
@@ -27,6 +29,15 @@ pub(crate) fn read_regular(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>>
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large"));
     }
     Ok(Some(bytes))
+}
+
+/// The whole of a regular file of at most `max` bytes, for which there is a substitute when there is none
+/// or it cannot be read; the log has why.
+pub(crate) fn read_if_any(path: &Path, max: u64) -> Option<Vec<u8>> {
+    read_regular(path, max).unwrap_or_else(|error| {
+        warn!("{}: {error}", path.display());
+        None
+    })
 }
 
 /// Opens a log for reading and appending, private to the user, with missing parent directories.

@@ -1,6 +1,7 @@
-//! Who has a session open. Several processes may: the lock only tells them of each other.
+//! Who has a session open. Several processes may: the lock only tells them of each other. And what a
+//! lock that is held is, for all that lock files.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 
 use super::{Session, StoreError};
@@ -11,15 +12,29 @@ use super::{Session, StoreError};
 /// killed.
 #[derive(Debug)]
 pub struct SessionLock {
-    directory: File,
+    _held: Held,
 }
 
-impl Drop for SessionLock {
+/// A file with a lock that is held; dropping it lets go.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Held {
+    /// Takes the lock, if nobody has it.
+    pub fn take(file: File) -> Result<Self, (File, TryLockError)> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(error) => Err((file, error)),
+        }
+    }
+}
+
+impl Drop for Held {
     /// Lets go even where a child process has a copy of the file, as each has between its fork and its
     /// start.
     fn drop(&mut self) {
         // One that cannot be let go ends with the process.
-        let _ = self.directory.unlock();
+        let _ = self.0.unlock();
     }
 }
 
@@ -34,7 +49,7 @@ impl SessionLock {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(StoreError::io("open", &session.dir)(error)),
         };
-        Ok(directory.try_lock().is_ok().then_some(Self { directory }))
+        Ok(Held::take(directory).ok().map(|held| Self { _held: held }))
     }
 }
 

@@ -47,7 +47,7 @@ pub use goal_log::{GoalLog, GoalRecord};
 pub use history::History;
 pub use index::WorkDirIndex;
 pub use last_answer::{keep_answer, write_last_answer};
-pub(crate) use lines::read_regular;
+pub(crate) use lines::{read_if_any, read_regular};
 pub use lock::SessionLock;
 pub use notifications::{
     Delivery, DeliveryStatus, NotificationRecord, NotificationStore, Sink, Sinks,

@@ -1,9 +1,11 @@
 //! A lock beside a file with secrets, waited for without blocking.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use super::lock::Held;
 
 /// Time between two looks at the lock.
 const PACE: Duration = Duration::from_millis(25);
@@ -12,16 +14,7 @@ const PACE: Duration = Duration::from_millis(25);
 /// `flock`'s, which other programs of the family take on the same file.
 #[derive(Debug)]
 pub struct PrivateLock {
-    file: File,
-}
-
-impl Drop for PrivateLock {
-    /// Lets go even where a child process has a copy of the file, as each has between its fork and its
-    /// start.
-    fn drop(&mut self) {
-        // One that cannot be let go ends with the process.
-        let _ = self.file.unlock();
-    }
+    _held: Held,
 }
 
 impl PrivateLock {
@@ -29,18 +22,19 @@ impl PrivateLock {
     /// into; both are made. `None` when somebody else holds it all the time.
     pub async fn take(path: PathBuf, patience: Duration) -> io::Result<Option<Self>> {
         let opened = tokio::task::spawn_blocking(move || open(&path)).await;
-        let file = opened.map_err(io::Error::other)??;
+        let mut file = opened.map_err(io::Error::other)??;
         let held = async {
             loop {
-                match file.try_lock() {
-                    Ok(()) => return Ok(()),
-                    Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(PACE).await,
-                    Err(fs::TryLockError::Error(error)) => return Err(error),
+                match Held::take(file) {
+                    Ok(held) => return Ok(held),
+                    Err((free, TryLockError::WouldBlock)) => file = free,
+                    Err((_, TryLockError::Error(error))) => return Err(error),
                 }
+                tokio::time::sleep(PACE).await;
             }
         };
         match tokio::time::timeout(patience, held).await {
-            Ok(held) => held.map(|()| Some(Self { file })),
+            Ok(held) => held.map(|held| Some(Self { _held: held })),
             Err(_) => Ok(None),
         }
     }

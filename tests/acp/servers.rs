@@ -254,8 +254,15 @@ fn how_servers_stand_can_be_asked() {
     wait_until("it is off", || {
         line(&told(&mut editor, "/mcp"), "good").contains("off. `/mcp enable")
     });
-    assert!(told(&mut editor, "/mcp enable none").contains("There is no MCP server \"none\"."));
-    assert!(told(&mut editor, "/mcp dance").contains("Usage: /mcp"));
+    assert!(told(&mut editor, "/mcp enable none").contains("There is no MCP server \"none\""));
+    let again = told(&mut editor, "/mcp enable good");
+    assert!(again.contains("good is connected: 8 tools."), "{again}");
+    let again = told(&mut editor, "/mcp reconnect broken");
+    assert!(again.contains("MCP server broken is not connected: "), "{again}");
+    // An entry that is none fails as the list has it.
+    let nonsense = told(&mut editor, "/mcp reconnect nonsense");
+    assert!(nonsense.contains("nonsense is not connected: command: expected text"), "{nonsense}");
+    assert!(told(&mut editor, "/mcp dance").contains("use /mcp"));
     assert_eq!(server.requests().len(), 0);
     editor.finish();
 }

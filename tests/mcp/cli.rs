@@ -140,3 +140,24 @@ fn a_project_is_trusted_by_command_and_asked_about_nowhere_else() {
     std::fs::write(&project, "{").unwrap();
     fails(&home.run(&["mcp", "trust"]), 1, "invalid JSON");
 }
+
+#[test]
+fn what_a_command_of_print_mode_comes_to_is_its_status() {
+    let model = ModelServer::start(|_: &Recorded, _| Reply::new().text("unasked"));
+    let home = Home::new(&model.url());
+    let servers = json!({"mcpServers": {
+        "good": Script::new().entry(),
+        "none": {"command": "/no/such/program"},
+        "bad": {"command": 7},
+    }});
+    home.write("share/mcp.json", servers.to_string());
+    let run = |command: &str| home.run(&["--print", "-p", command]);
+    let ran = run("/mcp reconnect good");
+    assert!(ran.well().out.contains("The MCP server good is connected: 8 tools."), "{ran:?}");
+    assert!(run("/mcp disable good").well().out.contains("good is off for this session."));
+    fails(&run("/mcp enable nope"), 1, "There is no MCP server \"nope\"");
+    fails(&run("/mcp reconnect none"), 1, "MCP server none is not connected: the command");
+    fails(&run("/mcp reconnect bad"), 1, "MCP server bad is not connected: ");
+    fails(&run("/mcp dance"), 1, "use /mcp, /mcp reconnect");
+    assert_eq!(model.requests().len(), 0);
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::server::Script;
+use super::server::{HttpServer, Script};
 use super::world::World;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
@@ -69,6 +69,26 @@ async fn what_is_no_form_is_refused_with_the_reason() {
         let answer = heard(params, 1).await;
         assert_eq!(answer[0]["code"], -32602, "{answer}");
         assert!(answer[0]["message"].as_str().unwrap().contains(why), "{answer}");
+    }
+}
+
+/// At an address too: nothing that has an id is passed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_in_place_of_parameters_is_refused_at_once_over_http() {
+    let http = HttpServer::start(Script::new().asks(json!(["m"]), 1));
+    let world = World::new(json!({"lab": {"url": http.url("/events")}})).settled().await;
+    let refused = || {
+        let mut seen = http.seen().into_iter();
+        seen.any(|(_, body)| body.contains("\"id\":\"e0\"") && body.contains("-32602"))
+    };
+    let heard = async {
+        while !refused() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = heard => {}
+        said = world.mcp_call("ask", json!({})) => assert!(refused(), "{said:?}"),
     }
 }
 

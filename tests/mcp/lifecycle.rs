@@ -108,6 +108,20 @@ async fn a_search_waits_for_what_fits_and_not_for_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_to_an_entry_that_is_none_waits_for_nobody() {
+    let hangs = Script::new().start("hang").entry();
+    let world = World::new(json!({"bad": {"command": 7}, "hangs": hangs}));
+    let before = Instant::now();
+    for name in ["bad.echo", "mcp__bad__echo"] {
+        let said = world.mcp_call(name, json!({})).await;
+        assert!(said.message.starts_with("The MCP server `bad` is not connected: "), "{said:?}");
+    }
+    assert!(before.elapsed() < Duration::from_secs(15));
+    assert_eq!(world.servers.get("hangs").unwrap().state().status, Status::Connecting);
+    world.servers.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_never_ready_fails_in_its_time() {
     let mut entry = Script::new().start("hang").entry();
     entry["startupTimeoutMs"] = json!(200);
@@ -138,6 +152,7 @@ async fn bad_tools_spoil_only_themselves() {
         {"name": 5}, "x", {"name": ""}, null,
         {"name": "echo", "description": "twice"},
         {"name": "plain"},
+        {"name": "hosti\u{1b}[31mle"},
         {"name": "odd", "description": 7, "inputSchema": "none"},
     ]);
     let entry = Script::new().raw_tools(bad).more_tools(40).page(7).entry();
@@ -146,6 +161,8 @@ async fn bad_tools_spoil_only_themselves() {
     filtered["disabledTools"] = json!(["die"]);
     let world = World::new(json!({"s": entry, "f": filtered})).settled().await;
     let view = world.servers.view();
+    let status = world.servers.status().unwrap().to_string();
+    assert!(status.contains("hostile") && !status.contains("u001b"), "{status}");
     let tools = |name: &str| view.iter().find(|server| server.name == name).unwrap().tools.clone();
     let all = tools("s");
     assert!(all.contains(&"plain".to_owned()) && all.contains(&"tool_39".to_owned()), "{all:?}");
@@ -264,32 +281,5 @@ fn servers_do_not_outlive_a_program_that_is_killed() {
     assert!(!is_gone(pid));
     running.kill();
     wait_until("the server is gone", || is_gone(pid));
-    gate.open();
-}
-
-/// What a server has started is gone too, though it is in no group of the server's.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_child_in_its_own_session_does_not_outlive_a_program_that_is_killed() {
-    let gate = Gate::new();
-    let server = ModelServer::start(vec![Reply::new().text("so").wait(&gate).text("on")]);
-    let home = Home::new(&server.url());
-    let (log, child) = (home.path("log"), home.path("child"));
-    let mut entry = Script::new().log(&log).entry();
-    let launcher = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! >\"$0\"; exec \"$@\"";
-    let mut args = vec![json!("-c"), json!(launcher), json!(child), entry["command"].take()];
-    args.extend(entry["args"].as_array().cloned().unwrap_or_default());
-    entry["command"] = json!("/bin/sh");
-    entry["args"] = json!(args);
-    home.write("share/mcp.json", json!({"mcpServers": {"s": entry}}).to_string());
-    let mut running = home.start(&["--print", "-p", "hi"]);
-    running.feed(b"");
-    wait_until("the server is greeted", || {
-        std::fs::read_to_string(&log).unwrap_or_default().contains("tools/list")
-    });
-    let child = std::fs::read_to_string(&child).unwrap().trim().parse().unwrap();
-    assert!(!is_gone(child));
-    running.kill();
-    wait_until("the child is gone", || is_gone(child));
     gate.open();
 }

@@ -6,6 +6,8 @@ pub mod world;
 
 mod calls;
 mod cli;
+#[cfg(target_os = "linux")]
+mod descendants;
 mod dispatch;
 pub mod elicit;
 mod flat;

@@ -52,6 +52,7 @@ impl World {
             work_dir: dir.path().to_path_buf(),
             logs: dir.path().join("logs"),
             person: kimi_tui::mcp::elicit::Person::new(true),
+            guard: Some(env!("CARGO_BIN_EXE_kimi").into()),
         };
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();

@@ -45,7 +45,7 @@ fn the_panel_is_live_and_nothing_waits_for_servers() {
     kimi.type_line("/mcp reconnect good");
     kimi.wait_text("MCP server good is connected: 8 tools.");
     kimi.type_line("/mcp enable nobody");
-    kimi.wait_text("\"nobody\" that can be used.");
+    kimi.wait_text("server \"nobody\".");
     kimi.type_line("/mcp reconnect");
     kimi.wait_text("1 of 2 MCP servers are connected.");
     kimi.send("/mcp\r");

@@ -11,6 +11,7 @@ use crate::mcp::limits::Limits;
 use crate::mcp::listing::ServerListing;
 use crate::mcp::server::{attempt, login_wanted};
 use crate::platform::Env;
+use crate::platform::process::guard;
 use crate::store::ShareDir;
 
 /// Characters of a description.
@@ -62,6 +63,7 @@ pub(super) async fn connect(server: ServerConfig, env: &Env) -> Result<ServerLis
         work_dir: env.cwd.clone(),
         logs: ShareDir::from_env(env).logs_dir().join("mcp"),
         person: Person::default(),
+        guard: guard::program(),
     };
     let (connection, listing) = attempt(server, around, Limits::from_env(env)).await?;
     connection.close().await;

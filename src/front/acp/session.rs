@@ -411,6 +411,9 @@ impl Session {
         if let Some(why) = outcome.given_up() {
             self.tell(&[said_by_agent(&format!("\n\n{why}."))]);
         }
+        if let Some(failure) = outcome.refused_command() {
+            self.tell(&[said_by_agent(&told(failure))]);
+        }
         if let Some((call, _)) = self.running.take() {
             self.peer.answer(&call, self.stop_reason(outcome));
             self.tell_failures();
@@ -422,6 +425,8 @@ impl Session {
         let stopped = |reason: &str| Ok(json!({"stopReason": reason}));
         match outcome {
             Outcome::Finished { .. } => stopped("end_turn"),
+            // Its message has told it: nothing is wrong with the session.
+            _ if outcome.refused_command().is_some() => stopped("end_turn"),
             Outcome::Cancelled => stopped("cancelled"),
             Outcome::MaxStepsReached { .. } => stopped("max_turn_requests"),
             Outcome::BudgetSpent(spent) => Err(RpcError::internal(format!("{spent}."))),
@@ -430,8 +435,7 @@ impl Session {
     }
 
     fn failed(&self, failure: &Failure) -> RpcError {
-        let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let why = format!("{}{hint}", failure.message);
+        let why = told(failure);
         match failure.kind {
             FailureKind::LlmNotSet
             | FailureKind::SignIn
@@ -488,4 +492,10 @@ impl Session {
         tokio::join!(closed, servers);
         host.close(&session);
     }
+}
+
+/// A failure in a line, with what to do about it.
+fn told(failure: &Failure) -> String {
+    let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{}{hint}", failure.message)
 }

@@ -55,6 +55,7 @@ impl Trouble {
             FailureKind::SignIn => ("sign_in", Some(401), false),
             FailureKind::LlmNotSupported => ("llm_not_supported", None, false),
             FailureKind::Provider { status, retryable } => ("provider", status, retryable),
+            FailureKind::Command => ("command", None, false),
             FailureKind::Internal => ("internal", None, false),
         };
         let hint = failure.hint.clone();

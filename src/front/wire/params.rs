@@ -172,7 +172,7 @@ fn failed(failure: &Failure) -> RpcError {
             ..RpcError::new(RpcError::PROVIDER, format!("Error code: {status} - {message}"))
         },
         FailureKind::Provider { status: None, .. } => RpcError::new(RpcError::PROVIDER, message),
-        FailureKind::Internal => RpcError::new(code::INTERNAL, message),
+        FailureKind::Command | FailureKind::Internal => RpcError::new(code::INTERNAL, message),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a model is told of servers that are not connected.
 
+use crate::mcp::config::BadServer;
 use crate::mcp::server::{Server, Status};
 use crate::mcp::servers::ServerView;
 use crate::mcp::tidy::one_line;
@@ -8,7 +9,7 @@ use crate::protocol::ToolReturnValue;
 /// Servers named in one line.
 const MOST_NAMED: usize = 8;
 /// Characters of a name, and of a reason.
-const MAX_NAME: usize = 40;
+const MAX_NAME: usize = 64;
 const MAX_REASON: usize = 120;
 
 /// The failure of a call to this server, `why` being half a sentence: its state comes first, and then
@@ -21,10 +22,19 @@ pub(super) fn away(server: &Server, why: &str) -> ToolReturnValue {
         Status::Pending | Status::Connecting => "It may be there later.",
         _ => "It is probably not working; do not just try again.",
     };
-    ToolReturnValue::error(
-        format!("The MCP server `{}` is not connected: {why}. {next}", server.config.name),
-        "MCP server not connected",
-    )
+    not_there(&server.config.name, why, next)
+}
+
+/// The failure of a call to a server whose entry cannot be used.
+pub(super) fn unusable(bad: &BadServer) -> ToolReturnValue {
+    let next = "Only the user can correct its entry; do not call it again.";
+    not_there(&bad.name, &bad.reason, next)
+}
+
+fn not_there(name: &str, why: &str, next: &str) -> ToolReturnValue {
+    let name = one_line(name, MAX_NAME);
+    let message = format!("The MCP server `{name}` is not connected: {why}. {next}");
+    ToolReturnValue::error(message, "MCP server not connected")
 }
 
 /// Why this server is not connected, half a sentence; `None` if it is.

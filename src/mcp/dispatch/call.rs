@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::LOGIN_PATIENCE;
-use super::away::{absent, away, reason};
+use super::away::{absent, away, reason, unusable};
 use super::invoke::{Invoker, Target};
 use crate::mcp::catalog::Resolution;
 use crate::mcp::server::Status;
@@ -46,6 +46,14 @@ impl McpCall {
     ) -> Result<Target, ToolReturnValue> {
         let servers = self.invoker.servers();
         let mut target = self.target(name);
+        let owner = servers.owner(name);
+        // Nobody has to wait for one that will never be there.
+        if target.is_err()
+            && owner.is_none()
+            && let Some(bad) = servers.bad_owner(name)
+        {
+            return Err(unusable(&bad));
+        }
         if target.is_err() {
             tokio::select! {
                 () = servers.woken(LOGIN_PATIENCE) => {}
@@ -53,7 +61,6 @@ impl McpCall {
             }
             target = self.target(name);
         }
-        let owner = servers.owner(name);
         let may_come =
             !servers.has_started() && owner.as_ref().is_none_or(|owner| !owner.has_started());
         if target.is_err() && may_come {

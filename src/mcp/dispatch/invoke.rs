@@ -18,11 +18,15 @@ use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, login_wanted};
 use crate::mcp::servers::Servers;
+use crate::mcp::tidy::one_line;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
 use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, only_reads, restricted};
 
 /// Results larger than this, in bytes, are not kept for a second call.
 const MAX_CACHED: usize = 1 << 20;
+
+/// Characters of a name that is told.
+const MAX_NAME: usize = 512;
 
 /// The tool that is meant.
 #[derive(Debug, Clone)]
@@ -44,6 +48,11 @@ impl Target {
             schema: Arc::clone(tool.schema),
             read_only: tool.read_only,
         }
+    }
+
+    /// The names of the tool and of its server for people and models.
+    fn shown(&self) -> (String, String) {
+        (one_line(&self.name, MAX_NAME), one_line(&self.server, MAX_NAME))
     }
 
     /// What a call may do. The server's word counts for what may run beside it, not for approval.
@@ -159,11 +168,14 @@ fn ask(target: &Target, arguments: &Value, cx: &CallContext) -> ApprovalAsk {
         Value::Object(fields) if fields.is_empty() => "(no arguments)".to_owned(),
         arguments => serde_json::to_string_pretty(arguments).unwrap_or_default(),
     };
+    let (name, of) = target.shown();
+    // What was allowed once must not hold for another tool that only looks the same.
+    let key = if name == target.name { &target.name } else { &target.qualified };
     ApprovalAsk {
         call_id: cx.call_id.clone(),
         sender: target.qualified.clone(),
-        action: format!("mcp:{}:{}", target.server, target.name),
-        description: format!("Call MCP tool `{}` of server `{}`.", target.name, target.server),
+        action: format!("mcp:{of}:{key}"),
+        description: format!("Call MCP tool `{name}` of server `{of}`."),
         display: vec![DisplayBlock::Brief { text: pretty }],
     }
 }
@@ -198,7 +210,7 @@ async fn returned(mut content: Content, limit: usize, cx: &CallContext) -> ToolR
 }
 
 fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValue {
-    let (name, of) = (&target.name, &target.server);
+    let (name, of) = target.shown();
     match error {
         CallError::Timeout(after) => ToolReturnValue::error(
             format!(
@@ -225,11 +237,11 @@ fn failure(target: &Target, server: &Server, error: CallError) -> ToolReturnValu
 }
 
 fn malformed(target: &Target, why: &str) -> ToolReturnValue {
+    let (name, of) = target.shown();
     ToolReturnValue::error(
         format!(
-            "The MCP server `{}` answered the call of `{}` with what is no result of a tool: {why}. It \
-             may have had an effect all the same.",
-            target.server, target.name
+            "The MCP server `{of}` answered the call of `{name}` with what is no result of a tool: \
+             {why}. It may have had an effect all the same."
         ),
         "Malformed result",
     )

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::OauthError;
-use crate::store::{PrivateLock, ShareDir, read_regular, write_atomic};
+use crate::store::{PrivateLock, ShareDir, read_if_any, write_atomic};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -124,13 +124,7 @@ impl TokenFile {
 
     /// The tokens. A file that is none counts as not there: a new login replaces it.
     pub(super) fn read(&self) -> Option<Grant> {
-        let bytes = match read_regular(&self.path, MAX_FILE) {
-            Ok(bytes) => bytes?,
-            Err(error) => {
-                warn!("{}: {error}", self.path.display());
-                return None;
-            }
-        };
+        let bytes = read_if_any(&self.path, MAX_FILE)?;
         // Not the parser's words: they may quote a token.
         let grant = serde_json::from_slice::<Grant>(&bytes).ok();
         let grant = grant.filter(|grant| grant.url == self.key && !grant.access_token.is_empty());

@@ -91,6 +91,7 @@ mod tests {
             work_dir: dir.path().to_owned(),
             logs: dir.path().join("logs"),
             person: Person::default(),
+            guard: None,
             env: env.clone(),
         };
         let limits = Limits::from_env(&env);

@@ -19,6 +19,7 @@ use sse_stream::Sse;
 use super::access::Access;
 use super::http::HttpError;
 use super::lines::MAX_LINE;
+use super::mended;
 use super::quiet::Paced;
 
 type Fault = StreamableHttpError<reqwest::Error>;
@@ -81,6 +82,18 @@ fn fault(error: HttpError) -> Fault {
     }
 }
 
+/// The events of a stream as the protocol engine is to have them.
+fn read(events: Events) -> Events {
+    let events = events.map(|event| {
+        let mut event = event?;
+        if let Some(whole) = event.data.as_deref().and_then(mended) {
+            event.data = Some(whole);
+        }
+        Ok(event)
+    });
+    Paced::new(events.boxed()).boxed()
+}
+
 impl StreamableHttpClient for Known {
     type Error = reqwest::Error;
 
@@ -118,7 +131,7 @@ impl StreamableHttpClient for Known {
         .await
         .map(|answer| match answer {
             StreamableHttpPostResponse::Sse(events, session) => {
-                StreamableHttpPostResponse::Sse(Paced::new(events).boxed(), session)
+                StreamableHttpPostResponse::Sse(read(events), session)
             }
             other => other,
         })
@@ -170,6 +183,6 @@ impl StreamableHttpClient for Known {
             )
         })
         .await
-        .map(|events: Events| Paced::new(events).boxed())
+        .map(read)
     }
 }

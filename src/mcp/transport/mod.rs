@@ -58,6 +58,17 @@ fn asked(mut message: Value) -> Option<ServerJsonRpcMessage> {
     serde_json::from_value(message).ok()
 }
 
+/// A message in place of one that the protocol engine would pass over: a request whose parameters are
+/// none ([`asked`]).
+fn mended(text: &str) -> Option<String> {
+    // Results, which are large, are not read twice.
+    if !text.contains("\"method\"") {
+        return None;
+    }
+    let message = serde_json::from_str(text).ok().and_then(asked)?;
+    serde_json::to_string(&message).ok()
+}
+
 /// An answer in place of one that cannot be used.
 fn refusal(id: u64, why: &str) -> Option<ServerJsonRpcMessage> {
     let error = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32603, "message": why}});
@@ -81,6 +92,13 @@ mod tests {
         assert!(matches!(messages(odd).unwrap()[..], [JsonRpcMessage::Request(_)]));
         let batch = [b"[", &odd[..], b"]"].concat();
         assert_eq!(messages(&batch).unwrap().len(), 1);
+        let whole = mended(std::str::from_utf8(odd).unwrap()).unwrap();
+        let read: ServerJsonRpcMessage = serde_json::from_str(&whole).unwrap();
+        assert!(matches!(read, JsonRpcMessage::Request(_)), "{whole}");
+        for fine in [r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#, "x", r#"{"id":1}"#]
+        {
+            assert_eq!(mended(fine), None);
+        }
         // Nobody can be answered.
         let no_id = br#"{"jsonrpc":"2.0","id":[],"method":"elicitation/create","params":["m"]}"#;
         assert!(messages(no_id).is_err());

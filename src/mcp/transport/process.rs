@@ -2,66 +2,141 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Stdio as Standard;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio as Standard};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, setsid};
-use tokio::process::Child;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::mcp::tidy::{one_line, without_spinner};
-use crate::platform::process::{marked, watch};
+#[cfg(target_os = "linux")]
+use crate::platform::process::guard;
+use crate::platform::process::{in_own_session, watch};
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.
 const GRACE: Duration = Duration::from_secs(2);
 /// The grace after the request to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);
+/// How long it may take until everybody is gone who is killed.
+const KILL_GRACE: Duration = Duration::from_secs(2);
 
-/// Starts a command with piped standard streams in a session of its own, from the thread that
-/// starts all of them.
-///
-/// That thread lives as long as the process, which matters on Linux: a child is told to die with
-/// the thread that made it. It also keeps the work of forking away from the agent's thread.
-pub(super) async fn spawn(mut command: std::process::Command) -> io::Result<(Child, Group)> {
-    let us = getpid();
-    static SERVERS: AtomicU64 = AtomicU64::new(1);
-    let (variable, value) = watch::mark(SERVERS.fetch_add(1, Ordering::Relaxed));
-    command.env(variable, &value);
-    let mark = format!("{variable}={value}");
-    command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
-    // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
-    unsafe {
-        command.pre_exec(move || {
-            setsid()?;
-            #[cfg(target_os = "linux")]
-            {
-                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-                // The parent may have gone before the line above.
-                if getppid() != Some(us) {
-                    return Err(io::Error::from(io::ErrorKind::NotConnected));
-                }
-            }
-            #[cfg(not(target_os = "linux"))]
-            let _ = us;
-            Ok(())
-        });
+/// A server's process; it ends when this is dropped, with everything that it has started.
+pub(super) struct Process {
+    /// The server, or its guard.
+    child: Child,
+    guarded: bool,
+    /// Leads the group of the server.
+    leader: Option<Pid>,
+}
+
+impl Process {
+    /// Starts a command with piped standard streams in a session of its own; under a guard, which
+    /// this program is, where there is one ([`guard`]).
+    pub async fn start(command: Command, program: Option<&Path>) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        if let Some(program) = program {
+            let (guard::Guarded { mut command, writer }, report) =
+                guard::guarded(program, &command)?;
+            piped(&mut command);
+            let mut started = started(command, true).await?;
+            drop(writer);
+            started.bind(report.server().await?);
+            return Ok(started);
+        }
+        let _ = program;
+        let mut command = command;
+        piped(&mut command);
+        in_own_session(&mut command);
+        let mut started = started(command, false).await?;
+        if let Some(leader) = started.id() {
+            started.bind(leader);
+        }
+        Ok(started)
     }
+
+    fn id(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+    }
+
+    fn bind(&mut self, leader: Pid) {
+        watch::began(leader);
+        self.leader = Some(leader);
+    }
+
+    /// Its standard input, output and error output, which are to be had once.
+    pub fn streams(&mut self) -> Option<(ChildStdin, ChildStdout, ChildStderr)> {
+        Some((self.child.stdin.take()?, self.child.stdout.take()?, self.child.stderr.take()?))
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(leader) = self.leader {
+            // It fails when nobody is left, which is what was wanted.
+            let _ = kill_process_group(leader, signal);
+        }
+    }
+
+    /// Kills it and all it has started; the guard does it where there is one, and is not there any
+    /// more when all are gone.
+    fn kill(&self) {
+        match self.id() {
+            Some(guard) if self.guarded => _ = kill_process(guard, Signal::TERM),
+            None if self.guarded => {}
+            _ => self.signal(Signal::KILL),
+        }
+    }
+
+    /// Waits for the process to end by itself, its input being closed; then asks the group to end,
+    /// then kills everything.
+    pub async fn end(mut self) {
+        if timeout(GRACE, self.wait()).await.is_err() {
+            self.signal(Signal::TERM);
+            // A stopped process takes the signal only when it goes on.
+            self.signal(Signal::CONT);
+            let _ = timeout(TERM_GRACE, self.wait()).await;
+        }
+        self.kill();
+        if timeout(KILL_GRACE, self.wait()).await.is_err() {
+            // Somebody has stopped the guard.
+            self.signal(Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        self.leader.into_iter().for_each(watch::ended);
+    }
+}
+
+fn piped(command: &mut Command) {
+    command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
+}
+
+/// Starts it from the thread that starts all of them.
+///
+/// That thread lives as long as the process, which matters on Linux: a guard is told to end with
+/// the thread that made it. It also keeps the work of forking away from the agent's thread.
+async fn started(command: Command, guarded: bool) -> io::Result<Process> {
     let runtime = Handle::current();
     let (answer, started) = oneshot::channel();
     let job: Job = Box::new(move || {
         let _runtime = runtime.enter();
-        let mut command = tokio::process::Command::from(command);
-        // Nobody may wait for the answer any more: the child is killed then, with its group.
-        let _ = answer.send(command.kill_on_drop(true).spawn().map(|child| {
-            let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-            (child, Group::new(leader, mark))
-        }));
+        let child = tokio::process::Command::from(command).spawn();
+        // Nobody may wait for the answer any more: it is killed then.
+        let _ = answer.send(child.map(|child| Process { child, guarded, leader: None }));
     });
     starter()?.send(job).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
     started.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
@@ -78,54 +153,6 @@ fn starter() -> io::Result<&'static Sender<Job>> {
     let run = move || waiting.into_iter().for_each(|job| job());
     std::thread::Builder::new().name("mcp-start".to_owned()).spawn(run)?;
     Ok(STARTER.get_or_init(|| jobs))
-}
-
-/// The process group of a server, and what has left it; killed when this is dropped.
-pub(super) struct Group {
-    leader: Option<Pid>,
-    /// The variable that everybody carries whom the server has started; `None` when nobody is left.
-    mark: Option<String>,
-}
-
-impl Group {
-    fn new(leader: Option<Pid>, mark: String) -> Self {
-        leader.into_iter().for_each(watch::began);
-        Self { leader, mark: Some(mark) }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            // It fails when nobody is left, which is what was wanted.
-            let _ = kill_process_group(leader, signal);
-        }
-    }
-
-    /// Waits for the process to end by itself, its input being closed; then asks the group to end,
-    /// then kills it, and those who are in other groups.
-    pub async fn end(mut self, child: &mut Child) {
-        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-            self.signal(Signal::TERM);
-            // A stopped process takes the signal only when it goes on.
-            self.signal(Signal::CONT);
-            let _ = tokio::time::timeout(TERM_GRACE, child.wait()).await;
-        }
-        self.signal(Signal::KILL);
-        let _ = tokio::time::timeout(TERM_GRACE, child.wait()).await;
-        if let Some(mark) = self.mark.take() {
-            let _ = tokio::task::spawn_blocking(move || marked::kill_all(mark)).await;
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-        if let Some(mark) = self.mark.take() {
-            // Nobody waits here, and to look takes milliseconds.
-            std::thread::spawn(move || marked::kill_all(mark));
-        }
-        self.leader.into_iter().for_each(watch::ended);
-    }
 }
 
 /// Lines of error output that are remembered, and characters of each.

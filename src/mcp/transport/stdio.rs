@@ -12,13 +12,13 @@ use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::io::AsyncWriteExt;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::{Line, Lines, MAX_LINE, answered};
 use super::log::ServerLog;
-use super::process::{Group, LastWords, spawn};
+use super::process::{LastWords, Process};
 use super::{messages, refusal};
 use crate::platform::Env;
 
@@ -50,12 +50,14 @@ pub(in crate::mcp) struct Command {
     pub cwd: PathBuf,
     /// Where its error output goes.
     pub log: ServerLog,
+    /// The program that guards it.
+    pub guard: Option<PathBuf>,
 }
 
 /// The transport. Dropping it kills the server.
 pub(in crate::mcp) struct Stdio {
-    child: Child,
-    group: Option<Group>,
+    /// Until it is closed.
+    process: Option<Process>,
     input: Option<Arc<Mutex<ChildStdin>>>,
     unsent: Arc<AtomicUsize>,
     output: Lines<ChildStdout>,
@@ -86,18 +88,17 @@ impl Stdio {
             }
         }
         process.envs(&command.env);
-        let (mut child, group) = spawn(process).await.map_err(|error| match error.kind() {
+        let started = Process::start(process, command.guard.as_deref()).await;
+        let mut process = started.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => format!("the command `{}` was not found", command.program),
             _ => format!("the command `{}` cannot be run: {error}", command.program),
         })?;
-        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
+        let Some((stdin, stdout, stderr)) = process.streams() else {
             return Err("its standard streams are not there".to_owned());
         };
         let log = keep_errors(stderr, command.log.clone(), last_words.clone());
         Ok(Self {
-            child,
-            group: Some(group),
+            process: Some(process),
             input: Some(Arc::new(Mutex::new(stdin))),
             unsent: Arc::default(),
             output: Lines::new(stdout, MAX_LINE),
@@ -141,7 +142,8 @@ impl Stdio {
 
     /// Notes how the process ended, once its output has.
     async fn note_end(&mut self) {
-        let how = match tokio::time::timeout(END_PATIENCE, self.child.wait()).await {
+        let Some(process) = &mut self.process else { return };
+        let how = match tokio::time::timeout(END_PATIENCE, process.wait()).await {
             Ok(Ok(status)) => match status.code() {
                 Some(code) => format!("it ended with status {code}"),
                 None => "it was killed by a signal".to_owned(),
@@ -208,8 +210,8 @@ impl Transport<RoleClient> for Stdio {
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.input = None;
-        if let Some(group) = self.group.take() {
-            group.end(&mut self.child).await;
+        if let Some(process) = self.process.take() {
+            process.end().await;
         }
         Ok(())
     }

@@ -26,14 +26,7 @@ pub(super) struct Strays(Vec<Process>);
 impl Strays {
     /// Those that the group of `leader` has now.
     pub fn of(leader: Pid) -> Self {
-        let leader = leader.as_raw_nonzero().get();
-        let all: Vec<Process> = fs::read_dir("/proc")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?))
-            .collect();
-        Self(strays(&all, leader))
+        Self(strays(&everybody(), leader.as_raw_nonzero().get()))
     }
 
     /// Sends a signal to those that still run.
@@ -56,6 +49,20 @@ impl Process {
     fn runs(&self) -> bool {
         look(self.pid).is_some_and(|found| found.began == self.began)
     }
+}
+
+/// The processes that run and whose parent is this one.
+#[cfg(target_os = "linux")]
+pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
+    let parent = parent.as_raw_nonzero().get();
+    let children = everybody().into_iter().filter(|process| process.parent == parent);
+    children.filter_map(|process| Pid::from_raw(process.pid)).collect()
+}
+
+/// All processes that there are and that have not ended.
+fn everybody() -> Vec<Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| look(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 /// The descendants of the group of `leader` that are not in it.

@@ -1,19 +1,16 @@
 //! Kills what we have started when we are killed ourselves: MCP servers, and commands that somebody
 //! waits for.
 //!
-//! On Linux a server is told to die with us, but not the processes that it has started, and launchers
-//! of packages start the real server like that; elsewhere nothing dies with us at all. So a shell
-//! reads from a pipe which process groups there are. The end of the pipe is our end, whatever it
-//! was, and then the shell kills those that are left. A process of a server that has made a session of
-//! its own is in no group of ours, and its parent is gone by then: on Linux it is known by a mark in
-//! the environment that it has inherited.
+//! On Linux a server has a guard that dies with us ([`super::guard`]); commands have none, and elsewhere
+//! nothing dies with us at all. So a shell reads from a pipe which process groups there are. The end of
+//! the pipe is our end, whatever it was, and then the shell kills those that are left.
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::process::{Pid, getpid, setsid};
+use rustix::process::{Pid, setsid};
 
 /// Lines of `+` or `-` and the number of a group.
 const SCRIPT: &str = r#"trap '' HUP INT TERM
@@ -24,32 +21,7 @@ while read -r mark group; do
     -) case $groups in *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;; esac ;;
     esac
 done
-mark=$1
-set -- $groups
-[ $# -gt 0 ] || exit 0
-for group; do kill -9 "-$group"; done
-[ -r /proc/self/environ ] || exit 0
-for round in 1 2 3; do
-    found=
-    for file in $(grep -lsF "$mark" /proc/[0-9]*/environ); do
-        process=${file#/proc/}
-        kill -9 "${process%/environ}" && found=1
-    done
-    [ "$found" ] || exit 0
-done"#;
-
-/// The variable that marks what a server starts, and its value; `server` is a number that no other
-/// process of a server has here.
-pub fn mark(server: u64) -> (&'static str, String) {
-    ("KIMI_MCP_HOST", format!("{}.{server}", getpid().as_raw_nonzero()))
-}
-
-/// How the marks of all servers begin, the name of the variable included: those of no other process
-/// begin like that.
-fn marks() -> String {
-    let (variable, _) = mark(0);
-    format!("{variable}={}.", getpid().as_raw_nonzero())
-}
+for group in $groups; do kill -9 "-$group"; done"#;
 
 static WATCH: OnceLock<Mutex<Option<ChildStdin>>> = OnceLock::new();
 
@@ -80,7 +52,7 @@ fn tell(mark: char, leader: Pid) {
 
 fn start() -> io::Result<ChildStdin> {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", SCRIPT, "sh", &marks()]);
+    shell.args(["-c", SCRIPT]);
     shell.env_clear().current_dir("/");
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: setsid is async-signal-safe and touches no memory of the parent.

@@ -10,7 +10,7 @@ use crate::front::tui::overlays::{ServerItem, ServerPicker, ServerSheet};
 use crate::front::tui::theme::Tone;
 use crate::mcp::project;
 use crate::mcp::server::{ASKS_FOR_LOGIN, Order, Server, State, Status};
-use crate::mcp::servers::ServerView;
+use crate::mcp::servers::{CORRECT_ENTRY, ServerView};
 
 impl App {
     /// `/mcp`, `/mcp reconnect|enable|disable [name]`, `/mcp login name`.
@@ -113,7 +113,7 @@ impl App {
                 let style = self.theme.style(Tone::Error);
                 vec![
                     Span::styled(format!("● failed: {}", row::foreign_line(&reason)), style).into(),
-                    Line::raw("Correct its entry in mcp.json, then start kimi again."),
+                    Line::raw(CORRECT_ENTRY),
                 ]
             }
         }

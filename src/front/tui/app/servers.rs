@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::jobs::Done;
-use super::server_orders::Ordered;
 use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::mcp::server::Status;
-use crate::mcp::servers::ServerView;
+use crate::mcp::servers::{Ordered, ServerView, not_connected};
 
 /// Changes that come together are shown together.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -186,7 +185,7 @@ impl App {
 /// The failure of one server in a line.
 pub(super) fn news_of(server: &ServerView) -> String {
     let reason = server.reason.as_deref().unwrap_or("it does not say why");
-    format!("MCP server {} is not connected: {reason}.", server.name)
+    not_connected(&server.name, reason)
 }
 
 /// Many failures in a line, and what to do.

@@ -12,13 +12,16 @@ use crate::front::tui::dialogs::Field;
 use crate::front::tui::text::{truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
+/// Columns that a label leaves to what stands beside it, where there is room for both.
+const DETAIL: usize = 24;
+
 /// A row of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListItem {
     /// What the reply names.
     pub id: String,
     pub label: String,
-    /// A second column, cut before the label is.
+    /// A second column, cut before the label is, but not to less than its first words.
     pub detail: String,
     /// Found by the filter, but not shown.
     pub keywords: String,
@@ -224,7 +227,12 @@ fn item_row(item: &ListItem, selected: bool, room: usize, theme: &Theme) -> Line
     let current = if item.current { " ← current" } else { "" };
     let dot = if item.dot.is_some() { "● " } else { "" };
     let room = room.saturating_sub(2 + width(current) + width(dot));
-    let label = truncate(&item.label, room);
+    // What the second column begins with says more than the end of a long name.
+    let beside = match width(&item.detail) {
+        0 => 0,
+        detail => 2 + detail.min(DETAIL).min(room / 3),
+    };
+    let label = truncate(&item.label, room.saturating_sub(beside));
     let left = room.saturating_sub(width(&label) + 2);
     let mut spans = vec![
         Span::styled(mark, theme.style(tone)),

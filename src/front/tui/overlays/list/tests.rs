@@ -101,3 +101,16 @@ fn long_and_hostile_lists_fit() {
         }
     }
 }
+
+#[test]
+fn a_long_label_leaves_room_for_what_stands_beside_it() {
+    let size = Size { width: 80, height: 9 };
+    let list =
+        |detail: &str| ListPicker::new("Long", "", vec![item(&"n".repeat(77), detail, false)]);
+    for detail in ["failed · it was killed by a signal", "off", "needs authorization"] {
+        let drawn = text(&list(detail).draw(size, None, &Theme::dark()));
+        assert!(drawn.contains(&format!("n…  {}", &detail[..3])), "{drawn}");
+    }
+    let drawn = text(&list("").draw(size, None, &Theme::dark()));
+    assert!(drawn.contains(&"n".repeat(77)), "{drawn}");
+}

@@ -1,0 +1,257 @@
+//! A process between us and a server, so that nothing that the server starts outlives it.
+//!
+//! Programs move what they start into sessions of its own, take its environment away and leave it
+//! without a parent. On Linux the orphans of a process go to its nearest ancestor that has asked for
+//! them (`PR_SET_CHILD_SUBREAPER` of prctl(2)), so this program runs once more as that ancestor:
+//! whatever becomes of the server, all it has started are descendants of its guard. When the server
+//! has ended, when the guard is asked to end, and when we are gone, however that happened, the guard
+//! kills its children until it has none. They are children of its own that it has not waited for,
+//! whose numbers nobody else can have.
+//!
+//! Elsewhere there is no such thing, and servers are started without.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The first argument of a guard; those that follow are the descriptor it reports on, and the
+/// command.
+const ROLE: &str = "__server-guard";
+/// What a report takes at most, in bytes.
+#[cfg(target_os = "linux")]
+const REPORT: usize = 16;
+
+/// The program that guards servers: this one, also when its file is another by now.
+pub fn program() -> Option<PathBuf> {
+    cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/exe"))
+}
+
+/// The command that a process with these arguments shall guard, and the descriptor for its report;
+/// `None` for one that is no guard.
+pub fn role(argv: &[OsString]) -> Option<(i32, Command)> {
+    let [_, role, report, program, args @ ..] = argv else { return None };
+    if role != ROLE {
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.args(args);
+    Some((report.to_str()?.parse().ok()?, command))
+}
+
+/// How a guard is told to run this command. Its surroundings are those of the command.
+#[cfg(target_os = "linux")]
+fn told(program: &std::path::Path, report: i32, command: &Command) -> Command {
+    use std::os::unix::process::CommandExt;
+    let mut guard = Command::new(program);
+    guard.arg0("kimi").args([OsStr::new(ROLE), OsStr::new(&report.to_string())]);
+    guard.arg(command.get_program()).args(command.get_args()).env_clear();
+    guard.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(dir) = command.get_current_dir() {
+        guard.current_dir(dir);
+    }
+    guard
+}
+
+#[cfg(target_os = "linux")]
+pub use linux::{Guarded, Report, guarded, run};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::File;
+    use std::io::{self, Write};
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use rustix::io::{Errno, FdFlags, fcntl_setfd};
+    use rustix::process::{
+        Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, set_child_subreaper,
+        set_parent_process_death_signal, setsid, wait,
+    };
+    use tokio::io::AsyncReadExt;
+    use tokio::net::unix::pipe::Receiver;
+    use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+    use tokio::time::{Instant, timeout};
+
+    use super::super::family::children_of;
+    use super::{REPORT, told};
+
+    /// How long those that are killed may take to be gone.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// When to look again for more of them: one that is killed may just have started another, and
+    /// its children come to us only when it is gone.
+    const LOOK_AGAIN: Duration = Duration::from_millis(20);
+    /// The status of a guard whose server could not be started, as a shell has it.
+    const NOT_STARTED: u8 = 127;
+
+    /// A guard that is to be started.
+    pub struct Guarded {
+        /// Its standard streams are to be those of the server.
+        pub command: Command,
+        /// What it reports on, which is its own once it runs.
+        pub writer: OwnedFd,
+    }
+
+    /// What a guard says of its server.
+    pub struct Report(Receiver);
+
+    impl Report {
+        /// The process of the server, which leads a session; the error is that of its start.
+        pub async fn server(mut self) -> io::Result<Pid> {
+            let mut said = [0; REPORT];
+            let mut length = 0;
+            while let Some(room) = said.get_mut(length..).filter(|room| !room.is_empty()) {
+                match self.0.read(room).await? {
+                    0 => break,
+                    more => length += more,
+                }
+            }
+            let said = said.get(..length).and_then(|said| std::str::from_utf8(said).ok());
+            match said.and_then(|said| said.parse::<i32>().ok()) {
+                Some(pid @ 1..) => Pid::from_raw(pid),
+                Some(errno @ ..=-1) => return Err(io::Error::from_raw_os_error(-errno)),
+                Some(0) | None => None,
+            }
+            .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+        }
+    }
+
+    /// Makes ready to start this command under a guard, which is asked to end by [`Signal::TERM`] and
+    /// asks itself when the thread that started it is gone. Its status is that of the command. To be
+    /// called in a runtime.
+    pub fn guarded(program: &Path, command: &Command) -> io::Result<(Guarded, Report)> {
+        let (reader, writer) = io::pipe()?;
+        let writer = OwnedFd::from(writer);
+        let fd = writer.as_raw_fd();
+        let mut command = told(program, fd, command);
+        let us = getpid();
+        // SAFETY: setsid, prctl, getppid and fcntl are async-signal-safe and touch no memory of the
+        // parent; the descriptor is open, as `Guarded` holds it until the child has come to here.
+        unsafe {
+            command.pre_exec(move || {
+                setsid()?;
+                die_with(us, Signal::TERM)?;
+                Ok(fcntl_setfd(std::os::fd::BorrowedFd::borrow_raw(fd), FdFlags::empty())?)
+            });
+        }
+        let report = Report(Receiver::from_owned_fd(OwnedFd::from(reader))?);
+        Ok((Guarded { command, writer }, report))
+    }
+
+    /// Has this process get a signal when its parent is gone, which may be so by now.
+    fn die_with(parent: Pid, by: Signal) -> io::Result<()> {
+        set_parent_process_death_signal(Some(by))?;
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) }
+    }
+
+    /// What a guard does. Returns the status to end with.
+    pub fn run(report: i32, command: Command) -> u8 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let status = runtime.and_then(|runtime| runtime.block_on(keep(report, command)));
+        match status {
+            Ok(Some(status)) => match status.exit_status() {
+                Some(code) => u8::try_from(code).unwrap_or(u8::MAX),
+                None => {
+                    // A signal has ended the server, and nobody cares which one.
+                    let _ = kill_process(getpid(), Signal::KILL);
+                    u8::MAX
+                }
+            },
+            Ok(None) => 0,
+            Err(_) => NOT_STARTED,
+        }
+    }
+
+    /// Starts the server, waits for what ends it, and leaves nobody behind. Returns how the server
+    /// ended, if it did by itself.
+    async fn keep(report: i32, command: Command) -> io::Result<Option<WaitStatus>> {
+        set_child_subreaper(Some(getpid()))?;
+        let mut asked = signal(SignalKind::terminate())?;
+        let mut over = signal(SignalKind::child())?;
+        let server = start(report, command)?;
+        let mut status = None;
+        while status.is_none() {
+            tokio::select! {
+                _ = asked.recv() => break,
+                _ = over.recv() => { reap(server, &mut status); }
+            }
+        }
+        clear(server, &mut status, &mut over).await;
+        Ok(status)
+    }
+
+    fn start(report: i32, mut command: Command) -> io::Result<Pid> {
+        // SAFETY: the descriptor was made for this process alone, and nothing else has it.
+        let report = unsafe { OwnedFd::from_raw_fd(report) };
+        fcntl_setfd(&report, FdFlags::CLOEXEC)?;
+        let mut report = File::from(report);
+        let us = getpid();
+        // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
+        unsafe {
+            command.pre_exec(move || {
+                setsid()?;
+                // Nobody would be left to end it.
+                die_with(us, Signal::KILL)
+            });
+        }
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                write!(report, "{}", -error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()))?;
+                return Err(error);
+            }
+        };
+        let server = child.id().cast_signed();
+        // Who has asked may be gone, and says so by a signal.
+        let _ = write!(report, "{server}");
+        // Its streams are its own: their end shall be the end of it.
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&null)?;
+        rustix::stdio::dup2_stdout(&null)?;
+        rustix::stdio::dup2_stderr(&null)?;
+        Pid::from_raw(server).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Takes note of who has ended; returns whether there is anybody else.
+    fn reap(server: Pid, status: &mut Option<WaitStatus>) -> bool {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, how))) if pid == server => *status = Some(how),
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Kills whoever is left, and whoever comes to us by that.
+    async fn clear(server: Pid, status: &mut Option<WaitStatus>, over: &mut Stream) {
+        let patience = Instant::now() + PATIENCE;
+        while reap(server, status) && Instant::now() < patience {
+            for child in children_of(getpid()) {
+                let _ = kill_process(child, Signal::KILL);
+            }
+            let _ = timeout(LOOK_AGAIN, over.recv()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guard_is_known_by_its_first_argument() {
+        let read = |words: &[&str]| role(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        let (report, command) = read(&["kimi", ROLE, "5", "npx", "-y", "__server-guard"]).unwrap();
+        assert_eq!((report, command.get_program()), (5, OsStr::new("npx")));
+        assert_eq!(command.get_args().collect::<Vec<_>>(), ["-y", "__server-guard"]);
+        for no in
+            [&["kimi"][..], &["kimi", "-p", ROLE, "5"], &["kimi", ROLE], &["kimi", ROLE, "x", "y"]]
+        {
+            assert!(read(no).is_none(), "{no:?}");
+        }
+    }
+}
