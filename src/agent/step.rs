@@ -133,7 +133,7 @@ impl Shorter {
     /// Makes the conversation shorter. False when there is nothing more that could be done.
     async fn again(&mut self, turn: &Turn<'_>) -> Result<bool, StepError> {
         let core = turn.core;
-        if !self.summarised && !self.cut && compaction::last_results_weigh_most(core).await {
+        if !self.summarised && !self.cut && compaction::results_weigh(core).await {
             self.cut = true;
             if helped(compaction::cut_results(core).await)? {
                 return Ok(true);
