@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,9 @@ use crate::customize::skills::Places;
 use crate::llm::{Llm, Thinking, ToolSpec};
 use crate::mcp::dispatch::Dispatch;
 use crate::platform::Env;
-use crate::protocol::{Event, HookEvent, Response, SessionInfo, StatusUpdate, TodoItem, UserInput};
+use crate::protocol::{
+    Event, HookEvent, Notification, Response, SessionInfo, StatusUpdate, TodoItem, UserInput,
+};
 use crate::store::{Session, SessionState, StateFile};
 use crate::tasks::Tasks;
 use crate::tools::{Mailbox, Registry, TodoStore, Tool, Workspace};
@@ -248,6 +251,22 @@ impl Core {
         if let Some(dispatch) = &self.dispatch {
             dispatch.reset();
         }
+    }
+
+    /// Tells the person something about the session.
+    pub fn tell(&self, kind: &str, title: String, body: String, severity: &str, payload: Value) {
+        self.hub.event(Event::Notification(Notification {
+            id: self.env.ids.uuid(),
+            category: "session".to_owned(),
+            kind: kind.to_owned(),
+            source_kind: "session".to_owned(),
+            source_id: self.session.id.clone(),
+            title,
+            body,
+            severity: severity.to_owned(),
+            created_at: self.env.unix_now(),
+            payload,
+        }));
     }
 
     /// Where the whole of cut outputs goes.
