@@ -200,15 +200,26 @@ impl App {
         self.session.tasks().list().iter().map(|view| item(view, now)).collect()
     }
 
-    /// Ctrl-B: what runs in the foreground goes on in the background. False when nothing runs that
-    /// could.
+    /// Ctrl-B: what runs in the foreground goes on in the background, and what cannot is named. False
+    /// when nothing runs, or only what cannot while there is a text to move in.
     pub(super) fn send_to_background(&mut self) -> bool {
-        let can = self.busy() && self.dialogs.is_empty() && self.transcript.runs_command();
+        if !self.busy() || !self.dialogs.is_empty() {
+            return false;
+        }
+        let can = self.transcript.runs_command();
+        let stay = match self.transcript.stay_in_foreground().join(", ") {
+            names if names.is_empty() => names,
+            names => format!(" · {names} cannot go there"),
+        };
         if can {
             self.session.submit(Op::ToBackground);
-            self.toast("background", "sent to the background · /task shows it");
+            self.toast("background", &format!("sent to the background · /task shows it{stay}"));
+        } else if !stay.is_empty() && self.composer.is_empty() {
+            self.toast("background", &format!("nothing went to the background{stay}"));
+        } else {
+            return false;
         }
-        can
+        true
     }
 }
 
