@@ -180,8 +180,8 @@ impl SessionHandle {
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
         let parts = Parts {
+            goals: Arc::new(Goals::open(&env, &hub, &session, &meter)),
             meter,
-            goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,
             desk,

@@ -182,6 +182,7 @@ enum AttemptError {
 
 /// Sends the request once and streams the answer to the hub.
 async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<(Assembler, Message), AttemptError> {
+    let _work = turn.core.works();
     let (system, messages, context_tokens) = {
         let context = turn.core.context.lock().await;
         (context.system_prompt().to_owned(), context.request_messages(), context.tokens())
