@@ -327,7 +327,10 @@ async fn long_results_are_cut_before_anything_is_summarised() {
 /// conversation.
 #[tokio::test]
 async fn two_equal_results_are_cut_before_anything_is_summarised() {
-    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(20_000));
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(25_000));
+    let asks = |asked: &[(&str, &str, &str)], tokens: u64| {
+        [calls(asked), vec![usage(tokens, 10)]].concat()
+    };
     for two_steps in [false, true] {
         for refused in [false, true] {
             let mut bench = Bench::new();
@@ -336,10 +339,12 @@ async fn two_equal_results_are_cut_before_anything_is_summarised() {
             bench.max_context = if refused { 1_000_000 } else { 12_000 };
             match two_steps {
                 true => {
-                    bench.model.reply(calls(&[("a", "Look", &long)]));
-                    bench.model.reply(calls(&[("b", "Look", &long)]));
+                    bench.model.reply(asks(&[("a", "Look", &long)], 50));
+                    bench.model.reply(asks(&[("b", "Look", &long)], 6_400));
                 }
-                false => bench.model.reply(calls(&[("a", "Look", &long), ("b", "Look", &long)])),
+                false => {
+                    bench.model.reply(asks(&[("a", "Look", &long), ("b", "Look", &long)], 50));
+                }
             }
             if refused {
                 bench.model.reply([status(400, "maximum context length exceeded")]);

@@ -87,7 +87,7 @@ fn instructions_that_are_cut_are_told_of() {
     let home = Home::new(&server.url());
     home.write("project/AGENTS.md", "Use tabs.\n".repeat(4_000));
     let told = "AGENTS.md is too long: ";
-    let ran = home.run(&["--quiet", "-p", "x"]);
+    let ran = home.run(&["--print", "-p", "x"]);
     assert_eq!(
         (ran.well().out.as_str(), ran.err.matches(told).count()),
         ("yes\n", 1),
@@ -99,9 +99,9 @@ fn instructions_that_are_cut_are_told_of() {
     // Where all of it fits, or the agent is not told of it, there is nothing to tell.
     home.write("own.md", "You are terse.\n");
     let file = home.path("own.md");
-    let ran = home.run(&["--quiet", "--agent-file", file.to_str().unwrap(), "-p", "x"]);
+    let ran = home.run(&["--print", "--agent-file", file.to_str().unwrap(), "-p", "x"]);
     assert!(!ran.well().err.contains(told), "{}", ran.err);
     home.write("project/AGENTS.md", "Use tabs.\n");
-    let ran = home.run(&["--quiet", "-p", "x"]);
+    let ran = home.run(&["--print", "-p", "x"]);
     assert!(!ran.well().err.contains(told), "{}", ran.err);
 }
