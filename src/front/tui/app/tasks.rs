@@ -207,18 +207,19 @@ impl App {
             return false;
         }
         let can = self.transcript.runs_command();
-        let stay = match self.transcript.stay_in_foreground().join(", ") {
-            names if names.is_empty() => names,
-            names => format!(" · {names} cannot go there"),
+        let stay = self.transcript.stay_in_foreground().join(", ");
+        let told = match (can, stay.is_empty()) {
+            (true, true) => "sent to the background · /task shows it".to_owned(),
+            (true, false) => format!("sent to the background, but not {stay}"),
+            (false, false) if self.composer.is_empty() => {
+                format!("{stay} cannot go to the background")
+            }
+            (false, _) => return false,
         };
         if can {
             self.session.submit(Op::ToBackground);
-            self.toast("background", &format!("sent to the background · /task shows it{stay}"));
-        } else if !stay.is_empty() && self.composer.is_empty() {
-            self.toast("background", &format!("nothing went to the background{stay}"));
-        } else {
-            return false;
         }
+        self.toast("background", &told);
         true
     }
 }
