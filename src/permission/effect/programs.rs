@@ -159,6 +159,8 @@ pub(super) fn judge(words: &[Word]) -> Verdict {
         "pip" | "pip3" => subcommand(&["freeze", "list", "show"], &[], arguments),
         "sed" => sed(arguments),
         "command" => Ok(()),
+        // With words behind it it starts what they name.
+        "env" if arguments.is_empty() => Ok(()),
         "tar" => tar(arguments),
         "curl" => curl(arguments),
         "cargo" => cargo(arguments),

@@ -111,7 +111,6 @@ fn everyday_lines_are_read_only() {
         "basename $PWD",
         "[ -d src ] && ls src || echo none",
         "cat package.json | jq '.scripts'",
-        "less f",
         "tail -n 50 log.txt | grep -i error",
         "git log --since=yesterday --author=me --pretty=format:%s",
         "while read -r line; do echo \"$line\"; done < f",
