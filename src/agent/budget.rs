@@ -2,13 +2,17 @@
 //!
 //! Counted over every model request of the process that works for the session, also those of
 //! summaries and subagents. Tokens and money are looked at before each request, so a run goes over by
-//! one request at most; the time stops a turn where it is. Where a person decides, it stands still
-//! while one is asked.
+//! one request at most; the time stops a turn where it is.
+//!
+//! Time that a person takes is nobody's: where one decides, the clock stands still while all that is left
+//! of the turn is dialogs that wait for an answer. Time in which anything else works counts, a model
+//! that writes or a call that runs, whoever's it is. The clock of a goal goes by the same rule.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::platform::env::Clock;
 use crate::protocol::{Prices, Spent, TokenUsage};
@@ -49,6 +53,12 @@ struct Used {
     since: Option<Instant>,
     /// Dialogs that wait for a person.
     dialogs: usize,
+    /// Requests and calls that are under way, also the calls that the dialogs are about.
+    working: usize,
+    /// How long there were only dialogs, in all.
+    stood: Duration,
+    /// Since when there are only dialogs.
+    stands_since: Option<Instant>,
     all_tokens: u64,
     all_usd: f64,
 }
@@ -87,6 +97,9 @@ impl Meter {
                 all_tokens: used.all_tokens,
                 all_usd: used.all_usd,
                 dialogs: used.dialogs,
+                working: used.working,
+                stood: used.stood,
+                stands_since: used.stands_since,
                 ..Used::default()
             };
         }
@@ -94,37 +107,59 @@ impl Meter {
 
     /// A turn begins, or a wait that counts like one.
     pub fn begin_turn(&self, now: Instant) {
-        let mut used = self.lock();
-        used.in_turn = true;
-        used.since = (used.dialogs == 0).then_some(now);
+        self.change(now, |used| {
+            used.stand_still(now);
+            used.in_turn = true;
+        });
     }
 
     /// The turn has ended.
     pub fn end_turn(&self, now: Instant) {
-        let mut used = self.lock();
-        used.stand_still(now);
-        used.in_turn = false;
+        self.change(now, |used| used.in_turn = false);
     }
 
     /// A dialog waits for a person, until the guard is dropped.
     pub fn dialog(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Dialog {
-        let mut used = self.lock();
-        used.dialogs += 1;
-        if self.budget.renewed_by_prompts {
-            used.stand_still(clock.instant());
-            self.changed.notify_waiters();
-        }
-        drop(used);
+        self.change(clock.instant(), |used| used.dialogs += 1);
         Dialog { meter: Arc::clone(self), clock: Arc::clone(clock) }
     }
 
-    fn answered(&self, now: Instant) {
+    /// A request or a call of the running turn is under way, until the guard is dropped. A call that
+    /// only waits for other agents is none: their requests and calls are.
+    pub fn work(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Work {
+        self.change(clock.instant(), |used| used.working += 1);
+        Work { meter: Arc::clone(self), clock: Arc::clone(clock) }
+    }
+
+    /// Changes what goes on, and stops the clock or lets it go on.
+    fn change(&self, now: Instant, change: impl FnOnce(&mut Used)) {
         let mut used = self.lock();
-        used.dialogs = used.dialogs.saturating_sub(1);
-        if used.dialogs == 0 && used.in_turn && used.since.is_none() {
-            used.since = Some(now);
+        let before = (used.since, used.stands_since);
+        change(&mut used);
+        used.settle(now, self.budget.renewed_by_prompts);
+        let turned = before != (used.since, used.stands_since);
+        drop(used);
+        if turned {
             self.changed.notify_waiters();
         }
+    }
+
+    /// A clock that goes as the time does that counts: it stands still while there are only dialogs.
+    pub fn counted(&self, now: Instant) -> Instant {
+        let used = *self.lock();
+        let stands =
+            used.stands_since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        now.checked_sub(used.stood.saturating_add(stands)).unwrap_or(now)
+    }
+
+    /// Whether there are only dialogs.
+    pub fn stands(&self) -> bool {
+        self.lock().stands_since.is_some()
+    }
+
+    /// The clock stops, or goes on.
+    pub fn turned(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// The budget that is spent, if one is.
@@ -196,11 +231,44 @@ pub(super) struct Dialog {
 
 impl Drop for Dialog {
     fn drop(&mut self) {
-        self.meter.answered(self.clock.instant());
+        let answered = |used: &mut Used| used.dialogs = used.dialogs.saturating_sub(1);
+        self.meter.change(self.clock.instant(), answered);
+    }
+}
+
+/// As long as this is there, somebody works.
+pub(super) struct Work {
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let done = |used: &mut Used| used.working = used.working.saturating_sub(1);
+        self.meter.change(self.clock.instant(), done);
     }
 }
 
 impl Used {
+    /// Makes the clocks agree with what goes on. Every dialog belongs to a call, which is at work itself
+    /// only when nobody is asked.
+    fn settle(&mut self, now: Instant, asks_people: bool) {
+        let stands = asks_people && self.dialogs > 0 && self.working <= self.dialogs;
+        match (self.in_turn && !stands, self.since) {
+            (true, None) => self.since = Some(now),
+            (false, Some(_)) => self.stand_still(now),
+            _ => {}
+        }
+        match (stands, self.stands_since) {
+            (true, None) => self.stands_since = Some(now),
+            (false, Some(since)) => {
+                self.stood = self.stood.saturating_add(now.saturating_duration_since(since));
+                self.stands_since = None;
+            }
+            _ => {}
+        }
+    }
+
     fn stand_still(&mut self, now: Instant) {
         self.time = self.time_at(now);
         self.since = None;
@@ -314,6 +382,45 @@ mod tests {
             set.to(300);
             assert_eq!(meter.time_left(now()), Some(Duration::from_secs(left)), "{asks_people}");
         }
+    }
+
+    /// Two agents side by side: while one is at work, the dialog of the other stops no clock.
+    #[test]
+    fn time_in_which_others_work_counts() {
+        let budget = Budget {
+            time: Some(Duration::from_secs(100)),
+            renewed_by_prompts: true,
+            ..Budget::default()
+        };
+        let meter = Arc::new(Meter::new(budget));
+        let start = Instant::now();
+        let set = Arc::new(Set(start, Default::default()));
+        let clock: Arc<dyn Clock> = set.clone();
+        let left = || meter.time_left(clock.instant()).unwrap().as_secs();
+        let counted = || (meter.counted(clock.instant()) - start).as_secs();
+        meter.begin_turn(start);
+        let (asking, writing) = (meter.work(&clock), meter.work(&clock));
+        set.to(1);
+        let dialog = meter.dialog(&clock);
+        set.to(11);
+        assert_eq!((left(), counted(), meter.stands()), (89, 11, false));
+        drop(writing);
+        assert!(meter.stands());
+        set.to(21);
+        assert_eq!((left(), counted()), (89, 11), "only the dialog is left");
+        let calling = meter.work(&clock);
+        set.to(31);
+        assert_eq!((left(), counted()), (79, 21));
+        let second = meter.dialog(&clock);
+        set.to(41);
+        assert_eq!((left(), counted()), (79, 21), "both are at a dialog");
+        drop(dialog);
+        set.to(51);
+        assert_eq!((left(), counted()), (69, 31));
+        drop((second, asking, calling));
+        meter.end_turn(clock.instant());
+        set.to(61);
+        assert_eq!((left(), counted()), (69, 41));
     }
 
     #[test]

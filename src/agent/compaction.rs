@@ -68,7 +68,8 @@ pub(super) struct AutoCompact {
 
 impl AutoCompact {
     /// Makes room when the context is nearly full (agent-loop.md section 8): first long results lose
-    /// their middle, which costs no request; only when that is not enough is there a summary.
+    /// their middle, which costs no request, and those that the model has not answered yet only when
+    /// the others are not enough; only when all of them are not is there a summary.
     pub async fn when_full(
         &mut self,
         core: &Arc<Core>,
@@ -81,7 +82,11 @@ impl AutoCompact {
             return Ok(());
         }
         let target = limit / 5 * 3;
-        let result = match trim_results(core, &llm, Reach::BeforeLastStep, target).await? {
+        let mut trimmed = trim_results(core, &llm, Reach::BeforeLastStep, target).await?;
+        if trimmed.is_none() {
+            trimmed = trim_results(core, &llm, Reach::All, target).await?;
+        }
+        let result = match trimmed {
             Some(_) => Ok(()),
             None => run(core, Reason::Full, cancel).await.map(drop),
         };
@@ -110,6 +115,11 @@ async fn trim_results(
     target: u64,
 ) -> Result<Option<u64>, CompactionError> {
     let mut context = core.context.lock().await;
+    // Nothing is written to a file that would not be named anywhere.
+    let saving = trim::saving(context.messages(), reach);
+    if context.tokens().saturating_sub(saving) > target {
+        return Ok(None);
+    }
     let Some(trimmed) = trim::trim(context.messages(), reach, &core.spill_dir()) else {
         return Ok(None);
     };
@@ -227,12 +237,13 @@ pub(super) async fn cut_results(core: &Arc<Core>) -> Result<Option<Compacted>, C
     Ok(after.map(|after| Compacted { before, after }))
 }
 
-/// Whether the results of the last step are the better part of the conversation: a summary of the
-/// rest would cost what it holds and not help.
-pub(super) async fn last_results_weigh_most(core: &Core) -> bool {
+/// Whether long results, wherever they are, make up a good part of the conversation: then they are cut
+/// first, which costs no request and leaves what was said as it is.
+pub(super) async fn results_weigh(core: &Core) -> bool {
     let context = core.context.lock().await;
-    let (before, last) = context.messages().split_at(last_step(context.messages()));
-    estimate::messages_tokens(last) > estimate::messages_tokens(before)
+    let messages = context.messages();
+    trim::saving(messages, Reach::All).saturating_mul(3)
+        >= estimate::messages_tokens(messages).max(1)
 }
 
 /// Puts `begin`, the user's `quoted` messages that the kept end lacks, and the end in place of the

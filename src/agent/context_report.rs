@@ -21,7 +21,8 @@ pub(super) struct Filling {
     pub calls: u64,
     pub results: u64,
     pub media: u64,
-    /// The names of tools whose results take the most, with their tokens.
+    /// The names of tools whose results take the most, with their tokens; all of them together are
+    /// `results`.
     pub by_tool: Vec<(String, u64)>,
 }
 
@@ -51,6 +52,7 @@ impl Filling {
                 filling.calls += estimate::text_tokens(&call.function.name)
                     + estimate::text_tokens(call.arguments());
             }
+            let results = filling.results;
             for part in &message.content {
                 filling.add(message, part);
             }
@@ -58,7 +60,7 @@ impl Filling {
                 let id = message.tool_call_id.as_deref().unwrap_or_default();
                 let name = names.iter().rev().find(|(known, _)| *known == id);
                 let name = name.map_or("", |(_, name)| name);
-                filling.add_result(name, estimate::message_tokens(message));
+                filling.add_result(name, filling.results - results);
             }
         }
         filling.by_tool.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -168,7 +170,7 @@ impl Window<'_> {
             .map(|(name, tokens)| format!("{name} {}", grouped(*tokens)))
             .collect();
         if !tools.is_empty() {
-            let _ = writeln!(text, "\nResults by tool: {}.", tools.join(", "));
+            let _ = writeln!(text, "\nTool results by tool: {}.", tools.join(", "));
         }
         if self.max > 0 {
             let room = self.compacts_at.saturating_sub(now);
@@ -243,7 +245,7 @@ mod tests {
             (200, 100, 10, 20)
         );
         assert_eq!((filling.results, filling.media, filling.reminders), (1_000, 2_000, 109));
-        assert_eq!(filling.by_tool[0].0, "Grep");
+        assert_eq!(filling.by_tool, [("Grep".to_owned(), filling.results)]);
     }
 
     #[test]

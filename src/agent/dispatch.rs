@@ -162,6 +162,7 @@ async fn run_group(
         }
         let (core, cancel) = (turn.core, turn.cancel);
         running.push(async move {
+            let _work = (!delegates(&call)).then(|| core.works()).flatten();
             let ran = match work {
                 Work::Run { tool, arguments, effect } => {
                     match guard::before(core, cancel, &call, &tool, arguments).await {
@@ -201,6 +202,11 @@ async fn run_group(
         }
     }
     Ok(cut_off)
+}
+
+/// Whether a call does nothing but wait for the agents that it starts.
+fn delegates(call: &ToolCall) -> bool {
+    matches!(call.function.name.as_str(), "Agent" | "AgentSwarm")
 }
 
 /// How a call ended.

@@ -26,8 +26,8 @@ pub(super) struct Run<'a> {
     pub lead: Vec<ContentPart>,
     /// What the user wants of it, added to the first prompt.
     pub request: &'a str,
-    /// Nodes to go through at most, after which it ends well; `None` for a flow that has to come to
-    /// its end by itself.
+    /// Nodes to go through at most, after which it ends well, as it does when the model names none of
+    /// the ways on; `None` for a flow that has to come to its end by itself.
     pub moves: Option<u64>,
     pub progress: Progress,
 }
@@ -100,6 +100,11 @@ impl Run<'_> {
             let edge = node.edges.iter().find(|edge| Some(edge.label.as_str()) == chosen);
             if let Some(edge) = edge {
                 return Ok(Some(edge.to));
+            }
+            if asked_again == MAX_ASKED_AGAIN && self.moves.is_some() {
+                let words = format!("no choice was named, asked {} times: enough", asked_again + 1);
+                self.core.hub.event(Event::FlowStep { words });
+                return Err(Outcome::Finished { stop: StopReason::NoToolCalls });
             }
             if asked_again == MAX_ASKED_AGAIN {
                 return Err(failed(format!(

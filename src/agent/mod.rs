@@ -35,6 +35,7 @@
 //! | `resources` | resources of MCP servers that a message names |
 //! | `prompt` | the system prompt |
 //! | `hub`, `recorder` | the stream of messages, and its record on disk |
+//! | `instructions` | that AGENTS.md is longer than a prompt may be |
 
 mod approval;
 mod background;
@@ -52,6 +53,7 @@ mod gate;
 mod goal;
 mod guard;
 mod hub;
+mod instructions;
 mod listing;
 mod mcp_command;
 mod notice;

@@ -36,4 +36,10 @@ impl Core {
             payload: notice.payload,
         }));
     }
+
+    /// Tells something about the session itself.
+    pub fn tell(&self, kind: &str, title: String, body: String, severity: &str, payload: Value) {
+        let source = ("session", self.session.id.as_str());
+        self.notify(Notice { category: "session", kind, source, title, body, severity, payload });
+    }
 }

@@ -27,7 +27,7 @@ use super::notifications::{self, Notifications};
 use super::plan::Plan;
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
-use super::{btw, goal, shell, slash};
+use super::{btw, goal, instructions, shell, slash};
 use crate::customize::hooks::{Hooks, Place};
 use crate::llm::Message as LlmMessage;
 use crate::permission::Site;
@@ -180,8 +180,8 @@ impl SessionHandle {
         );
         let notifications = Notifications::new(&session, claim_stale_after_ms);
         let parts = Parts {
+            goals: Arc::new(Goals::open(&env, &hub, &session, &meter)),
             meter,
-            goals: Arc::new(Goals::open(&env, &hub, &session)),
             env,
             hub,
             desk,
@@ -375,6 +375,7 @@ impl Actor {
         };
         let Ok(prompt) = tokio::task::spawn_blocking(move || make()).await else { return false };
         self.core.context.lock().await.introduce(prompt);
+        instructions::tell_of_cut(&self.core).await;
         true
     }
 

@@ -9,6 +9,7 @@ use super::compaction::{self, CompactionError, Reason};
 use super::context_report::{Filling, Window};
 use super::core::Core;
 use super::goal;
+use super::instructions;
 use super::mcp_command;
 use super::permissions;
 use super::plan;
@@ -223,7 +224,12 @@ async fn context(core: &Arc<Core>, cancel: &CancellationToken) -> String {
         compacts_at: compaction::compacts_at(&core.limits, max),
         used: core.meter.usage(llm.as_ref().is_some_and(|llm| llm.prices.is_some())),
     };
-    window.report(&filling)
+    let mut report = window.report(&filling);
+    for line in instructions::cut_now(core).await {
+        report.push_str("\n\n");
+        report.push_str(&line);
+    }
+    report
 }
 
 async fn compact(

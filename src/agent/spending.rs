@@ -5,6 +5,7 @@
 //! own at what all have spent, so the whole goes over by at most one request for each that is waiting
 //! for its answer.
 
+use super::budget::Work;
 use super::core::Core;
 use crate::llm::Llm;
 use crate::protocol::{Failure, FailureKind, Outcome, Spent, TokenUsage};
@@ -52,6 +53,13 @@ impl Core {
     pub fn cannot_delegate(&self) -> Option<Exhausted> {
         let of_turn = || self.goals.reached_by(&self.goals.of_turn()?).map(Exhausted::Goal);
         self.exhausted().or_else(of_turn)
+    }
+
+    /// Says, until it is dropped, that a request or a call of the running turn is under way; `None` for
+    /// an agent in the background, for which no turn waits.
+    pub fn works(&self) -> Option<Work> {
+        let in_background = self.source.as_ref().is_some_and(|source| source.task().is_some());
+        (!in_background).then(|| self.meter.work(&self.env.clock))
     }
 
     /// Charges a response to whoever pays for it. A model without prices costs nothing: with a budget

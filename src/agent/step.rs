@@ -135,7 +135,7 @@ impl Shorter {
     /// Makes the conversation shorter. False when there is nothing more that could be done.
     async fn again(&mut self, turn: &Turn<'_>) -> Result<bool, StepError> {
         let core = turn.core;
-        if !self.summarised && !self.cut && compaction::last_results_weigh_most(core).await {
+        if !self.summarised && !self.cut && compaction::results_weigh(core).await {
             self.cut = true;
             if helped(compaction::cut_results(core).await)? {
                 return Ok(true);
@@ -184,6 +184,7 @@ enum AttemptError {
 
 /// Sends the request once and streams the answer to the hub.
 async fn attempt(turn: &Turn<'_>, llm: &Llm) -> Result<(Assembler, Message), AttemptError> {
+    let _work = turn.core.works();
     let (system, messages, context_tokens) = {
         let context = turn.core.context.lock().await;
         (context.system_prompt().to_owned(), context.request_messages(), context.tokens())

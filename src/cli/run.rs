@@ -11,6 +11,7 @@ use crate::agent::Modes;
 use crate::auth;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::hooks::HookSet;
+use crate::customize::plugins;
 use crate::customize::{Agent, CODE_NAMES};
 use crate::front::ending::{resume_hint, stopped_tasks};
 use crate::front::host::{Host, HostError, HostOptions, Which};
@@ -97,7 +98,10 @@ pub(super) fn host(launch: &Launch, env: &Env, brought: Vec<Source>) -> anyhow::
     loaded.warnings.extend(loaded.config.unused_warning());
     let agent = match &launch.agent {
         AgentChoice::Builtin(which) => Agent::builtin(*which)?,
-        AgentChoice::File(file) => Agent::load(file)?,
+        AgentChoice::File(file) => {
+            let plugins = ShareDir::from_env(env).plugins_dir();
+            Agent::load(file, &|| plugins::tool_names(&plugins))?
+        }
     };
     loaded.warnings.extend(agent.warnings.iter().cloned());
     let mut hooks = HookSet::new(&loaded.config.hooks);

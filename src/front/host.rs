@@ -171,7 +171,7 @@ impl Host {
                 &web,
                 crew.tools(),
             )
-            .with(plugin_tools),
+            .with(plugin_tools.into_iter().filter(|tool| agent.plugins.has(tool.name()))),
             crew: Some(crew),
             dispatch: self
                 .options

@@ -26,7 +26,8 @@ pub use goal::{
 pub use hook::{HookAction, HookEvent, HookRequest, HookResponse};
 pub use media_tag::tagged;
 pub use op::{
-    Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent, StopReason,
+    Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent,
+    StopReason, dollars,
 };
 pub use request::{
     ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,

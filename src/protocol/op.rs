@@ -172,8 +172,8 @@ impl fmt::Display for Spent {
     }
 }
 
-/// An amount with its cents; of less than a dollar, the first three digits that are not 0.
-fn dollars(usd: f64) -> String {
+/// An amount with its cents, without a sign; of less than a dollar, the first three digits that are not 0.
+pub fn dollars(usd: f64) -> String {
     const MOST_DIGITS: usize = 12;
     let shows_three = |digits: &usize| usd * 10f64.powf(*digits as f64) >= 100.0;
     let digits = match usd > 0.0 && usd < 1.0 {

@@ -20,7 +20,8 @@ pub fn key_argument(tool_name: &str, partial_json: &str, work_dir: &Path) -> Opt
         "FetchURL" => "url",
         "CreateGoal" => "objective",
         "UpdateGoal" => "status",
-        "GetGoal" | "SendDMail" | "SetTodoList" => return None,
+        // What the plan tools are about is the plan, which has a place of its own.
+        "EnterPlanMode" | "ExitPlanMode" | "GetGoal" | "SendDMail" | "SetTodoList" => return None,
         "AskUserQuestion" => {
             let first = partial_value(partial_json, "questions")?.strip_prefix('[')?;
             return partial_string(first, "question").map(|question| shorten_middle(&question));
@@ -172,7 +173,8 @@ mod tests {
         assert_eq!(key("SetTodoList", r#"{"todos":[]}"#), None);
         assert_eq!(key("TaskList", "{}").unwrap(), "active");
         assert_eq!(key("TaskList", r#"{"active_only": false}"#).unwrap(), "all");
-        assert_eq!(key("EnterPlanMode", ""), None);
+        assert_eq!(key("EnterPlanMode", "{}"), None);
+        assert_eq!(key("ExitPlanMode", r#"{"options":[{"label":"A","description":"b"}]}"#), None);
         assert_eq!(key("mcp_tool", r#"{"a": 1}"#).unwrap(), r#"{"a": 1}"#);
     }
 

@@ -112,7 +112,8 @@ async fn the_window_is_told_by_kind() {
     let heard = live.prompt("/context").await;
     assert_eq!(heard.outcome(), &Outcome::Finished { stop: StopReason::Command });
     let said = heard.text();
-    for part in ["520 of 200,000 tokens", "| tool results |", "Results by tool: Look", "620 tokens"]
+    for part in
+        ["520 of 200,000 tokens", "| tool results |", "Tool results by tool: Look", "620 tokens"]
     {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -323,6 +323,49 @@ async fn long_results_are_cut_before_anything_is_summarised() {
     assert!(std::fs::read_to_string(path).unwrap().contains(&"x".repeat(40_000)));
 }
 
+/// Two results of the same length, in one step or in two: neither is the better part of the
+/// conversation.
+#[tokio::test]
+async fn two_equal_results_are_cut_before_anything_is_summarised() {
+    let long = format!(r#"{{"say":"{}"}}"#, "x".repeat(25_000));
+    let asks = |asked: &[(&str, &str, &str)], tokens: u64| {
+        [calls(asked), vec![usage(tokens, 10)]].concat()
+    };
+    for two_steps in [false, true] {
+        for refused in [false, true] {
+            let mut bench = Bench::new();
+            bench.limits.reserved_context = 1_000;
+            // Otherwise the provider's window is smaller than it says.
+            bench.max_context = if refused { 1_000_000 } else { 12_000 };
+            match two_steps {
+                true => {
+                    bench.model.reply(asks(&[("a", "Look", &long)], 50));
+                    bench.model.reply(asks(&[("b", "Look", &long)], 6_400));
+                }
+                false => {
+                    bench.model.reply(asks(&[("a", "Look", &long), ("b", "Look", &long)], 50));
+                }
+            }
+            if refused {
+                bench.model.reply([status(400, "maximum context length exceeded")]);
+            }
+            bench.model.reply([text("done")]);
+            let mut live = bench.open();
+            let heard = live.prompt("Look twice").await;
+            heard.finished();
+            assert_eq!((heard.text().as_str(), compactions(&heard)), ("done", (1, 1)));
+            let asked = bench.model.asked();
+            let requests = 2 + usize::from(two_steps) + usize::from(refused);
+            assert_eq!(asked.len(), requests, "no request for a summary");
+            let last = &asked[requests - 1].messages;
+            let results: Vec<_> = last.iter().filter(|it| it.tool_call_id.is_some()).collect();
+            assert_eq!(results.len(), 2);
+            assert!(results.iter().any(|it| it.text().contains("left out to free context")));
+            assert!(live.handle.context_tokens().await < 10_200, "it fits");
+        }
+    }
+}
+
 #[tokio::test]
 async fn one_long_turn_is_summarised_up_to_its_last_step() {
     let mut bench = Bench::new();

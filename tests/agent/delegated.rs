@@ -74,7 +74,7 @@ fn crew(dir: &Path, kind: &str, tools: &str) -> Agent {
         "agent:\n  extend: default\n  subagents:\n    {kind}: {{path: kind.yaml, description: d}}\n"
     );
     std::fs::write(&file, root).unwrap();
-    Agent::load(&file).unwrap()
+    Agent::load(&file, &Vec::new).unwrap()
 }
 
 #[tokio::test]

@@ -171,6 +171,24 @@ fn a_bad_agent_file_ends_the_start() {
 }
 
 #[test]
+fn tools_that_there_are_not_end_the_start() {
+    let server = yes();
+    let home = Home::new(&server.url());
+    let file = agent(&home, "a", "  tools: [Shell, Shel, 'my.tools:Grep', notes]\n", "Hi.");
+    let line = refused(&home, &["--quiet", "--agent-file", &file, "-p", "x"], 1);
+    assert_eq!(
+        line,
+        "Agent file a/agent.yaml: there is no tool named `Shel`, `my.tools:Grep`, `notes`. Correct \
+         the names, or take them out.\n"
+    );
+    // In Markdown, which other programs read too, they are told of.
+    let file = home.write("m.md", "---\ntools: [Shell, WebBrowser]\n---\nHi.\n");
+    let ran = home.run(&["--quiet", "--agent-file", file.to_str().unwrap(), "-p", "x"]);
+    assert!(ran.well().err.contains("m.md: there is no tool named `WebBrowser`\n"), "{}", ran.err);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
 fn oddities_of_an_agent_file_are_told_once() {
     let server = yes();
     let home = Home::new(&server.url());
@@ -178,7 +196,7 @@ fn oddities_of_an_agent_file_are_told_once() {
     let file = agent(
         &home,
         "a",
-        "  mood: good\n  tools: [Shell, Shel]\n  subagents:\n    r: {path: r.yaml, description: d}\n",
+        "  mood: good\n  exclude_tools: [Shell, Shel]\n  subagents:\n    r: {path: r.yaml, description: d}\n",
         "Hi.",
     );
     let ran = home.run(&["--quiet", "--agent-file", &file, "-p", "x"]);

@@ -137,6 +137,7 @@ fn what_makes_no_sense_asks_no_model() {
         let ran = home.run(&["--print", "-p", prompt]);
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.err.contains("objective") && !ran.err.contains("Goal ["), "{ran:#?}");
+        assert!(!ran.err.contains("resume"), "nothing was begun: {ran:#?}");
     }
     let ran = json_run(&home, "/goal --");
     assert_eq!(ran.records()[0]["error"]["type"], "goal_not_started", "{ran:#?}");

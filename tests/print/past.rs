@@ -80,3 +80,28 @@ fn rules_are_read_anew_where_the_conversation_is() {
     home.run(&["--quiet", "-C", "-p", "four"]).well();
     assert!(system().contains("RULE-THREE") && !system().contains("RULE-TWO"), "{}", system());
 }
+
+#[test]
+fn instructions_that_are_cut_are_told_of() {
+    let server = ModelServer::start(|_: &Recorded, _: usize| Reply::new().text("yes"));
+    let home = Home::new(&server.url());
+    home.write("project/AGENTS.md", "Use tabs.\n".repeat(4_000));
+    let told = "AGENTS.md is too long: ";
+    let ran = home.run(&["--print", "-p", "x"]);
+    assert_eq!(
+        (ran.well().out.as_str(), ran.err.matches(told).count()),
+        ("yes\n", 1),
+        "{}",
+        ran.err
+    );
+    let report = home.run(&["--quiet", "--continue", "-p", "/context"]);
+    assert_eq!(report.well().out.matches(told).count(), 1, "{}", report.out);
+    // Where all of it fits, or the agent is not told of it, there is nothing to tell.
+    home.write("own.md", "You are terse.\n");
+    let file = home.path("own.md");
+    let ran = home.run(&["--print", "--agent-file", file.to_str().unwrap(), "-p", "x"]);
+    assert!(!ran.well().err.contains(told), "{}", ran.err);
+    home.write("project/AGENTS.md", "Use tabs.\n");
+    let ran = home.run(&["--print", "-p", "x"]);
+    assert!(!ran.well().err.contains(told), "{}", ran.err);
+}

@@ -153,4 +153,11 @@ fn a_task_is_gone_over_again_until_it_is_done_or_the_limit_comes() {
     home.write("share/config.toml", config);
     home.run(&["--quiet", "-p", "Build it"]).well();
     assert_eq!(server.requests().len(), 3);
+
+    // A model that never names a choice is not asked for ever, and what it did was no failure.
+    let server = answers(&["All is built."]);
+    let home = Home::new(&server.url());
+    let ran = home.run(&words);
+    assert_eq!(ran.well().out, "All is built.\n");
+    assert_eq!(server.requests().len(), 5);
 }

@@ -146,6 +146,11 @@ fn ctrl_b_sends_it_to_the_background_and_the_end_is_news() {
     gate.open();
     let rows = kimi.wait_closed(2);
     assert_eq!(count(&rows, "It has reported."), 1, "{rows:#?}");
+    // Nobody has said that a task has ended: it is not in the box of what the user says.
+    let row = rows.iter().find(|row| row.contains("a background task has ended")).unwrap();
+    assert_eq!(row.trim(), "[a background task has ended]", "{rows:#?}");
+    let at = rows.iter().position(|other| other == row).unwrap();
+    assert!(!rows[at - 1].contains('╭') && !rows[at + 1].contains('╰'), "{rows:#?}");
     assert_eq!(kimi.exit(), 0);
 }
 
@@ -221,6 +226,8 @@ fn a_swarm_tells_what_each_of_its_agents_works_on() {
         row("1/3 src/ALPHA.rs: works · 1 call · ") && row("2/3 src/BETA.rs: works · 0 calls · ")
     });
     assert_eq!(count(&rows, "… 1 more to come"), 1, "{rows:#?}");
+    kimi.send("\x02");
+    kimi.wait_text("AgentSwarm cannot go to the background");
     gate.open();
     let rows = kimi.wait_closed(1);
     assert_eq!(count(&rows, "Used AgentSwarm (look at all) · 1 call"), 1, "{rows:#?}");

@@ -33,15 +33,11 @@ pub(super) struct Trimmed {
 /// The conversation with the long results cut; `None` when there are none. The whole of a result is
 /// kept in a file of `dir`, which the cut names.
 pub(super) fn trim(messages: &[Message], reach: Reach, dir: &Path) -> Option<Trimmed> {
-    let end = match reach {
-        Reach::All => messages.len(),
-        Reach::BeforeLastStep => {
-            messages.iter().rposition(|message| message.role == Role::Assistant)?
-        }
-    };
     let mut saved = 0;
     let mut out = messages.to_vec();
-    for message in out.iter_mut().take(end).filter(|message| message.role == Role::Tool) {
+    for message in
+        out.iter_mut().take(end(messages, reach)).filter(|message| message.role == Role::Tool)
+    {
         let before = estimate::message_tokens(message);
         let id = message.tool_call_id.clone().unwrap_or_default();
         let count = message.content.len();
@@ -54,6 +50,36 @@ pub(super) fn trim(messages: &[Message], reach: Reach, dir: &Path) -> Option<Tri
     (saved > 0).then_some(Trimmed { messages: out, saved })
 }
 
+/// About how many tokens [`trim`] would save, without cutting anything.
+pub(super) fn saving(messages: &[Message], reach: Reach) -> u64 {
+    let results = messages[..end(messages, reach)].iter().filter(|it| it.role == Role::Tool);
+    let parts = results.flat_map(|message| &message.content);
+    parts
+        .map(|part| match part {
+            ContentPart::Text { text } if is_long(text) => {
+                let (tokens, chars) = (estimate::text_tokens(text), text.chars().count() as u64);
+                tokens - tokens * KEPT as u64 / chars
+            }
+            ContentPart::Text { .. } | ContentPart::Think { .. } => 0,
+            _ => estimate::MEDIA_TOKENS,
+        })
+        .sum()
+}
+
+/// Before which message results may be cut.
+fn end(messages: &[Message], reach: Reach) -> usize {
+    match reach {
+        Reach::All => messages.len(),
+        Reach::BeforeLastStep => {
+            messages.iter().rposition(|message| message.role == Role::Assistant).unwrap_or(0)
+        }
+    }
+}
+
+fn is_long(text: &str) -> bool {
+    text.len() > LONG && text.chars().count() > LONG
+}
+
 fn cut(part: &mut ContentPart, dir: &Path, name: &str) {
     let text = match part {
         ContentPart::Text { text } => text,
@@ -63,7 +89,7 @@ fn cut(part: &mut ContentPart, dir: &Path, name: &str) {
             return;
         }
     };
-    if text.len() <= LONG || text.chars().count() <= LONG {
+    if !is_long(text) {
         return;
     }
     let Some((head, left_out, tail)) = ends(text, KEPT) else { return };
@@ -146,6 +172,21 @@ mod tests {
         let all = trim(&messages, Reach::All, dir.path()).unwrap();
         assert!(all.messages[5].text().contains("left out"));
         assert!(trim(&trimmed.messages, Reach::BeforeLastStep, dir.path()).is_none(), "once");
+    }
+
+    #[test]
+    fn what_is_saved_is_known_before_anything_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        for long in ["x".repeat(40_000), "我".repeat(9_000), "x".repeat(LONG)] {
+            let messages = [step("a", &long), step("b", &long)].concat();
+            for reach in [Reach::BeforeLastStep, Reach::All] {
+                let saved = trim(&messages, reach, dir.path()).map_or(0, |it| it.saved);
+                let foretold = saving(&messages, reach);
+                assert!(foretold.abs_diff(saved) <= 120, "{foretold} {saved}");
+                assert_eq!(foretold == 0, long.len() == LONG);
+            }
+        }
+        assert_eq!(saving(&[Message::user_text("x".repeat(40_000))], Reach::All), 0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::agent::slash;
 use crate::agent::turn;
 use crate::protocol::{
     ContentPart, Event, Failure, FailureKind, GoalActor, GoalSnapshot, GoalStatus, GoalUpdate,
-    Outcome, Question, QuestionOption, StopReason, UserInput,
+    Outcome, Question, QuestionOption, StopReason, UserInput, dollars,
 };
 use crate::tools::QuestionOutcome;
 
@@ -327,10 +327,10 @@ pub fn spent(goal: &GoalSnapshot) -> String {
         of(limits.wall_clock_budget_ms.map(time)),
     );
     if used.usd_used > 0.0 || limits.usd_budget.is_some() {
-        let limit = of(limits.usd_budget.map(|usd| format!("${usd:.2}")));
-        let _ = write!(out, ", ${:.2}{limit}", used.usd_used);
+        let limit = of(limits.usd_budget.map(|usd| format!("${}", dollars(usd))));
+        let _ = write!(out, ", ${}{limit}", dollars(used.usd_used));
         if used.subagent_usd_used > 0.0 {
-            let _ = write!(out, " (${:.2} by subagents)", used.subagent_usd_used);
+            let _ = write!(out, " (${} by subagents)", dollars(used.subagent_usd_used));
         }
     }
     out

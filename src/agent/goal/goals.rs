@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::stall::{Trace, Work};
 use super::state::{Goal, checked};
+use crate::agent::budget::Meter;
 use crate::agent::hub::Hub;
 use crate::platform::Env;
 use crate::protocol::{
@@ -43,6 +44,8 @@ pub struct EndedTurn {
 pub struct Goals {
     env: Env,
     hub: Arc<Hub>,
+    /// Has the clock that goals go by.
+    meter: Arc<Meter>,
     /// Held while a change goes to disk.
     inner: Mutex<Inner>,
     /// What was told last, for whoever must not wait for the disk.
@@ -87,7 +90,7 @@ struct TurnState {
 
 impl Goals {
     /// The goals of a session as they were left. One that was active is paused.
-    pub fn open(env: &Env, hub: &Arc<Hub>, session: &Session) -> Self {
+    pub fn open(env: &Env, hub: &Arc<Hub>, session: &Session, meter: &Arc<Meter>) -> Self {
         let log = GoalLog::new(&session.dir);
         let records = match log.records() {
             Ok((records, broken)) => {
@@ -105,7 +108,7 @@ impl Goals {
             warn!(%error, "the queue of goals cannot be read");
             Vec::new()
         });
-        let goal = Goal::replayed(&records, env.clock.instant());
+        let goal = Goal::replayed(&records, meter.counted(env.clock.instant()));
         let told = Told { goal: goal.clone(), upcoming: upcoming.clone() };
         let inner = Inner {
             goal,
@@ -118,6 +121,7 @@ impl Goals {
         let goals = Self {
             env: env.clone(),
             hub: Arc::clone(hub),
+            meter: Arc::clone(meter),
             inner: Mutex::new(inner),
             told: Mutex::new(told),
             changed: Notify::new(),
@@ -480,18 +484,20 @@ impl Goals {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            let turned = self.meter.turned();
+            tokio::pin!(turned);
+            turned.as_mut().enable();
             let left = self.lock().goal.as_ref().and_then(|goal| goal.time_left(self.now()));
-            match left {
-                None => changed.await,
-                Some(left) => tokio::select! {
-                    () = changed => {}
-                    () = tokio::time::sleep(left) => {
-                        if let Some(goal) = &mut self.lock().goal {
-                            goal.expire();
-                        }
-                        return;
+            let left = left.filter(|_| !self.meter.stands());
+            tokio::select! {
+                () = changed => {}
+                () = turned => {}
+                () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {
+                    if let Some(goal) = &mut self.lock().goal {
+                        goal.expire();
                     }
-                },
+                    return;
+                }
             }
         }
     }
@@ -533,8 +539,9 @@ impl Goals {
         self.changed.notify_waiters();
     }
 
+    /// Time that a person takes to answer a dialog is not the goal's.
     fn now(&self) -> Instant {
-        self.env.clock.instant()
+        self.meter.counted(self.env.clock.instant())
     }
 
     /// A panic elsewhere leaves these values whole, so a poisoned lock is taken as it is.
@@ -572,7 +579,7 @@ mod tests {
             dir: dir.path().to_path_buf(),
             work_dir: dir.path().to_path_buf(),
         };
-        let goals = Arc::new(Goals::open(&env, &hub, &session));
+        let goals = Arc::new(Goals::open(&env, &hub, &session, &Arc::default()));
         goals.create("old", None, false, GoalActor::User).unwrap();
         goals.queue("later").unwrap();
         // A change that is being written.

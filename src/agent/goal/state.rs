@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::{GoalLimits, GoalSnapshot, GoalStatus, GoalUsed};
+use crate::protocol::{GoalLimits, GoalSnapshot, GoalStatus, GoalUsed, dollars};
 use crate::store::GoalRecord;
 
 /// The longest objective, and the longest criterion, in characters.
@@ -155,7 +155,7 @@ impl Goal {
             return Some(format!("{limit} output tokens"));
         }
         let limit = limits.usd_budget.filter(|&limit| used.usd_used >= limit)?;
-        Some(format!("${limit:.2}"))
+        Some(format!("${}", dollars(limit)))
     }
 
     /// Whether three quarters of a budget are gone.

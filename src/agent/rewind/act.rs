@@ -12,7 +12,6 @@ use super::restore::Failed;
 use super::told::{Chosen, chosen, for_model};
 use super::{Rewinder, Trouble, lock, trouble};
 use crate::agent::core::Core;
-use crate::agent::notice::Notice;
 use crate::agent::turn::store_failure;
 use crate::llm::Message;
 use crate::protocol::{Event, Failure, FailureKind, Outcome, RewindRequest, StopReason, UserInput};
@@ -116,7 +115,7 @@ async fn carry_out(
     };
     let Some((journal, mut failures)) = journal else {
         let title = "Stopped: no file was touched, the conversation stays.".to_owned();
-        notify(core, "session.rewind_stopped", title, String::new(), "info", json!({}));
+        core.tell("session.rewind_stopped", title, String::new(), "info", json!({}));
         return Err(Outcome::Cancelled);
     };
     if let Some(mark) = &journal.context
@@ -181,23 +180,11 @@ async fn tell(core: &Arc<Core>, done: &Done) {
     let told = done.chosen.told(&done.journal, &done.failed, &done.left);
     let kind = if done.journal.redo { "session.redone" } else { "session.rewound" };
     let severity = if told.whole { "info" } else { "warning" };
-    notify(core, kind, told.title, told.body, severity, told.payload);
+    core.tell(kind, told.title, told.body, severity, told.payload);
     let tokens = core.context.lock().await.tokens();
     let max = core.llm().map_or(0, |llm| llm.max_context);
     core.hub.event(Event::StatusUpdate(core.context_status(tokens, max)));
     core.tell_info();
-}
-
-fn notify(
-    core: &Core,
-    kind: &str,
-    title: String,
-    body: String,
-    severity: &str,
-    payload: serde_json::Value,
-) {
-    let source = ("session", core.session.id.as_str());
-    core.notify(Notice { category: "session", kind, source, title, body, severity, payload });
 }
 
 async fn blocking<T: Send + 'static>(

@@ -152,12 +152,16 @@ impl Crew {
         names.join(", ")
     }
 
-    /// The tools of an agent of this type. Those of plugins only where the type does not say which
-    /// tools it has: who writes a list means the list.
+    /// The tools of an agent of this type. Those of plugins that a type does not name only where
+    /// it does not say which tools it has: who writes a list means the list.
     fn registry(&self, agent: &Agent) -> Registry {
         let names = agent.tools.iter().map(String::as_str);
         let names = names.filter(|name| !NOT_FOR_SUBAGENTS.contains(name));
-        let plugins = self.plugins.iter().filter(|_| !agent.restricted).map(Arc::clone);
+        let brought = &agent.plugins;
+        let has = |tool: &&Arc<dyn Tool>| {
+            brought.has(tool.name()) && (!agent.restricted || brought.names(tool.name()))
+        };
+        let plugins = self.plugins.iter().filter(has).map(Arc::clone);
         Registry::chosen(names, &self.web).with(plugins)
     }
 

@@ -8,10 +8,13 @@ use super::markdown;
 use super::spec::{Field, Spec, SubagentEntry};
 use super::template::{Template, VARIABLES};
 use super::tool_names::{ToolName, resolve};
-use super::{Agent, AgentError, Subagent};
+use super::{Agent, AgentError, PluginTools, Subagent};
 
 /// Bases of bases that are followed.
 const MAX_BASES: usize = 32;
+
+/// Tells the names of the tools that plugins bring.
+type Brought<'a> = &'a dyn Fn() -> Vec<String>;
 
 /// One of the files of an agent.
 #[derive(Debug, Clone)]
@@ -77,19 +80,19 @@ impl Source {
 }
 
 pub(super) fn builtin(which: Builtin) -> Result<Agent, AgentError> {
-    whole(Source::Builtin(which))
+    whole(Source::Builtin(which), &Vec::new)
 }
 
-pub(super) fn file(path: &Path) -> Result<Agent, AgentError> {
-    whole(Source::Disk(path.to_path_buf()))
+pub(super) fn file(path: &Path, brought: Brought<'_>) -> Result<Agent, AgentError> {
+    whole(Source::Disk(path.to_path_buf()), brought)
 }
 
 /// The agent and those it may call.
-fn whole(source: Source) -> Result<Agent, AgentError> {
-    let (mut agent, entries) = alone(&source)?;
+fn whole(source: Source, brought: Brought<'_>) -> Result<Agent, AgentError> {
+    let (mut agent, entries) = alone(&source, brought)?;
     for (entry, source) in entries {
         let by = &entry.name;
-        let (subagent, _) = alone(&source).map_err(|error| AgentError {
+        let (subagent, _) = alone(&source, brought).map_err(|error| AgentError {
             problem: format!("{} It is the subagent `{by}`.", error.problem),
             ..error
         })?;
@@ -105,12 +108,15 @@ fn whole(source: Source) -> Result<Agent, AgentError> {
 }
 
 /// The agent, and which ones it may call.
-fn alone(source: &Source) -> Result<(Agent, Vec<(SubagentEntry, Source)>), AgentError> {
+fn alone(
+    source: &Source,
+    brought: Brought<'_>,
+) -> Result<(Agent, Vec<(SubagentEntry, Source)>), AgentError> {
     let mut gathered = Gathered::default();
     for (source, spec) in chain(source)?.into_iter().rev() {
         gathered.lay_over(&source, spec);
     }
-    gathered.finish(source)
+    gathered.finish(source, brought)
 }
 
 /// The file and its bases, from itself to the last one.
@@ -152,6 +158,23 @@ enum Prompt {
     Text(String),
 }
 
+/// Names of tools, and where they stand.
+struct Listed {
+    names: Vec<String>,
+    file: PathBuf,
+    in_markdown: bool,
+}
+
+/// Names of tools, sorted.
+#[derive(Default)]
+struct Sorted {
+    /// Kimi's.
+    own: Vec<&'static str>,
+    plugins: Vec<String>,
+    /// Nobody's, in quotes.
+    unknown: Vec<String>,
+}
+
 /// What the files looked at so far say.
 #[derive(Default)]
 struct Gathered {
@@ -161,8 +184,8 @@ struct Gathered {
     model: Option<String>,
     when_to_use: Option<String>,
     reads_only: Option<bool>,
-    tools: Option<Vec<String>>,
-    allowed: Option<Vec<String>>,
+    tools: Option<Listed>,
+    allowed: Option<Listed>,
     excluded: Vec<String>,
     subagents: Vec<(SubagentEntry, Source)>,
     warnings: Vec<String>,
@@ -193,16 +216,18 @@ impl Gathered {
         self.model = spec.model.or(self.model.take());
         self.when_to_use = spec.when_to_use.or(self.when_to_use.take());
         self.reads_only = spec.reads_only.or(self.reads_only);
+        let in_markdown = spec.is_markdown;
+        let listed = |names| Listed { names, file: source.path(), in_markdown };
         match spec.tools {
             Field::Inherited => {}
-            Field::Null => self.tools = Some(Vec::new()),
-            Field::Given(tools) => self.tools = Some(tools),
+            Field::Null => self.tools = Some(listed(Vec::new())),
+            Field::Given(tools) => self.tools = Some(listed(tools)),
         }
         match spec.allowed_tools {
             Field::Inherited => {}
             // Not an empty list: nothing is said about what is allowed.
             Field::Null => self.allowed = None,
-            Field::Given(tools) => self.allowed = Some(tools),
+            Field::Given(tools) => self.allowed = Some(listed(tools)),
         }
         match spec.exclude_tools {
             Field::Inherited => {}
@@ -225,6 +250,7 @@ impl Gathered {
     fn finish(
         mut self,
         source: &Source,
+        brought: Brought<'_>,
     ) -> Result<(Agent, Vec<(SubagentEntry, Source)>), AgentError> {
         let missing = |key: &str| {
             source.error(format!("agent.{key} is missing. Add it, or `extend: default`."))
@@ -233,14 +259,23 @@ impl Gathered {
         let prompt = self.prompt.take().ok_or_else(|| missing("system_prompt_path"))?;
         let restricted = self.allowed.is_some();
         let listed = self.allowed.take().or(self.tools.take()).ok_or_else(|| missing("tools"))?;
-        let file = source.path();
-        let listed = self.known(&file, listed);
+        let chosen = sorted(&listed.names, brought);
+        if !chosen.unknown.is_empty() && !listed.in_markdown {
+            let (s, them) = if chosen.unknown.len() == 1 { ("", "it") } else { ("s", "them") };
+            let unknown = chosen.unknown.join(", ");
+            let problem = format!(
+                "there is no tool named {unknown}. Correct the name{s}, or take {them} out."
+            );
+            return Err(AgentError::agent(listed.file, problem));
+        }
+        self.tell_unknown(&listed.file, &chosen);
         let (servers, excluded): (Vec<String>, Vec<String>) =
             std::mem::take(&mut self.excluded).into_iter().partition(|name| is_mcp(name));
-        let excluded = self.known(&file, excluded);
+        let excluded = sorted(&excluded, brought);
+        self.tell_unknown(&source.path(), &excluded);
         let mut tools: Vec<String> = Vec::new();
-        for tool in listed {
-            if !excluded.contains(&tool) && !tools.iter().any(|known| known == tool) {
+        for tool in chosen.own {
+            if !excluded.own.contains(&tool) && !tools.iter().any(|known| known == tool) {
                 tools.push(tool.to_owned());
             }
         }
@@ -258,6 +293,11 @@ impl Gathered {
             when_to_use: self.when_to_use,
             reads_only: self.reads_only.unwrap_or(false),
             tools,
+            plugins: PluginTools {
+                listed: chosen.plugins,
+                only_listed: listed.in_markdown,
+                without: excluded.plugins,
+            },
             restricted,
             mcp: servers.is_empty(),
             subagents: Vec::new(),
@@ -266,27 +306,33 @@ impl Gathered {
         Ok((agent, self.subagents))
     }
 
-    /// The names that Kimi knows; the others are told of.
-    fn known(&mut self, file: &Path, written: Vec<String>) -> Vec<&'static str> {
-        let mut known = Vec::new();
-        let mut unknown = Vec::new();
-        for name in written {
-            match resolve(name.trim()) {
-                ToolName::Known(tool) => known.push(tool),
-                // Tools of MCP servers are not the agent file's to list.
-                ToolName::Unknown if name.starts_with("mcp__") => {}
-                ToolName::Unknown => unknown.push(format!("`{name}`")),
-            }
-        }
-        if !unknown.is_empty() {
+    fn tell_unknown(&mut self, file: &Path, names: &Sorted) {
+        if !names.unknown.is_empty() {
             self.warnings.push(format!(
                 "Agent file {}: there is no tool named {}",
                 file.display(),
-                unknown.join(", ")
+                names.unknown.join(", ")
             ));
         }
-        known
     }
+}
+
+/// Sorts names as an agent file has them. Tools of MCP servers are not the agent file's to list: which
+/// there are is known when the servers are connected.
+fn sorted(written: &[String], brought: Brought<'_>) -> Sorted {
+    let mut sorted = Sorted::default();
+    let mut plugins = None;
+    for name in written {
+        let trimmed = name.trim();
+        if let ToolName::Known(tool) = resolve(trimmed) {
+            sorted.own.push(tool);
+        } else if plugins.get_or_insert_with(brought).iter().any(|tool| tool == trimmed) {
+            sorted.plugins.push(trimmed.to_owned());
+        } else if !trimmed.starts_with("mcp__") {
+            sorted.unknown.push(format!("`{name}`"));
+        }
+    }
+    sorted
 }
 
 /// Whether a name in `exclude_tools` stands for all tools of MCP servers.

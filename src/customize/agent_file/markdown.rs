@@ -47,6 +47,7 @@ fn spec(file: &Path, fields: Vec<(String, Yaml)>, body: &str) -> Result<Spec, St
         extend: Some(BASE.to_owned()),
         name: file.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
         prompt: (!body.is_empty()).then(|| body.to_owned()),
+        is_markdown: true,
         ..Spec::default()
     };
     for (key, value) in fields {

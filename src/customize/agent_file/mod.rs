@@ -11,6 +11,7 @@
 //! | `markdown` | the same of a file in Markdown |
 //! | `inherit` | a file with all its bases |
 //! | `tool_names` | the spellings of a tool's name |
+//! | `plugged` | which tools of plugins it has |
 //! | `template`, `expression` | variables, conditions and includes in a prompt |
 //! | `places` | agents that are called by their names |
 //! | `files` | reading, and the agents that the program brings |
@@ -21,6 +22,7 @@ mod files;
 mod inherit;
 mod markdown;
 mod places;
+mod plugged;
 mod spec;
 mod template;
 pub(super) mod tool_names;
@@ -32,6 +34,7 @@ use crate::llm::renamed_words;
 pub use error::AgentError;
 pub use files::Builtin;
 pub use places::named;
+pub use plugged::PluginTools;
 pub use template::{Template, VARIABLES};
 
 /// An agent, with everything it inherits.
@@ -52,6 +55,8 @@ pub struct Agent {
     /// Kimi's names of its tools in the order the model is told of them, each once. Some may not be
     /// part of this version.
     pub tools: Vec<String>,
+    /// Which of the tools of plugins it has besides.
+    pub plugins: PluginTools,
     /// Whether `tools` are a list of what is allowed (`allowed_tools`), also for a subagent.
     pub restricted: bool,
     /// Whether it has the tools of MCP servers. `exclude_tools` with `mcp_search`, `mcp_call` or
@@ -79,9 +84,16 @@ impl Agent {
         inherit::builtin(which)
     }
 
-    /// The agent described in a file.
-    pub fn load(file: &Path) -> Result<Self, AgentError> {
-        inherit::file(file)
+    /// The agent described in a file. `brought` tells the names of the tools of plugins; it is asked
+    /// when the file names a tool that the program itself does not have.
+    ///
+    /// # Errors
+    ///
+    /// The file, one of its bases or a prompt cannot be used, or a list of tools in YAML names some that
+    /// there are not (all of them are in the error). In Markdown, which comes from many programs with
+    /// tools of their own, those are a warning.
+    pub fn load(file: &Path, brought: &dyn Fn() -> Vec<String>) -> Result<Self, AgentError> {
+        inherit::file(file, brought)
     }
 
     /// The same agent, and those that it may call, told of their tools by kimi-code's names. The name

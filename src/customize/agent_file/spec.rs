@@ -60,6 +60,7 @@ pub(super) struct Spec {
     pub system_prompt_path: Option<String>,
     /// The prompt itself, where it stands in the same file: Markdown.
     pub prompt: Option<String>,
+    pub is_markdown: bool,
     pub system_prompt_args: Vec<(String, String)>,
     pub model: Option<String>,
     pub when_to_use: Option<String>,
@@ -103,6 +104,7 @@ impl Spec {
             name: fields.text("name")?,
             system_prompt_path: fields.text("system_prompt_path")?,
             prompt: None,
+            is_markdown: false,
             system_prompt_args: fields.args()?,
             model: fields.text("model")?,
             when_to_use: fields.text("when_to_use")?,
@@ -254,6 +256,7 @@ mod tests {
                 name: Some("a".into()),
                 system_prompt_path: Some("./s.md".into()),
                 prompt: None,
+                is_markdown: false,
                 system_prompt_args: vec![("TEAM".into(), "core".into())],
                 model: Some("fast".into()),
                 when_to_use: Some("often".into()),

@@ -21,7 +21,7 @@ impl Files {
     }
 
     fn load(&self, name: &str) -> Result<Agent, AgentError> {
-        Agent::load(&self.path(name))
+        Agent::load(&self.path(name), &|| vec!["deploy".to_owned(), "release".to_owned()])
     }
 
     /// The message, without the directory.
@@ -138,28 +138,85 @@ fn null_is_empty_and_lists_replace() {
     assert_eq!(load("  exclude_tools:\n").tools.len(), 3);
 }
 
+/// The warnings, without the file they are about.
+fn told(agent: &Agent) -> Vec<&str> {
+    let lines = agent.warnings.iter();
+    lines
+        .filter_map(|line| Some(line.split_once("yaml: ").or(line.split_once("md: "))?.1))
+        .collect()
+}
+
 #[test]
-fn strange_keys_and_tools_are_warnings() {
+fn strange_keys_are_warnings() {
     let files = Files::new(&[(
         "a.yaml",
         "agent:\n  extend: default\n  tool: [Shell]\n  mood: good\n  \
-             tools: [Shell, 'my.tools:Shell', Shel, mcp__docs__search, UpdateGoal]\n",
+             tools: [Shell, mcp__docs__search, UpdateGoal]\n  exclude_tools: [Shel, WriteFile]\n",
     )]);
     let agent = files.load("a.yaml").unwrap();
     assert_eq!(agent.tools, ["Shell", "UpdateGoal"]);
-    let told: Vec<&str> = agent
-        .warnings
-        .iter()
-        .filter_map(|line| line.split_once(".yaml: "))
-        .map(|(_, s)| s)
-        .collect();
+    let strange =
+        ["these keys mean nothing: agent.tool, agent.mood", "there is no tool named `Shel`"];
+    assert_eq!(told(&agent), strange);
+}
+
+#[test]
+fn tools_that_there_are_not_are_an_error_in_yaml() {
+    let files = Files::new(&[
+        ("one.yaml", "agent:\n  extend: default\n  tools: [Shell, Shel]\n"),
+        (
+            "all.yaml",
+            "agent:\n  extend: default\n  allowed_tools: ['my.tools:Shell', Grep, '', \
+             'kimi_cli.tools.file:Read_File', Reed]\n",
+        ),
+        ("child.yaml", "agent:\n  extend: ./one.yaml\n"),
+        ("other.yaml", "agent:\n  extend: ./one.yaml\n  tools: [Shell]\n"),
+        (
+            "caller.yaml",
+            "agent:\n  extend: default\n  subagents:\n    r: {path: one.yaml, description: d}\n",
+        ),
+    ]);
+    let one =
+        "Agent file one.yaml: there is no tool named `Shel`. Correct the name, or take it out.";
+    assert_eq!(files.error("one.yaml"), one);
+    assert_eq!(files.error("child.yaml"), one);
+    assert_eq!(files.error("caller.yaml"), format!("{one} It is the subagent `r`."));
     assert_eq!(
-        told,
-        [
-            "these keys mean nothing: agent.tool, agent.mood",
-            "there is no tool named `my.tools:Shell`, `Shel`"
-        ]
+        files.error("all.yaml"),
+        "Agent file all.yaml: there is no tool named `my.tools:Shell`, ``, \
+         `kimi_cli.tools.file:Read_File`, `Reed`. Correct the names, or take them out."
     );
+    // A list that is not used says nothing.
+    assert_eq!(files.load("other.yaml").unwrap().tools, ["Shell"]);
+}
+
+#[test]
+fn a_list_in_markdown_is_whole_also_of_the_tools_of_plugins() {
+    let files = Files::new(&[
+        ("listed.md", "---\ntools: Read, deploy, WebBrowser\n---\nx\n"),
+        ("allowed.md", "---\nallowed_tools: [Read]\n---\nx\n"),
+        ("free.md", "---\ntools: '*'\ndisallowed-tools: deploy\n---\nx\n"),
+        ("child.md", "---\nextend: ./listed.md\n---\nx\n"),
+        ("any.yaml", "agent:\n  extend: default\n  tools: [ReadFile, deploy]\n"),
+        ("less.yaml", "agent:\n  extend: default\n  tools: []\n  exclude_tools: [release]\n"),
+    ]);
+    for (file, has) in [
+        ("listed.md", [true, false]),
+        ("allowed.md", [false, false]),
+        ("free.md", [false, true]),
+        ("child.md", [true, false]),
+        ("any.yaml", [true, true]),
+        ("less.yaml", [true, false]),
+    ] {
+        let plugins = files.load(file).unwrap().plugins;
+        assert_eq!([plugins.has("deploy"), plugins.has("release")], has, "{file}");
+    }
+    let listed = files.load("listed.md").unwrap();
+    assert_eq!(
+        (listed.tools, listed.plugins.listed),
+        (vec!["ReadFile".into()], vec!["deploy".into()])
+    );
+    assert_eq!(told(&files.load("listed.md").unwrap()), ["there is no tool named `WebBrowser`"]);
 }
 
 #[test]

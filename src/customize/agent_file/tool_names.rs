@@ -54,7 +54,8 @@ pub const CODE_NAMES: ToolNames = &[
 ];
 
 /// Tools that have no counterpart among [`TOOLS`].
-const ELSEWHERE: [&str; 11] = [
+const ELSEWHERE: [&str; 14] = [
+    "Compare",
     "CreateGoal",
     "CreateSubagent",
     "CronCreate",
@@ -62,7 +63,9 @@ const ELSEWHERE: [&str; 11] = [
     "CronList",
     "GetGoal",
     "MultiEdit",
+    "Panic",
     "PatchFile",
+    "Plus",
     "SetGoalBudget",
     "Skill",
     "UpdateGoal",

@@ -71,6 +71,13 @@ pub fn remove(plugins: &Path, name: &str) -> std::io::Result<bool> {
     Ok(true)
 }
 
+/// The names of the tools that the installed plugins describe; [`tools`] may leave some of them out.
+pub fn tool_names(plugins: &Path) -> Vec<String> {
+    let manifests = installed(plugins).into_iter().filter_map(|plugin| plugin.manifest.ok());
+    let tools = manifests.flat_map(|manifest| manifest.tools.clone());
+    tools.map(|tool| tool.name).collect()
+}
+
 /// The tools of the installed plugins, and what was left out, one line each. A tool whose name
 /// somebody else has is left out: nothing of a plugin stands in for a tool that a person knows.
 pub fn tools(plugins: &Path, secrets: &Secrets) -> (Vec<Arc<dyn Tool>>, Vec<String>) {

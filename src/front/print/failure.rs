@@ -25,7 +25,12 @@ impl Trouble {
             Outcome::Cancelled => Some(Self::new("cancelled", "Interrupted by user")),
             Outcome::MaxStepsReached { steps } => {
                 let message = format!("Max number of steps reached: {steps}");
-                Some(Self::new("max_steps_reached", message))
+                let hint = "Raise it with --max-steps-per-turn, or with loop_control.max_steps_per_turn \
+                            in config.toml.";
+                Some(Self {
+                    hint: Some(hint.to_owned()),
+                    ..Self::new("max_steps_reached", message)
+                })
             }
             Outcome::BudgetSpent(spent) => {
                 let kind = match spent {

@@ -103,6 +103,8 @@ pub(super) struct Turns {
     /// A hook has not let the running prompt go to the model, which is no answer in kimi-code.
     forbidden: bool,
     prompts: u64,
+    /// Of these, how many asked for a goal that is none, and so began nothing.
+    refused: u64,
     pub(super) background: Option<BackgroundView>,
     /// The goal of the running prompt, if it comes to one.
     goal: GoalRun,
@@ -140,6 +142,7 @@ impl Turns {
             forbidden: false,
             json: options.output_format == Format::StreamJson,
             prompts: 0,
+            refused: 0,
             background: link.background,
             goal: GoalRun::default(),
         }
@@ -304,7 +307,10 @@ impl Turns {
         let told = !matches!(ending, Some(End::Terminated | End::Unread));
         if let Some(trouble) = Trouble::of(outcome).filter(|_| told) {
             let trouble = match self.goal.is_refused(outcome) {
-                true => trouble.of_kind("goal_not_started"),
+                true => {
+                    self.refused += 1;
+                    trouble.of_kind("goal_not_started")
+                }
                 false => trouble,
             };
             self.write(&trouble, &mut pieces);
@@ -402,7 +408,7 @@ impl Turns {
 
     /// The hint at the very end. In kimi-code only a run that went well has one.
     pub fn finish(&self, options: &PrintOptions, end: End) {
-        if self.prompts == 0 || options.session_id.is_empty() {
+        if self.prompts == self.refused || options.session_id.is_empty() {
             return;
         }
         match self.dialect {

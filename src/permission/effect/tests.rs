@@ -69,6 +69,72 @@ fn looking_is_read_only() {
     }
 }
 
+/// What people and models type to look around.
+#[test]
+fn everyday_lines_are_read_only() {
+    let lines = [
+        "git log --oneline | head",
+        "rg -n x src",
+        "find . -name '*.rs' | wc -l",
+        "ls -la",
+        "cat f | sort | uniq -c",
+        "git diff --stat",
+        "git show HEAD:src/x.rs",
+        "jq . f.json",
+        "sed -n 1,20p f",
+        "awk '{print $1}' f",
+        "du -sh .",
+        "tree",
+        "stat f",
+        "file f",
+        "wc -l $(git ls-files)",
+        "for f in *.rs; do wc -l \"$f\"; done",
+        "crontab -l",
+        "tmux ls",
+        "git blame -L 1,20 f",
+        "git rev-parse --abbrev-ref HEAD",
+        "git ls-files | xargs wc -l | sort -n | tail -5",
+        "grep -rn TODO --include='*.rs' .",
+        "ps aux | grep node",
+        "env | grep PATH",
+        "which cargo && cargo --version",
+        "head -c 100 f | xxd",
+        "diff -u a b",
+        "git diff main...HEAD --name-only",
+        "git stash list",
+        "git remote -v",
+        "git tag -l",
+        "du -ah src | sort -rh | head -20",
+        "cut -d: -f1 /etc/passwd",
+        "date +%s",
+        "find . -type f -name '*.py' -exec grep -l x {} +",
+        "basename $PWD",
+        "[ -d src ] && ls src || echo none",
+        "cat package.json | jq '.scripts'",
+        "tail -n 50 log.txt | grep -i error",
+        "git log --since=yesterday --author=me --pretty=format:%s",
+        "while read -r line; do echo \"$line\"; done < f",
+    ];
+    let refused: Vec<_> = lines.iter().map(|line| (line, of_command(line))).collect();
+    let refused: Vec<_> =
+        refused.into_iter().filter(|(_, found)| found.effect != Effect::ReadOnly).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    for command in [
+        "crontab -r",
+        "crontab -l -r",
+        "crontab f",
+        "crontab",
+        "tmux ls ';' run-shell 'rm x'",
+        "tmux -f x ls",
+        "tmux list-panes -F x",
+        "tmux new -d 'rm x'",
+        "screen -ls -X stuff",
+        "tmux $x",
+    ] {
+        assert_ne!(effect(command), Effect::ReadOnly, "{command}");
+    }
+}
+
 #[test]
 fn writing_is_found() {
     for command in [

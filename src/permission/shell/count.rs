@@ -14,6 +14,8 @@ pub(super) struct Count {
     names: Vec<String>,
 }
 
+const MORE: &str = "its arithmetic has more than numbers";
+
 /// Builtins that give a variable what they are fed.
 const SETTERS: &[&str] = &[
     "declare",
@@ -33,11 +35,7 @@ impl Reader {
     /// Notes arithmetic with these variables; whether they are numbers is told at the end.
     pub(super) fn count(&mut self, shown: &str, text: &str, names: Vec<String>) {
         let part = self.parts.len();
-        self.push(Part::Unclear(Unclear {
-            shown: clip(shown),
-            why: "its arithmetic has more than numbers",
-            hides: true,
-        }));
+        self.push(Part::Unclear(Unclear { shown: clip(shown), why: MORE, hides: true }));
         self.counts.push(Count { part, text: text.to_owned(), names });
     }
 }
@@ -121,7 +119,10 @@ pub(super) fn settle(parts: &mut [Part], counts: &[Count], line: &str) {
     for count in counts {
         let numbers = count.names.is_empty()
             || (!any_set && count.names.iter().all(|name| only_a_number(name, &rest)));
-        if let (true, Some(Part::Unclear(unclear))) = (numbers, parts.get_mut(count.part)) {
+        // A line of too many parts has another one there.
+        if let (true, Some(Part::Unclear(unclear))) = (numbers, parts.get_mut(count.part))
+            && unclear.why == MORE
+        {
             unclear.hides = false;
         }
     }

@@ -146,6 +146,25 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("ip", &["netns"]),
 ];
 
+/// Whether a program that starts others is only asked what there is: `crontab -l`, `tmux ls`. Nothing
+/// may follow.
+pub(in crate::permission) fn only_looks(words: &[Word]) -> bool {
+    let texts: Option<Vec<&str>> = words.iter().map(Word::literal).collect();
+    let Some((program, rest)) = texts.as_deref().and_then(<[&str]>::split_first) else {
+        return false;
+    };
+    match program.rsplit('/').next().unwrap_or(program) {
+        "crontab" => rest == ["-l"],
+        "screen" => rest == ["-ls"] || rest == ["-list"],
+        "tmux" => match rest {
+            ["ls" | "list-sessions" | "lsw" | "list-windows" | "lsp" | "list-panes"] => true,
+            ["lsw" | "list-windows" | "lsp" | "list-panes", "-a"] => true,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Why more may run than a simple command says, if so. The first word is known.
 pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
     let program = words.first().and_then(Word::literal)?;
@@ -183,7 +202,7 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         return interpreter(rest, letters);
     }
-    if STARTERS.contains(&name) && !rest.is_empty() {
+    if STARTERS.contains(&name) && !rest.is_empty() && !only_looks(words) {
         return Some(STARTS);
     }
     let plain = if name == "gmake" { "make" } else { name };

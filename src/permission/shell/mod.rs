@@ -28,8 +28,8 @@ pub use carrier::carried;
 pub use find::{Find, find};
 pub use git::{Git, git};
 pub use git_names::{may_be_alias, twin};
-pub(super) use hidden::READS;
 pub use hidden::holds_command;
+pub(super) use hidden::{READS, only_looks};
 pub use redirect::NOWHERE;
 pub use word::{ANY, Word};
 

@@ -159,6 +159,37 @@ fn hostile_sizes_end_soon() {
     }
 }
 
+/// The head of a loop that counts hides nothing when its variables are numbers on the whole line.
+#[test]
+fn loops_that_count_are_as_known_as_their_variables() {
+    let hides = |command: &str| {
+        let parts = read(command).parts;
+        parts.iter().any(|part| matches!(part, Part::Unclear(unclear) if unclear.hides))
+    };
+    let runs = |command: &str, program: &str| {
+        let parts = read(command).parts;
+        let mut runs = parts.iter().filter_map(Part::run);
+        runs.any(|run| run.words[0].literal() == Some(program))
+    };
+    for command in [
+        "for ((i=0;i<3;i++)); do echo $i; rm x; done",
+        "for (( i = 0 ; i < n ; i += 2 ))\ndo rm x\ndone",
+        "for ((;;)); do rm x; done",
+    ] {
+        assert!(!hides(command) && runs(command, "rm"), "{command} {:?}", read(command).parts);
+    }
+    for command in [
+        "for ((i=0;i<$(rm x);i++)); do :; done",
+        "for ((i=0;i<`rm x`;i++)); do :; done",
+        "for ((i=0;i<3;i++)); do i='a[$(rm x)]'; rm x; done",
+        "for x in 'a[$(rm x)]'; do for ((i=x;i<1;i++)); do rm x; done; done",
+        "read i; for ((i=i;i<1;i++)); do rm x; done",
+        "for ((i=0;i<1;i++)); do $x; rm x; done",
+    ] {
+        assert!(hides(command) && runs(command, "rm"), "{command} {:?}", read(command).parts);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

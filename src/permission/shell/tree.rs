@@ -137,6 +137,7 @@ impl<'a> Walk<'a, '_> {
             "declaration_command" => self.declaration(node, depth),
             "unset_command" => self.unset(node, depth),
             "for_statement" => self.for_each(node, depth),
+            "c_style_for_statement" => self.for_counted(node, depth),
             "case_statement" => self.case(node, depth),
             "test_command" => self.test(node, depth),
             "function_definition" => {
@@ -222,6 +223,30 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
+    /// `for ((i=0; i<3; i++)); do …; done`: its head is arithmetic, as known as its variables are.
+    fn for_counted(&mut self, node: Node, depth: usize) {
+        self.reader.loops = true;
+        let body = node.child_by_field_name("body");
+        let end = body.map_or(node.end_byte(), |body| body.start_byte());
+        let head = self.source.get(node.start_byte()..end).and_then(counted_head);
+        match head.and_then(|head| count::names(&head.replace(';', ","))) {
+            Some(names) => {
+                let head = head.unwrap_or_default();
+                self.reader.count(head, head, names);
+            }
+            None => {
+                self.unclear(node, "its arithmetic has more than numbers");
+                let is_body = |child: &Node| body.is_some_and(|body| body.id() == child.id());
+                for child in children(node).into_iter().filter(|child| !is_body(child)) {
+                    self.substitutions(child, depth + 1);
+                }
+            }
+        }
+        if let Some(body) = body {
+            self.statement(body, depth + 1);
+        }
+    }
+
     fn case(&mut self, node: Node, depth: usize) {
         if let Some(value) = node.child_by_field_name("value") {
             self.word(value, depth + 1);
@@ -261,6 +286,14 @@ impl<'a> Walk<'a, '_> {
             self.reader.push(Part::Assign(Assign { name, shown }));
         }
     }
+}
+
+/// `((…;…;…))` of a loop that counts, where nothing else stands in its head.
+fn counted_head(text: &str) -> Option<&str> {
+    let head = text.strip_prefix("for")?.trim_matches([' ', '\t', '\n']);
+    let head = head.strip_suffix(';').unwrap_or(head).trim_end_matches([' ', '\t', '\n']);
+    (head.starts_with("((") && head.ends_with("))") && head.matches("((").count() == 1)
+        .then_some(head)
 }
 
 /// Whether no program listens to a variable of this name, so that setting it changes nothing.

@@ -138,8 +138,9 @@ async fn what_fails_is_told_on_stderr_alone() {
         assert_eq!(ran.err, format!("error: failed to run prompt: {code}It broke[2J\ndo this\n"));
     }
     let ran = records(vec![Step::End(Outcome::MaxStepsReached { steps: 3 })]).await;
-    let line =
-        "error: failed to run prompt: loop.max_steps_exceeded: Max number of steps reached: 3\n";
+    let line = "error: failed to run prompt: loop.max_steps_exceeded: Max number of steps reached: \
+                3\nRaise it with --max-steps-per-turn, or with loop_control.max_steps_per_turn in \
+                config.toml.\n";
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (ExitCode::Failure, "", line));
 }
 

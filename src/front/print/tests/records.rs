@@ -265,5 +265,9 @@ async fn quiet_prints_the_text_of_the_last_step_alone() {
     let limit = Step::End(Outcome::MaxStepsReached { steps: 2 });
     let ran = play(options, b"", vec![script().into_iter().chain([limit]).collect()]).await;
     assert_eq!((ran.out.as_str(), ran.code), ("", ExitCode::Failure));
-    assert!(ran.err.starts_with("Max number of steps reached: 2\n"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("Max number of steps reached: 2\nRaise it with --max-steps-per-turn, "),
+        "{}",
+        ran.err
+    );
 }

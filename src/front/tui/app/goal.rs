@@ -11,7 +11,7 @@ use crate::front::tui::cells::{Severity, count, elapsed_whole, row};
 use crate::front::tui::overlays::GoalPicker;
 use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Tone;
-use crate::protocol::{GoalAct, GoalSnapshot, GoalStatus, GoalUpdate, Op};
+use crate::protocol::{GoalAct, GoalSnapshot, GoalStatus, GoalUpdate, Op, dollars};
 
 /// The goal as it was last heard of.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ fn progress(goal: &GoalSnapshot, since: Duration) -> String {
         of(limits.wall_clock_budget_ms.map(|limit| elapsed_whole(ms(limit)))),
     );
     if let Some(limit) = limits.usd_budget {
-        words.push_str(&format!(" · ${:.2} of ${limit:.2}", used.usd_used));
+        words.push_str(&format!(" · ${} of ${}", dollars(used.usd_used), dollars(limit)));
     }
     words
 }

@@ -200,15 +200,27 @@ impl App {
         self.session.tasks().list().iter().map(|view| item(view, now)).collect()
     }
 
-    /// Ctrl-B: what runs in the foreground goes on in the background. False when nothing runs that
-    /// could.
+    /// Ctrl-B: what runs in the foreground goes on in the background, and what cannot is named. False
+    /// when nothing runs, or only what cannot while there is a text to move in.
     pub(super) fn send_to_background(&mut self) -> bool {
-        let can = self.busy() && self.dialogs.is_empty() && self.transcript.runs_command();
+        if !self.busy() || !self.dialogs.is_empty() {
+            return false;
+        }
+        let can = self.transcript.runs_command();
+        let stay = self.transcript.stay_in_foreground().join(", ");
+        let told = match (can, stay.is_empty()) {
+            (true, true) => "sent to the background · /task shows it".to_owned(),
+            (true, false) => format!("sent to the background, but not {stay}"),
+            (false, false) if self.composer.is_empty() => {
+                format!("{stay} cannot go to the background")
+            }
+            (false, _) => return false,
+        };
         if can {
             self.session.submit(Op::ToBackground);
-            self.toast("background", "sent to the background · /task shows it");
         }
-        can
+        self.toast("background", &told);
+        true
     }
 }
 

@@ -111,9 +111,9 @@ impl Shape {
         };
         let mut left = vec![field(&status.clock, Tone::Status, 7)];
         for (on, text, tone, keep) in [
-            (status.yolo, "yolo", Tone::BadgeYolo, 11),
-            (status.afk, "afk", Tone::BadgeAfk, 10),
-            (status.plan, "plan", Tone::BadgePlan, 9),
+            (status.yolo, "yolo", Tone::BadgeYolo, 12),
+            (status.afk, "afk", Tone::BadgeAfk, 11),
+            (status.plan, "plan", Tone::BadgePlan, 10),
         ] {
             if on {
                 left.push(field(text, tone, keep));
@@ -121,11 +121,12 @@ impl Shape {
         }
         let mode = if status.mode.is_empty() { "agent" } else { &status.mode };
         let glyph = if status.thinking { '●' } else { '○' };
-        let mut agent = field(&format!("{mode} ({} {glyph})", status.model), Tone::Status, 12);
+        let mut agent = field(&format!("{mode} ({} {glyph})", status.model), Tone::Status, 13);
         agent.shorter = vec![mode.to_owned(), format!("{mode} {glyph}")];
         left.push(agent);
         if let Some(toast) = &status.toast_left {
-            left.push(field(toast, Tone::Info, 4));
+            // What somebody has just asked for goes before the time of day and the counts.
+            left.push(field(toast, Tone::Info, 9));
         } else {
             if !status.directory.is_empty() {
                 let full = clean_line(&status.directory);
@@ -150,7 +151,7 @@ impl Shape {
                 left.push(field(goal, Tone::Accent, 1));
             }
         }
-        let context = field(&format!("context: {}", percent(status.context)), Tone::Status, 13);
+        let context = field(&format!("context: {}", percent(status.context)), Tone::Status, 14);
         let mut right = vec![context];
         if let Some(toast) = &status.toast_right {
             right.insert(0, field(toast, Tone::Info, 8));

@@ -368,12 +368,16 @@ impl Transcript {
         }
         self.turn_started = Some(now);
         self.compact_command = text.starts_with("/compact");
-        let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
         let start = rows.len();
-        rows.extend(cell.rows(look.columns, look.theme));
+        if matches!(input, UserInput::Text(text) if text == TASKS_HAVE_ENDED) {
+            rows.push(self.announced(look));
+        } else {
+            let cell = UserCell { prompt: self.prompt_mark.clone(), text, time: time.to_owned() };
+            rows.extend(cell.rows(look.columns, look.theme));
+            self.past.user(&cell.text);
+        }
         let marks = vec![(start, Mark::Prompt), (rows.len(), Mark::Output)];
         rows.push(Line::default());
-        self.past.user(&cell.text);
         Update { rows, marks, ..Update::default() }
     }
 

@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
-use super::{Look, Transcript, Update};
-use crate::front::tui::cells::{NOTICE, Severity, notice_of, report};
+use super::{Call, Look, Transcript, Update};
+use crate::front::tui::cells::{NOTICE, Severity, notice_of, report, row};
 use crate::front::tui::text::{clean_line, truncate};
 use crate::front::tui::theme::Theme;
 use crate::protocol::Notification;
@@ -14,13 +14,37 @@ use crate::protocol::Notification;
 /// How a turn that began by itself is announced, in the place of the user's words.
 pub const ANNOUNCED: &str = "[a background task has ended]";
 
+impl Call {
+    fn could_go_on(&self) -> bool {
+        matches!(self.name.as_str(), "Shell" | "Agent")
+    }
+}
+
 /// Rows of what a rewind says: which files are not back is nowhere else to be read.
 const REWIND_ROWS: usize = 24;
 
 impl Transcript {
     /// Whether a command or an agent runs that could go on in the background.
     pub fn runs_command(&self) -> bool {
-        self.calls.iter().any(|call| matches!(call.name.as_str(), "Shell" | "Agent"))
+        self.calls.iter().any(Call::could_go_on)
+    }
+
+    /// The tools that run and could not go on in the background, each once.
+    pub fn stay_in_foreground(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for call in self.calls.iter().filter(|call| !call.could_go_on()) {
+            let name = clean_line(&call.name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The row at the beginning of a turn that nobody has asked for, in place of somebody's words.
+    pub(super) fn announced(&mut self, look: Look<'_>) -> Line<'static> {
+        self.past.note(ANNOUNCED);
+        row::row([Span::styled(ANNOUNCED, row::trace(look.theme))])
     }
 
     /// A remark of the program itself, outside any turn.
