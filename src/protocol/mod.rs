@@ -29,8 +29,9 @@ pub use op::{
     Failure, FailureKind, Hand, Message, Op, Outcome, RewindRequest, RewindScope, Spent, StopReason,
 };
 pub use request::{
-    ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
-    Request, Response, ToolCallRequest, ToolCallResponse, Verdict,
+    ApprovalRequest, ApprovalResponse, Question, QuestionField, QuestionForm, QuestionOption,
+    QuestionRequest, QuestionResponse, Request, Response, ToolCallRequest, ToolCallResponse,
+    Verdict,
 };
 pub use tool::{
     DisplayBlock, FunctionCall, TodoItem, TodoStatus, ToolCall, ToolOutput, ToolReturnValue,
