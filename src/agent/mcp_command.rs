@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
 use super::core::Core;
 use crate::mcp::project::ProjectFile;
-use crate::mcp::server::{Order, Status};
+use crate::mcp::server::{Order, Status, login_wanted};
 use crate::mcp::servers::{ServerView, Servers};
 use crate::mcp::tidy::one_line;
+use crate::protocol::{ContentPart, Event, Outcome};
 
 /// Servers of one list, and tools named of one server.
 const MOST_SERVERS: usize = 100;
@@ -14,14 +18,62 @@ const MOST_TOOLS: usize = 20;
 /// Characters of a name and of a reason.
 const MAX_NAME: usize = 60;
 const MAX_REASON: usize = 300;
-const USAGE: &str = "Usage: /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME";
+const USAGE: &str =
+    "Usage: /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME, /mcp login NAME";
 
-/// Carries the command out; returns what it has to say.
-pub(super) fn run(core: &Core, arguments: &str) -> String {
+/// Carries the command out; returns what it has to say. The error is the end of a login that was cancelled.
+pub(super) async fn run(
+    core: &Core,
+    arguments: &str,
+    cancel: &CancellationToken,
+) -> Result<String, Outcome> {
     let Some(servers) = core.dispatch.as_ref().map(|dispatch| dispatch.servers()) else {
-        return "MCP servers cannot be used here.".to_owned();
+        return Ok("MCP servers cannot be used here.".to_owned());
     };
     let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
+    match (verb, name.trim()) {
+        ("login" | "auth", name) if !name.is_empty() => {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => Err(Outcome::Cancelled),
+                said = log_in(core, servers, name) => Ok(said),
+            }
+        }
+        _ => Ok(at_once(servers, verb, name)),
+    }
+}
+
+/// Logs in to a server with the browser: the address is told, the answer comes to a port of this machine.
+async fn log_in(core: &Core, servers: &Servers, name: &str) -> String {
+    let shown = one_line(name, MAX_NAME);
+    // What a login leaves is looked for by the servers of the configuration alone.
+    if let Some(given) = servers.get(name).filter(|server| server.config.literal) {
+        return format!("The MCP server {shown}: {}.", login_wanted(&given.config));
+    }
+    let login = match servers.login(name) {
+        Ok(login) => login,
+        Err(why) => return one_line(&why, MAX_REASON),
+    };
+    // Nothing can be pasted in the middle of a command.
+    let (_, mut pasted) = mpsc::unbounded_channel();
+    let told = |address: &str| {
+        let text = format!("Log in to the MCP server {shown} with the browser: <{address}>\n\n");
+        core.hub.event(Event::ContentPart(ContentPart::text(text)));
+    };
+    match login.run(&core.env, told, &mut pasted).await {
+        Ok(()) => {
+            servers.order(Some(name), Order::Reconnect);
+            format!("You are logged in to the MCP server {shown}. /mcp shows how it stands.")
+        }
+        Err(error) => {
+            let why = one_line(&error.to_string(), MAX_REASON);
+            format!("The login to the MCP server {shown} failed: {}.", why.trim_end_matches('.'))
+        }
+    }
+}
+
+/// What takes no time.
+fn at_once(servers: &Servers, verb: &str, name: &str) -> String {
     let (order, done) = match (verb, name.trim()) {
         ("", _) => return list(servers),
         ("reconnect", "") => {
@@ -127,7 +179,12 @@ fn advice(servers: &Servers, server: &ServerView) -> String {
         (Status::Failed, None) => {
             "Correct its entry; sessions that are opened then have it.".to_owned()
         }
-        (Status::Unauthorized, _) => format!("Then `/mcp reconnect {name}`."),
+        (Status::Unauthorized, known) => {
+            let ours = known.is_some_and(|known| !known.config.literal);
+            let here = ours && servers.login(&server.name).is_ok();
+            let here = if here { format!("Or here: `/mcp login {name}`. ") } else { String::new() };
+            format!("{here}Then `/mcp reconnect {name}`.")
+        }
         (Status::Disabled, _) => format!("`/mcp enable {name}` switches it on."),
         _ => String::new(),
     }

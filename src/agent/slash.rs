@@ -93,7 +93,7 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         name: "mcp",
         aliases: &[],
         description: "List the MCP servers: how they stand, their tools, what to do",
-        arguments: "[reconnect | enable | disable name]",
+        arguments: "[reconnect | enable | disable | login name]",
     },
     AgentCommand {
         name: "add-dir",
@@ -174,7 +174,10 @@ pub(super) async fn run(
         Some("afk") => toggle(core, &command.arguments, Mode::Afk),
         Some("plan") => plan::command::run(core, &command.arguments),
         Some("permissions") => permissions::run(core, &command.arguments),
-        Some("mcp") => mcp_command::run(core, &command.arguments),
+        Some("mcp") => match mcp_command::run(core, &command.arguments, cancel).await {
+            Ok(text) => text,
+            Err(outcome) => return outcome,
+        },
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("export") => transfer::export(core, &command.arguments).await,
         Some("import") => match transfer::import(core, &command.arguments).await {
