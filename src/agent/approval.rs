@@ -21,8 +21,8 @@ use crate::permission::offer::{Offer, offer};
 use crate::permission::{Call, Judgment, Rules, Withheld};
 use crate::platform::Env;
 use crate::protocol::{
-    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionRequest,
-    QuestionResponse, Request, Response, Verdict,
+    ApprovalRequest, ApprovalResponse, DisplayBlock, Event, HookEvent, Question, QuestionForm,
+    QuestionRequest, QuestionResponse, Request, Response, Verdict,
 };
 use crate::tools::{ApprovalAsk, ApprovalVerdict, QuestionOutcome};
 
@@ -72,6 +72,7 @@ struct State {
     /// Whether the front end shows questions, and takes answers that are none of the options.
     can_ask: bool,
     takes_words: bool,
+    takes_forms: bool,
     /// Replaced when they change: whoever judges by them does so without the lock.
     permissions: Arc<Permissions>,
     approvals: HashMap<String, PendingApproval>,
@@ -110,6 +111,7 @@ impl ApprovalDesk {
                 modes,
                 can_ask: true,
                 takes_words: true,
+                takes_forms: false,
                 permissions: Arc::new(permissions),
                 approvals: HashMap::new(),
                 turn: None,
@@ -156,6 +158,16 @@ impl ApprovalDesk {
         self.lock().takes_words = takes_words;
     }
 
+    /// Whether the front end shows forms.
+    pub fn takes_forms(&self) -> bool {
+        self.lock().takes_forms
+    }
+
+    /// Says whether it does.
+    pub fn set_takes_forms(&self, takes_forms: bool) {
+        self.lock().takes_forms = takes_forms;
+    }
+
     /// Changes the modes. Whatever waits and no longer needs an answer goes ahead.
     pub fn set_modes(self: &Arc<Self>, modes: Modes) {
         let mut state = self.lock();
@@ -164,11 +176,7 @@ impl ApprovalDesk {
             self.settle(&state);
         }
         if modes.unattended() {
-            let waiting: Vec<_> = state.questions.drain().collect();
-            for (request_id, answer) in waiting {
-                // The asker may be gone; then nobody misses the answer.
-                let _ = answer.send(QuestionResponse { request_id, answers: Default::default() });
-            }
+            self.dismiss(&mut state);
         }
     }
 
@@ -239,8 +247,21 @@ impl ApprovalDesk {
     pub fn cancel_all(&self) {
         self.cancel(|source| source.is_none_or(|source| source.task().is_none()));
         let mut state = self.lock();
-        state.questions.clear();
         state.turn = None;
+        self.dismiss(&mut state);
+    }
+
+    /// Takes all questions back: who asked has no answer, and nobody shows them any longer.
+    fn dismiss(&self, state: &mut State) {
+        let waiting: Vec<_> = state.questions.drain().collect();
+        for (request_id, answer) in waiting {
+            // The asker may be gone; then nobody misses the answer.
+            let _ = answer.send(QuestionResponse {
+                request_id: request_id.clone(),
+                ..QuestionResponse::default()
+            });
+            self.hub.event(Event::RequestWithdrawn { request_id });
+        }
     }
 
     /// Rejects what this subagent waits for: it has ended.
@@ -515,6 +536,25 @@ impl ApprovalDesk {
 
     /// Puts questions.
     pub async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+        self.pose(call_id, questions, None).await
+    }
+
+    /// Puts questions that are a form too.
+    pub async fn fill_in(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: QuestionForm,
+    ) -> QuestionOutcome {
+        self.pose(call_id, questions, Some(form)).await
+    }
+
+    async fn pose(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: Option<QuestionForm>,
+    ) -> QuestionOutcome {
         let (id, answer) = {
             let mut state = self.lock();
             if state.modes.unattended() {
@@ -530,6 +570,7 @@ impl ApprovalDesk {
                 id: id.clone(),
                 tool_call_id: call_id.to_owned(),
                 questions,
+                form,
             }));
             (id, receiver)
         };
@@ -538,7 +579,7 @@ impl ApprovalDesk {
         QuestionOutcome::Answered(
             answer.await.unwrap_or_else(|_| QuestionResponse {
                 request_id: id,
-                answers: Default::default(),
+                ..QuestionResponse::default()
             }),
         )
     }

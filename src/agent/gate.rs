@@ -10,7 +10,7 @@ use super::plan::restriction;
 use super::subagents::Source;
 use crate::permission::effect::{Effect, Finding};
 use crate::permission::{Call, Judgment};
-use crate::protocol::Question;
+use crate::protocol::{Question, QuestionForm};
 use crate::tools::{
     ApprovalAsk, ApprovalVerdict, CallContext, Desk, QuestionOutcome, ToolReturn, only_reads,
     restricted,
@@ -118,7 +118,23 @@ impl Desk for Gate {
         }
     }
 
+    async fn fill_in(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: QuestionForm,
+    ) -> QuestionOutcome {
+        match self.source {
+            None => self.desk.fill_in(call_id, questions, form).await,
+            Some(_) => QuestionOutcome::Unsupported,
+        }
+    }
+
     fn takes_words(&self) -> bool {
         self.desk.takes_words()
+    }
+
+    fn takes_forms(&self) -> bool {
+        self.desk.takes_forms()
     }
 }

@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use crate::mcp::project::ProjectFile;
-use crate::mcp::server::{Order, Status};
+use crate::mcp::server::{Order, Status, login_wanted};
 use crate::mcp::servers::{CORRECT_ENTRY, ServerView, Servers, not_connected};
 use crate::mcp::tidy::one_line;
-use crate::protocol::{Failure, FailureKind, Outcome};
+use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome};
 
 /// Servers of one list, and tools named of one server.
 const MOST_SERVERS: usize = 100;
@@ -18,7 +19,8 @@ const MOST_TOOLS: usize = 20;
 /// Characters of a name and of a reason.
 const MAX_NAME: usize = 60;
 const MAX_REASON: usize = 300;
-const USAGE: &str = "use /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME";
+const USAGE: &str =
+    "use /mcp, /mcp reconnect [NAME], /mcp enable NAME, /mcp disable NAME, /mcp login NAME";
 
 /// Carries the command out, and waits for what comes of it; returns what it has to say.
 pub(super) async fn run(
@@ -35,6 +37,14 @@ pub(super) async fn run(
         ("reconnect", "") => (Order::Reconnect, None),
         ("reconnect", name) => (Order::Reconnect, Some(name)),
         ("enable", name) if !name.is_empty() => (Order::Enable, Some(name)),
+        ("login" | "auth", name) if !name.is_empty() => {
+            let login = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(Outcome::Cancelled),
+                login = log_in(core, servers, name) => login,
+            };
+            (login?, Some(name))
+        }
         ("disable", name) if !name.is_empty() => (Order::Disable, Some(name)),
         _ => return Err(failed(format!("/mcp {verb} is no such command"), Some(USAGE))),
     };
@@ -59,6 +69,29 @@ pub(super) async fn run(
             Ok(format!("{} of {} MCP servers are connected.", connected.count(), meant.len()))
         }
     }
+}
+
+/// Logs in to a server with the browser: the address is told, the answer comes to a port of this machine.
+async fn log_in(core: &Core, servers: &Servers, name: &str) -> Result<Order, Outcome> {
+    let shown = one_line(name, MAX_NAME);
+    // What a login leaves is looked for by the servers of the configuration alone.
+    if let Some(given) = servers.get(name).filter(|server| server.config.literal) {
+        let why = format!("The MCP server {shown}: {}", login_wanted(&given.config));
+        return Err(failed(why, None));
+    }
+    let login = servers.login(name).map_err(|why| failed(one_line(&why, MAX_REASON), None))?;
+    // Nothing can be pasted in the middle of a command.
+    let (_, mut pasted) = mpsc::unbounded_channel();
+    let told = |address: &str| {
+        let text = format!("Log in to the MCP server {shown} with the browser: <{address}>\n\n");
+        core.hub.event(Event::ContentPart(ContentPart::text(text)));
+    };
+    login.run(&core.env, told, &mut pasted).await.map_err(|error| {
+        let why = one_line(&error.to_string(), MAX_REASON);
+        let why = why.trim_end_matches('.');
+        failed(format!("The login to the MCP server {shown} failed: {why}"), None)
+    })?;
+    Ok(Order::Reconnect)
 }
 
 /// What came of an order to one server.
@@ -173,7 +206,12 @@ fn advice(servers: &Servers, server: &ServerView) -> String {
             servers.log_of(&server.name).display()
         ),
         (Status::Failed, None) => CORRECT_ENTRY.to_owned(),
-        (Status::Unauthorized, _) => format!("Then `/mcp reconnect {name}`."),
+        (Status::Unauthorized, known) => {
+            let ours = known.is_some_and(|known| !known.config.literal);
+            let here = ours && servers.login(&server.name).is_ok();
+            let here = if here { format!("Or here: `/mcp login {name}`. ") } else { String::new() };
+            format!("{here}Then `/mcp reconnect {name}`.")
+        }
         (Status::Disabled, _) => format!("`/mcp enable {name}` switches it on."),
         _ => String::new(),
     }

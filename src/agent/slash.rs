@@ -94,7 +94,7 @@ pub const AGENT_COMMANDS: &[AgentCommand] = &[
         name: "mcp",
         aliases: &[],
         description: "List the MCP servers: how they stand, their tools, what to do",
-        arguments: "[reconnect | enable | disable name]",
+        arguments: "[reconnect | enable | disable | login name]",
     },
     AgentCommand {
         name: "add-dir",

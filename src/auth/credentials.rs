@@ -124,9 +124,7 @@ fn places(env: &Env) -> Vec<ShareDir> {
     if env.var("KIMI_SHARE_DIR").is_some() && env.data_root.is_none() {
         return vec![own];
     }
-    let told = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty());
-    let code = told.map_or_else(|| env.home.join(".kimi-code"), |dir| env.cwd.join(dir));
-    vec![own, ShareDir::new(env.home.join(".kimi")), ShareDir::new(code)]
+    vec![own, ShareDir::new(env.home.join(".kimi")), ShareDir::of_code(env)]
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::authority::Authority;
 use super::credentials::Credentials;
 use super::{AuthError, KEY, device, models, setup};
 use crate::config::{Config, ConfigSource};
+use crate::llm::Secret;
 use crate::platform::{Env, browser};
 use crate::store::ShareDir;
 
@@ -46,7 +47,7 @@ pub async fn sign_in(
     let lock = file.lock().await?;
     file.write(&token, &lock)?;
     drop(lock);
-    let models = models::list(&base_url, &token, env).await;
+    let models = models::list(&base_url, &Secret::new(token.access), env).await;
     let models = models.map_err(|why| {
         AuthError::Failed(format!("you are signed in, but the models cannot be listed: {why}"))
     })?;

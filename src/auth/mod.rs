@@ -11,6 +11,7 @@
 //! | `device` | the device flow: a code for the browser, and waiting for it (RFC 8628) |
 //! | `models` | the models of an account |
 //! | `setup` | what signing in and out changes in `config.toml` |
+//! | `refresh` | the list of an account's models, asked for anew at each start |
 //! | `flow` | signing in and out, from start to end |
 //! | `underway` | renewals that the end of the process waits for |
 
@@ -20,6 +21,7 @@ mod credentials;
 mod device;
 mod flow;
 mod models;
+mod refresh;
 mod setup;
 mod token;
 mod underway;
@@ -27,6 +29,7 @@ mod underway;
 pub use bearer::Bearer;
 pub use credentials::Credentials;
 pub use flow::{News, sign_in, sign_out};
+pub use refresh::refresh_soon;
 pub use underway::{Settled, settle};
 
 /// What the token of a Kimi account is kept under.

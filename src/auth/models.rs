@@ -1,10 +1,11 @@
 //! The models of an account (config.md section 6).
 
+use reqwest::StatusCode;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::authority::{client, headers, secure_address};
-use super::token::Token;
+use crate::llm::Secret;
 use crate::platform::Env;
 use crate::platform::exchange::{exchange, number, text};
 
@@ -65,21 +66,45 @@ pub(super) fn base_url(env: &Env) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Asks for the models. There is at least one. The error is half a sentence.
-pub(super) async fn list(base_url: &str, token: &Token, env: &Env) -> Result<Vec<Model>, String> {
+/// Why there is no list of models.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ListError {
+    /// The token is not taken.
+    #[error("HTTP 401 Unauthorized")]
+    Refused,
+    /// Half a sentence.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for ListError {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
+    }
+}
+
+/// Asks for the models. There is at least one.
+pub(super) async fn list(
+    base_url: &str,
+    token: &Secret,
+    env: &Env,
+) -> Result<Vec<Model>, ListError> {
     let url = Url::parse(&format!("{base_url}/models")).map_err(|error| error.to_string())?;
     let client = client(&url).await?;
-    let request = client.get(url).headers(headers(env).await).bearer_auth(&token.access);
+    let request = client.get(url).headers(headers(env).await).bearer_auth(token.expose());
     let answer = exchange(&client, request).await?;
+    if answer.status == StatusCode::UNAUTHORIZED {
+        return Err(ListError::Refused);
+    }
     if !answer.status.is_success() {
-        return Err(format!("HTTP {}", answer.status));
+        return Err(format!("HTTP {}", answer.status).into());
     }
     let listed = answer.fields.get("data").and_then(Value::as_array);
-    let listed = listed.ok_or("the answer is no list of models")?;
+    let listed = listed.ok_or_else(|| "the answer is no list of models".to_owned())?;
     let models: Vec<_> =
         listed.iter().take(MAX_MODELS).filter_map(|one| Model::read(one.as_object()?)).collect();
     if models.is_empty() {
-        return Err("there are none for this account".to_owned());
+        return Err("there are none for this account".to_owned().into());
     }
     Ok(models)
 }

@@ -22,19 +22,7 @@ pub(super) fn add(path: &Path, base_url: &str, models: &[Model]) -> Result<(), C
 
         remove_models(root, |name| !models.iter().any(|model| model_name(model) == name));
         for model in models {
-            let table = entry(root, &["models", &model_name(model)])?;
-            table.insert("provider", value(PROVIDER));
-            table.insert("model", value(&model.id));
-            table.insert("max_context_size", value(model.max_context));
-            set(
-                table,
-                "capabilities",
-                match model.capabilities.as_slice() {
-                    [] => None,
-                    some => Some(Value::Array(some.iter().copied().collect::<Array>())),
-                },
-            );
-            set(table, "display_name", model.display_name.as_deref().map(Value::from));
+            write_model(root, model)?;
         }
         if let Some(first) = models.first() {
             set_root(root, "default_model", model_name(first).into());
@@ -45,6 +33,48 @@ pub(super) fn add(path: &Path, base_url: &str, models: &[Model]) -> Result<(), C
         }
         Ok(())
     })
+}
+
+/// Brings the account's models up to date where the account is configured: new ones come, those that are
+/// gone go, and a default model that went is the first one. What a person has added to a model stays, and
+/// when nothing is different the file is not written.
+pub(super) fn update(path: &Path, models: &[Model]) -> Result<(), ConfigError> {
+    let Some(first) = models.first() else { return Ok(()) };
+    edit_document(path, |document| {
+        let root = document.as_table_mut();
+        let providers = root.get("providers").and_then(Item::as_table_like);
+        // Somebody has signed out in the meantime.
+        if providers.is_none_or(|providers| !providers.contains_key(PROVIDER)) {
+            return Ok(());
+        }
+        let removed =
+            remove_models(root, |name| !models.iter().any(|model| model_name(model) == name));
+        for model in models {
+            write_model(root, model)?;
+        }
+        let default = root.get("default_model").and_then(Item::as_str).unwrap_or_default();
+        if removed.iter().any(|name| name == default) {
+            set_root(root, "default_model", model_name(first).into());
+        }
+        Ok(())
+    })
+}
+
+fn write_model(root: &mut Table, model: &Model) -> Result<(), String> {
+    let table = entry(root, &["models", &model_name(model)])?;
+    set(table, "provider", Some(PROVIDER.into()));
+    set(table, "model", Some(model.id.as_str().into()));
+    // One that the account does not tell is not better than one that is there.
+    if model.max_context > 0 || !table.contains_key("max_context_size") {
+        set(table, "max_context_size", Some(model.max_context.into()));
+    }
+    let capabilities = match model.capabilities.as_slice() {
+        [] => None,
+        some => Some(Value::Array(some.iter().copied().collect::<Array>())),
+    };
+    set(table, "capabilities", capabilities);
+    set(table, "display_name", model.display_name.as_deref().map(Value::from));
+    Ok(())
 }
 
 /// Takes away what [`add`] has written. A missing file stays missing.
@@ -125,10 +155,24 @@ fn entry<'a>(root: &'a mut dyn TableLike, path: &[&str]) -> Result<&'a mut dyn T
     entry(inner, rest)
 }
 
+/// Sets a value, or takes it away. One that says the same stays as it is written.
 fn set(table: &mut dyn TableLike, name: &str, new: Option<Value>) {
+    let old = table.get(name).and_then(Item::as_value);
     match new {
+        Some(new) if old.is_some_and(|old| says_the_same(old, &new)) => {}
         Some(new) => drop(table.insert(name, Item::Value(new))),
         None => drop(table.remove(name)),
+    }
+}
+
+fn says_the_same(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::String(old), Value::String(new)) => old.value() == new.value(),
+        (Value::Integer(old), Value::Integer(new)) => old.value() == new.value(),
+        (Value::Array(old), Value::Array(new)) => {
+            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| says_the_same(old, new))
+        }
+        _ => false,
     }
 }
 
@@ -205,6 +249,45 @@ mod tests {
         assert_eq!(after, expected);
         remove(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_update_changes_what_is_different_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        let api = [model("a", &["thinking", "image_in"]), model("b", &[])];
+        add(&path, "https://api/v1", &api).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        // As another program, or a person, writes the same.
+        let text = text
+            .replace(
+                "[\"thinking\", \"image_in\"]",
+                "[\n    \"thinking\",\n    \"image_in\",\n] # both",
+            )
+            .replace("model = \"a\"", "model = 'a' # mine\nnote = 1");
+        fs::write(&path, &text).unwrap();
+        let silent = Model { max_context: 0, ..model("b", &[]) };
+        update(&path, &[api[0].clone(), silent]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+        // The default goes, another one comes.
+        let now = [Model { max_context: 1000, ..model("b", &[]) }, model("c", &["thinking"])];
+        update(&path, &now).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("default_model = \"kimi-code/b\""), "{text}");
+        assert!(text.contains("default_thinking = true"), "{text}");
+        assert!(text.contains("max_context_size = 1000") && text.contains("kimi-code/c"), "{text}");
+        assert!(!text.contains("kimi-code/a"), "{text}");
+
+        // A choice of the person's own stays, and so does a sign-out.
+        let text = text.replace("\"kimi-code/b\"\n", "\"own\"\n");
+        fs::write(&path, &text).unwrap();
+        update(&path, &now[1..]).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().contains("default_model = \"own\""));
+        remove(&path).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        update(&path, &now).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ExitCode, Front, Launch, checks, run};
+use super::{ConfigChoice, ExitCode, Front, Launch, checks, run};
 use crate::auth;
 use crate::front::acp::{self, Link};
 use crate::platform::Env;
@@ -24,6 +24,9 @@ pub(super) fn run(launch: &Launch, env: &Env) -> anyhow::Result<ExitCode> {
 async fn serve(launch: &Launch, env: &Env) -> anyhow::Result<()> {
     if launch.front == (Front::Acp { deprecated: true }) {
         return Ok(acp::refuse_on_process().await?);
+    }
+    if launch.config == ConfigChoice::Default {
+        auth::refresh_soon(env);
     }
     let store = SessionStore::new(ShareDir::from_env(env));
     let hosts = {

@@ -57,9 +57,9 @@ pub(super) fn at_home_of_session(mut env: Env, args: &Args) -> Env {
     if let Some(Some(id)) = &args.session
         && id.starts_with(PREFIX)
     {
-        let home = told_home(&env).unwrap_or_else(|| default_home(&env));
-        if knows_session(&ShareDir::new(&home), id) {
-            env.data_root = Some(home);
+        let home = ShareDir::of_code(&env);
+        if knows_session(&home, id) {
+            env.data_root = Some(home.root().to_owned());
         }
     }
     env

@@ -57,7 +57,13 @@ pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
     let written = write_config(&host);
     let runtime = runtime()?;
     let servers = host.options.mcp.clone();
+    // One prompt and its answer are over before a list is of use.
+    let stays = matches!(launch.front, Front::Tui { .. } | Front::Wire { .. });
+    let refreshes = stays && host.own_config().is_some() && env.data_root.is_none();
     let (result, _settled) = runtime.block_on(async {
+        if refreshes {
+            auth::refresh_soon(&env);
+        }
         let result = match launch.front.clone() {
             Front::Tui { initial_prompt } => screen(host, &launch, initial_prompt).await,
             Front::Print(_) => print_mode(host, &launch).await,

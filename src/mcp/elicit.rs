@@ -7,6 +7,7 @@
 mod ask;
 mod field;
 mod form;
+mod schema;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -30,8 +30,9 @@ pub use op::{
     StopReason, dollars,
 };
 pub use request::{
-    ApprovalRequest, ApprovalResponse, Question, QuestionOption, QuestionRequest, QuestionResponse,
-    Request, Response, ToolCallRequest, ToolCallResponse, Verdict,
+    ApprovalRequest, ApprovalResponse, Question, QuestionField, QuestionForm, QuestionOption,
+    QuestionRequest, QuestionResponse, Request, Response, ToolCallRequest, ToolCallResponse,
+    Verdict,
 };
 pub use tool::{
     DisplayBlock, FunctionCall, TodoItem, TodoStatus, ToolCall, ToolOutput, ToolReturnValue,

@@ -122,6 +122,28 @@ pub struct QuestionRequest {
     pub id: String,
     pub tool_call_id: String,
     pub questions: Vec<Question>,
+    /// The same questions as a form, a field for each. Ours; only front ends that show forms get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<QuestionForm>,
+}
+
+/// Questions as a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionForm {
+    /// Who wants to know what, above the fields.
+    pub message: String,
+    /// One for each question, in their order.
+    pub fields: Vec<QuestionField>,
+}
+
+/// A field of a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionField {
+    /// The JSON schema of a text, a number, a flag, one of some choices or a list of such; as in MCP's
+    /// elicitation, without control characters. The choices' values are the question's labels.
+    pub schema: Value,
+    /// Whether an answer is needed.
+    pub required: bool,
 }
 
 /// A question; a front end adds a free-text choice of its own, unless it says otherwise.
@@ -157,10 +179,13 @@ pub struct QuestionOption {
 
 /// The answer to a [`QuestionRequest`]: question text to label, labels joined by `, `, or free
 /// text. An empty map means dismissed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuestionResponse {
     pub request_id: String,
     pub answers: Map<String, Value>,
+    /// A person has said no to a form. Ours; there are no answers then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declined: bool,
 }
 
 /// Run this call of a tool that the front end has brought.

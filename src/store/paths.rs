@@ -22,6 +22,13 @@ impl ShareDir {
         Self { root: root.unwrap_or_else(|| env.home.join(".kimi")) }
     }
 
+    /// kimi-code's data directory, whether it is there or not: `$KIMI_CODE_HOME`, else `~/.kimi-code`. A
+    /// relative `$KIMI_CODE_HOME` counts from the working directory.
+    pub fn of_code(env: &Env) -> Self {
+        let told = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty());
+        Self::new(told.map_or_else(|| env.home.join(".kimi-code"), |dir| env.cwd.join(dir)))
+    }
+
     /// A data directory at this place.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }

@@ -141,6 +141,7 @@ mod tests {
         QuestionOutcome::Answered(QuestionResponse {
             request_id: "r".into(),
             answers: answers.as_object().unwrap().clone(),
+            declined: false,
         })
     }
 

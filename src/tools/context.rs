@@ -12,7 +12,9 @@ use super::{GoalKeeper, Mailbox, PlanMode, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::permission::Withheld;
 use crate::platform::Env;
-use crate::protocol::{DisplayBlock, Question, QuestionResponse, TodoItem, ToolReturnValue};
+use crate::protocol::{
+    DisplayBlock, Question, QuestionForm, QuestionResponse, TodoItem, ToolReturnValue,
+};
 use crate::tasks::Tasks;
 
 /// A tool. One value serves all calls, several at once.
@@ -285,6 +287,22 @@ pub trait Desk: Send + Sync {
     /// cannot be answered.
     fn takes_words(&self) -> bool {
         true
+    }
+
+    /// Puts the questions of a form; who is shown it as one may say no to all of it.
+    async fn fill_in(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: QuestionForm,
+    ) -> QuestionOutcome {
+        let _ = form;
+        self.ask(call_id, questions).await
+    }
+
+    /// Whether who is asked gets to see forms, of any number of fields, as such.
+    fn takes_forms(&self) -> bool {
+        false
     }
 }
 

@@ -3,4 +3,5 @@
 mod authority;
 mod clients;
 mod login;
+mod refresh;
 mod renewal;

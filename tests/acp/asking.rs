@@ -101,6 +101,7 @@ fn a_cancel_and_an_end_are_a_no() {
             "cancel" => {
                 editor.tell("session/cancel", of_session);
                 assert_eq!(editor.stopped(prompt), "cancelled");
+                editor.withdrawn(&id);
                 // Too late.
                 editor.select(&id, "approve");
             }
@@ -108,6 +109,7 @@ fn a_cancel_and_an_end_are_a_no() {
                 let close = editor.begin("session/close", of_session);
                 assert_eq!(editor.stopped(prompt), "cancelled");
                 assert_eq!(editor.outcome(close), Ok(json!({})));
+                editor.withdrawn(&id);
             }
             _ => {}
         }

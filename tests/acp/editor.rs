@@ -164,6 +164,16 @@ impl Editor {
         self.answer_call(id, json!({"outcome": outcome}));
     }
 
+    /// Waits until the program has withdrawn a call of its own, unless it has.
+    #[track_caller]
+    pub fn withdrawn(&mut self, id: &Value) {
+        let fits =
+            |it: &Value| it["method"] == "$/cancel_request" && it["params"]["requestId"] == *id;
+        if !self.seen.iter().any(fits) {
+            self.until(fits);
+        }
+    }
+
     /// All updates so far, in their order.
     pub fn updates(&self) -> Vec<Value> {
         let updates = self.seen.iter().map(|it| it["params"]["update"].clone());

@@ -123,32 +123,60 @@ fn where_nothing_can_be_typed_that_is_said() {
 }
 
 #[test]
-fn an_editor_with_forms_takes_words() {
+fn an_editor_with_forms_shows_the_form() {
     let model = asking();
-    let fields = json!({"name": {"type": "string", "title": "Your name", "minLength": 2}});
-    let mut lab = Lab::new(&model, json!({"elicitation": {"form": {}}}), wanting(fields));
+    let fields = json!({
+        "name": {"type": "string", "title": "Your name", "minLength": 2},
+        "age": {"type": "integer", "minimum": 1, "default": 30},
+        "ok": {"type": "boolean", "description": "Agreed?"},
+    });
+    let mut asked = wanting(fields);
+    asked["requestedSchema"]["required"] = json!(["name", "age"]);
+    let mut lab = Lab::new(&model, json!({"elicitation": {"form": {}}}), asked);
     let prompt = lab.prompt();
-    let (id, asked) = lab.editor.called(ASK);
-    assert_eq!(names(&asked)[..2], ["Answer", "Decline"]);
-    lab.editor.select(&id, "option-0");
-    for (typed, told) in [("x", "Your name"), ("Xenia", "! Not taken: it must be at least 2")] {
+    for (typed, told) in [("x", "MCP server lab asks: Tell me."), ("Xenia", "! Not taken: it must")]
+    {
         let (id, form) = lab.editor.called("elicitation/create");
         assert_eq!((&form["mode"], &form["sessionId"]), (&json!("form"), &json!(lab.session)));
-        assert!(form["message"].as_str().unwrap().contains(told), "{form}");
-        assert_eq!(form["requestedSchema"]["properties"]["answer00"]["type"], "string");
+        let message = form["message"].as_str().unwrap();
+        assert!(message.contains(told) && message.matches("Tell me.").count() == 1, "{form}");
+        let schema = &form["requestedSchema"];
+        let [name, age, ok] = field_by_title(schema, ["Your name", "age", "ok"]);
+        let of = |field: &str| schema["properties"][field].clone();
+        assert_eq!((&of(&name)["type"], &of(&name)["minLength"]), (&json!("string"), &json!(2)));
+        assert_eq!((&of(&age)["minimum"], &of(&age)["default"]), (&json!(1), &json!(30)));
+        assert_eq!(
+            (&of(&ok)["type"], &of(&ok)["description"]),
+            (&json!("boolean"), &json!("Agreed?"))
+        );
+        let mut required = [name.as_str(), age.as_str()];
+        required.sort_unstable();
+        assert_eq!(schema["required"], json!(required));
         let known = lab.editor.call_updates(form["toolCallId"].as_str().unwrap());
         assert_eq!(known[0]["sessionUpdate"], "tool_call");
-        let content = json!({"answer00": typed});
+        let content = json!({name: typed, age: 30});
         lab.editor.answer_call(&id, json!({"action": "accept", "content": content}));
     }
-    assert_eq!(lab.heard(prompt), json!([{"action": "accept", "content": {"name": "Xenia"}}]));
-    let prompt = lab.prompt();
-    let (id, _) = lab.editor.called(ASK);
-    lab.editor.select(&id, "option-0");
-    let (id, _) = lab.editor.called("elicitation/create");
-    lab.editor.answer_call(&id, json!({"action": "cancel"}));
-    assert_eq!(lab.heard(prompt), json!([{"action": "cancel"}]));
+    let accepted = json!([{"action": "accept", "content": {"name": "Xenia", "age": 30}}]);
+    assert_eq!(lab.heard(prompt), accepted);
+    for (answer, heard) in [
+        (json!({"action": "cancel"}), "cancel"),
+        (json!({"action": "decline"}), "decline"),
+        (json!(["Yes"]), "cancel"),
+        (json!({"action": "accept", "content": {"answer00": {}}}), "cancel"),
+    ] {
+        let prompt = lab.prompt();
+        let (id, _) = lab.editor.called("elicitation/create");
+        lab.editor.answer_call(&id, answer.clone());
+        assert_eq!(lab.heard(prompt), json!([{"action": heard}]), "{answer}");
+    }
     lab.editor.finish();
+}
+
+/// The names of the fields with these titles.
+fn field_by_title<const N: usize>(schema: &Value, titles: [&str; N]) -> [String; N] {
+    let fields = schema["properties"].as_object().unwrap();
+    titles.map(|title| fields.iter().find(|(_, field)| field["title"] == title).unwrap().0.clone())
 }
 
 #[test]
@@ -163,6 +191,7 @@ fn a_question_that_nobody_answers_any_more_is_cancelled() {
             "cancel" => {
                 lab.editor.tell("session/cancel", of_session);
                 assert_eq!(lab.editor.stopped(prompt), "cancelled");
+                lab.editor.withdrawn(&id);
                 // Too late.
                 lab.editor.select(&id, "option-0");
             }
@@ -170,6 +199,7 @@ fn a_question_that_nobody_answers_any_more_is_cancelled() {
                 let close = lab.editor.begin("session/close", of_session);
                 assert_eq!(lab.editor.stopped(prompt), "cancelled");
                 assert_eq!(lab.editor.outcome(close), Ok(json!({})));
+                lab.editor.withdrawn(&id);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::editor::Editor;
+use crate::mcp::authority::{Authority, say_yes};
 use crate::mcp::elicit::last_result;
 use crate::mcp::lifecycle::{is_gone, wait_until};
 use crate::mcp::server::{HttpServer, Script};
@@ -250,6 +251,11 @@ fn how_servers_stand_can_be_asked() {
     for wrong in ["mcp.json", "mcp auth locked"] {
         assert!(!editor.said("agent_message_chunk").contains(wrong), "{said}");
     }
+    let said = told(&mut editor, "/mcp login locked");
+    assert!(
+        said.contains("give it a header with a token in the settings of your editor"),
+        "{said}"
+    );
     assert!(told(&mut editor, "/mcp disable good").contains("good is off"));
     wait_until("it is off", || {
         line(&told(&mut editor, "/mcp"), "good").contains("off. `/mcp enable")
@@ -348,5 +354,45 @@ fn an_open_session_takes_the_servers_that_are_brought_anew() {
     let silent = json!({"sessionId": session, "cwd": home.path("project")});
     editor.ask("session/resume", silent);
     assert!(!is_gone(pid(&new_log)));
+    editor.finish();
+}
+
+#[test]
+fn a_person_logs_in_to_a_server_without_leaving_the_editor() {
+    let model = ModelServer::start(|_: &Recorded, _| Reply::new().text("unasked"));
+    let authority = Authority::new(json!({}));
+    let far = HttpServer::behind(&authority);
+    let home = Home::new(&model.url()).var("BROWSER", "true");
+    let servers = json!({"mcpServers": {"far": {"url": far.url("/mcp"), "auth": "oauth"}}});
+    home.write("share/mcp.json", servers.to_string());
+    let mut editor = Editor::ready(&home, &[]);
+    let session = editor.session(&home);
+    let told = |editor: &mut Editor, text: &str| {
+        let before = editor.said("agent_message_chunk").len();
+        let prompt = editor.prompt(&session, text);
+        assert_eq!(editor.stopped(prompt), "end_turn");
+        editor.said("agent_message_chunk")[before..].to_owned()
+    };
+    wait_until("it wants a login", || told(&mut editor, "/mcp").contains("`/mcp login far`"));
+    let page = |editor: &mut Editor| loop {
+        let said = editor.update("agent_message_chunk")["content"]["text"].clone();
+        let link = said.as_str().unwrap().split_once("with the browser: <");
+        if let Some((_, link)) = link {
+            return link.split_once('>').unwrap().0.to_owned();
+        }
+    };
+    // One that is cancelled leaves nothing.
+    let prompt = editor.prompt(&session, "/mcp login far");
+    page(&mut editor);
+    editor.tell("session/cancel", json!({"sessionId": session}));
+    assert_eq!(editor.stopped(prompt), "cancelled");
+    let prompt = editor.prompt(&session, "/mcp login far");
+    say_yes(&page(&mut editor));
+    assert_eq!(editor.stopped(prompt), "end_turn");
+    let said = editor.said("agent_message_chunk");
+    assert!(said.contains("You are logged in to the MCP server far."), "{said}");
+    wait_until("it is connected", || told(&mut editor, "/mcp").contains("**far**: connected"));
+    assert!(told(&mut editor, "/mcp auth nobody").contains("There is no MCP server"));
+    assert_eq!(model.requests().len(), 0);
     editor.finish();
 }

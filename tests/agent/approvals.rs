@@ -176,6 +176,7 @@ async fn questions_wait_for_a_person_and_an_absent_one_is_not_asked() {
         response: kimi_tui::protocol::Response::Question(kimi_tui::protocol::QuestionResponse {
             request_id: request.id.clone(),
             answers,
+            declined: false,
         }),
     });
     let heard = live.end().await;

@@ -404,7 +404,7 @@ fn answer_question(live: &Live, heard: &Heard, answer: Option<&str>) {
     let question = request.questions[0].question.clone();
     let answers: Map<String, Value> =
         answer.map(|answer| (question, answer.into())).into_iter().collect();
-    let response = QuestionResponse { request_id: request.id.clone(), answers };
+    let response = QuestionResponse { request_id: request.id.clone(), answers, declined: false };
     live.handle.submit(Op::Answer { response: Response::Question(response) });
 }
 

@@ -50,7 +50,7 @@ async fn question(live: &mut Live) -> (Heard, QuestionRequest) {
 fn answer(live: &Live, request: &QuestionRequest, answer: Option<&str>) {
     let key = request.questions[0].question.clone();
     let answers = answer.map(|answer| (key, Value::from(answer))).into_iter().collect();
-    let response = QuestionResponse { request_id: request.id.clone(), answers };
+    let response = QuestionResponse { request_id: request.id.clone(), answers, declined: false };
     live.handle.submit(Op::Answer { response: Response::Question(response) });
 }
 

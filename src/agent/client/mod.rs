@@ -50,6 +50,8 @@ pub struct Shows {
     pub questions: bool,
     /// Answers to questions in words of the user's own.
     pub words: bool,
+    /// Several questions as one form with fields of their own kinds.
+    pub forms: bool,
     pub plans: bool,
 }
 
@@ -251,9 +253,10 @@ impl ClientView {
         let Self(core) = self;
         let mut state = core.client.lock();
         state.shows = shows.unwrap_or(state.shows);
-        let Shows { questions, words, plans } = state.shows;
+        let Shows { questions, words, forms, plans } = state.shows;
         core.desk.set_can_ask(questions);
         core.desk.set_takes_words(words);
+        core.desk.set_takes_forms(forms);
         if let Some(dispatch) = &core.dispatch {
             dispatch.servers().person().set(questions);
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use async_trait::async_trait;
 
 use super::Rewinder;
-use crate::protocol::Question;
+use crate::protocol::{Question, QuestionForm};
 use crate::tools::{ApprovalAsk, ApprovalVerdict, Desk, QuestionOutcome};
 
 /// A desk that notes when it is answered.
@@ -29,7 +29,20 @@ impl Desk for Approved {
         self.desk.ask(call_id, questions).await
     }
 
+    async fn fill_in(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: QuestionForm,
+    ) -> QuestionOutcome {
+        self.desk.fill_in(call_id, questions, form).await
+    }
+
     fn takes_words(&self) -> bool {
         self.desk.takes_words()
+    }
+
+    fn takes_forms(&self) -> bool {
+        self.desk.takes_forms()
     }
 }

@@ -63,9 +63,26 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// The instances that run, the oldest first. What a stopped one has said last is no longer true.
+    /// The instances that run, the oldest first, those of kimi-code's data directory among them. What a
+    /// stopped one has said last is no longer true.
     pub fn instances(&self) -> Result<Vec<Instance>, Trouble> {
-        let mut all = RunDir::new(&ShareDir::from_env(self.env), self.env).read_all()?;
+        let (own, code) = (ShareDir::from_env(self.env), ShareDir::of_code(self.env));
+        let mut all = RunDir::new(&own, self.env).read_all()?;
+        // A data directory that was moved stands alone, as long as the other was not moved too.
+        let alone = self.env.var("KIMI_SHARE_DIR").is_some()
+            && self.env.var("KIMI_CODE_HOME").is_none_or(|dir| dir.trim().is_empty());
+        if !alone && code != own {
+            match RunDir::new(&code, self.env).read_all() {
+                Ok(more) => {
+                    // The file of one process in both: the same one, seen through a link.
+                    let known: Vec<u32> = all.iter().map(|instance| instance.pid).collect();
+                    all.extend(more.into_iter().filter(|one| !known.contains(&one.pid)));
+                    all.sort_by(|a, b| a.started.total_cmp(&b.started).then(a.pid.cmp(&b.pid)));
+                }
+                // Not where this program lives: it keeps nobody from its own.
+                Err(error) => tracing::warn!(%error, "instances of kimi-code are not looked for"),
+            }
+        }
         all.iter_mut().filter(|instance| is_stopped(instance)).for_each(mark_stopped);
         Ok(all)
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::calls::{changes, content};
 use super::clean::written_out;
 use super::content::{fenced, text};
+use super::filled::{self, Filled};
 use super::forms;
 use super::peer::{Answer, Peer};
 use crate::mcp::tidy::one_line;
@@ -54,9 +55,20 @@ pub(super) async fn question(
     call: Value,
     request: &QuestionRequest,
 ) -> Response {
-    if peer.can().elicitation.form && request.questions.iter().any(forms::wants) {
-        let answers = forms::put(peer, session_id, &call["toolCallId"], &request.questions).await;
-        return Response::Question(QuestionResponse { request_id: request.id.clone(), answers });
+    let request_id = request.id.clone();
+    if peer.can().elicitation.form {
+        if let Some(form) = &request.form {
+            let filled =
+                filled::put(peer, session_id, &call["toolCallId"], form, &request.questions).await;
+            let declined = filled == Filled::Declined;
+            let answers = filled.answers();
+            return Response::Question(QuestionResponse { request_id, answers, declined });
+        }
+        if request.questions.iter().any(forms::wants) {
+            let call_id = &call["toolCallId"];
+            let answers = forms::put(peer, session_id, call_id, &request.questions).await;
+            return Response::Question(QuestionResponse { request_id, answers, declined: false });
+        }
     }
     let mut answers = Map::new();
     for question in &request.questions {
@@ -78,7 +90,7 @@ pub(super) async fn question(
     if answers.len() < request.questions.len() {
         answers.clear();
     }
-    Response::Question(QuestionResponse { request_id: request.id.clone(), answers })
+    Response::Question(QuestionResponse { request_id, answers, declined: false })
 }
 
 /// The id of the option that was selected.

@@ -3,26 +3,18 @@
 use serde_json::Value;
 
 use super::rpc;
+use crate::front::json_rpc::checked::{Refused, check};
 use crate::front::json_rpc::code;
-
-/// Longest answer to a line that is refused, in bytes.
-const MOST: usize = 2_000;
 
 /// A line is taken or refused, with the error that is due, in one line that the client can read.
 pub fn check_line(line: &[u8]) -> Result<(), String> {
-    let due = due(line);
-    match (rpc::read(line), due) {
-        (Ok(_), None) => Ok(()),
-        (Err(refusal), Some(due)) if refusal.error.code == due => {
-            let told = rpc::error(&refusal).ok_or("no answer could be written")?;
-            if told.len() > MOST || told.matches('\n').count() != 1 || !told.ends_with('\n') {
-                return Err(format!("the answer is not one short line: {told:?}"));
-            }
-            let value: Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
-            (value["error"]["code"] == due && value["id"].is_null()).then_some(()).ok_or(told)
-        }
-        (read, due) => Err(format!("{due:?} was due: {read:?}")),
-    }
+    // An id is trusted only in a line that is taken.
+    let read = rpc::read(line).map(drop).map_err(|refusal| Refused {
+        code: refusal.error.code,
+        id: Value::Null,
+        answer: rpc::error(&refusal),
+    });
+    check(read, due(line))
 }
 
 /// The error code that the line is due, by the rules of JSON-RPC 2.0 without batches.

@@ -8,7 +8,7 @@ use super::peer::Peer;
 use crate::protocol::{Question, QuestionOption};
 
 /// The method.
-const METHOD: &str = "elicitation/create";
+pub(super) const METHOD: &str = "elicitation/create";
 /// Ends the name of the field that takes another answer than the options.
 const OTHER: &str = "_other";
 
@@ -51,7 +51,7 @@ fn message(questions: &[Question]) -> String {
 }
 
 /// The name of a field; their order is that of the questions wherever they are sorted.
-fn name(at: usize) -> String {
+pub(super) fn name(at: usize) -> String {
     format!("answer{at:02}")
 }
 

@@ -14,7 +14,8 @@
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
 //! | `peer` | the client as sessions see it: told things, and called |
-//! | `asking`, `forms`, `files` | such calls: approvals and questions, questions as forms; files as the editor has them |
+//! | `asking`, `files` | such calls: approvals and questions; files as the editor has them |
+//! | `forms`, `filled` | questions as forms; forms of MCP servers |
 //! | `deprecated` | the option in whose place this is |
 //!
 //! The protocol's own crate of types is not used: it is 48,000 lines and three more crates, of which this
@@ -41,6 +42,7 @@ mod content;
 mod deprecated;
 mod failures;
 mod files;
+mod filled;
 mod forms;
 mod introduction;
 mod list;

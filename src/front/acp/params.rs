@@ -8,59 +8,66 @@ use serde_json::{Map, Value};
 
 use super::rpc::{Id, RpcError};
 
-/// The parameters of `initialize`. The version decides nothing: there is one.
+/// The parameters of `initialize`. The version decides nothing: there is one. What a client says of itself
+/// beyond it is taken as far as it is understood, and never refused.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Initialize {
     #[serde(rename = "protocolVersion")]
     _protocol_version: u64,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub client_capabilities: ClientCapabilities,
-    client_info: Option<ClientInfo>,
+    #[serde(default)]
+    client_info: Value,
 }
 
-#[derive(Debug, Deserialize)]
-struct ClientInfo {
-    name: String,
-    version: Option<String>,
-}
-
-/// What a client can do for us.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default)]
+/// What a client can do for us. Read from any JSON: what has another shape than the protocol's is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Value")]
 pub(super) struct ClientCapabilities {
-    #[serde(deserialize_with = "or_default")]
     pub fs: FileSystem,
-    #[serde(deserialize_with = "or_default")]
     pub elicitation: Elicitation,
 }
 
 /// What a client can ask its user.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Elicitation {
     /// It shows forms.
-    #[serde(deserialize_with = "is_given")]
     pub form: bool,
 }
 
 /// Files that a client reads and writes, also unsaved ones.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FileSystem {
-    #[serde(deserialize_with = "or_default")]
     pub read_text_file: bool,
-    #[serde(deserialize_with = "or_default")]
     pub write_text_file: bool,
+}
+
+impl From<Value> for ClientCapabilities {
+    fn from(said: Value) -> Self {
+        let offers = |group: &str, name: &str| match &said[group] {
+            // All of it.
+            Value::Bool(all) => *all,
+            group => matches!(group[name], Value::Bool(true) | Value::Object(_)),
+        };
+        Self {
+            fs: FileSystem {
+                read_text_file: offers("fs", "readTextFile"),
+                write_text_file: offers("fs", "writeTextFile"),
+            },
+            elicitation: Elicitation { form: offers("elicitation", "form") },
+        }
+    }
 }
 
 impl Initialize {
     /// Name and version of the client.
     pub fn name(&self) -> Option<String> {
-        let ClientInfo { name, version } = self.client_info.as_ref()?;
-        Some(match version {
-            Some(version) if !version.is_empty() => format!("{name} {version}"),
-            _ => name.clone(),
+        let word = |key: &str| self.client_info[key].as_str().filter(|word| !word.is_empty());
+        let name = word("name")?;
+        Some(match word("version") {
+            Some(version) => format!("{name} {version}"),
+            None => name.to_owned(),
         })
     }
 }
@@ -159,20 +166,6 @@ pub(super) fn parse<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
     serde_json::from_value(params).map_err(|error| RpcError::params(error.to_string()))
 }
 
-/// Whether there is anything but null.
-fn is_given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(Option::<serde::de::IgnoredAny>::deserialize(deserializer)?.is_some())
-}
-
-/// Null counts as absent.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,6 +196,40 @@ mod tests {
         assert!(new.mcp_servers.is_none());
         let list: List = parse(Value::Null).unwrap();
         assert!(list.cwd.is_none() && list.cursor.is_none());
+    }
+
+    #[test]
+    fn capabilities_of_any_shape_are_there_or_not() {
+        let read = |said: &Value| {
+            let params = json!({"protocolVersion": 1, "clientCapabilities": said});
+            parse::<Initialize>(params).unwrap().client_capabilities
+        };
+        let forms = ClientCapabilities {
+            elicitation: Elicitation { form: true },
+            ..ClientCapabilities::default()
+        };
+        for there in [json!(true), json!({"form": true}), json!({"form": {"x": 1}, "url": 7})] {
+            assert_eq!(read(&json!({"elicitation": there})), forms, "{there}");
+        }
+        let not = [json!(false), json!(1), json!("form"), json!(["form"]), json!({}), json!(null)];
+        for not in &not {
+            for said in [
+                json!({"elicitation": not}),
+                json!({"fs": not}),
+                json!({"fs": {"readTextFile": "yes", "writeTextFile": 1}, "elicitation": not}),
+                not.clone(),
+            ] {
+                assert_eq!(read(&said), ClientCapabilities::default(), "{said}");
+            }
+        }
+        assert_eq!(read(&json!({"elicitation": {"form": false}})), ClientCapabilities::default());
+        let all = FileSystem { read_text_file: true, write_text_file: true };
+        assert_eq!(read(&json!({"fs": true})).fs, all);
+        for info in [json!(7), json!("ed"), json!({"name": 7}), json!({"version": "1"}), json!([])]
+        {
+            let params = json!({"protocolVersion": 1, "clientInfo": info});
+            assert_eq!(parse::<Initialize>(params).unwrap().name(), None, "{info}");
+        }
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl Peer {
         self.send(rpc::notice("session/update", &params));
     }
 
-    /// Calls the client. Waits for as long as it takes; when the future is dropped, nobody wants to know
-    /// any more.
+    /// Calls the client. Waits for as long as it takes; when the future is dropped, the call is
+    /// withdrawn.
     pub async fn call(&self, method: &str, params: &Value) -> Answer {
         let id = self.0.calls.fetch_add(1, Ordering::Relaxed);
         let Some(line) = rpc::call(id, method, params) else {
@@ -139,7 +139,8 @@ impl Peer {
     }
 }
 
-/// Forgets a call that is not waited for any more. The client is not told: older ones do not know how.
+/// Forgets a call that is not waited for any more, and tells the client: what it shows of it can go. Clients
+/// that do not know the notification pass over it; an answer that is on its way means nothing.
 struct Withdrawn<'a> {
     peer: &'a Peer,
     id: u64,
@@ -147,8 +148,9 @@ struct Withdrawn<'a> {
 
 impl Drop for Withdrawn<'_> {
     fn drop(&mut self) {
-        if let Some(waiting) = self.peer.waiting().as_mut() {
-            waiting.remove(&self.id);
+        let waited = self.peer.waiting().as_mut().and_then(|waiting| waiting.remove(&self.id));
+        if waited.is_some() {
+            self.peer.send(rpc::notice("$/cancel_request", &json!({"requestId": self.id})));
         }
     }
 }

@@ -103,10 +103,11 @@ impl Session {
         if let Some(files) = ClientFiles::of(&peer, &id) {
             client.open_files_in(files);
         }
+        // Where there are no forms, there are only buttons.
+        let forms = peer.can().elicitation.form;
         client.introduce(Introduction {
             name: peer.name(),
-            // Where there are no forms, there are only buttons.
-            shows: Some(Shows { questions: true, words: peer.can().elicitation.form, plans: true }),
+            shows: Some(Shows { questions: true, words: forms, forms, plans: true }),
             ..Introduction::default()
         });
         Self {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Map;
 use tokio::io::AsyncBufRead;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::Instant;
@@ -483,7 +482,7 @@ fn answer(request: &Request) -> Option<Response> {
         })),
         Request::QuestionRequest(request) => Some(Response::Question(QuestionResponse {
             request_id: request.id.clone(),
-            answers: Map::new(),
+            ..QuestionResponse::default()
         })),
         Request::ToolCallRequest(_) | Request::HookRequest(_) => None,
     }

@@ -123,7 +123,7 @@ fn read(kind: Kind, id: &str, answer: Result<Value, String>) -> Response {
         }),
         Kind::Question => match serde_json::from_value(result) {
             Ok(Question { answers }) if answers.values().all(Value::is_string) => {
-                Ok(Response::Question(QuestionResponse { request_id, answers }))
+                Ok(Response::Question(QuestionResponse { request_id, answers, declined: false }))
             }
             Ok(_) => Err(serde::de::Error::custom("an answer is not text")),
             Err(error) => Err(error),
@@ -154,7 +154,9 @@ fn refused(kind: Kind, id: &str, words: &str) -> Response {
             response: Verdict::Reject,
             feedback: String::new(),
         }),
-        Kind::Question => Response::Question(QuestionResponse { request_id, answers: Map::new() }),
+        Kind::Question => {
+            Response::Question(QuestionResponse { request_id, ..QuestionResponse::default() })
+        }
         Kind::Hook => Response::Hook(HookResponse {
             request_id,
             action: HookAction::Allow,

@@ -3,29 +3,17 @@
 use serde_json::Value;
 
 use super::rpc::{self, Method};
+use crate::front::json_rpc::checked::{Refused, check};
 use crate::front::json_rpc::code;
-
-/// Longest answer to a line that is refused, in bytes.
-const MOST: usize = 2_000;
 
 /// A line is taken or refused, with the error that is due, in one line that the client can read.
 pub fn check_line(line: &[u8]) -> Result<(), String> {
-    let due = due(line);
-    match (rpc::read(line), due) {
-        (Ok(_), None) => Ok(()),
-        (Err(refusal), Some(due)) if refusal.error.code == due => {
-            let told = rpc::error(&refusal).ok_or("no answer could be written")?;
-            if told.len() > MOST + refusal.id.map_or(0, |id| id.len() * 6) {
-                return Err(format!("the answer has {} bytes", told.len()));
-            }
-            if told.matches('\n').count() != 1 || !told.ends_with('\n') {
-                return Err(format!("the answer is not one line: {told:?}"));
-            }
-            let value: Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
-            (value["error"]["code"] == due).then_some(()).ok_or(told)
-        }
-        (read, due) => Err(format!("{due:?} was due: {read:?}")),
-    }
+    let read = rpc::read(line).map(drop).map_err(|refusal| Refused {
+        code: refusal.error.code,
+        answer: rpc::error(&refusal),
+        id: refusal.id.into(),
+    });
+    check(read, due(line))
 }
 
 /// The error code that the line is due, by the rules as they are written (wire.md section 1).

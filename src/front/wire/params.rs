@@ -76,6 +76,7 @@ impl From<Initialize> for Introduction {
                 questions: capabilities.supports_question,
                 // A question has always room for another answer there.
                 words: true,
+                forms: false,
                 plans: capabilities.supports_plan_mode,
             }),
             tools: tools.collect(),
@@ -205,7 +206,10 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(whole.name.as_deref(), Some("ui 2"));
-        assert_eq!(whole.shows, Some(Shows { questions: true, words: true, plans: false }));
+        assert_eq!(
+            whole.shows,
+            Some(Shows { questions: true, words: true, forms: false, plans: false })
+        );
         assert_eq!(whole.tools[0].name, "t");
         let hooks: Vec<_> =
             whole.hooks.iter().map(|hook| (hook.matcher.as_str(), hook.timeout)).collect();

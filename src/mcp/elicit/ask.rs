@@ -1,5 +1,7 @@
 //! The questions that a request becomes, and the answer they add up to.
 
+mod sheet;
+
 use serde_json::{Map, Value};
 use tracing::info;
 
@@ -26,6 +28,7 @@ const OPENED: &str = "I have opened it";
 const DECLINE: &str = "Decline";
 /// Where there is nothing to choose from.
 const WORDS: &str = "Your answer";
+const SUGGESTED: &str = "The server's suggestion.";
 const LEAVE_OUT: &str = "Leave it out";
 /// Where words are wanted and none can be typed.
 const NO_WORDS: &str = "This program takes no typed answers, and one is needed.";
@@ -49,7 +52,19 @@ enum What {
 enum Said {
     Answers(Map<String, Value>),
     Nobody,
+    Declined,
     Dismissed,
+}
+
+impl Said {
+    /// The answers; the error is the answer to the server where there are none.
+    fn answers(self) -> Result<Map<String, Value>, Answer> {
+        match self {
+            Self::Answers(answers) => Ok(answers),
+            Self::Nobody | Self::Declined => Err(Answer::Decline),
+            Self::Dismissed => Err(Answer::Cancel),
+        }
+    }
 }
 
 impl Asked {
@@ -79,6 +94,9 @@ impl Asked {
     pub async fn put(&self, desk: &dyn Desk, call_id: &str) -> Answer {
         match &self.what {
             What::Address(url) => self.put_address(url, desk, call_id).await,
+            What::Form(form) if desk.takes_forms() && !form.fields.is_empty() => {
+                self.put_sheet(form, desk, call_id).await
+            }
             What::Form(form) => self.put_form(form, desk, call_id).await,
         }
     }
@@ -145,11 +163,7 @@ impl Asked {
         for _ in 0..MOST_ROUNDS {
             let question = self.question(put.clone(), header, options.to_vec());
             let question = Question { only_options: true, ..question };
-            let answers = match say(desk, call_id, vec![question]).await {
-                Said::Nobody => return Err(Answer::Decline),
-                Said::Dismissed => return Err(Answer::Cancel),
-                Said::Answers(answers) => answers,
-            };
+            let answers = said(desk.ask(call_id, vec![question]).await).answers()?;
             let said = answers.get(&put).and_then(Value::as_str).unwrap_or_default();
             let is_option = options.iter().any(|option| option.label == said);
             if is_option || (words_count && !said.trim().is_empty()) {
@@ -193,18 +207,18 @@ impl Asked {
                     })
                     .collect();
                 let questions = some.iter().zip(&texts).map(|((field, _), text)| {
-                    let options = options(field, alone);
+                    let options = options(field, alone, desk.takes_words());
                     let only_words = options.is_empty();
-                    let several = matches!(field.kind, Kind::Several { .. });
+                    let several = field.takes_several();
                     let question = self.question(text.clone(), &field.title, options);
                     let other_label = if only_words { WORDS.to_owned() } else { String::new() };
                     let only_options = !only_words && field.has_choices();
                     Question { multi_select: several, other_label, only_options, ..question }
                 });
-                let answers = match say(desk, call_id, questions.collect()).await {
-                    Said::Nobody => return Answer::Decline,
-                    Said::Dismissed => return Answer::Cancel,
-                    Said::Answers(answers) => answers,
+                let outcome = desk.ask(call_id, questions.collect()).await;
+                let answers = match said(outcome).answers() {
+                    Ok(answers) => answers,
+                    Err(unanswered) => return unanswered,
                 };
                 for ((field, _), text) in some.iter().zip(&texts) {
                     let answer = answers.get(text).and_then(Value::as_str).unwrap_or_default();
@@ -228,11 +242,7 @@ impl Asked {
                 }
             }
             if again.is_empty() {
-                // In the order of the form, whatever had to be asked again.
-                let ordered = form.fields.iter().filter_map(|field| {
-                    Some((field.name.clone(), content.get(&field.name)?.clone()))
-                });
-                return Answer::Accept(Some(Value::Object(ordered.collect())));
+                return in_order(form, &content);
             }
             open = again;
         }
@@ -267,6 +277,15 @@ impl Asked {
     }
 }
 
+/// What the fields got, in the order of the form, whatever had to be asked again.
+fn in_order(form: &Form, content: &Map<String, Value>) -> Answer {
+    let ordered = form
+        .fields
+        .iter()
+        .filter_map(|field| Some((field.name.clone(), content.get(&field.name)?.clone())));
+    Answer::Accept(Some(Value::Object(ordered.collect())))
+}
+
 /// `Title — description (a whole number from 1 to 10)`.
 fn about(field: &Field) -> String {
     let mut about = field.title.clone();
@@ -290,16 +309,23 @@ fn warning(fields: &[Field]) -> &'static str {
     }
 }
 
-fn options(field: &Field, alone: bool) -> Vec<QuestionOption> {
-    let mut options: Vec<_> = field.labels().iter().map(|label| option(label, "")).collect();
+/// The choices of a field; where no words can be typed, also those among a few numbers.
+fn options(field: &Field, alone: bool, words: bool) -> Vec<QuestionOption> {
+    let mut labels = field.labels();
+    if !words {
+        labels.extend(field.few_numbers());
+    }
+    let mut options: Vec<_> = labels.iter().map(|label| option(label, "")).collect();
     if let Some(default) = field.default_answer() {
         match options.iter().position(|option| option.label == default) {
             // What the server suggests is under the mark.
             Some(at) => {
-                let suggested = options.remove(at);
-                options.insert(0, suggested);
+                options.remove(at);
+                options.insert(0, option(&default, SUGGESTED));
             }
-            None => options.push(option(&default, "The server's suggestion.")),
+            // Of several choices some: they are ticked one by one.
+            None if field.takes_several() => {}
+            None => options.push(option(&default, SUGGESTED)),
         }
     }
     if !field.required {
@@ -338,8 +364,9 @@ fn address(url: &str) -> Result<String, String> {
     Ok(url.to_string())
 }
 
-async fn say(desk: &dyn Desk, call_id: &str, questions: Vec<Question>) -> Said {
-    match desk.ask(call_id, questions).await {
+fn said(outcome: QuestionOutcome) -> Said {
+    match outcome {
+        QuestionOutcome::Answered(response) if response.declined => Said::Declined,
         QuestionOutcome::Answered(response) if response.answers.is_empty() => Said::Dismissed,
         QuestionOutcome::Answered(response) => Said::Answers(response.answers),
         QuestionOutcome::Afk | QuestionOutcome::Unsupported => {

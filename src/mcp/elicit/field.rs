@@ -8,6 +8,10 @@ use crate::mcp::tidy::one_line;
 const MAX_NAME: usize = 128;
 /// Characters of a title, a description, a choice.
 const MAX_SHOWN: usize = 200;
+/// Numbers that are few enough to be choices.
+const FEW_NUMBERS: f64 = 12.0;
+/// Numbers beyond this are not counted one by one.
+const FAR: f64 = 1e9;
 /// Choices of one field.
 const MOST_CHOICES: usize = 100;
 /// Words for things that no server should ask for in a form.
@@ -257,9 +261,28 @@ impl Field {
         !matches!(self.kind, Kind::Text { .. } | Kind::Number { .. })
     }
 
+    /// All the answers there are to a field that takes a few whole numbers; empty for others.
+    pub fn few_numbers(&self) -> Vec<String> {
+        let Kind::Number { whole: true, least: Some(least), most: Some(most) } = self.kind else {
+            return Vec::new();
+        };
+        if least.abs() > FAR || most.abs() > FAR || most - least >= FEW_NUMBERS {
+            return Vec::new();
+        }
+        (least.ceil() as i64..=most.floor() as i64).map(|number| number.to_string()).collect()
+    }
+
+    /// Whether an answer is any number of its choices.
+    pub fn takes_several(&self) -> bool {
+        matches!(self.kind, Kind::Several { .. })
+    }
+
     /// Whether there is no way to fill it in but to type something.
     pub fn needs_words(&self) -> bool {
-        self.required && self.labels().is_empty() && self.default_answer().is_none()
+        self.required
+            && self.labels().is_empty()
+            && self.few_numbers().is_empty()
+            && self.default_answer().is_none()
     }
 
     /// The default as it would be answered; `None` when there is none that fits.
@@ -269,6 +292,10 @@ impl Field {
             (Value::String(text), _) => text.clone(),
             (Value::Bool(flag), Kind::Flag) => (if *flag { "Yes" } else { "No" }).to_owned(),
             (Value::Number(number), _) => number.to_string(),
+            (Value::Array(values), Kind::Several { choices, .. }) => {
+                let label = |value: &Value| Some(pick(choices, value.as_str()?)?.label.as_str());
+                values.iter().map(label).collect::<Option<Vec<_>>>()?.join(", ")
+            }
             _ => return None,
         };
         (self.value(&answer).is_ok() && one_line(&answer, MAX_SHOWN) == answer).then_some(answer)
@@ -388,6 +415,23 @@ mod tests {
         }
         assert_eq!(value(&json!({"type": "number", "minimum": -0.5}), "-0.25"), "-0.25");
         assert_eq!(value(&json!({"type": "number"}), "nan"), "it must be a number");
+    }
+
+    #[test]
+    fn few_numbers_are_counted() {
+        let few = |schema: Value| field(schema).few_numbers().join(" ");
+        assert_eq!(few(json!({"type": "integer", "minimum": -1, "maximum": 2.5})), "-1 0 1 2");
+        assert_eq!(few(json!({"type": "integer", "minimum": 1, "maximum": 12})).len(), 26);
+        for many in [
+            json!({"type": "integer", "minimum": 1, "maximum": 13}),
+            json!({"type": "integer", "minimum": 1}),
+            json!({"type": "integer", "minimum": 2, "maximum": 1}),
+            json!({"type": "integer", "minimum": -1e300, "maximum": 1e300}),
+            json!({"type": "integer", "minimum": 1e17, "maximum": 1e17}),
+            json!({"type": "number", "minimum": 1, "maximum": 2}),
+        ] {
+            assert_eq!(few(many.clone()), "", "{many}");
+        }
     }
 
     #[test]

@@ -22,7 +22,11 @@ impl Desk for Reader {
         }
         let yes = (questions[0].question.clone(), "Yes".into());
         let answers = std::iter::once(yes).collect();
-        QuestionOutcome::Answered(QuestionResponse { request_id: "r".into(), answers })
+        QuestionOutcome::Answered(QuestionResponse {
+            request_id: "r".into(),
+            answers,
+            declined: false,
+        })
     }
 }
 

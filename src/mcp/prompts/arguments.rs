@@ -71,59 +71,49 @@ impl Prompt {
     }
 }
 
-/// One word alone is what it says; of several the line is kept as it was typed, where they stand
-/// together.
+/// What the words say, with the blanks that were typed between them.
 fn remainder(line: &str, first: Word, words: &mut impl Iterator<Item = Word>) -> String {
     let (mut text, mut end) = (first.text, first.end);
-    let mut alone = true;
     for word in words {
         let between = line.get(end..word.start).unwrap_or(" ");
-        if alone {
-            text = line.get(first.start..end).unwrap_or_default().to_owned();
-            alone = false;
-        }
         // A `name=value` that stood between them is not theirs.
         text.push_str(if between.trim().is_empty() { between } else { " " });
-        text.push_str(line.get(word.start..word.end).unwrap_or_default());
+        text.push_str(&word.text);
         end = word.end;
     }
     text
 }
 
-/// The words of a line as a shell reads them. A quote that is not closed is a character like others:
-/// free text has apostrophes.
+/// The words of a line as a shell reads them, as far as free text allows it: a quote opens where a word or
+/// its value begins and closes where one ends. Others are characters: prose has apostrophes.
 fn words(line: &str) -> Vec<Word> {
+    let mut quotes = Quotes::default();
     let mut words = Vec::new();
     let mut at = 0;
     while let Some(skip) = line[at..].find(|c: char| !c.is_whitespace()) {
-        let word = word(line, at + skip);
+        let word = word(line, at + skip, &mut quotes);
         at = word.end;
         words.push(word);
     }
     words
 }
 
-fn word(line: &str, start: usize) -> Word {
+fn word(line: &str, start: usize, quotes: &mut Quotes) -> Word {
     let mut word = Word { text: String::new(), start, end: line.len(), plain: usize::MAX };
-    let mut at = start;
+    let (mut at, mut opens) = (start, true);
     while let Some(c) = line[at..].chars().next() {
         let next = at + c.len_utf8();
+        let may_open = std::mem::replace(&mut opens, false);
         at = match c {
             c if c.is_whitespace() => {
                 word.end = at;
                 break;
             }
-            '"' | '\'' => match line[next..].find(c) {
-                Some(length) => {
-                    word.plain = word.plain.min(word.text.len());
-                    word.text.push_str(&line[next..next + length]);
-                    next + length + 1
-                }
-                None => {
-                    word.text.push(c);
-                    next
-                }
-            },
+            '"' | '\'' if may_open && let Some(close) = quotes.close(line, next, c) => {
+                word.plain = word.plain.min(word.text.len());
+                word.text.push_str(&line[next..close]);
+                close + 1
+            }
             '\\' => match line[next..].chars().next().filter(|c| "\\\"' ".contains(*c)) {
                 Some(escaped) => {
                     word.plain = word.plain.min(word.text.len());
@@ -136,12 +126,35 @@ fn word(line: &str, start: usize) -> Word {
                 }
             },
             c => {
+                opens = c == '=' && !word.text.contains('=');
                 word.text.push(c);
                 next
             }
         };
     }
     word
+}
+
+/// Which quotes still close in a line. Where one does not, none of its kind does after it: nothing is
+/// looked through twice in vain.
+#[derive(Debug, Default)]
+struct Quotes {
+    unclosed: String,
+}
+
+impl Quotes {
+    /// Where a quote of this kind closes that was opened before `from`.
+    fn close(&mut self, line: &str, from: usize, quote: char) -> Option<usize> {
+        if self.unclosed.contains(quote) {
+            return None;
+        }
+        let ends = |at: &usize| line[at + 1..].chars().next().is_none_or(char::is_whitespace);
+        let close = line[from..].match_indices(quote).map(|(at, _)| from + at).find(ends);
+        if close.is_none() {
+            self.unclosed.push(quote);
+        }
+        close
+    }
 }
 
 #[cfg(test)]
@@ -170,9 +183,14 @@ mod tests {
     fn words_come_in_order_and_the_last_takes_the_rest() {
         assert_eq!(given("a"), r#"{"repo":"a"}"#);
         assert_eq!(given(r#" "a b"  'c d' e "#), r#"{"repo":"a b","style":"c d","text":"e"}"#);
-        assert_eq!(given("a b c  d 'e'"), r#"{"repo":"a","style":"b","text":"c  d 'e'"}"#);
+        assert_eq!(given("a b c  d 'e'"), r#"{"repo":"a","style":"b","text":"c  d e"}"#);
+        assert_eq!(given(r#"a b "c d" e"#), r#"{"repo":"a","style":"b","text":"c d e"}"#);
+        assert_eq!(given(r#"a b c \"d\""#), r#"{"repo":"a","style":"b","text":"c \"d\""}"#);
         assert_eq!(given(r#"a b "c d""#), r#"{"repo":"a","style":"b","text":"c d"}"#);
         assert_eq!(given("a b don't do it"), r#"{"repo":"a","style":"b","text":"don't do it"}"#);
+        let prose = "a b don't say it isn't so, 'cause it's \"so";
+        assert!(given(prose).ends_with(r#""text":"don't say it isn't so, 'cause it's \"so"}"#));
+        assert_eq!(given("'it isn't so' b"), r#"{"repo":"it isn't so","style":"b"}"#);
         assert_eq!(given(r"a\ b \"), r#"{"repo":"a b","style":"\\"}"#);
         assert_eq!(given("é 日本"), r#"{"repo":"é","style":"日本"}"#);
     }
@@ -181,6 +199,15 @@ mod tests {
     fn names_go_before_places() {
         assert_eq!(given("text=t a"), r#"{"text":"t","repo":"a"}"#);
         assert_eq!(given(r#"a text="x y" b"#), r#"{"text":"x y","repo":"a","style":"b"}"#);
+        assert_eq!(
+            given(r#""a b" style=c text='d e' "#),
+            r#"{"style":"c","text":"d e","repo":"a b"}"#
+        );
+        let two = prompt(json!([{"name": "one"}, {"name": "two"}]));
+        assert_eq!(
+            Value::Object(two.arguments("on:greet", r#""a b" two=c rest"#).unwrap()),
+            json!({"one": "a b rest", "two": "c"})
+        );
         assert_eq!(given("a b=c"), r#"{"repo":"a","style":"b=c"}"#);
         assert_eq!(given("'repo=x' b"), r#"{"repo":"repo=x","style":"b"}"#);
         assert_eq!(given("a b c style=q d"), r#"{"style":"q","repo":"a","text":"b c d"}"#);
@@ -196,6 +223,12 @@ mod tests {
         assert!(none.arguments("s:p", " ").unwrap().is_empty());
         let full = given("repo=a style=b text=c \"d e\"");
         assert!(full.starts_with("There is no argument left for \"d e\". Usage:"), "{full}");
+    }
+
+    #[test]
+    fn quotes_that_do_not_close_cost_nothing() {
+        let long = "'a \"b ".repeat(200_000);
+        assert_eq!(words(&long).len(), 400_000);
     }
 
     proptest! {

@@ -59,6 +59,7 @@ fn reading_steps_over_what_it_does_not_know() {
         id: "q".into(),
         tool_call_id: "c".into(),
         questions: vec![],
+        form: None,
     });
     log_of(&path, 1, 0);
     let mut bytes = fs::read(&path).unwrap();

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use super::{World, with_state};
 use crate::front::tui::text::width;
 use crate::protocol::control::{Instance, Mode, State};
+use crate::store::{RunDir, ShareDir};
 
 fn running(world: &World, instance: &Instance) {
     world.script(instance, &[("state", vec![with_state(instance)])]);
@@ -74,6 +75,42 @@ fn the_dead_are_not_listed_and_do_not_stay() {
     drop(UnixListener::bind(dead.socket.as_ref().unwrap()).unwrap());
     assert_eq!(world.ctl(&["list"]).err, "no running instance\n");
     assert!(!world.run_dir().state_file(9).exists());
+}
+
+#[test]
+fn instances_of_kimi_codes_directory_are_listed_too() {
+    let moved = ("KIMI_SHARE_DIR", "share");
+    for (vars, listed) in [
+        (&[][..], &[7, 8][..]),
+        (&[("KIMI_CODE_HOME", "code")], &[7, 8]),
+        (&[moved, ("KIMI_CODE_HOME", "code")], &[7, 8]),
+        (&[moved, ("KIMI_CODE_HOME", "share")], &[7]),
+        (&[moved], &[7]),
+    ] {
+        let world = World::with_vars(vars);
+        running(&world, &world.instance(7));
+        let code = RunDir::new(&ShareDir::of_code(&world.env), &world.env);
+        let mut theirs = world.instance(8);
+        theirs.socket = code.socket_path(8).map(|path| path.display().to_string());
+        let mut listeners = Vec::new();
+        if code.path() != world.run_dir().path() {
+            code.write(&theirs).unwrap();
+            listeners.push(UnixListener::bind(theirs.socket.as_ref().unwrap()).unwrap());
+            // The same process through a link.
+            code.write(&world.instance(7)).unwrap();
+        }
+        let ran = world.ctl(&["list", "--json"]);
+        let all: Vec<Instance> = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(all.iter().map(|one| one.pid).collect::<Vec<_>>(), listed, "{vars:?}");
+        // One that cannot be trusted keeps nobody from the own ones.
+        if listeners.pop().is_some() {
+            std::fs::remove_dir_all(code.path()).unwrap();
+            std::os::unix::fs::symlink("/", code.path()).unwrap();
+            let all: Vec<Instance> =
+                serde_json::from_str(&world.ctl(&["list", "--json"]).out).unwrap();
+            assert_eq!(all.iter().map(|one| one.pid).collect::<Vec<_>>(), [7], "{vars:?}");
+        }
+    }
 }
 
 #[test]

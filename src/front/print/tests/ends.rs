@@ -1,7 +1,5 @@
 //! Requests nobody is there to answer, signals, readers that go away, sessions that die.
 
-use serde_json::Map;
-
 use super::*;
 use crate::front::print::turns::{self, End};
 use crate::protocol::{
@@ -28,6 +26,7 @@ async fn requests_are_answered() {
         id: "r2".to_owned(),
         tool_call_id: "c2".to_owned(),
         questions: Vec::new(),
+        form: None,
     });
     let ran = play(
         prompt("hi"),
@@ -47,8 +46,10 @@ async fn requests_are_answered() {
         response: Verdict::Approve,
         feedback: String::new(),
     });
-    let dismiss =
-        Response::Question(QuestionResponse { request_id: "r2".to_owned(), answers: Map::new() });
+    let dismiss = Response::Question(QuestionResponse {
+        request_id: "r2".to_owned(),
+        ..QuestionResponse::default()
+    });
     assert_eq!(answered, [&Op::Answer { response: approve }, &Op::Answer { response: dismiss }]);
 }
 

@@ -109,7 +109,11 @@ impl TrustDialog {
 
     fn response(&self, choice: Choice) -> Response {
         let answers = Map::from_iter([(ANSWER.to_owned(), choice.word().into())]);
-        Response::Question(QuestionResponse { request_id: self.id.clone(), answers })
+        Response::Question(QuestionResponse {
+            request_id: self.id.clone(),
+            answers,
+            declined: false,
+        })
     }
 
     fn go(&mut self, by: isize) -> DialogReply {

@@ -4,8 +4,11 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
-use crate::protocol::QuestionResponse;
+use crate::protocol::{QuestionForm, QuestionResponse};
 use crate::tools::{ApprovalAsk, ApprovalVerdict};
+
+/// The answer that says no to a form.
+const NO: &str = "(no)";
 
 /// A person who answers the n-th set of questions with the n-th list, and then no more.
 #[derive(Default)]
@@ -14,12 +17,14 @@ struct Person {
     asked: Mutex<Vec<Vec<Question>>>,
     /// Has nothing but buttons.
     mute: bool,
+    /// Is shown forms as such; these were.
+    forms: Option<Mutex<Vec<QuestionForm>>>,
 }
 
 impl Person {
     fn new(answers: &[&[&'static str]]) -> Self {
         let answers = answers.iter().rev().map(|set| set.to_vec()).collect();
-        Self { answers: Mutex::new(answers), asked: Mutex::default(), mute: false }
+        Self { answers: Mutex::new(answers), ..Self::default() }
     }
 
     fn texts(&self) -> Vec<String> {
@@ -36,11 +41,31 @@ impl Desk for Person {
 
     async fn ask(&self, _: &str, questions: Vec<Question>) -> QuestionOutcome {
         let set = self.answers.lock().unwrap().pop().unwrap_or_default();
+        let set_is_no = set == [NO];
+        let set = if set_is_no { Vec::new() } else { set };
         let answers = questions.iter().zip(set).filter(|(_, answer)| !answer.is_empty());
         let answers =
             answers.map(|(question, answer)| (question.question.clone(), answer.into())).collect();
         self.asked.lock().unwrap().push(questions);
-        QuestionOutcome::Answered(QuestionResponse { request_id: "r".into(), answers })
+        QuestionOutcome::Answered(QuestionResponse {
+            request_id: "r".into(),
+            answers,
+            declined: set_is_no,
+        })
+    }
+
+    async fn fill_in(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: QuestionForm,
+    ) -> QuestionOutcome {
+        self.forms.as_ref().unwrap().lock().unwrap().push(form);
+        self.ask(call_id, questions).await
+    }
+
+    fn takes_forms(&self) -> bool {
+        self.forms.is_some()
     }
 
     fn takes_words(&self) -> bool {
@@ -266,4 +291,63 @@ async fn a_server_does_not_take_the_way_out_away() {
     let asked = person.asked.lock().unwrap();
     let labels: Vec<&str> = asked[0][0].options.iter().map(|it| it.label.as_str()).collect();
     assert_eq!(labels, ["Decline", "(Decline)", "Leave it out", "(Leave it out)", "((Decline))"]);
+}
+
+fn port_and_note() -> Value {
+    form(
+        json!({
+            "port": {"type": "integer", "title": "Port", "minimum": 1, "maximum": 99, "default": 80},
+            "note": {"type": "string", "title": "Note"},
+        }),
+        &["port"],
+    )
+}
+
+fn shown(answers: &[&[&'static str]]) -> Person {
+    Person { forms: Some(Mutex::default()), ..Person::new(answers) }
+}
+
+#[tokio::test]
+async fn a_form_is_shown_as_one_and_again_with_what_was_typed() {
+    let person = shown(&[&["700", "hi"], &["70", "hi"]]);
+    let answer = put(&person, port_and_note()).await;
+    assert_eq!(answer, Answer::Accept(Some(json!({"port": 70, "note": "hi"}))));
+    let forms = person.forms.unwrap().into_inner().unwrap();
+    assert_eq!(forms.len(), 2);
+    assert_eq!(forms[0].message, "MCP server lab asks: Tell me");
+    let fields =
+        |at: usize| -> Vec<&Value> { forms[at].fields.iter().map(|field| &field.schema).collect() };
+    let [port, note] = fields(0)[..] else { panic!("{forms:?}") };
+    assert_eq!((&port["default"], &note["default"]), (&json!(80), &Value::Null));
+    assert_eq!([forms[0].fields[0].required, forms[0].fields[1].required], [true, false]);
+    let told = "Port: ! Not taken: it must be a whole number from 1 to 99.";
+    assert_eq!(forms[1].message, format!("MCP server lab asks: Tell me\n{told}"));
+    let [port, note] = fields(1)[..] else { panic!("{forms:?}") };
+    assert!(port["description"].as_str().unwrap().starts_with("! Not taken: "), "{port}");
+    // What does not fit cannot be shown by a field of numbers.
+    assert_eq!((&port["default"], &note["default"]), (&Value::Null, &json!("hi")));
+    // It is on record as questions too.
+    assert_eq!(person.asked.into_inner().unwrap()[0].len(), 2);
+}
+
+#[tokio::test]
+async fn a_form_that_is_declined_is_not_a_dismissed_one() {
+    assert_eq!(put(&shown(&[&[NO]]), port_and_note()).await, Answer::Decline);
+    assert_eq!(put(&shown(&[&[]]), port_and_note()).await, Answer::Cancel);
+    // Who never gives an answer that fits is not asked for ever.
+    let stubborn = shown(&[&["x"][..]; 9]);
+    assert_eq!(put(&stubborn, port_and_note()).await, Answer::Cancel);
+    assert_eq!(stubborn.asked.into_inner().unwrap().len(), MOST_ROUNDS);
+}
+
+#[tokio::test]
+async fn a_few_numbers_are_buttons_where_nothing_can_be_typed() {
+    let stars = json!({"type": "integer", "minimum": 1, "maximum": 3, "default": 2});
+    let person = Person { mute: true, ..Person::new(&[&["Answer"], &["3"]]) };
+    let answer = put(&person, form(json!({"stars": stars}), &["stars"])).await;
+    assert_eq!(answer, Answer::Accept(Some(json!({"stars": 3}))));
+    let asked = person.asked.into_inner().unwrap();
+    let labels: Vec<_> =
+        asked[1][0].options.iter().map(|it| (&*it.label, &*it.description)).collect();
+    assert_eq!(labels, [("2", SUGGESTED), ("1", ""), ("3", "")]);
 }

@@ -70,7 +70,11 @@ impl QuestionDialog {
 
     fn reply(&self, answers: Map<String, Value>) -> DialogReply {
         let request_id = self.request.id.clone();
-        DialogReply::Answer(Response::Question(QuestionResponse { request_id, answers }))
+        DialogReply::Answer(Response::Question(QuestionResponse {
+            request_id,
+            answers,
+            declined: false,
+        }))
     }
 
     /// Settles the question shown and goes on to the next open one.

@@ -40,7 +40,8 @@ fn features() -> Question {
 }
 
 fn dialog(questions: Vec<Question>) -> QuestionDialog {
-    let request = QuestionRequest { id: "q1".into(), tool_call_id: "c1".into(), questions };
+    let request =
+        QuestionRequest { id: "q1".into(), tool_call_id: "c1".into(), questions, form: None };
     QuestionDialog::new(request, Instant::now(), false)
 }
 
@@ -206,8 +207,12 @@ fn long_questions_are_for_the_pager() {
 #[test]
 fn early_keys_and_pastes_do_not_answer() {
     let start = Instant::now();
-    let request =
-        QuestionRequest { id: "q".into(), tool_call_id: "c".into(), questions: vec![database()] };
+    let request = QuestionRequest {
+        id: "q".into(),
+        tool_call_id: "c".into(),
+        questions: vec![database()],
+        form: None,
+    };
     let mut dialog = QuestionDialog::new(request, start, true);
     assert_eq!(press(&mut dialog, "1", start + Duration::from_millis(299)), DialogReply::Guarded);
     assert_eq!(press(&mut dialog, "⏎", start + Duration::from_millis(290)), DialogReply::Guarded);

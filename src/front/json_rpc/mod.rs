@@ -1,5 +1,8 @@
 //! What the two protocols over JSON-RPC 2.0 have in common: one message a line, the standard's error codes.
 
+#[cfg(any(test, fuzzing))]
+pub(in crate::front) mod checked;
+
 use serde::Serialize;
 
 /// The error codes of the standard.

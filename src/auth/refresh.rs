@@ -1,0 +1,84 @@
+//! The list of an account's models, asked for anew at each start (config.md section 6).
+//!
+//! Only where the user's own configuration has a Kimi account and somebody is signed in; what is different is
+//! written there, for the next start and for `/reload`. Nobody waits for it and nobody hears of it.
+
+use std::time::Duration;
+
+use tracing::{debug, info};
+
+use super::authority::secure_address;
+use super::bearer::Bearer;
+use super::credentials::Credentials;
+use super::models::{self, ListError};
+use super::{AuthError, KEY, PROVIDER, setup};
+use crate::config::{Config, ConfigSource};
+use crate::llm::{Secret, TokenSource};
+use crate::platform::Env;
+use crate::store::ShareDir;
+
+/// How long the start itself has the machine for itself.
+const AFTER_THE_START: Duration = Duration::from_secs(1);
+
+/// Refreshes the models in the background, soon. To be called on a runtime; whatever is not done when that
+/// ends is left undone, and nothing is half written.
+pub fn refresh_soon(env: &Env) {
+    let env = env.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(AFTER_THE_START).await;
+        match refresh(&env).await {
+            Ok(true) => info!("the account's models are up to date"),
+            Ok(false) => {}
+            Err(error) => info!("the account's models are not brought up to date: {error}"),
+        }
+    });
+}
+
+/// False when there is no account to ask for.
+async fn refresh(env: &Env) -> Result<bool, AuthError> {
+    let failed = |why: String| AuthError::Failed(why);
+    let asked = blocking({
+        let env = env.clone();
+        move || account(&env)
+    });
+    let Some((base_url, bearer)) = asked.await?.map_err(failed)? else { return Ok(false) };
+    let wrong = |error: crate::llm::LlmError| AuthError::Failed(error.to_string());
+    let token = bearer.token().await.map_err(wrong)?;
+    let listed = match models::list(&base_url, &token, env).await {
+        Err(ListError::Refused) => {
+            debug!("the token is refused: another one is asked for");
+            let token = bearer.after(&token).await.map_err(wrong)?;
+            models::list(&base_url, &token, env).await
+        }
+        listed => listed,
+    };
+    let listed = listed.map_err(|error| failed(error.to_string()))?;
+    let config = ShareDir::from_env(env).config_toml();
+    blocking(move || setup::update(&config, &listed))
+        .await?
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(true)
+}
+
+/// The address of the account's models, and the token for it; `None` when there is no account or nobody is
+/// signed in. Reads files.
+fn account(env: &Env) -> Result<Option<(String, Bearer)>, String> {
+    let loaded = Config::load(&ConfigSource::Default, env).map_err(|error| error.to_string())?;
+    let Some(provider) = loaded.config.providers.get(PROVIDER) else { return Ok(None) };
+    if provider.oauth.as_ref().is_none_or(|oauth| oauth.key != KEY) {
+        return Ok(None);
+    }
+    let Some(file) = Credentials::of(KEY, env).filter(Credentials::is_there) else {
+        return Ok(None);
+    };
+    let base_url = provider.base_url.trim_end_matches('/');
+    secure_address(base_url).map_err(|why| format!("the address of the models {why}"))?;
+    Ok(Some((base_url.to_owned(), Bearer::new(file, Secret::new(""), env))))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, AuthError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| AuthError::Failed(error.to_string()))
+}
