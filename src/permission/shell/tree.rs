@@ -198,7 +198,7 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         if let Some(names) = count::names(text) {
-            self.reader.count(text, text, names);
+            self.reader.count(text, names);
         } else {
             self.unclear(node, "its arithmetic has more than numbers");
             self.substitutions(node, depth + 1);
@@ -208,6 +208,7 @@ impl<'a> Walk<'a, '_> {
     fn for_each(&mut self, node: Node, depth: usize) {
         if let Some(variable) = node.child_by_field_name("variable") {
             let name = self.text(variable);
+            self.reader.variables.sets(name, false);
             self.set(name, variable, false);
         }
         let body = node.child_by_field_name("body").map(|body| body.id());
