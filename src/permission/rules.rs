@@ -289,7 +289,7 @@ impl Bench<'_> {
             let why =
                 if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
                     MAY_BE_NAMED
-                } else if carried.iter().any(|run| self.may_be(rule, run)) {
+                } else if carried.iter().any(|part| self.may_be(rule, part)) {
                     CARRIES
                 } else {
                     return None;
@@ -298,8 +298,13 @@ impl Bench<'_> {
         })
     }
 
-    /// Whether a command that another may start may be one that a rule is about.
-    fn may_be(&self, rule: &Rule, run: &Run) -> bool {
+    /// Whether what a command may start may be what a rule is about.
+    fn may_be(&self, rule: &Rule, part: &Part) -> bool {
+        let run = match part {
+            Part::Run(run) => run,
+            Part::Unclear(unclear) => return unclear.hides,
+            _ => return false,
+        };
         let hides = run.hides.is_some() && run.words.len() > 1;
         hides || rule.fits_run(run) != Fits::No || self.disguised(rule, run) != Fits::No
     }

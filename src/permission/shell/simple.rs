@@ -33,6 +33,12 @@ const RESERVED: &[&str] = &[
 /// Builtins that set the variables they are given the names of.
 const SETS: &[&str] = &["read", "mapfile", "readarray", "getopts", "wait", "printf", "unset"];
 
+/// Whether a word means something to shells, and no program is called so.
+pub(super) fn is_of_shell(name: &str) -> bool {
+    let known = [CHANGES_MEANING, EVALUATORS, RESERVED, SETS];
+    known.iter().any(|names| names.contains(&name)) || matches!(name, "jobs" | "set")
+}
+
 impl Walk<'_, '_> {
     /// `NAME=value … program word … redirections`.
     pub(super) fn command(&mut self, node: Node, depth: usize) {
