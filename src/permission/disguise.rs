@@ -10,10 +10,10 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::files::{Access, COPIERS, Ground, Leads, Reach, touches};
+use super::files::{Access, COPIERS, Ground, Leads, Reach, touches, writes_of};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{NOWHERE, Part, Run, Script, Word};
+use super::shell::{NOWHERE, Part, Run, Script, Word, script_file};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -21,6 +21,11 @@ use crate::tools::path_guard::real_path;
 const MAX_PROGRAM: u64 = 512 << 20;
 /// More names than these are not looked through for those that a `*` in a rule may mean.
 const MAX_NAMES: usize = 20_000;
+/// Copies of copies of what a line has written are followed so far.
+const MAX_COPIES: usize = 4;
+/// Programs that make a file of what they are fed, or of their words.
+const KEEPERS: &[&str] =
+    &["dd", "ed", "ex", "gsed", "openssl", "patch", "sed", "sort", "sponge", "tee", "uniq", "xxd"];
 /// Directories of the system: what is found there by its name alone is what it is called.
 const SYSTEM: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
@@ -34,11 +39,15 @@ const RUNS_WORDS: &str = "it runs what the line has written";
 pub(super) struct Disguises {
     /// Where the shell finds programs.
     search: Vec<PathBuf>,
+    /// [`SYSTEM`].
+    system: Vec<PathBuf>,
     found: RefCell<HashMap<String, Option<PathBuf>>>,
+    /// What files are known as, by the rule's name and the file.
+    known: RefCell<HashMap<(String, PathBuf), Option<String>>>,
     /// Files that the script makes of what nobody knows; `None`: any file.
     made: Option<Vec<(PathBuf, Reach)>>,
     /// Files into which its words may be written, and whether there are others.
-    written: Vec<PathBuf>,
+    written: Vec<(PathBuf, Reach)>,
     writes_anywhere: bool,
     /// Whether it writes files, so that what is read may become one.
     keeps: bool,
@@ -49,11 +58,6 @@ pub(super) struct Disguises {
 impl Disguises {
     /// Looks at what a script makes.
     pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
-        let writes = |part: &Part| match part {
-            Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
-            Part::Run(run) => name_of(run) == "tee",
-            _ => false,
-        };
         let sets_path = |part: &Part| match part {
             Part::Assign(assign) => assign.name == "PATH",
             Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
@@ -61,64 +65,107 @@ impl Disguises {
         };
         let mut new = Self {
             search: search.to_vec(),
+            system: SYSTEM.iter().map(PathBuf::from).collect(),
             found: RefCell::default(),
+            known: RefCell::default(),
             made: Some(Vec::new()),
             written: Vec::new(),
             writes_anywhere: false,
-            keeps: script.parts.iter().any(writes),
+            keeps: script.parts.iter().any(keeps),
             searches_elsewhere: script.parts.iter().any(sets_path),
         };
         for part in &script.parts {
-            let words = match part {
-                Part::Write(target) => std::slice::from_ref(&target.path),
-                Part::Run(run) if name_of(run) == "tee" || hands_on(run) => {
-                    run.words.get(1..).unwrap_or_default()
-                }
-                _ => continue,
-            };
-            for word in words {
-                match ground.leads(word) {
-                    Leads::To(paths) => new.written.extend(paths),
-                    Leads::Anywhere => new.writes_anywhere = true,
-                }
+            if keeps(part) {
+                new.has_written(writes_of(part, ground));
+            } else if let Some(run) = part.run().filter(|run| hands_on(run)) {
+                let words = run.words.iter().skip(1);
+                new.has_written(words.map(|word| (ground.leads(word), Reach::Itself)).collect());
             }
         }
+        new.follow_copies(script, ground);
         let runs = || script.parts.iter().filter_map(Part::run);
         let reads_unknown = |run: &Run| {
             let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
             reads.any(|touch| ground.leads(&touch.path) == Leads::Anywhere)
         };
         for run in runs().filter(|run| copies(run) && reads_unknown(run)) {
-            let writes = touches(run).into_iter().filter(|touch| touch.access == Access::Write);
-            writes.for_each(|touch| new.makes(&touch.path, ground, touch.reach));
+            let part = Part::Run(run.clone());
+            writes_of(&part, ground).into_iter().for_each(|(to, reach)| new.makes(to, reach));
         }
         if runs().any(|run| !copies(run) && reads_unknown(run)) {
-            for part in &script.parts {
-                match part {
-                    Part::Write(target) => new.makes(&target.path, ground, Reach::Itself),
-                    Part::Run(run) if name_of(run) == "tee" => {
-                        let files = run.words.iter().skip(1);
-                        files.for_each(|word| new.makes(word, ground, Reach::Itself));
-                    }
-                    _ => {}
-                }
+            for part in script.parts.iter().filter(|part| keeps(part)) {
+                writes_of(part, ground).into_iter().for_each(|(to, reach)| new.makes(to, reach));
             }
         }
         new
     }
 
-    fn makes(&mut self, path: &Word, ground: &Ground, reach: Reach) {
-        match (ground.leads(path), &mut self.made) {
+    fn makes(&mut self, to: Leads, reach: Reach) {
+        match (to, &mut self.made) {
             (Leads::To(paths), Some(made)) => made.extend(paths.into_iter().map(|to| (to, reach))),
             _ => self.made = None,
         }
+    }
+
+    fn has_written(&mut self, files: Vec<(Leads, Reach)>) {
+        for (to, reach) in files {
+            match to {
+                Leads::To(paths) => self.written.extend(paths.into_iter().map(|to| (to, reach))),
+                Leads::Anywhere => self.writes_anywhere = true,
+            }
+        }
+    }
+
+    /// A copy of what the script has written is that too, under another name or in another place.
+    fn follow_copies(&mut self, script: &Script, ground: &Ground) {
+        for _ in 0..MAX_COPIES {
+            let before = self.written.len();
+            for part in &script.parts {
+                let Some(run) = part.run().filter(|run| copies(run)) else { continue };
+                let reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
+                let from = reads.filter_map(|touch| match ground.leads(&touch.path) {
+                    Leads::To(paths) => Some((paths, touch.reach != Reach::Itself)),
+                    Leads::Anywhere => None,
+                });
+                let from: Vec<(Vec<PathBuf>, bool)> = from.collect();
+                let itself = from.iter().any(|(paths, _)| self.holds(paths));
+                let below = from.iter().filter(|(_, below)| *below).any(|(dirs, _)| {
+                    let inside =
+                        |dir: &PathBuf| self.written.iter().any(|(to, _)| to.starts_with(dir));
+                    dirs.iter().any(inside)
+                });
+                if itself || below {
+                    let mut to = writes_of(part, ground);
+                    if below {
+                        to.iter_mut().for_each(|(_, reach)| *reach = Reach::Anything);
+                    }
+                    to.retain(|(to, _)| !matches!(to, Leads::To(paths) if self.holds_all(paths)));
+                    self.has_written(to);
+                }
+            }
+            if self.written.len() == before {
+                break;
+            }
+        }
+    }
+
+    /// Whether the script may have written one of these files.
+    fn holds(&self, files: &[PathBuf]) -> bool {
+        files.iter().any(|file| is_among(file, &self.written))
+    }
+
+    fn holds_all(&self, files: &[PathBuf]) -> bool {
+        files.iter().all(|file| is_among(file, &self.written))
     }
 
     /// Whether a command is, under another name, one that a rule is about.
     pub fn fits(&self, rule: &Rule, run: &Run, ground: &Ground) -> Fits {
         let Some(program) = run.words.first().and_then(Word::literal) else { return Fits::No };
         let Some(named) = named_by(rule) else { return Fits::No };
-        let known_as = if program.contains('/') {
+        let known_as = if self.is_system(Path::new(program)) {
+            let name = program.rsplit('/').next().unwrap_or(program);
+            self.found_as(named, name, Path::new(program))
+        } else if program.contains('/') {
             let Leads::To(files) = ground.leads(&Word::known(program)) else { return Fits::No };
             files.iter().find_map(|file| self.known_as(named, file))
         } else {
@@ -179,30 +226,34 @@ impl Disguises {
         let Some(program) = run.words.first().filter(|word| word.text.contains('/')) else {
             return false;
         };
-        let Some(made) = &self.made else { return !is_system(Path::new(&program.text)) };
+        let Some(made) = &self.made else { return !self.is_system(Path::new(&program.text)) };
         match ground.leads(program) {
-            Leads::To(files) => made.iter().any(|(to, reach)| match reach {
-                Reach::Anything => files.iter().any(|file| file.starts_with(to)),
-                _ => files.contains(to),
-            }),
+            Leads::To(files) => files.iter().any(|file| is_among(file, made)),
             Leads::Anywhere => !made.is_empty(),
         }
     }
 
     /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
     fn is_written(&self, run: &Run, ground: &Ground) -> bool {
-        let program = run.words.first().filter(|word| word.text.contains('/'));
-        let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
-        let count = match name_of(run) {
-            "source" | "." | "bash" | "sh" | "dash" | "zsh" | "ksh" => 1,
-            "make" | "gmake" => usize::MAX,
-            _ => 0,
-        };
         if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
             return true;
         }
-        program.into_iter().chain(operands.take(count)).any(|file| match ground.leads(file) {
-            Leads::To(files) => files.iter().any(|file| self.written.contains(file)),
+        let by_path = |word: &&Word| word.text.contains('/') || self.searches_elsewhere;
+        let program = run.words.first().filter(by_path).cloned();
+        let scripts = match name_of(run) {
+            "source" | "." => {
+                let is_file = |word: &&Word| !word.text.starts_with('-');
+                run.words.iter().skip(1).find(is_file).cloned().into_iter().collect()
+            }
+            "bash" | "sh" | "dash" | "zsh" | "ksh" => {
+                script_file(&run.words).cloned().into_iter().collect()
+            }
+            "make" | "gmake" => makefiles(run),
+            _ => Vec::new(),
+        };
+        let ground = ground.of_run(run);
+        program.into_iter().chain(scripts).any(|file| match ground.leads(&file) {
+            Leads::To(files) => self.holds(&files),
             Leads::Anywhere => false,
         })
     }
@@ -212,7 +263,7 @@ impl Disguises {
         if Pattern::of_name(named).covers(program) {
             return None;
         }
-        if !is_system(file) {
+        if !self.is_system(file) {
             return self.known_as(named, &real_path(file)?);
         }
         // `python3` and `python3.12` are one program; `ls` and `rm` may be one file and are two.
@@ -229,6 +280,16 @@ impl Disguises {
         if !is_program(file) {
             return None;
         }
+        let key = (named.to_owned(), file.to_path_buf());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let known = self.look_up(named, file);
+        self.known.borrow_mut().insert(key, known.clone());
+        known
+    }
+
+    fn look_up(&self, named: &str, file: &Path) -> Option<String> {
         let pattern = Pattern::of_name(named);
         let name = file.file_name()?.to_string_lossy().into_owned();
         if pattern.covers(&name) || pattern.covers(&file.to_string_lossy()) {
@@ -243,6 +304,10 @@ impl Disguises {
             let name = entry.file_name().to_string_lossy().into_owned();
             (pattern.covers(&name) && is_it(&entry.path())).then_some(name)
         })
+    }
+
+    fn is_system(&self, file: &Path) -> bool {
+        file.parent().is_some_and(|dir| self.system.iter().any(|system| dir == system))
     }
 
     /// Where the shell finds a program.
@@ -276,6 +341,28 @@ fn hands_on(run: &Run) -> bool {
     }
 }
 
+/// Whether a part makes a file of what it is fed, or of its words.
+fn keeps(part: &Part) -> bool {
+    match part {
+        Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
+        Part::Run(run) => KEEPERS.contains(&name_of(run)),
+        _ => false,
+    }
+}
+
+/// The files that `make` may read what to do from.
+fn makefiles(run: &Run) -> Vec<Word> {
+    let words = || run.words.iter().skip(1);
+    let own = ["-f", "--file=", "--makefile="];
+    let glued = words()
+        .filter_map(|word| own.iter().find_map(|option| word.text.strip_prefix(option)))
+        .filter(|file| !file.is_empty())
+        .map(Word::known);
+    let by_itself = ["GNUmakefile", "makefile", "Makefile"].map(Word::known);
+    let operands = words().filter(|word| !word.text.starts_with('-')).cloned();
+    operands.chain(glued).chain(by_itself).collect()
+}
+
 /// Whether a command makes a file of another.
 fn copies(run: &Run) -> bool {
     let name = name_of(run);
@@ -287,8 +374,11 @@ fn packs(run: &Run) -> bool {
     ["7z", "bsdtar", "cpio", "pax", "tar", "zip"].contains(&name_of(run))
 }
 
-fn is_system(file: &Path) -> bool {
-    file.parent().is_some_and(|dir| SYSTEM.iter().any(|system| dir == Path::new(system)))
+fn is_among(file: &Path, places: &[(PathBuf, Reach)]) -> bool {
+    places.iter().any(|(place, reach)| match reach {
+        Reach::Anything => file.starts_with(place),
+        _ => file == place,
+    })
 }
 
 #[cfg(unix)]
@@ -453,5 +543,34 @@ mod tests {
         ] {
             assert_eq!(world.judge("Shell(wipe:*)", command), Judgment::Allow, "{command}");
         }
+    }
+
+    /// Of programs that are one file each is what it is called, also by its path.
+    #[test]
+    fn one_file_of_the_system_may_be_several_programs() {
+        let world = world();
+        let bin = fs::canonicalize(world.dir.path()).unwrap().join("bin");
+        fs::copy(bin.join("other"), bin.join("many")).unwrap();
+        symlink("many", bin.join("list")).unwrap();
+        symlink("many", bin.join("delete")).unwrap();
+        symlink(bin.join("delete"), world.site.workspace.work_dir.join("mine")).unwrap();
+        let rule = Rule::parse("Shell(delete:*)").unwrap();
+        let fits = |command: &str| {
+            let script =
+                crate::permission::shell::read(&command.replace("BIN", &bin.to_string_lossy()));
+            let ground = Ground::of(&script, &world.site.workspace.work_dir, &world.site.home);
+            let new = Disguises::of(&script, &ground, &world.site.search);
+            let disguises = Disguises { system: vec![bin.clone()], ..new };
+            let run = script.parts.iter().find_map(Part::run).unwrap();
+            let own = rule.fits_run(run);
+            if own == Fits::No { disguises.fits(&rule, run, &ground) } else { own }
+        };
+        assert_eq!(fits("BIN/list a"), Fits::No);
+        assert_eq!(fits("list a"), Fits::No);
+        assert_eq!(fits("BIN/delete a"), Fits::Yes);
+        assert_eq!(fits("delete a"), Fits::Yes);
+        // Another place is not the system's, whatever it is called there.
+        assert_eq!(fits("./mine a"), Fits::Yes);
+        assert_eq!(fits("BIN/../bin/./list a"), Fits::Yes);
     }
 }

@@ -7,8 +7,8 @@ use crate::permission::shell::Word;
 /// Programs that change every file they are given.
 const CHANGERS: &[&str] = &[
     "bzip2", "chgrp", "chmod", "chown", "ed", "ex", "gunzip", "gzip", "mkdir", "mkfifo", "mknod",
-    "nano", "nvim", "patch", "rm", "rmdir", "shred", "tee", "touch", "truncate", "unlink", "vi",
-    "vim", "xz", "zstd",
+    "nano", "nvim", "patch", "rm", "rmdir", "shred", "sponge", "tee", "touch", "truncate",
+    "unlink", "vi", "vim", "xz", "zstd",
 ];
 
 /// Programs that copy or move to their last operand.

@@ -30,7 +30,7 @@ pub use find::{Find, find};
 pub use git::{Git, git};
 pub use git_names::{may_be_alias, twin};
 pub(super) use hidden::READS;
-pub use hidden::holds_command;
+pub use hidden::{holds_command, script_file};
 pub use redirect::NOWHERE;
 pub use word::{ANY, Word};
 
