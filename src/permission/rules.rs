@@ -228,29 +228,38 @@ impl Bench<'_> {
         let named = guards.iter().find(|rule| rule.names_files()).copied();
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
         script.parts.iter().find_map(|part| {
-            let (rule, why) = match part {
+            let unclear = || match part {
                 Part::Unclear(unclear) if unclear.hides => {
                     let files =
                         || about_path("WriteFile").or_else(|| about_path("ReadFile")).copied();
-                    (commands.copied().or_else(files)?, unclear.why)
+                    Some((commands.copied().or_else(files)?, unclear.why))
                 }
-                Part::Assign(assign) if holds_command(&assign.name) && !about.is_empty() => {
-                    (*about.first()?, "it may hold a command")
+                Part::Assign(assign) if holds_command(&assign.name) => {
+                    Some((*commands?, "it may hold a command"))
                 }
-                _ if !about.is_empty() && self.heeded_by_git(part) => {
-                    (*about.first()?, "git runs what it writes, or heeds it")
-                }
-                Part::Run(run) if self.may_hide(&about, run).is_some() => {
-                    self.may_hide(&about, run)?
-                }
-                _ if self.renames(&about, part).is_some() => self.renames(&about, part)?,
-                // What a program runs that it reads may write and read anything.
-                Part::Run(run) if run.hides == Some(READS) && named.is_some() => (named?, READS),
-                _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
+                _ => None,
+            };
+            let heeded = || {
+                let rule = *commands?;
+                self.heeded_by_git(part).then_some((rule, "git runs what it writes, or heeds it"))
+            };
+            // What a program runs that it reads may write and read anything.
+            let reads = || {
+                let reads = part.run().is_some_and(|run| run.hides == Some(READS));
+                Some((named.filter(|_| reads)?, READS))
+            };
+            let touched = || {
+                guards.iter().find_map(|rule| match self.touched(rule, part) {
                     Touched::Unsure(why) => Some((*rule, why)),
                     Touched::Yes | Touched::No => None,
-                })?,
+                })
             };
+            let (rule, why) = unclear()
+                .or_else(heeded)
+                .or_else(|| self.may_hide(&about, part.run()?))
+                .or_else(|| self.renames(&about, part))
+                .or_else(reads)
+                .or_else(touched)?;
             Some((rule.to_string(), part.shown().to_owned(), why.to_owned()))
         })
     }
