@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::files::{Access, COPIERS, Ground, Leads, Reach, touches, writes_of};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{NOWHERE, Part, Run, Script, Word, script_file};
+use super::shell::{NOWHERE, Part, Run, Script, Word, carried, script_file};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -24,8 +24,10 @@ const MAX_NAMES: usize = 20_000;
 /// Copies of copies of what a line has written are followed so far.
 const MAX_COPIES: usize = 4;
 /// Programs that make a file of what they are fed, or of their words.
-const KEEPERS: &[&str] =
-    &["dd", "ed", "ex", "gsed", "openssl", "patch", "sed", "sort", "sponge", "tee", "uniq", "xxd"];
+const KEEPERS: &[&str] = &[
+    "csplit", "dd", "ed", "ex", "gsed", "openssl", "patch", "sed", "sort", "split", "sponge",
+    "tee", "uniq", "xxd",
+];
 /// Directories of the system: what is found there by its name alone is what it is called.
 const SYSTEM: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
@@ -58,6 +60,10 @@ pub(super) struct Disguises {
 impl Disguises {
     /// Looks at what a script makes.
     pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
+        // What a carrier starts does what it does elsewhere.
+        let runs = script.parts.iter().filter_map(Part::run);
+        let behind = runs.flat_map(carried).map(|carried| carried.part);
+        let parts: Vec<Part> = script.parts.iter().cloned().chain(behind).collect();
         let sets_path = |part: &Part| match part {
             Part::Assign(assign) => assign.name == "PATH",
             Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
@@ -71,10 +77,10 @@ impl Disguises {
             made: Some(Vec::new()),
             written: Vec::new(),
             writes_anywhere: false,
-            keeps: script.parts.iter().any(keeps),
+            keeps: parts.iter().any(keeps),
             searches_elsewhere: script.parts.iter().any(sets_path),
         };
-        for part in &script.parts {
+        for part in &parts {
             if keeps(part) {
                 new.has_written(writes_of(part, ground));
             } else if let Some(run) = part.run().filter(|run| hands_on(run)) {
@@ -82,7 +88,7 @@ impl Disguises {
                 new.has_written(words.map(|word| (ground.leads(word), Reach::Itself)).collect());
             }
         }
-        new.follow_copies(script, ground);
+        new.follow_copies(&parts, ground);
         let runs = || script.parts.iter().filter_map(Part::run);
         let reads_unknown = |run: &Run| {
             let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
@@ -117,36 +123,50 @@ impl Disguises {
     }
 
     /// A copy of what the script has written is that too, under another name or in another place.
-    fn follow_copies(&mut self, script: &Script, ground: &Ground) {
+    fn follow_copies(&mut self, parts: &[Part], ground: &Ground) {
         for _ in 0..MAX_COPIES {
             let before = self.written.len();
-            for part in &script.parts {
-                let Some(run) = part.run().filter(|run| copies(run)) else { continue };
-                let reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
-                let from = reads.filter_map(|touch| match ground.leads(&touch.path) {
-                    Leads::To(paths) => Some((paths, touch.reach != Reach::Itself)),
-                    Leads::Anywhere => None,
-                });
-                let from: Vec<(Vec<PathBuf>, bool)> = from.collect();
-                let itself = from.iter().any(|(paths, _)| self.holds(paths));
-                let below = from.iter().filter(|(_, below)| *below).any(|(dirs, _)| {
-                    let inside =
-                        |dir: &PathBuf| self.written.iter().any(|(to, _)| to.starts_with(dir));
-                    dirs.iter().any(inside)
-                });
-                if itself || below {
-                    let mut to = writes_of(part, ground);
-                    if below {
-                        to.iter_mut().for_each(|(_, reach)| *reach = Reach::Anything);
+            let mut packed = false;
+            for part in parts {
+                let Some(run) = part.run() else { continue };
+                let (itself, below) = self.passes_on(run, ground);
+                packed |= packs(run) && (itself || below);
+                let mut to = match () {
+                    () if copies(run) && (itself || below) => writes_of(part, ground),
+                    // In what is packed it may be anywhere.
+                    () if packs(run) && packed => writes_of(part, ground),
+                    () if patches(run) && (itself || is_fed(run)) => {
+                        vec![(ground.of_run(run).leads(&Word::known(".")), Reach::Anything)]
                     }
-                    to.retain(|(to, _)| !matches!(to, Leads::To(paths) if self.holds_all(paths)));
-                    self.has_written(to);
+                    () => continue,
+                };
+                if below {
+                    to.iter_mut().for_each(|(_, reach)| *reach = Reach::Anything);
                 }
+                to.retain(|(to, _)| !matches!(to, Leads::To(paths) if self.holds_all(paths)));
+                self.has_written(to);
             }
             if self.written.len() == before {
                 break;
             }
         }
+    }
+
+    /// Whether a command reads what the script has written: one of its files, and whether such may be in
+    /// a directory that it reads.
+    fn passes_on(&self, run: &Run, ground: &Ground) -> (bool, bool) {
+        let ground = ground.of_run(run);
+        let (mut itself, mut below) = (false, false);
+        for touch in touches(run).into_iter().filter(|touch| touch.access == Access::Read) {
+            let Leads::To(paths) = ground.leads(&touch.path) else {
+                itself |= !self.written.is_empty();
+                continue;
+            };
+            itself |= self.holds(&paths);
+            let inside = |dir: &PathBuf| self.written.iter().any(|(to, _)| to.starts_with(dir));
+            below |= touch.reach != Reach::Itself && paths.iter().any(inside);
+        }
+        (itself, below)
     }
 
     /// Whether the script may have written one of these files.
@@ -191,11 +211,8 @@ impl Disguises {
     /// Why a command may make another name for a program that a rule is about, or run one so made.
     pub fn renames(&self, rule: &Rule, run: &Run, ground: &Ground) -> Option<&'static str> {
         let named = named_by(rule)?;
-        if self.is_made(run, ground) {
-            return Some(RUNS_COPY);
-        }
-        if self.is_written(run, ground) {
-            return Some(RUNS_WORDS);
+        if let Some(why) = self.runs_made(run, ground, true) {
+            return Some(why);
         }
         if !copies(run) && !packs(run) && !self.keeps {
             return None;
@@ -210,6 +227,15 @@ impl Disguises {
                 }
             });
         gives.then_some(GIVES_NAME)
+    }
+
+    /// Why what runs may be what the script itself has made. `by_path`: whether the first word is certain to
+    /// be a program.
+    pub fn runs_made(&self, run: &Run, ground: &Ground, by_path: bool) -> Option<&'static str> {
+        if by_path && self.is_made(run, ground) {
+            return Some(RUNS_COPY);
+        }
+        self.is_written(run, ground, by_path).then_some(RUNS_WORDS)
     }
 
     /// Whether a file that a command is fed, and that the script keeps, is a program that a rule is about.
@@ -234,28 +260,42 @@ impl Disguises {
     }
 
     /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
-    fn is_written(&self, run: &Run, ground: &Ground) -> bool {
+    fn is_written(&self, run: &Run, ground: &Ground, by_path: bool) -> bool {
         if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
             return true;
         }
-        let by_path = |word: &&Word| word.text.contains('/') || self.searches_elsewhere;
-        let program = run.words.first().filter(by_path).cloned();
+        let is_path = |word: &&Word| word.text.contains('/') || self.searches_elsewhere;
+        let program = run.words.first().filter(|_| by_path).filter(is_path).cloned();
         let scripts = match name_of(run) {
             "source" | "." => {
                 let is_file = |word: &&Word| !word.text.starts_with('-');
                 run.words.iter().skip(1).find(is_file).cloned().into_iter().collect()
             }
             "bash" | "sh" | "dash" | "zsh" | "ksh" => {
-                script_file(&run.words).cloned().into_iter().collect()
+                script_file(&run.words).cloned().into_iter().chain(profiles(run)).collect()
             }
             "make" | "gmake" => makefiles(run),
             _ => Vec::new(),
         };
+        if by_path && self.searches_elsewhere && self.has_written_program(name_of(run)) {
+            return true;
+        }
         let ground = ground.of_run(run);
         program.into_iter().chain(scripts).any(|file| match ground.leads(&file) {
             Leads::To(files) => self.holds(&files),
-            Leads::Anywhere => false,
+            // A home directory that the script has set.
+            Leads::Anywhere => !self.written.is_empty() && file.glob.is_some(),
         })
+    }
+
+    /// Whether a file that the script has written is called like a program, or like one that it starts:
+    /// `git-x` is `git x`.
+    fn has_written_program(&self, program: &str) -> bool {
+        let is_it = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.written.iter().any(|(path, _)| is_it(path))
     }
 
     /// The name by which a rule knows what a plain name is found as.
@@ -336,8 +376,7 @@ fn hands_on(run: &Run) -> bool {
     let is_input = |word: &Word| ["/dev/", "/proc/"].iter().any(|dir| word.text.contains(dir));
     match name_of(run) {
         "mkfifo" => true,
-        "ln" | "cp" => run.words.iter().any(is_input),
-        _ => false,
+        name => COPIERS.contains(&name) && run.words.iter().any(is_input),
     }
 }
 
@@ -348,6 +387,37 @@ fn keeps(part: &Part) -> bool {
         Part::Run(run) => KEEPERS.contains(&name_of(run)),
         _ => false,
     }
+}
+
+/// Whether a command writes the files that what it reads says.
+fn patches(run: &Run) -> bool {
+    let git = || run.words.iter().any(|word| matches!(&*word.text, "apply" | "am"));
+    match name_of(run) {
+        "patch" => true,
+        "git" => git(),
+        _ => false,
+    }
+}
+
+/// Whether it may read what it is fed: behind a pipe, or as it names no file.
+fn is_fed(run: &Run) -> bool {
+    let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
+    run.piped || operands.filter(|word| !matches!(&*word.text, "apply" | "am")).count() == 0
+}
+
+/// The files that a shell reads before its script, as it is told to be that of a login.
+fn profiles(run: &Run) -> Vec<Word> {
+    let is_login = |word: &Word| match word.text.strip_prefix('-') {
+        Some("-login") => true,
+        Some(letters) => !letters.starts_with('-') && letters.contains('l'),
+        None => false,
+    };
+    let options = run.words.iter().skip(1).take_while(|word| word.text.starts_with('-'));
+    if !options.clone().any(is_login) {
+        return Vec::new();
+    }
+    let at_home = |name: &str| Word { glob: Some(format!("~/{name}")), ..Word::any() };
+    [".bash_profile", ".bash_login", ".profile"].map(at_home).into()
 }
 
 /// The files that `make` may read what to do from.
@@ -366,12 +436,13 @@ fn makefiles(run: &Run) -> Vec<Word> {
 /// Whether a command makes a file of another.
 fn copies(run: &Run) -> bool {
     let name = name_of(run);
-    COPIERS.contains(&name) || name == "dd"
+    let fetches = || run.words.iter().any(|word| word.text.starts_with("file:"));
+    COPIERS.contains(&name) || name == "dd" || (matches!(name, "curl" | "wget") && fetches())
 }
 
 /// Whether it keeps files in another, from which they come out by any name.
 fn packs(run: &Run) -> bool {
-    ["7z", "bsdtar", "cpio", "pax", "tar", "zip"].contains(&name_of(run))
+    ["7z", "bsdtar", "cpio", "pax", "tar", "unzip", "zip"].contains(&name_of(run))
 }
 
 fn is_among(file: &Path, places: &[(PathBuf, Reach)]) -> bool {

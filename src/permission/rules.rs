@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, READS, Run, Script, Target, carried, holds_command};
+use super::shell::{Carried, Part, READS, Run, Script, Target, carried, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -298,7 +298,7 @@ impl Bench<'_> {
             let why =
                 if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
                     MAY_BE_NAMED
-                } else if carried.iter().any(|part| self.may_be(rule, part)) {
+                } else if carried.iter().any(|carried| self.may_be(rule, carried)) {
                     CARRIES
                 } else {
                     return None;
@@ -308,14 +308,18 @@ impl Bench<'_> {
     }
 
     /// Whether what a command may start may be what a rule is about.
-    fn may_be(&self, rule: &Rule, part: &Part) -> bool {
-        let run = match part {
+    fn may_be(&self, rule: &Rule, carried: &Carried) -> bool {
+        let run = match &carried.part {
             Part::Run(run) => run,
             Part::Unclear(unclear) => return unclear.hides,
             _ => return false,
         };
-        let hides = run.hides.is_some() && run.words.len() > 1;
-        hides || rule.fits_run(run) != Fits::No || self.disguised(rule, run) != Fits::No
+        let hides = run.hides.is_some() && (run.words.len() > 1 || carried.fed);
+        let made = |scene: &Scene| scene.runs_made(run, carried.begins);
+        hides
+            || rule.fits_run(run) != Fits::No
+            || self.disguised(rule, run) != Fits::No
+            || self.scene.as_ref().is_some_and(made)
     }
 }
 

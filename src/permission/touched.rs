@@ -59,6 +59,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether what a carrier starts is what the script itself has made.
+    pub fn runs_made(&self, run: &Run, by_path: bool) -> bool {
+        self.disguises.runs_made(run, &self.ground, by_path).is_some()
+    }
+
     /// Whether a part writes what git runs by itself: a hook, or settings that may name programs.
     pub fn writes_hooks(&self, part: &Part) -> bool {
         writes_of(part, &self.ground).iter().any(|(leads, _)| match leads {

@@ -60,7 +60,7 @@ impl Ground {
     pub fn of_run(&self, run: &Run) -> Self {
         let mut ground =
             Self { bases: self.bases.clone(), home: self.home.clone(), dots: self.dots };
-        goes_to(run).into_iter().for_each(|dir| ground.step(dir));
+        goes_to(run).iter().for_each(|dir| ground.step(dir));
         ground
     }
 

@@ -30,17 +30,24 @@ pub(in crate::permission) fn writes_of(part: &Part, ground: &Ground) -> Vec<(Lea
 }
 
 /// The directories that a program goes to before it looks at its words.
-pub(super) fn goes_to(run: &Run) -> Vec<&Word> {
+pub(super) fn goes_to(run: &Run) -> Vec<Word> {
     let goes = ["git", "tar", "bsdtar", "make", "gmake", "ninja", "cargo", "go"];
     let program = run.words.first().and_then(Word::literal).unwrap_or_default();
     if !goes.contains(&program.rsplit('/').next().unwrap_or(program)) {
         return Vec::new();
     }
-    let pairs = run.words.iter().zip(run.words.iter().skip(1));
-    pairs
-        .filter(|(word, _)| matches!(&*word.text, "-C" | "--directory"))
-        .map(|(_, dir)| dir)
-        .collect()
+    let mut dirs = Vec::new();
+    let mut words = run.words.iter().skip(1);
+    while let Some(word) = words.next() {
+        let text = &*word.text;
+        if matches!(text, "-C" | "--directory") {
+            dirs.extend(words.next().cloned());
+        } else if let Some(own) = ["--directory=", "-C"].iter().find_map(|it| text.strip_prefix(it))
+        {
+            dirs.push(Word::known(own));
+        }
+    }
+    dirs
 }
 
 fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {

@@ -186,11 +186,24 @@ const STARTING: &[&str] = &["--call=", "--cmd=", "--command=", "--entrypoint=", 
 /// More words than these are not tried.
 const MAX_PLACES: usize = 100;
 
-/// What a simple command may start in this way: commands, and what of them is not known.
-pub fn carried(run: &Run) -> Vec<Part> {
+/// What may start behind a carrier.
+#[derive(Debug)]
+pub struct Carried {
+    /// A command, or what of it is not known.
+    pub part: Part,
+    /// Whether the command may well begin there, and is not among its words.
+    pub begins: bool,
+    /// Whether it is also handed the carrier's input.
+    pub fed: bool,
+}
+
+/// What a simple command may start in this way.
+pub fn carried(run: &Run) -> Vec<Carried> {
     let words = &run.words;
     let Some((carrier, begin)) = Carrier::of(words) else { return Vec::new() };
     let mut all = carrier.unknown(words, begin, run);
+    let places = carrier.places(words, begin);
+    let input = carrier.hands_input(words);
     let mut scripts = carrier.scripts;
     for at in (begin..words.len()).take(MAX_PLACES) {
         let Some(rest) = words.get(at..) else { break };
@@ -210,7 +223,9 @@ pub fn carried(run: &Run) -> Vec<Part> {
                 (reader.parts, !is_of_shell(text))
             }
         };
-        all.extend(parts.into_iter().filter(|part| certain || part.run().is_some()));
+        let counts = parts.into_iter().filter(|part| certain || part.run().is_some());
+        let begins = places.contains(&at);
+        all.extend(counts.map(|part| Carried { part, begins, fed: begins && input }));
         // One that starts another: `npx concurrently …`.
         if let Some((inner, begin)) = Carrier::of(rest) {
             scripts |= inner.scripts;
@@ -236,34 +251,68 @@ impl Carrier {
         }
     }
 
-    /// The words that are not known and stand where its command may begin.
-    fn unknown(&self, words: &[Word], begin: usize, run: &Run) -> Vec<Part> {
-        let mut all = Vec::new();
+    /// Where its command may well begin.
+    fn places(&self, words: &[Word], begin: usize) -> Vec<usize> {
+        let mut places = Vec::new();
         // Words before the next that are no options, and no values of options, for certain.
         let mut operands = 0;
         let mut option = Option::None;
         for (at, word) in words.iter().enumerate().skip(begin).take(MAX_PLACES) {
+            let text = word.text.as_str();
+            let is_option = word.literal().is_some() && text.starts_with('-');
             let value_of = option.take();
-            let Some(text) = word.literal() else {
-                let is_value = value_of.is_some_and(|option| self.valued.contains(&option));
-                let open = self.anywhere || operands <= self.before;
-                if at == begin || (open && !(is_value && word.is_one()) && may_be_program(word)) {
-                    let own = started_by_option(&word.text).map(|text| vec![Word::known(text)]);
-                    let words = own.unwrap_or_else(|| words[at..].to_vec());
-                    all.push(self.unknown_part(words, run));
-                }
-                continue;
-            };
             if text == "--" {
                 operands = if self.ends_options { self.before } else { operands };
-            } else if text.starts_with('-') {
+                continue;
+            }
+            if is_option {
                 let alone = text.contains('=') || self.flags.contains(&text);
                 option = (!alone).then_some(text);
-            } else if value_of.is_none() {
+                continue;
+            }
+            let is_value = value_of.is_some_and(|option| self.valued.contains(&option));
+            let open = self.anywhere || operands <= self.before;
+            if at == begin || (open && !(is_value && word.is_one())) {
+                places.push(at);
+            }
+            if word.literal().is_some() && value_of.is_none() {
                 operands += 1;
             }
         }
-        all
+        places
+    }
+
+    /// Whether what it starts reads what the carrier is fed: in a container only if it is told so, and with a
+    /// terminal not at all.
+    fn hands_input(&self, words: &[Word]) -> bool {
+        if self.flags != DOCKER_FLAGS {
+            return true;
+        }
+        let has = |letter: char, long: &str| {
+            words.iter().skip(1).any(|word| match word.text.strip_prefix('-') {
+                Some(option) if option.starts_with('-') => option == long,
+                Some(letters) => letters.contains(letter),
+                None => false,
+            })
+        };
+        // `kubectl` goes on without one.
+        let needs_terminal = has('t', "-tty") && !self.ends_options;
+        has('i', "-interactive") && !needs_terminal
+    }
+
+    /// The words that are not known and stand where its command may begin.
+    fn unknown(&self, words: &[Word], begin: usize, run: &Run) -> Vec<Carried> {
+        let unknown = |at: usize| {
+            let rest = words.get(at..).unwrap_or_default();
+            let word = rest.first().filter(|word| word.literal().is_none())?;
+            if at != begin && !may_be_program(word) {
+                return None;
+            }
+            let own = started_by_option(&word.text).map(|text| vec![Word::known(text)]);
+            let part = self.unknown_part(own.unwrap_or_else(|| rest.to_vec()), run);
+            Some(Carried { part, begins: true, fed: self.hands_input(words) })
+        };
+        self.places(words, begin).into_iter().filter_map(unknown).collect()
     }
 
     /// A command whose first word is not known.

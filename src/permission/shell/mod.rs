@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
-pub use carrier::carried;
+pub use carrier::{Carried, carried};
 pub use find::{Find, find};
 pub use git::{Git, git};
 pub use git_names::{may_be_alias, twin};
