@@ -10,10 +10,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::files::{Access, COPIERS, Ground, Leads, Reach, touches, writes_of};
+use super::files::{Access, Ground, Leads, touches};
+use super::made::{Made, copies, packs};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{NOWHERE, Part, Run, Script, Word, carried, script_file};
+use super::shell::{Run, Script, Word};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -21,22 +22,11 @@ use crate::tools::path_guard::real_path;
 const MAX_PROGRAM: u64 = 512 << 20;
 /// More names than these are not looked through for those that a `*` in a rule may mean.
 const MAX_NAMES: usize = 20_000;
-/// Copies of copies of what a line has written are followed so far.
-const MAX_COPIES: usize = 4;
-/// Programs that make a file of what they are fed, or of their words.
-const KEEPERS: &[&str] = &[
-    "csplit", "dd", "ed", "ex", "gsed", "openssl", "patch", "sed", "sort", "split", "sponge",
-    "tee", "uniq", "xxd",
-];
 /// Directories of the system: what is found there by its name alone is what it is called.
 const SYSTEM: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
 
 pub(super) const GIVES_NAME: &str = "it gives a program that the rule names another name";
-const RUNS_COPY: &str = "it runs what the line has copied, and from where is not known";
-
-const RUNS_WORDS: &str = "it runs what the line has written";
-
 /// What is known of the programs that a script starts.
 pub(super) struct Disguises {
     /// Where the shell finds programs.
@@ -46,136 +36,19 @@ pub(super) struct Disguises {
     found: RefCell<HashMap<String, Option<PathBuf>>>,
     /// What files are known as, by the rule's name and the file.
     known: RefCell<HashMap<(String, PathBuf), Option<String>>>,
-    /// Files that the script makes of what nobody knows; `None`: any file.
-    made: Option<Vec<(PathBuf, Reach)>>,
-    /// Files into which its words may be written, and whether there are others.
-    written: Vec<(PathBuf, Reach)>,
-    writes_anywhere: bool,
-    /// Whether it writes files, so that what is read may become one.
-    keeps: bool,
-    /// Whether it changes where programs are found.
-    searches_elsewhere: bool,
+    made: Made,
 }
 
 impl Disguises {
     /// Looks at what a script makes.
     pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
-        // What a carrier starts does what it does elsewhere.
-        let runs = script.parts.iter().filter_map(Part::run);
-        let behind = runs.flat_map(carried).map(|carried| carried.part);
-        let parts: Vec<Part> = script.parts.iter().cloned().chain(behind).collect();
-        let sets_path = |part: &Part| match part {
-            Part::Assign(assign) => assign.name == "PATH",
-            Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
-            _ => false,
-        };
-        let mut new = Self {
+        Self {
             search: search.to_vec(),
             system: SYSTEM.iter().map(PathBuf::from).collect(),
             found: RefCell::default(),
             known: RefCell::default(),
-            made: Some(Vec::new()),
-            written: Vec::new(),
-            writes_anywhere: false,
-            keeps: parts.iter().any(keeps),
-            searches_elsewhere: script.parts.iter().any(sets_path),
-        };
-        for part in &parts {
-            if keeps(part) {
-                new.has_written(writes_of(part, ground));
-            } else if let Some(run) = part.run().filter(|run| hands_on(run)) {
-                let words = run.words.iter().skip(1);
-                new.has_written(words.map(|word| (ground.leads(word), Reach::Itself)).collect());
-            }
+            made: Made::of(script, ground),
         }
-        new.follow_copies(&parts, ground);
-        let runs = || script.parts.iter().filter_map(Part::run);
-        let reads_unknown = |run: &Run| {
-            let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
-            reads.any(|touch| ground.leads(&touch.path) == Leads::Anywhere)
-        };
-        for run in runs().filter(|run| copies(run) && reads_unknown(run)) {
-            let part = Part::Run(run.clone());
-            writes_of(&part, ground).into_iter().for_each(|(to, reach)| new.makes(to, reach));
-        }
-        if runs().any(|run| !copies(run) && reads_unknown(run)) {
-            for part in script.parts.iter().filter(|part| keeps(part)) {
-                writes_of(part, ground).into_iter().for_each(|(to, reach)| new.makes(to, reach));
-            }
-        }
-        new
-    }
-
-    fn makes(&mut self, to: Leads, reach: Reach) {
-        match (to, &mut self.made) {
-            (Leads::To(paths), Some(made)) => made.extend(paths.into_iter().map(|to| (to, reach))),
-            _ => self.made = None,
-        }
-    }
-
-    fn has_written(&mut self, files: Vec<(Leads, Reach)>) {
-        for (to, reach) in files {
-            match to {
-                Leads::To(paths) => self.written.extend(paths.into_iter().map(|to| (to, reach))),
-                Leads::Anywhere => self.writes_anywhere = true,
-            }
-        }
-    }
-
-    /// A copy of what the script has written is that too, under another name or in another place.
-    fn follow_copies(&mut self, parts: &[Part], ground: &Ground) {
-        for _ in 0..MAX_COPIES {
-            let before = self.written.len();
-            let mut packed = false;
-            for part in parts {
-                let Some(run) = part.run() else { continue };
-                let (itself, below) = self.passes_on(run, ground);
-                packed |= packs(run) && (itself || below);
-                let mut to = match () {
-                    () if copies(run) && (itself || below) => writes_of(part, ground),
-                    // In what is packed it may be anywhere.
-                    () if packs(run) && packed => writes_of(part, ground),
-                    () if patches(run) && (itself || is_fed(run)) => {
-                        vec![(ground.of_run(run).leads(&Word::known(".")), Reach::Anything)]
-                    }
-                    () => continue,
-                };
-                if below {
-                    to.iter_mut().for_each(|(_, reach)| *reach = Reach::Anything);
-                }
-                to.retain(|(to, _)| !matches!(to, Leads::To(paths) if self.holds_all(paths)));
-                self.has_written(to);
-            }
-            if self.written.len() == before {
-                break;
-            }
-        }
-    }
-
-    /// Whether a command reads what the script has written: one of its files, and whether such may be in
-    /// a directory that it reads.
-    fn passes_on(&self, run: &Run, ground: &Ground) -> (bool, bool) {
-        let ground = ground.of_run(run);
-        let (mut itself, mut below) = (false, false);
-        for touch in touches(run).into_iter().filter(|touch| touch.access == Access::Read) {
-            let Leads::To(paths) = ground.leads(&touch.path) else {
-                itself |= !self.written.is_empty();
-                continue;
-            };
-            itself |= self.holds(&paths);
-            let inside = |dir: &PathBuf| self.written.iter().any(|(to, _)| to.starts_with(dir));
-            below |= touch.reach != Reach::Itself && paths.iter().any(inside);
-        }
-        (itself, below)
-    }
-
-    /// Whether the script may have written one of these files.
-    fn holds(&self, files: &[PathBuf]) -> bool {
-        files.iter().any(|file| is_among(file, &self.written))
-    }
-
-    fn holds_all(&self, files: &[PathBuf]) -> bool {
-        files.iter().all(|file| is_among(file, &self.written))
     }
 
     /// Whether a command is, under another name, one that a rule is about.
@@ -191,7 +64,7 @@ impl Disguises {
         } else {
             let found = self.search_for(program);
             found.and_then(|file| self.found_as(named, program, &file)).or_else(|| {
-                let here = if self.searches_elsewhere {
+                let here = if self.made.searches_elsewhere {
                     ground.leads(&Word::known(program))
                 } else {
                     return None;
@@ -214,7 +87,7 @@ impl Disguises {
         if let Some(why) = self.runs_made(run, ground, true) {
             return Some(why);
         }
-        if !copies(run) && !packs(run) && !self.keeps {
+        if !copies(run) && !packs(run) && !self.made.keeps {
             return None;
         }
         let gives =
@@ -223,7 +96,7 @@ impl Disguises {
                     Leads::To(files) => {
                         files.iter().any(|file| self.known_as(named, file).is_some())
                     }
-                    Leads::Anywhere => copies(run) && self.searches_elsewhere,
+                    Leads::Anywhere => copies(run) && self.made.searches_elsewhere,
                 }
             });
         gives.then_some(GIVES_NAME)
@@ -232,70 +105,18 @@ impl Disguises {
     /// Why what runs may be what the script itself has made. `by_path`: whether the first word is certain to
     /// be a program.
     pub fn runs_made(&self, run: &Run, ground: &Ground, by_path: bool) -> Option<&'static str> {
-        if by_path && self.is_made(run, ground) {
-            return Some(RUNS_COPY);
-        }
-        self.is_written(run, ground, by_path).then_some(RUNS_WORDS)
+        let program = run.words.first().filter(|_| by_path);
+        let of_system = |word: &Word| self.is_system(Path::new(&word.text));
+        self.made.runs(run, ground, program, program.is_some_and(of_system))
     }
 
     /// Whether a file that a command is fed, and that the script keeps, is a program that a rule is about.
     pub fn keeps_program(&self, rule: &Rule, path: &Word, ground: &Ground) -> bool {
-        let Some(named) = named_by(rule).filter(|_| self.keeps) else { return false };
+        let Some(named) = named_by(rule).filter(|_| self.made.keeps) else { return false };
         match ground.leads(path) {
             Leads::To(files) => files.iter().any(|file| self.known_as(named, file).is_some()),
             Leads::Anywhere => false,
         }
-    }
-
-    /// Whether the script itself may have put there what runs.
-    fn is_made(&self, run: &Run, ground: &Ground) -> bool {
-        let Some(program) = run.words.first().filter(|word| word.text.contains('/')) else {
-            return false;
-        };
-        let Some(made) = &self.made else { return !self.is_system(Path::new(&program.text)) };
-        match ground.leads(program) {
-            Leads::To(files) => files.iter().any(|file| is_among(file, made)),
-            Leads::Anywhere => !made.is_empty(),
-        }
-    }
-
-    /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
-    fn is_written(&self, run: &Run, ground: &Ground, by_path: bool) -> bool {
-        if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
-            return true;
-        }
-        let is_path = |word: &&Word| word.text.contains('/') || self.searches_elsewhere;
-        let program = run.words.first().filter(|_| by_path).filter(is_path).cloned();
-        let scripts = match name_of(run) {
-            "source" | "." => {
-                let is_file = |word: &&Word| !word.text.starts_with('-');
-                run.words.iter().skip(1).find(is_file).cloned().into_iter().collect()
-            }
-            "bash" | "sh" | "dash" | "zsh" | "ksh" => {
-                script_file(&run.words).cloned().into_iter().chain(profiles(run)).collect()
-            }
-            "make" | "gmake" => makefiles(run),
-            _ => Vec::new(),
-        };
-        if by_path && self.searches_elsewhere && self.has_written_program(name_of(run)) {
-            return true;
-        }
-        let ground = ground.of_run(run);
-        program.into_iter().chain(scripts).any(|file| match ground.leads(&file) {
-            Leads::To(files) => self.holds(&files),
-            // A home directory that the script has set.
-            Leads::Anywhere => !self.written.is_empty() && file.glob.is_some(),
-        })
-    }
-
-    /// Whether a file that the script has written is called like a program, or like one that it starts:
-    /// `git-x` is `git x`.
-    fn has_written_program(&self, program: &str) -> bool {
-        let is_it = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        self.written.iter().any(|(path, _)| is_it(path))
     }
 
     /// The name by which a rule knows what a plain name is found as.
@@ -364,92 +185,6 @@ impl Disguises {
 /// The first word of a rule about commands; none when it is any.
 fn named_by(rule: &Rule) -> Option<&str> {
     rule.program().filter(|name| name.chars().any(|c| c != '*'))
-}
-
-fn name_of(run: &Run) -> &str {
-    let program = run.words.first().map(|word| word.text.as_str()).unwrap_or_default();
-    program.rsplit('/').next().unwrap_or(program)
-}
-
-/// Whether a command makes a file of what is fed to it or to others: a pipe, a link to its input.
-fn hands_on(run: &Run) -> bool {
-    let is_input = |word: &Word| ["/dev/", "/proc/"].iter().any(|dir| word.text.contains(dir));
-    match name_of(run) {
-        "mkfifo" => true,
-        name => COPIERS.contains(&name) && run.words.iter().any(is_input),
-    }
-}
-
-/// Whether a part makes a file of what it is fed, or of its words.
-fn keeps(part: &Part) -> bool {
-    match part {
-        Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
-        Part::Run(run) => KEEPERS.contains(&name_of(run)),
-        _ => false,
-    }
-}
-
-/// Whether a command writes the files that what it reads says.
-fn patches(run: &Run) -> bool {
-    let git = || run.words.iter().any(|word| matches!(&*word.text, "apply" | "am"));
-    match name_of(run) {
-        "patch" => true,
-        "git" => git(),
-        _ => false,
-    }
-}
-
-/// Whether it may read what it is fed: behind a pipe, or as it names no file.
-fn is_fed(run: &Run) -> bool {
-    let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
-    run.piped || operands.filter(|word| !matches!(&*word.text, "apply" | "am")).count() == 0
-}
-
-/// The files that a shell reads before its script, as it is told to be that of a login.
-fn profiles(run: &Run) -> Vec<Word> {
-    let is_login = |word: &Word| match word.text.strip_prefix('-') {
-        Some("-login") => true,
-        Some(letters) => !letters.starts_with('-') && letters.contains('l'),
-        None => false,
-    };
-    let options = run.words.iter().skip(1).take_while(|word| word.text.starts_with('-'));
-    if !options.clone().any(is_login) {
-        return Vec::new();
-    }
-    let at_home = |name: &str| Word { glob: Some(format!("~/{name}")), ..Word::any() };
-    [".bash_profile", ".bash_login", ".profile"].map(at_home).into()
-}
-
-/// The files that `make` may read what to do from.
-fn makefiles(run: &Run) -> Vec<Word> {
-    let words = || run.words.iter().skip(1);
-    let own = ["-f", "--file=", "--makefile="];
-    let glued = words()
-        .filter_map(|word| own.iter().find_map(|option| word.text.strip_prefix(option)))
-        .filter(|file| !file.is_empty())
-        .map(Word::known);
-    let by_itself = ["GNUmakefile", "makefile", "Makefile"].map(Word::known);
-    let operands = words().filter(|word| !word.text.starts_with('-')).cloned();
-    operands.chain(glued).chain(by_itself).collect()
-}
-
-/// Whether a command makes a file of another.
-fn copies(run: &Run) -> bool {
-    let name = name_of(run);
-    let fetches = || run.words.iter().any(|word| word.text.starts_with("file:"));
-    COPIERS.contains(&name) || name == "dd" || (matches!(name, "curl" | "wget") && fetches())
-}
-
-/// Whether it keeps files in another, from which they come out by any name.
-fn packs(run: &Run) -> bool {
-    ["7z", "bsdtar", "cpio", "pax", "tar", "unzip", "zip"].contains(&name_of(run))
-}
-
-fn is_among(file: &Path, places: &[(PathBuf, Reach)]) -> bool {
-    places.iter().any(|(place, reach)| match reach {
-        Reach::Anything => file.starts_with(place),
-        _ => file == place,
-    })
 }
 
 #[cfg(unix)]
@@ -632,7 +367,7 @@ mod tests {
             let ground = Ground::of(&script, &world.site.workspace.work_dir, &world.site.home);
             let new = Disguises::of(&script, &ground, &world.site.search);
             let disguises = Disguises { system: vec![bin.clone()], ..new };
-            let run = script.parts.iter().find_map(Part::run).unwrap();
+            let run = script.parts.iter().find_map(|part| part.run()).unwrap();
             let own = rule.fits_run(run);
             if own == Fits::No { disguises.fits(&rule, run, &ground) } else { own }
         };
