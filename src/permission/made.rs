@@ -38,7 +38,7 @@ impl Made {
     pub fn of(script: &Script, ground: &Ground) -> Self {
         // What a carrier starts does what it does elsewhere.
         let runs = script.parts.iter().filter_map(Part::run);
-        let behind = runs.flat_map(carried).map(|carried| carried.part);
+        let behind = runs.flat_map(carried).map(|carried| carried.part).filter(may_make);
         let parts: Vec<Part> = script.parts.iter().cloned().chain(behind).collect();
         let sets_path = |part: &Part| match part {
             Part::Assign(assign) => assign.name == "PATH",
@@ -232,6 +232,12 @@ fn hands_on(run: &Run) -> bool {
         "mkfifo" => true,
         name => COPIERS.contains(&name) && run.words.iter().any(is_input),
     }
+}
+
+/// Whether a part may make a file that counts here.
+fn may_make(part: &Part) -> bool {
+    let by_run = |run: &Run| hands_on(run) || copies(run) || packs(run) || patches(run);
+    keeps(part) || part.run().is_some_and(by_run)
 }
 
 /// Whether a part makes a file of what it is fed, or of its words.
