@@ -260,18 +260,15 @@ async fn run_alone(
         .known_as(tool.subject(&arguments));
     let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
     let changes = finding.effect != crate::permission::effect::Effect::ReadOnly;
-    let named = match changes {
-        true => call.written(&core.workspace, &core.env.home),
-        false => Vec::new(),
-    };
-    let gate = Gate::new(core, call, finding);
     let exact = EXACT.contains(&name.as_str());
     let watched = match (&core.rewinder, effect) {
         (Some(rewinder), Effect::Write) => {
             if changes && !exact {
+                let (call, workspace) = (call.clone(), Arc::clone(&core.workspace));
+                let home = core.env.home.clone();
                 let seen = async {
                     rewinder.before_first_change().await;
-                    rewinder.before_named(named).await;
+                    rewinder.before_named(move || call.written(&workspace, &home)).await;
                 };
                 cancel.run_until_cancelled(seen).await;
             }
@@ -279,6 +276,7 @@ async fn run_alone(
         }
         _ => None,
     };
+    let gate = Gate::new(core, call, finding);
     let desk = gate.clone();
     let context = call_context(core, desk, watched.as_ref(), cancel.child_token(), call_id);
     // Dropped with the turn: what a tool has started must not outlive it.

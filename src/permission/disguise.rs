@@ -10,10 +10,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::files::{Access, COPIERS, Ground, Leads, Reach, touches};
+use super::files::{Access, Ground, Leads, touches};
+use super::made::{Made, copies, packs};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{NOWHERE, Part, Run, Script, Word};
+use super::shell::{Run, Script, Word};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -26,91 +27,27 @@ const SYSTEM: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
 
 pub(super) const GIVES_NAME: &str = "it gives a program that the rule names another name";
-const RUNS_COPY: &str = "it runs what the line has copied, and from where is not known";
-
-const RUNS_WORDS: &str = "it runs what the line has written";
-
 /// What is known of the programs that a script starts.
 pub(super) struct Disguises {
     /// Where the shell finds programs.
     search: Vec<PathBuf>,
+    /// [`SYSTEM`].
+    system: Vec<PathBuf>,
     found: RefCell<HashMap<String, Option<PathBuf>>>,
-    /// Files that the script makes of what nobody knows; `None`: any file.
-    made: Option<Vec<(PathBuf, Reach)>>,
-    /// Files into which its words may be written, and whether there are others.
-    written: Vec<PathBuf>,
-    writes_anywhere: bool,
-    /// Whether it writes files, so that what is read may become one.
-    keeps: bool,
-    /// Whether it changes where programs are found.
-    searches_elsewhere: bool,
+    /// What files are known as, by the rule's name and the file.
+    known: RefCell<HashMap<(String, PathBuf), Option<String>>>,
+    made: Made,
 }
 
 impl Disguises {
     /// Looks at what a script makes.
     pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
-        let writes = |part: &Part| match part {
-            Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
-            Part::Run(run) => name_of(run) == "tee",
-            _ => false,
-        };
-        let sets_path = |part: &Part| match part {
-            Part::Assign(assign) => assign.name == "PATH",
-            Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
-            _ => false,
-        };
-        let mut new = Self {
+        Self {
             search: search.to_vec(),
+            system: SYSTEM.iter().map(PathBuf::from).collect(),
             found: RefCell::default(),
-            made: Some(Vec::new()),
-            written: Vec::new(),
-            writes_anywhere: false,
-            keeps: script.parts.iter().any(writes),
-            searches_elsewhere: script.parts.iter().any(sets_path),
-        };
-        for part in &script.parts {
-            let words = match part {
-                Part::Write(target) => std::slice::from_ref(&target.path),
-                Part::Run(run) if name_of(run) == "tee" || hands_on(run) => {
-                    run.words.get(1..).unwrap_or_default()
-                }
-                _ => continue,
-            };
-            for word in words {
-                match ground.leads(word) {
-                    Leads::To(paths) => new.written.extend(paths),
-                    Leads::Anywhere => new.writes_anywhere = true,
-                }
-            }
-        }
-        let runs = || script.parts.iter().filter_map(Part::run);
-        let reads_unknown = |run: &Run| {
-            let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
-            reads.any(|touch| ground.leads(&touch.path) == Leads::Anywhere)
-        };
-        for run in runs().filter(|run| copies(run) && reads_unknown(run)) {
-            let writes = touches(run).into_iter().filter(|touch| touch.access == Access::Write);
-            writes.for_each(|touch| new.makes(&touch.path, ground, touch.reach));
-        }
-        if runs().any(|run| !copies(run) && reads_unknown(run)) {
-            for part in &script.parts {
-                match part {
-                    Part::Write(target) => new.makes(&target.path, ground, Reach::Itself),
-                    Part::Run(run) if name_of(run) == "tee" => {
-                        let files = run.words.iter().skip(1);
-                        files.for_each(|word| new.makes(word, ground, Reach::Itself));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        new
-    }
-
-    fn makes(&mut self, path: &Word, ground: &Ground, reach: Reach) {
-        match (ground.leads(path), &mut self.made) {
-            (Leads::To(paths), Some(made)) => made.extend(paths.into_iter().map(|to| (to, reach))),
-            _ => self.made = None,
+            known: RefCell::default(),
+            made: Made::of(script, ground),
         }
     }
 
@@ -118,13 +55,16 @@ impl Disguises {
     pub fn fits(&self, rule: &Rule, run: &Run, ground: &Ground) -> Fits {
         let Some(program) = run.words.first().and_then(Word::literal) else { return Fits::No };
         let Some(named) = named_by(rule) else { return Fits::No };
-        let known_as = if program.contains('/') {
+        let known_as = if self.is_system(Path::new(program)) {
+            let name = program.rsplit('/').next().unwrap_or(program);
+            self.found_as(named, name, Path::new(program))
+        } else if program.contains('/') {
             let Leads::To(files) = ground.leads(&Word::known(program)) else { return Fits::No };
             files.iter().find_map(|file| self.known_as(named, file))
         } else {
             let found = self.search_for(program);
             found.and_then(|file| self.found_as(named, program, &file)).or_else(|| {
-                let here = if self.searches_elsewhere {
+                let here = if self.made.searches_elsewhere {
                     ground.leads(&Word::known(program))
                 } else {
                     return None;
@@ -144,13 +84,10 @@ impl Disguises {
     /// Why a command may make another name for a program that a rule is about, or run one so made.
     pub fn renames(&self, rule: &Rule, run: &Run, ground: &Ground) -> Option<&'static str> {
         let named = named_by(rule)?;
-        if self.is_made(run, ground) {
-            return Some(RUNS_COPY);
+        if let Some(why) = self.runs_made(run, ground, true) {
+            return Some(why);
         }
-        if self.is_written(run, ground) {
-            return Some(RUNS_WORDS);
-        }
-        if !copies(run) && !packs(run) && !self.keeps {
+        if !copies(run) && !packs(run) && !self.made.keeps {
             return None;
         }
         let gives =
@@ -159,52 +96,27 @@ impl Disguises {
                     Leads::To(files) => {
                         files.iter().any(|file| self.known_as(named, file).is_some())
                     }
-                    Leads::Anywhere => copies(run) && self.searches_elsewhere,
+                    Leads::Anywhere => copies(run) && self.made.searches_elsewhere,
                 }
             });
         gives.then_some(GIVES_NAME)
     }
 
+    /// Why what runs may be what the script itself has made. `by_path`: whether the first word is certain to
+    /// be a program.
+    pub fn runs_made(&self, run: &Run, ground: &Ground, by_path: bool) -> Option<&'static str> {
+        let program = run.words.first().filter(|_| by_path);
+        let of_system = |word: &Word| self.is_system(Path::new(&word.text));
+        self.made.runs(run, ground, program, program.is_some_and(of_system))
+    }
+
     /// Whether a file that a command is fed, and that the script keeps, is a program that a rule is about.
     pub fn keeps_program(&self, rule: &Rule, path: &Word, ground: &Ground) -> bool {
-        let Some(named) = named_by(rule).filter(|_| self.keeps) else { return false };
+        let Some(named) = named_by(rule).filter(|_| self.made.keeps) else { return false };
         match ground.leads(path) {
             Leads::To(files) => files.iter().any(|file| self.known_as(named, file).is_some()),
             Leads::Anywhere => false,
         }
-    }
-
-    /// Whether the script itself may have put there what runs.
-    fn is_made(&self, run: &Run, ground: &Ground) -> bool {
-        let Some(program) = run.words.first().filter(|word| word.text.contains('/')) else {
-            return false;
-        };
-        let Some(made) = &self.made else { return !is_system(Path::new(&program.text)) };
-        match ground.leads(program) {
-            Leads::To(files) => made.iter().any(|(to, reach)| match reach {
-                Reach::Anything => files.iter().any(|file| file.starts_with(to)),
-                _ => files.contains(to),
-            }),
-            Leads::Anywhere => !made.is_empty(),
-        }
-    }
-
-    /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
-    fn is_written(&self, run: &Run, ground: &Ground) -> bool {
-        let program = run.words.first().filter(|word| word.text.contains('/'));
-        let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
-        let count = match name_of(run) {
-            "source" | "." | "bash" | "sh" | "dash" | "zsh" | "ksh" => 1,
-            "make" | "gmake" => usize::MAX,
-            _ => 0,
-        };
-        if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
-            return true;
-        }
-        program.into_iter().chain(operands.take(count)).any(|file| match ground.leads(file) {
-            Leads::To(files) => files.iter().any(|file| self.written.contains(file)),
-            Leads::Anywhere => false,
-        })
     }
 
     /// The name by which a rule knows what a plain name is found as.
@@ -212,7 +124,7 @@ impl Disguises {
         if Pattern::of_name(named).covers(program) {
             return None;
         }
-        if !is_system(file) {
+        if !self.is_system(file) {
             return self.known_as(named, &real_path(file)?);
         }
         // `python3` and `python3.12` are one program; `ls` and `rm` may be one file and are two.
@@ -229,6 +141,16 @@ impl Disguises {
         if !is_program(file) {
             return None;
         }
+        let key = (named.to_owned(), file.to_path_buf());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let known = self.look_up(named, file);
+        self.known.borrow_mut().insert(key, known.clone());
+        known
+    }
+
+    fn look_up(&self, named: &str, file: &Path) -> Option<String> {
         let pattern = Pattern::of_name(named);
         let name = file.file_name()?.to_string_lossy().into_owned();
         if pattern.covers(&name) || pattern.covers(&file.to_string_lossy()) {
@@ -245,6 +167,10 @@ impl Disguises {
         })
     }
 
+    fn is_system(&self, file: &Path) -> bool {
+        file.parent().is_some_and(|dir| self.system.iter().any(|system| dir == system))
+    }
+
     /// Where the shell finds a program.
     fn search_for(&self, name: &str) -> Option<PathBuf> {
         if name.starts_with('/') {
@@ -259,36 +185,6 @@ impl Disguises {
 /// The first word of a rule about commands; none when it is any.
 fn named_by(rule: &Rule) -> Option<&str> {
     rule.program().filter(|name| name.chars().any(|c| c != '*'))
-}
-
-fn name_of(run: &Run) -> &str {
-    let program = run.words.first().map(|word| word.text.as_str()).unwrap_or_default();
-    program.rsplit('/').next().unwrap_or(program)
-}
-
-/// Whether a command makes a file of what is fed to it or to others: a pipe, a link to its input.
-fn hands_on(run: &Run) -> bool {
-    let is_input = |word: &Word| ["/dev/", "/proc/"].iter().any(|dir| word.text.contains(dir));
-    match name_of(run) {
-        "mkfifo" => true,
-        "ln" | "cp" => run.words.iter().any(is_input),
-        _ => false,
-    }
-}
-
-/// Whether a command makes a file of another.
-fn copies(run: &Run) -> bool {
-    let name = name_of(run);
-    COPIERS.contains(&name) || name == "dd"
-}
-
-/// Whether it keeps files in another, from which they come out by any name.
-fn packs(run: &Run) -> bool {
-    ["7z", "bsdtar", "cpio", "pax", "tar", "zip"].contains(&name_of(run))
-}
-
-fn is_system(file: &Path) -> bool {
-    file.parent().is_some_and(|dir| SYSTEM.iter().any(|system| dir == Path::new(system)))
 }
 
 #[cfg(unix)]
@@ -453,5 +349,34 @@ mod tests {
         ] {
             assert_eq!(world.judge("Shell(wipe:*)", command), Judgment::Allow, "{command}");
         }
+    }
+
+    /// Of programs that are one file each is what it is called, also by its path.
+    #[test]
+    fn one_file_of_the_system_may_be_several_programs() {
+        let world = world();
+        let bin = fs::canonicalize(world.dir.path()).unwrap().join("bin");
+        fs::copy(bin.join("other"), bin.join("many")).unwrap();
+        symlink("many", bin.join("list")).unwrap();
+        symlink("many", bin.join("delete")).unwrap();
+        symlink(bin.join("delete"), world.site.workspace.work_dir.join("mine")).unwrap();
+        let rule = Rule::parse("Shell(delete:*)").unwrap();
+        let fits = |command: &str| {
+            let script =
+                crate::permission::shell::read(&command.replace("BIN", &bin.to_string_lossy()));
+            let ground = Ground::of(&script, &world.site.workspace.work_dir, &world.site.home);
+            let new = Disguises::of(&script, &ground, &world.site.search);
+            let disguises = Disguises { system: vec![bin.clone()], ..new };
+            let run = script.parts.iter().find_map(|part| part.run()).unwrap();
+            let own = rule.fits_run(run);
+            if own == Fits::No { disguises.fits(&rule, run, &ground) } else { own }
+        };
+        assert_eq!(fits("BIN/list a"), Fits::No);
+        assert_eq!(fits("list a"), Fits::No);
+        assert_eq!(fits("BIN/delete a"), Fits::Yes);
+        assert_eq!(fits("delete a"), Fits::Yes);
+        // Another place is not the system's, whatever it is called there.
+        assert_eq!(fits("./mine a"), Fits::Yes);
+        assert_eq!(fits("BIN/../bin/./list a"), Fits::Yes);
     }
 }

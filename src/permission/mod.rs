@@ -4,6 +4,7 @@ pub mod call;
 mod disguise;
 pub mod effect;
 mod files;
+mod made;
 pub mod offer;
 mod pattern;
 pub mod rule;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Part, READS, Run, Script, Target, carried, holds_command};
+use super::shell::{Carried, Part, READS, Run, Script, Target, carried, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -228,29 +228,38 @@ impl Bench<'_> {
         let named = guards.iter().find(|rule| rule.names_files()).copied();
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
         script.parts.iter().find_map(|part| {
-            let (rule, why) = match part {
+            let unclear = || match part {
                 Part::Unclear(unclear) if unclear.hides => {
                     let files =
                         || about_path("WriteFile").or_else(|| about_path("ReadFile")).copied();
-                    (commands.copied().or_else(files)?, unclear.why)
+                    Some((commands.copied().or_else(files)?, unclear.why))
                 }
-                Part::Assign(assign) if holds_command(&assign.name) && !about.is_empty() => {
-                    (*about.first()?, "it may hold a command")
+                Part::Assign(assign) if holds_command(&assign.name) => {
+                    Some((*commands?, "it may hold a command"))
                 }
-                _ if !about.is_empty() && self.heeded_by_git(part) => {
-                    (*about.first()?, "git runs what it writes, or heeds it")
-                }
-                Part::Run(run) if self.may_hide(&about, run).is_some() => {
-                    self.may_hide(&about, run)?
-                }
-                _ if self.renames(&about, part).is_some() => self.renames(&about, part)?,
-                // What a program runs that it reads may write and read anything.
-                Part::Run(run) if run.hides == Some(READS) && named.is_some() => (named?, READS),
-                _ => guards.iter().find_map(|rule| match self.touched(rule, part) {
+                _ => None,
+            };
+            let heeded = || {
+                let rule = *commands?;
+                self.heeded_by_git(part).then_some((rule, "git runs what it writes, or heeds it"))
+            };
+            // What a program runs that it reads may write and read anything.
+            let reads = || {
+                let reads = part.run().is_some_and(|run| run.hides == Some(READS));
+                Some((named.filter(|_| reads)?, READS))
+            };
+            let touched = || {
+                guards.iter().find_map(|rule| match self.touched(rule, part) {
                     Touched::Unsure(why) => Some((*rule, why)),
                     Touched::Yes | Touched::No => None,
-                })?,
+                })
             };
+            let (rule, why) = unclear()
+                .or_else(heeded)
+                .or_else(|| self.may_hide(&about, part.run()?))
+                .or_else(|| self.renames(&about, part))
+                .or_else(reads)
+                .or_else(touched)?;
             Some((rule.to_string(), part.shown().to_owned(), why.to_owned()))
         })
     }
@@ -289,7 +298,7 @@ impl Bench<'_> {
             let why =
                 if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
                     MAY_BE_NAMED
-                } else if carried.iter().any(|run| self.may_be(rule, run)) {
+                } else if carried.iter().any(|carried| self.may_be(rule, carried)) {
                     CARRIES
                 } else {
                     return None;
@@ -298,10 +307,19 @@ impl Bench<'_> {
         })
     }
 
-    /// Whether a command that another may start may be one that a rule is about.
-    fn may_be(&self, rule: &Rule, run: &Run) -> bool {
-        let hides = run.hides.is_some() && run.words.len() > 1;
-        hides || rule.fits_run(run) != Fits::No || self.disguised(rule, run) != Fits::No
+    /// Whether what a command may start may be what a rule is about.
+    fn may_be(&self, rule: &Rule, carried: &Carried) -> bool {
+        let run = match &carried.part {
+            Part::Run(run) => run,
+            Part::Unclear(unclear) => return unclear.hides,
+            _ => return false,
+        };
+        let hides = run.hides.is_some() && (run.words.len() > 1 || carried.fed);
+        let made = |scene: &Scene| scene.runs_made(run, carried.begins);
+        hides
+            || rule.fits_run(run) != Fits::No
+            || self.disguised(rule, run) != Fits::No
+            || self.scene.as_ref().is_some_and(made)
     }
 }
 

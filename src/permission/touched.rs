@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::disguise::{Disguises, GIVES_NAME};
-use super::files::{Access, Ground, Leads, Reach, Seen, Touch, goes_to, look, touches};
+use super::files::{Access, Ground, Leads, Reach, Seen, Touch, look, touches, writes_of};
 use super::rule::{Files, Place, Rule};
-use super::shell::{Part, Run, Script, Target, Word};
+use super::shell::{Part, Run, Script, Target};
 use super::spelling::Fits;
 
 /// What a part of a command has to do with a rule about files.
@@ -59,17 +59,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Whether what a carrier starts is what the script itself has made.
+    pub fn runs_made(&self, run: &Run, by_path: bool) -> bool {
+        self.disguises.runs_made(run, &self.ground, by_path).is_some()
+    }
+
     /// Whether a part writes what git runs by itself: a hook, or settings that may name programs.
     pub fn writes_hooks(&self, part: &Part) -> bool {
-        let paths: Vec<Word> = match part {
-            Part::Write(target) => vec![target.path.clone()],
-            Part::Run(run) => {
-                let writes = |touch: &Touch| touch.access == Access::Write;
-                touches(run).into_iter().filter(writes).map(|touch| touch.path).collect()
-            }
-            _ => return false,
-        };
-        paths.iter().any(|path| match self.ground.leads(path) {
+        writes_of(part, &self.ground).iter().any(|(leads, _)| match leads {
             Leads::To(files) => files.iter().any(|file| is_heeded_by_git(file)),
             Leads::Anywhere => false,
         })
@@ -107,9 +104,7 @@ impl<'a> Scene<'a> {
         if reads.is_none() && writes.is_none() {
             return Touched::No;
         }
-        let dirs = goes_to(run);
-        let own = (!dirs.is_empty()).then(|| self.ground.within(&dirs));
-        let ground = own.as_ref().unwrap_or(&self.ground);
+        let ground = &self.ground.of_run(run);
         let run = &Run { piped: run.piped && !self.fed, ..run.clone() };
         let mut unsure = Touched::No;
         for touch in touches(run) {
@@ -175,20 +170,11 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
 /// for a glob that finds too many.
 pub(super) fn written(script: &Script, work_dir: &Path, home: &Path) -> Vec<PathBuf> {
     let ground = Ground::of(script, work_dir, home);
-    let mut all = Vec::new();
-    for part in &script.parts {
-        let words: Vec<Word> = match part {
-            Part::Write(target) => vec![target.path.clone()],
-            Part::Run(run) => {
-                let writes = |touch: &Touch| touch.access == Access::Write;
-                touches(run).into_iter().filter(writes).map(|touch| touch.path).collect()
-            }
-            _ => continue,
-        };
-        for word in words {
-            if let Leads::To(paths) = ground.leads(&word) {
-                all.extend(paths);
-            }
+    let writes = script.parts.iter().flat_map(|part| writes_of(part, &ground));
+    let mut all: Vec<PathBuf> = Vec::new();
+    for (leads, _) in writes {
+        if let Leads::To(paths) = leads {
+            all.extend(paths);
         }
     }
     all.sort();
@@ -202,4 +188,24 @@ fn is_heeded_by_git(file: &Path) -> bool {
     let in_git = file.components().any(|part| part.as_os_str() == ".git");
     let in_hooks = file.components().any(|part| part.as_os_str() == "hooks");
     named(".gitconfig") || (in_git && (in_hooks || named("config") || named("config.worktree")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_line_writes_is_where_its_programs_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(dir.path()).unwrap();
+        let writes = |command: &str, file: &str| {
+            let files = written(&crate::permission::shell::read(command), &root, &root.join("h"));
+            files.contains(&root.join(file))
+        };
+        assert!(writes("git -C sub checkout f", "sub/f"));
+        assert!(writes("cd a && git -C sub checkout f", "a/sub/f"));
+        assert!(writes("echo x > f", "f"));
+        assert!(writes("bash -c 'echo x | tee -a f'", "f"));
+        assert!(!writes("git -C sub diff f", "sub/f"));
+    }
 }

@@ -154,14 +154,19 @@ impl Rewinder {
         self.copied.send_replace(true);
     }
 
-    /// A command that names these files is about to write them. Those that nobody watches, as they are
-    /// ignored, or that have no copy yet, are copied before.
-    pub(in crate::agent) async fn before_named(self: &Arc<Self>, files: Vec<PathBuf>) {
-        if files.is_empty() {
-            return;
-        }
+    /// A command that names files is about to write them. Those that nobody watches, as they are
+    /// ignored, or that have no copy yet, are copied before. `files` looks at the disk to tell which they
+    /// are: it is asked on a thread that may wait.
+    pub(in crate::agent) async fn before_named(
+        self: &Arc<Self>,
+        files: impl FnOnce() -> Vec<PathBuf> + Send + 'static,
+    ) {
         let this = Arc::clone(self);
         let keep = move || {
+            let files = files();
+            if files.is_empty() {
+                return Ok(());
+            }
             let (roots, own) = (this.roots(), this.own_dirs());
             let ours = |path: &Path| {
                 roots.iter().any(|root| path.starts_with(root))

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobBuilder;
 
-use crate::permission::shell::{Part, Script, Word};
+use super::programs::goes_to;
+use crate::permission::shell::{Part, Run, Script, Word};
 use crate::tools::path_guard::{lexical, real_path};
 
 /// More `cd` than these on one line lead anywhere.
@@ -55,11 +56,11 @@ impl Ground {
         ground
     }
 
-    /// The same for a program that goes to a directory first: `git -C dir`.
-    pub fn within(&self, dirs: &[&Word]) -> Self {
+    /// The same for a program, which may go to a directory first: `git -C dir`.
+    pub fn of_run(&self, run: &Run) -> Self {
         let mut ground =
             Self { bases: self.bases.clone(), home: self.home.clone(), dots: self.dots };
-        dirs.iter().for_each(|dir| ground.step(dir));
+        goes_to(run).iter().for_each(|dir| ground.step(dir));
         ground
     }
 

@@ -12,7 +12,7 @@ mod walk;
 mod writers;
 
 pub(super) use ground::{Ground, Leads};
-pub(super) use programs::{goes_to, touches};
+pub(super) use programs::{touches, writes_of};
 pub(super) use walk::{Seen, look};
 pub(super) use writers::COPIERS;
 

@@ -3,8 +3,8 @@
 use super::line::Line;
 use super::readers::{Deep, INTERPRETERS, NAMERS, READERS, Reader};
 use super::writers::{COPIERS, after, copying, targeted, writes};
-use super::{Access, Touch};
-use crate::permission::shell::{Run, Word};
+use super::{Access, Ground, Leads, Reach, Touch};
+use crate::permission::shell::{Part, Run, Word};
 
 /// What a simple command opens.
 pub(in crate::permission) fn touches(run: &Run) -> Vec<Touch> {
@@ -16,18 +16,38 @@ pub(in crate::permission) fn touches(run: &Run) -> Vec<Touch> {
     all
 }
 
+/// Where a part writes, and how far beyond that.
+pub(in crate::permission) fn writes_of(part: &Part, ground: &Ground) -> Vec<(Leads, Reach)> {
+    match part {
+        Part::Write(target) => vec![(ground.leads(&target.path), Reach::Itself)],
+        Part::Run(run) => {
+            let ground = ground.of_run(run);
+            let writes = touches(run).into_iter().filter(|touch| touch.access == Access::Write);
+            writes.map(|touch| (ground.leads(&touch.path), touch.reach)).collect()
+        }
+        Part::Read(_) | Part::Assign(_) | Part::Unclear(_) => Vec::new(),
+    }
+}
+
 /// The directories that a program goes to before it looks at its words.
-pub(in crate::permission) fn goes_to(run: &Run) -> Vec<&Word> {
+pub(super) fn goes_to(run: &Run) -> Vec<Word> {
     let goes = ["git", "tar", "bsdtar", "make", "gmake", "ninja", "cargo", "go"];
     let program = run.words.first().and_then(Word::literal).unwrap_or_default();
     if !goes.contains(&program.rsplit('/').next().unwrap_or(program)) {
         return Vec::new();
     }
-    let pairs = run.words.iter().zip(run.words.iter().skip(1));
-    pairs
-        .filter(|(word, _)| matches!(&*word.text, "-C" | "--directory"))
-        .map(|(_, dir)| dir)
-        .collect()
+    let mut dirs = Vec::new();
+    let mut words = run.words.iter().skip(1);
+    while let Some(word) = words.next() {
+        let text = &*word.text;
+        if matches!(text, "-C" | "--directory") {
+            dirs.extend(words.next().cloned());
+        } else if let Some(own) = ["--directory=", "-C"].iter().find_map(|it| text.strip_prefix(it))
+        {
+            dirs.push(Word::known(own));
+        }
+    }
+    dirs
 }
 
 fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {

@@ -7,8 +7,8 @@ use crate::permission::shell::Word;
 /// Programs that change every file they are given.
 const CHANGERS: &[&str] = &[
     "bzip2", "chgrp", "chmod", "chown", "ed", "ex", "gunzip", "gzip", "mkdir", "mkfifo", "mknod",
-    "nano", "nvim", "patch", "rm", "rmdir", "shred", "tee", "touch", "truncate", "unlink", "vi",
-    "vim", "xz", "zstd",
+    "nano", "nvim", "patch", "rm", "rmdir", "shred", "sponge", "tee", "touch", "truncate",
+    "unlink", "vi", "vim", "xz", "zstd",
 ];
 
 /// Programs that copy or move to their last operand.
@@ -40,7 +40,7 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
         "dd" => {
             words.iter().filter_map(|word| after(word, "of=")).for_each(|word| write(word, false))
         }
-        "sort" | "curl" | "wget" | "gcc" | "cc" | "openssl" => {
+        "sort" | "curl" | "wget" | "gcc" | "cc" => {
             let valued = if name == "sort" { "kSTto" } else { "oOHXAud" };
             let line = Line::of(words, valued, &["output", "output-document"]);
             let short = if name == "wget" { 'O' } else { 'o' };
@@ -56,6 +56,24 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             let prints = |word: &Word| word.text.starts_with("-fprint") || word.text == "-fls";
             let pairs = words.iter().zip(words.iter().skip(1));
             pairs.filter(|(word, _)| prints(word)).for_each(|(_, file)| write(file.clone(), false));
+        }
+        "openssl" => {
+            let pairs = words.iter().zip(words.iter().skip(1));
+            let files = pairs.filter(|(word, _)| matches!(&*word.text, "-out" | "--out"));
+            files.for_each(|(_, file)| write(file.clone(), false));
+        }
+        // The names of the pieces begin as they are told, or with `x`.
+        "split" | "csplit" => {
+            let line = Line::of(words, "abClntf", &["prefix"]);
+            let named = if name == "split" { line.operands.get(1) } else { None };
+            let prefixes = named.into_iter().chain(line.value('f', "prefix"));
+            let dir = |prefix: &Word| match prefix.literal() {
+                Some(text) => text.rsplit_once('/').map_or(".", |(dir, _)| dir).to_owned(),
+                None => "/".to_owned(),
+            };
+            let dir = prefixes.last().map_or(".".to_owned(), dir);
+            let path = Word::known(&dir);
+            all.push(Touch { path, access: Access::Write, reach: Reach::Anything });
         }
         "uniq" | "xxd" => {
             let line = Line::of(words, "fswclos", &[]);

@@ -4,115 +4,334 @@
 //! may begin. That is enough to find what a rule forbids, and not to say what is allowed.
 
 use super::launch::asks_for_version;
-use super::{Part, Reader, Run, Word, read};
+use super::simple::is_of_shell;
+use super::{Part, Reader, Run, Unclear, Word, read};
 
-/// Programs, and the words of which one has to come first; none: the program alone.
-const CARRIERS: &[(&str, &[&str])] = &[
-    ("asdf", &["exec"]),
-    ("aws-vault", &["exec"]),
-    ("bun", &["exec", "x"]),
-    ("bundle", &["exec"]),
-    ("bunx", &[]),
-    ("capsh", &[]),
-    ("cargo", &["watch"]),
-    ("cargo-watch", &[]),
-    ("cgexec", &[]),
-    ("cmake", &["-E"]),
-    ("choom", &[]),
-    ("concurrently", &[]),
-    ("conda", &["run"]),
-    ("corepack", &[]),
-    ("cross-env", &[]),
-    ("docker", &["exec", "run"]),
-    ("doppler", &["run"]),
-    ("dotenv", &[]),
-    ("dotenvx", &["run"]),
-    ("dumb-init", &[]),
-    ("eatmydata", &[]),
-    ("flatpak", &["run"]),
-    ("foreman", &["run"]),
-    ("gdbserver", &[]),
-    ("gosu", &[]),
-    ("gpg-agent", &[]),
-    ("hatch", &["run"]),
-    ("heaptrack", &[]),
-    ("honcho", &["run"]),
-    ("kubectl", &["exec", "run"]),
-    ("mamba", &["run"]),
-    ("micromamba", &["run"]),
-    ("mise", &["exec", "x"]),
-    ("mosh", &[]),
-    ("nerdctl", &["exec", "run"]),
-    ("nix", &["develop", "run", "shell"]),
-    ("nodemon", &[]),
-    ("npx", &[]),
-    ("op", &["run"]),
-    ("pdm", &["run"]),
-    ("pee", &[]),
-    ("pipenv", &["run"]),
-    ("pipx", &["run"]),
-    ("pnpm", &["dlx", "exec"]),
-    ("pnpx", &[]),
-    ("podman", &["exec", "run"]),
-    ("poetry", &["run"]),
-    ("pyenv", &["exec"]),
-    ("rbenv", &["exec"]),
-    ("rr", &["record"]),
-    ("rustup", &["run"]),
-    ("rye", &["run"]),
-    ("ssh-agent", &[]),
-    ("su-exec", &[]),
-    ("tini", &[]),
-    ("tox", &["--", "exec"]),
-    ("uv", &["run"]),
-    ("uclampset", &[]),
-    ("uvx", &[]),
-    ("vagrant", &["ssh"]),
-    ("watchexec", &[]),
-    ("yarn", &["dlx", "exec"]),
+/// A program that starts what stands among its words.
+struct Carrier {
+    name: &'static str,
+    /// The words of which one has to come first; none: the program alone.
+    verbs: &'static [&'static str],
+    /// Words before the command that are no options: an image, a user.
+    before: usize,
+    /// Whether every word may be a command.
+    anywhere: bool,
+    /// Whether a shell reads its words.
+    scripts: bool,
+    /// Whether the command stands right behind `--`.
+    ends_options: bool,
+    /// Options without a value.
+    flags: &'static [&'static str],
+    /// Options of which the next word is the value.
+    valued: &'static [&'static str],
+}
+
+const fn carrier(name: &'static str, verbs: &'static [&'static str]) -> Carrier {
+    Carrier {
+        name,
+        verbs,
+        before: 0,
+        anywhere: false,
+        scripts: false,
+        ends_options: false,
+        flags: &[],
+        valued: &[],
+    }
+}
+
+const DOCKER_FLAGS: &[&str] = &[
+    "--detach",
+    "--init",
+    "--interactive",
+    "--privileged",
+    "--rm",
+    "--tty",
+    "-d",
+    "-dit",
+    "-i",
+    "-it",
+    "-t",
+    "-ti",
 ];
+const DOCKER_VALUED: &[&str] = &[
+    "--env",
+    "--env-file",
+    "--mount",
+    "--name",
+    "--network",
+    "--platform",
+    "--publish",
+    "--user",
+    "--volume",
+    "--workdir",
+    "-e",
+    "-p",
+    "-u",
+    "-v",
+    "-w",
+];
+const NPX_FLAGS: &[&str] = &["--no", "--no-install", "--quiet", "--yes", "-q", "-y"];
+const UV_FLAGS: &[&str] = &[
+    "--all-extras",
+    "--dev",
+    "--frozen",
+    "--isolated",
+    "--locked",
+    "--no-dev",
+    "--no-sync",
+    "--quiet",
+    "-q",
+];
+
+const CARRIERS: &[Carrier] = &[
+    Carrier { before: 1, ..carrier("asdf", &["exec"]) },
+    Carrier { before: 1, ends_options: true, ..carrier("aws-vault", &["exec"]) },
+    carrier("bun", &["exec", "x"]),
+    carrier("bundle", &["exec"]),
+    Carrier { flags: NPX_FLAGS, ..carrier("bunx", &[]) },
+    Carrier { anywhere: true, scripts: true, ..carrier("capsh", &[]) },
+    Carrier { scripts: true, ..carrier("cargo", &["watch"]) },
+    Carrier { scripts: true, ..carrier("cargo-watch", &[]) },
+    carrier("cgexec", &[]),
+    carrier("cmake", &["-E"]),
+    carrier("choom", &[]),
+    Carrier { anywhere: true, scripts: true, ..carrier("concurrently", &[]) },
+    carrier("conda", &["run"]),
+    carrier("corepack", &[]),
+    carrier("cross-env", &[]),
+    Carrier {
+        before: 1,
+        flags: DOCKER_FLAGS,
+        valued: DOCKER_VALUED,
+        ..carrier("docker", &["exec", "run"])
+    },
+    Carrier { scripts: true, ..carrier("doppler", &["run"]) },
+    carrier("dotenv", &[]),
+    carrier("dotenvx", &["run"]),
+    carrier("dumb-init", &[]),
+    carrier("eatmydata", &[]),
+    Carrier { before: 1, ..carrier("flatpak", &["run"]) },
+    carrier("foreman", &["run"]),
+    Carrier { before: 1, ..carrier("gdbserver", &[]) },
+    Carrier { before: 1, ..carrier("gosu", &[]) },
+    carrier("gpg-agent", &[]),
+    carrier("hatch", &["run"]),
+    carrier("heaptrack", &[]),
+    carrier("honcho", &["run"]),
+    Carrier {
+        before: 1,
+        ends_options: true,
+        flags: DOCKER_FLAGS,
+        valued: &["-c", "-f", "-n"],
+        ..carrier("kubectl", &["exec", "run"])
+    },
+    carrier("mamba", &["run"]),
+    carrier("micromamba", &["run"]),
+    Carrier { anywhere: true, scripts: true, ..carrier("mise", &["exec", "x"]) },
+    Carrier { before: 1, ends_options: true, ..carrier("mosh", &[]) },
+    Carrier {
+        before: 1,
+        flags: DOCKER_FLAGS,
+        valued: DOCKER_VALUED,
+        ..carrier("nerdctl", &["exec", "run"])
+    },
+    Carrier {
+        before: 1,
+        ends_options: true,
+        scripts: true,
+        ..carrier("nix", &["develop", "run", "shell"])
+    },
+    Carrier { scripts: true, ..carrier("nodemon", &[]) },
+    Carrier { flags: NPX_FLAGS, valued: &["--package", "-p"], ..carrier("npx", &[]) },
+    carrier("op", &["run"]),
+    carrier("pdm", &["run"]),
+    Carrier { anywhere: true, scripts: true, ..carrier("pee", &[]) },
+    carrier("pipenv", &["run"]),
+    carrier("pipx", &["run"]),
+    carrier("pnpm", &["dlx", "exec"]),
+    Carrier { flags: NPX_FLAGS, ..carrier("pnpx", &[]) },
+    Carrier {
+        before: 1,
+        flags: DOCKER_FLAGS,
+        valued: DOCKER_VALUED,
+        ..carrier("podman", &["exec", "run"])
+    },
+    carrier("poetry", &["run"]),
+    carrier("pyenv", &["exec"]),
+    carrier("rbenv", &["exec"]),
+    carrier("rr", &["record"]),
+    Carrier { before: 1, ..carrier("rustup", &["run"]) },
+    carrier("rye", &["run"]),
+    carrier("ssh-agent", &[]),
+    Carrier { before: 1, ..carrier("su-exec", &[]) },
+    carrier("tini", &[]),
+    Carrier { anywhere: true, ..carrier("tox", &["--", "exec"]) },
+    Carrier {
+        flags: UV_FLAGS,
+        valued: &["--extra", "--group", "--package", "--python", "--with", "-p"],
+        ..carrier("uv", &["run"])
+    },
+    carrier("uclampset", &[]),
+    Carrier {
+        flags: UV_FLAGS,
+        valued: &["--from", "--python", "--with", "-p"],
+        ..carrier("uvx", &[])
+    },
+    Carrier { before: 1, scripts: true, ..carrier("vagrant", &["ssh"]) },
+    Carrier { scripts: true, ..carrier("watchexec", &[]) },
+    carrier("yarn", &["dlx", "exec"]),
+];
+/// Options of them that name a program, or hold a script, behind a `=`.
+const STARTING: &[&str] = &["--call=", "--cmd=", "--command=", "--entrypoint=", "--exec="];
 /// More words than these are not tried.
 const MAX_PLACES: usize = 100;
 
-/// The commands that a simple command may start in this way.
-pub fn carried(run: &Run) -> Vec<Run> {
+/// What may start behind a carrier.
+#[derive(Debug)]
+pub struct Carried {
+    /// A command, or what of it is not known.
+    pub part: Part,
+    /// Whether the command may well begin there, and is not among its words.
+    pub begins: bool,
+    /// Whether it is also handed the carrier's input.
+    pub fed: bool,
+}
+
+/// What a simple command may start in this way.
+pub fn carried(run: &Run) -> Vec<Carried> {
     let words = &run.words;
-    let program = words.first().and_then(Word::literal).unwrap_or_default();
-    let name = program.rsplit('/').next().unwrap_or(program);
-    let Some((_, verbs)) = CARRIERS.iter().find(|(known, _)| *known == name) else {
-        return Vec::new();
-    };
-    if asks_for_version(words) {
-        return Vec::new();
-    }
-    let is_verb = |word: &Word| verbs.iter().any(|verb| word.may_be(verb));
-    let begin = if verbs.is_empty() { Some(0) } else { words.iter().skip(1).position(is_verb) };
-    let Some(begin) = begin else { return Vec::new() };
-    let begin = begin + if verbs.is_empty() { 1 } else { 2 };
-    let mut all = Vec::new();
+    let Some((carrier, begin)) = Carrier::of(words) else { return Vec::new() };
+    let mut all = carrier.unknown(words, begin, run);
+    let places = carrier.places(words, begin);
+    let input = carrier.hands_input(words);
+    let mut scripts = carrier.scripts;
     for at in (begin..words.len()).take(MAX_PLACES) {
         let Some(rest) = words.get(at..) else { break };
-        let Some(text) = rest.first().and_then(Word::literal) else {
-            if at == begin {
-                // Any command.
-                all.push(Run { words: rest.to_vec(), ..run.clone() });
-            }
-            continue;
-        };
-        let parts = match text.contains(' ') {
+        let Some(text) = rest.first().and_then(Word::literal) else { continue };
+        // Of what no shell reads, and of what is a word to shells alone, only the commands may count.
+        let (parts, certain) = match text.contains(' ') {
             // A whole command in one word.
-            true => read(text).parts,
-            false if text.starts_with('-') => continue,
+            true => (read(text).parts, scripts),
+            false if text.starts_with('-') => match started_by_option(text) {
+                Some(program) => (read(program).parts, false),
+                None => continue,
+            },
             false => {
                 let mut reader = Reader::default();
                 reader.run(rest.to_vec(), Vec::new(), run.shown.clone(), true);
-                reader.parts
+                reader.check_homes();
+                (reader.parts, !is_of_shell(text))
             }
         };
-        all.extend(parts.into_iter().filter_map(|part| match part {
-            Part::Run(found) => Some(found),
-            _ => None,
-        }));
+        let counts = parts.into_iter().filter(|part| certain || part.run().is_some());
+        let begins = places.contains(&at);
+        all.extend(counts.map(|part| Carried { part, begins, fed: begins && input }));
+        // One that starts another: `npx concurrently …`.
+        if let Some((inner, begin)) = Carrier::of(rest) {
+            scripts |= inner.scripts;
+            all.extend(inner.unknown(rest, begin, run));
+        }
     }
     all
+}
+
+impl Carrier {
+    /// The carrier that a command is, and the first word that may begin what it starts.
+    fn of(words: &[Word]) -> Option<(&'static Self, usize)> {
+        let program = words.first().and_then(Word::literal)?;
+        let name = program.rsplit('/').next().unwrap_or(program);
+        let carrier = CARRIERS.iter().find(|carrier| carrier.name == name)?;
+        if asks_for_version(words) {
+            return None;
+        }
+        let is_verb = |word: &Word| carrier.verbs.iter().any(|verb| word.may_be(verb));
+        match carrier.verbs.is_empty() {
+            true => Some((carrier, 1)),
+            false => words.iter().skip(1).position(is_verb).map(|at| (carrier, at + 2)),
+        }
+    }
+
+    /// Where its command may well begin.
+    fn places(&self, words: &[Word], begin: usize) -> Vec<usize> {
+        let mut places = Vec::new();
+        // Words before the next that are no options, and no values of options, for certain.
+        let mut operands = 0;
+        let mut option = Option::None;
+        for (at, word) in words.iter().enumerate().skip(begin).take(MAX_PLACES) {
+            let text = word.text.as_str();
+            let is_option = word.literal().is_some() && text.starts_with('-');
+            let value_of = option.take();
+            if text == "--" {
+                operands = if self.ends_options { self.before } else { operands };
+                continue;
+            }
+            if is_option {
+                let alone = text.contains('=') || self.flags.contains(&text);
+                option = (!alone).then_some(text);
+                continue;
+            }
+            let is_value = value_of.is_some_and(|option| self.valued.contains(&option));
+            let open = self.anywhere || operands <= self.before;
+            if at == begin || (open && !(is_value && word.is_one())) {
+                places.push(at);
+            }
+            if word.literal().is_some() && value_of.is_none() {
+                operands += 1;
+            }
+        }
+        places
+    }
+
+    /// Whether what it starts reads what the carrier is fed: in a container only if it is told so, and with a
+    /// terminal not at all.
+    fn hands_input(&self, words: &[Word]) -> bool {
+        if self.flags != DOCKER_FLAGS {
+            return true;
+        }
+        let has = |letter: char, long: &str| {
+            words.iter().skip(1).any(|word| match word.text.strip_prefix('-') {
+                Some(option) if option.starts_with('-') => option == long,
+                Some(letters) => letters.contains(letter),
+                None => false,
+            })
+        };
+        // `kubectl` goes on without one.
+        let needs_terminal = has('t', "-tty") && !self.ends_options;
+        has('i', "-interactive") && !needs_terminal
+    }
+
+    /// The words that are not known and stand where its command may begin.
+    fn unknown(&self, words: &[Word], begin: usize, run: &Run) -> Vec<Carried> {
+        let unknown = |at: usize| {
+            let rest = words.get(at..).unwrap_or_default();
+            let word = rest.first().filter(|word| word.literal().is_none())?;
+            if at != begin && !may_be_program(word) {
+                return None;
+            }
+            let own = started_by_option(&word.text).map(|text| vec![Word::known(text)]);
+            let part = self.unknown_part(own.unwrap_or_else(|| rest.to_vec()), run);
+            Some(Carried { part, begins: true, fed: self.hands_input(words) })
+        };
+        self.places(words, begin).into_iter().filter_map(unknown).collect()
+    }
+
+    /// A command whose first word is not known.
+    fn unknown_part(&self, words: Vec<Word>, run: &Run) -> Part {
+        if self.scripts {
+            let (shown, why) = (run.shown.clone(), "part of it is only known when it runs");
+            return Part::Unclear(Unclear { shown, why, hides: true });
+        }
+        Part::Run(Run { words, ..run.clone() })
+    }
+}
+
+/// `rm` of `--entrypoint=rm`.
+fn started_by_option(text: &str) -> Option<&str> {
+    STARTING.iter().find_map(|option| text.strip_prefix(option))
+}
+
+/// Whether a word that is not known may name a program: `$X:/w` and `name=$X` do not.
+fn may_be_program(word: &Word) -> bool {
+    started_by_option(&word.text).is_some()
+        || (!word.text.starts_with('-') && !word.text.contains([':', '=']))
 }

@@ -1,9 +1,11 @@
 //! Arithmetic over variables that the line itself sets to numbers, and to nothing else.
 //!
 //! A shell evaluates what a variable holds where it counts: with `i='a[$(rm x)]'` the `((i++))` removes a file.
-//! So every place where the whole line has the name of such a variable is looked at.
+//! So every value that the line gives to such a variable is noted, however its name is spelled, and every
+//! place that has its name is looked at, for what sets it in a way that is not read.
 
-use super::{Part, Reader, Unclear, Word, clip};
+use super::variables::{Variables, joined_lines};
+use super::{Part, Reader, Run, Unclear, Word, clip};
 
 /// Arithmetic, or the index of a list, that is known as far as its variables are.
 pub(super) struct Count {
@@ -11,10 +13,14 @@ pub(super) struct Count {
     part: usize,
     /// As it stands on the line.
     text: String,
+    /// What stands there for those who look for names.
+    stands_for: String,
     names: Vec<String>,
 }
 
 const MORE: &str = "its arithmetic has more than numbers";
+/// More arithmetic than this on one line is not known.
+const MAX_COUNTS: usize = 200;
 
 /// Builtins that give a variable what they are fed.
 const SETTERS: &[&str] = &[
@@ -33,11 +39,62 @@ const SETTERS: &[&str] = &[
 
 impl Reader {
     /// Notes arithmetic with these variables; whether they are numbers is told at the end.
-    pub(super) fn count(&mut self, shown: &str, text: &str, names: Vec<String>) {
+    pub(super) fn count(&mut self, text: &str, names: Vec<String>) {
+        self.note_count(text, text, "0 ".to_owned(), names);
+    }
+
+    /// The same of the index in `list[index]=`, which sets the list.
+    pub(super) fn count_index(&mut self, target: &str, list: &str, names: Vec<String>) {
+        self.note_count(target, &format!("{target}="), format!("{list}="), names);
+    }
+
+    fn note_count(&mut self, shown: &str, text: &str, stands_for: String, names: Vec<String>) {
         let part = self.parts.len();
         self.push(Part::Unclear(Unclear { shown: clip(shown), why: MORE, hides: true }));
-        self.counts.push(Count { part, text: text.to_owned(), names });
+        self.counts.push(Count { part, text: text.to_owned(), stands_for, names });
     }
+}
+
+/// Takes back that arithmetic is not known where all its variables are numbers on the whole line.
+pub(super) fn settle(parts: &mut [Part], counts: &[Count], variables: &Variables) {
+    if counts.is_empty() || counts.len() > MAX_COUNTS {
+        return;
+    }
+    let runs = || parts.iter().filter_map(Part::run);
+    let starts = |run: &Run, names: &[&str]| {
+        run.words.first().and_then(Word::literal).is_some_and(|name| names.contains(&name))
+    };
+    let any_set = runs().any(|run| starts(run, SETTERS));
+    // What `let` has is arithmetic itself.
+    let read = runs().filter(|run| !starts(run, &["let"]));
+    let words = read.flat_map(|run| &run.words).map(|word| joined_lines(&word.text));
+    let mut texts: Vec<String> = variables.sources.iter().cloned().chain(words).collect();
+    for text in &mut texts {
+        for count in counts {
+            if text.contains(&count.text) {
+                *text = text.replace(&count.text, &count.stands_for);
+            }
+        }
+    }
+    let is_number = |name: &String| {
+        variables.is_number(name) && texts.iter().all(|text| only_a_number(name, text))
+    };
+    for count in counts {
+        let numbers = count.names.is_empty() || (!any_set && count.names.iter().all(is_number));
+        // A line of too many parts has another one there.
+        if let (true, Some(Part::Unclear(unclear))) = (numbers, parts.get_mut(count.part))
+            && unclear.why == MORE
+        {
+            unclear.hides = false;
+        }
+    }
+}
+
+/// What stands on the line for `let` and its words, and nothing else; `shown` is the whole command.
+pub(super) fn text_of_let<'t>(shown: &'t str, assigns: &[(String, Word)]) -> Option<&'t str> {
+    let alone = assigns.is_empty() && shown.starts_with("let ");
+    let runs = ["$(", "`", "<(", ">("].iter().any(|mark| shown.contains(mark));
+    (alone && !runs).then_some(shown)
 }
 
 /// The variables of an arithmetic expression, if it has nothing but them, numbers and operators.
@@ -103,29 +160,6 @@ fn is_letter(c: char) -> bool {
 fn is_counter(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-}
-
-/// Takes back that arithmetic is not known where all its variables are numbers on the whole line.
-pub(super) fn settle(parts: &mut [Part], counts: &[Count], line: &str) {
-    if counts.is_empty() {
-        return;
-    }
-    let sets = |part: &Part| {
-        let program = part.run().and_then(|run| run.words.first()).and_then(Word::literal);
-        program.is_some_and(|program| SETTERS.contains(&program))
-    };
-    let any_set = parts.iter().any(sets);
-    let rest = counts.iter().fold(line.to_owned(), |rest, count| rest.replace(&count.text, "0 "));
-    for count in counts {
-        let numbers = count.names.is_empty()
-            || (!any_set && count.names.iter().all(|name| only_a_number(name, &rest)));
-        // A line of too many parts has another one there.
-        if let (true, Some(Part::Unclear(unclear))) = (numbers, parts.get_mut(count.part))
-            && unclear.why == MORE
-        {
-            unclear.hides = false;
-        }
-    }
 }
 
 /// Whether a text has a name only as `$name`, `${name}` and `name=12`.

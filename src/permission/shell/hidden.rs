@@ -174,7 +174,9 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         return None;
     }
     match name {
-        "bash" | "sh" | "dash" => return shell(rest),
+        "bash" | "sh" | "dash" => {
+            return matches!(source_of(rest), Source::Input).then_some(READS);
+        }
         "awk" | "gawk" | "mawk" | "nawk" => {
             return (!super::awk::only_prints(rest)).then_some(CODE);
         }
@@ -344,39 +346,52 @@ fn is_input(text: &str) -> bool {
     text == "-" || text.starts_with("/dev/") || text.starts_with("/proc/")
 }
 
-/// A shell whose script is in no file: `bash -c` is read elsewhere.
-fn shell(rest: &[Word]) -> Option<&'static str> {
-    let asks = |word: &Word| matches!(&*word.text, "--version" | "--help");
-    if rest.first().is_some_and(asks) {
-        return None;
+/// Where a shell has its script from.
+enum Source<'a> {
+    /// What it is fed, or a word that is not known.
+    Input,
+    /// A word: `bash -c` is read elsewhere.
+    Word,
+    File(&'a Word),
+}
+
+impl<'a> Source<'a> {
+    fn of_file(word: Option<&'a Word>) -> Self {
+        word.filter(|word| !is_input(&word.text)).map_or(Self::Input, Self::File)
     }
+}
+
+/// The file in which a shell, which these words start, finds its script.
+pub fn script_file(words: &[Word]) -> Option<&Word> {
+    match source_of(words.get(1..).unwrap_or_default()) {
+        Source::File(file) => Some(file),
+        Source::Input | Source::Word => None,
+    }
+}
+
+fn source_of(rest: &[Word]) -> Source<'_> {
     let mut words = rest.iter();
     while let Some(word) = words.next() {
-        let Some(text) = word.literal() else { return Some(READS) };
+        let Some(text) = word.literal() else { return Source::Input };
         match text.strip_prefix(['-', '+']) {
-            Some("") => return Some(READS),
-            Some("-") => {
-                return words.next().is_none_or(|word| is_input(&word.text)).then_some(READS);
-            }
-            Some(letters) if letters.contains('c') && !letters.starts_with('-') => return None,
-            Some(letters) if letters.contains('s') && !letters.starts_with('-') => {
-                return Some(READS);
-            }
-            Some(letters) if letters.ends_with(['o', 'O']) => drop(words.next()),
-            Some(_) => {}
-            None => return is_input(text).then_some(READS),
+            Some("") => return Source::Input,
+            Some("-") => return Source::of_file(words.next()),
+            // The value of some, `--rcfile x`, is taken for the script: it runs too.
+            Some(long) if long.starts_with('-') => {}
+            Some(letters) if letters.contains('c') => return Source::Word,
+            Some(letters) if letters.contains('s') => return Source::Input,
+            // Each has a word of its own: `-eo pipefail`, `-oe pipefail`.
+            Some(letters) => letters.matches(['o', 'O']).for_each(|_| {
+                words.next();
+            }),
+            None => return Source::of_file(Some(word)),
         }
     }
-    Some(READS)
+    Source::Input
 }
 
 /// An interpreter with a program in its words, or with none: then it reads one.
 fn interpreter(rest: &[Word], letters: &str) -> Option<&'static str> {
-    let asks =
-        |word: &Word| matches!(&*word.text, "--version" | "--help" | "-V" | "-v" | "version");
-    if matches!(rest, [only] if asks(only)) {
-        return None;
-    }
     let (mut after_option, mut file) = (false, false);
     for (at, word) in rest.iter().enumerate() {
         let Some(text) = word.literal() else { return Some(CODE) };
@@ -398,7 +413,6 @@ fn interpreter(rest: &[Word], letters: &str) -> Option<&'static str> {
                     (None, []) => None,
                 };
             }
-            Some("m") => return None,
             Some(option) => {
                 let long = option.strip_prefix('-');
                 let code = match long {

@@ -213,25 +213,30 @@ pub(super) fn launch(words: &[Word]) -> Launch {
 /// Whether a program is only asked what it is: `strace -V`. Those that would read on from what they are
 /// fed are not among them.
 pub(super) fn asks_for_version(words: &[Word]) -> bool {
+    /// To these `--version` is no question.
     const READ_ON: &[&str] = &[
-        "ash", "at", "bash", "batch", "csh", "dash", "ed", "elvish", "erl", "eval", "exec",
-        "expect", "ksh", "lksh", "mksh", "posh", "rbash", "sh", "source", "tclsh", "tcsh", "wish",
+        "ash", "at", "batch", "csh", "ed", "elvish", "erl", "eval", "exec", "expect", "ksh",
+        "lksh", "mksh", "posh", "rbash", "source", "tclsh", "tcsh", "wish",
+    ];
+    /// To editors and some others `-V` is none.
+    const BY_LARGE_V: &[&str] = &[
+        "cgexec", "entr", "flock", "ghc", "gosu", "ltrace", "man", "nsenter", "parallel", "perl",
+        "prlimit", "pypy", "python", "script", "setpriv", "ssh", "sshpass", "strace", "sudo",
+        "taskset", "tmux", "unshare", "watch",
+    ];
+    /// To `python` `-v` is none: it tells what it imports, and reads.
+    const BY_SMALL_V: &[&str] = &[
+        "bun", "deno", "elixir", "groovy", "guile", "julia", "lua", "luajit", "node", "nodejs",
+        "perl", "php", "ruby",
     ];
     let [program, asked] = words else { return false };
     let Some(program) = program.literal() else { return false };
     let name = program.rsplit('/').next().unwrap_or(program);
-    if READ_ON.iter().any(|known| is_version_of(name, known)) {
-        return false;
-    }
+    let is_one_of = |names: &[&str]| names.iter().any(|known| is_version_of(name, known));
     match &*asked.text {
-        "--version" | "--help" => true,
-        // To editors and some others it is no question.
-        "-V" => [
-            "cgexec", "entr", "flock", "gosu", "ltrace", "man", "nsenter", "parallel", "perl",
-            "prlimit", "script", "setpriv", "ssh", "sshpass", "strace", "sudo", "taskset", "tmux",
-            "unshare", "watch",
-        ]
-        .contains(&name),
+        "--version" | "--help" => !is_one_of(READ_ON),
+        "-V" => is_one_of(BY_LARGE_V),
+        "-v" => is_one_of(BY_SMALL_V),
         _ => false,
     }
 }
@@ -375,9 +380,6 @@ fn quiet_set(words: &[Word]) -> Launch {
 fn shell(words: &[Word], trusted: bool) -> Launch {
     let mut at = 1;
     let mut script = false;
-    if matches!(words, [_, only] if matches!(&*only.text, "--version" | "--help")) {
-        return Launch::None;
-    }
     while let Some(word) = words.get(at) {
         let Some(text) = word.literal() else { return OPTIONS };
         if matches!(text, "--login" | "--norc" | "--noprofile") {

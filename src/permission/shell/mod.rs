@@ -18,18 +18,19 @@ mod settled;
 mod simple;
 mod test_command;
 mod tree;
+mod variables;
 mod word;
 
 use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
-pub use carrier::carried;
+pub use carrier::{Carried, carried};
 pub use find::{Find, find};
 pub use git::{Git, git};
 pub use git_names::{may_be_alias, twin};
-pub use hidden::holds_command;
 pub(super) use hidden::{READS, only_looks};
+pub use hidden::{holds_command, script_file};
 pub use redirect::NOWHERE;
 pub use word::{ANY, Word};
 
@@ -139,6 +140,7 @@ impl Part {
 pub fn read(command: &str) -> Script {
     let mut reader = Reader::default();
     reader.script(command);
+    reader.check_homes();
     if reader.parts.len() > MAX_PARTS {
         reader.parts.truncate(MAX_PARTS);
         reader.parts.push(Part::Unclear(Unclear {
@@ -155,7 +157,7 @@ pub fn read(command: &str) -> Script {
             }
         }
     }
-    count::settle(&mut reader.parts, &reader.counts, command);
+    count::settle(&mut reader.parts, &reader.counts, &reader.variables);
     let known = !reader.lost && (!reader.loops || reader.steps.is_empty());
     Script { parts: reader.parts, steps: known.then_some(reader.steps) }
 }
@@ -175,6 +177,7 @@ struct Reader {
     loops: bool,
     /// Arithmetic that is known as far as its variables are.
     counts: Vec<count::Count>,
+    variables: variables::Variables,
     /// Whether what is read stands behind a `|`.
     piped: bool,
 }
@@ -195,6 +198,7 @@ impl Reader {
             return self.unclear(source, "it is too tangled to read");
         };
         self.scripts += 1;
+        self.variables.reads(source);
         tree::Walk { reader: self, source }.program(&tree);
         self.scripts -= 1;
     }

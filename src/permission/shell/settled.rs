@@ -1,5 +1,6 @@
 //! What changes how the rest of a line is read and yet runs nothing that is not on it, or in a file.
 
+use super::variables::Variables;
 use super::{ANY, Word};
 
 /// What a builtin that changes what the rest of the line means turns out to do.
@@ -61,11 +62,16 @@ fn is_file(word: &Word) -> bool {
     }
 }
 
-/// Makes known what `"$PWD/run.sh"` and `source "$HOME/x"` name. `texts`: the words as they are written in
-/// `source`, which sets neither of the two.
-pub(super) fn find_homes(words: &mut [Word], texts: &[&str], source: &str) {
+/// Makes known what `"$PWD/run.sh"` and `source "$HOME/x"` name, which holds if nothing sets the two.
+/// `texts`: the words as they are written.
+pub(super) fn find_homes(words: &mut [Word], texts: &[&str], variables: &mut Variables) {
+    let mut below = |name: &'static str, text: &str| {
+        let rest = below(name, text)?.to_owned();
+        variables.leads_home(name, text);
+        Some(rest)
+    };
     if let [program, ..] = words
-        && let Some(rest) = texts.first().and_then(|text| below("PWD", text, source))
+        && let Some(rest) = texts.first().and_then(|text| below("PWD", text))
     {
         *program = Word::known(&format!("./{rest}"));
     }
@@ -73,21 +79,21 @@ pub(super) fn find_homes(words: &mut [Word], texts: &[&str], source: &str) {
         && matches!(&*program.text, "source" | ".")
         && let Some(text) = texts.get(1)
     {
-        if let Some(rest) = below("HOME", text, source) {
+        if let Some(rest) = below("HOME", text) {
             let text = format!("{ANY}/{rest}");
             *file = Word {
                 text,
                 glob: Some(format!("~/{}", rest.replace('-', "\\-"))),
                 several: false,
             };
-        } else if let Some(rest) = below("PWD", text, source) {
+        } else if let Some(rest) = below("PWD", text) {
             *file = Word::known(&format!("./{rest}"));
         }
     }
 }
 
-/// The plain path behind `$NAME/`, where nothing else on the line has to do with that variable.
-fn below<'a>(name: &str, text: &'a str, source: &str) -> Option<&'a str> {
+/// The plain path behind `$NAME/`.
+fn below<'a>(name: &str, text: &'a str) -> Option<&'a str> {
     let inside = text.strip_prefix('"').map_or(Some(text), |text| text.strip_suffix('"'))?;
     let rest = inside.strip_prefix('$')?;
     let rest = rest
@@ -95,7 +101,5 @@ fn below<'a>(name: &str, text: &'a str, source: &str) -> Option<&'a str> {
         .or_else(|| rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}'))?;
     let rest = rest.strip_prefix('/')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    let used = |mark: &str| source.matches(&format!("{mark}{name}")).count();
-    let only_used = source.matches(name).count() == used("$") + used("${");
-    (!rest.is_empty() && rest.chars().all(plain) && only_used).then_some(rest)
+    (!rest.is_empty() && rest.chars().all(plain)).then_some(rest)
 }

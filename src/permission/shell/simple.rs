@@ -8,6 +8,7 @@ use super::launch::{Launch, launch};
 use super::settled::{self, Settled};
 use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
+use super::variables::is_number;
 use super::word::{children, is_name};
 use super::{Part, Reader, Run, Word, clip, git};
 
@@ -31,6 +32,12 @@ const RESERVED: &[&str] = &[
 
 /// Builtins that set the variables they are given the names of.
 const SETS: &[&str] = &["read", "mapfile", "readarray", "getopts", "wait", "printf", "unset"];
+
+/// Whether a word means something to shells, and no program is called so.
+pub(super) fn is_of_shell(name: &str) -> bool {
+    let known = [CHANGES_MEANING, EVALUATORS, RESERVED, SETS];
+    known.iter().any(|names| names.contains(&name)) || matches!(name, "jobs" | "set")
+}
 
 impl Walk<'_, '_> {
     /// `NAME=value … program word … redirections`.
@@ -88,19 +95,24 @@ impl Walk<'_, '_> {
         if timed {
             self.unclear(node, "words follow what it times");
         }
-        settled::find_homes(&mut words, &texts, self.source);
+        settled::find_homes(&mut words, &texts, &mut self.reader.variables);
         self.reader.run(words, assigns, shown, true);
     }
 
     fn assigned(&mut self, node: Node, depth: usize) -> Option<(String, Word)> {
         let name = node.child_by_field_name("name");
         let name = name.and_then(|name| self.variable(name));
-        let value = match node.child_by_field_name("value") {
-            Some(value) if value.kind() == "array" => return self.list(value, depth + 1, name),
+        let value = node.child_by_field_name("value");
+        // What arithmetic gives is a number, whatever is in it.
+        let counted = value.is_some_and(|value| value.kind() == "arithmetic_expansion");
+        let value = match value {
+            Some(value) if value.kind() == "array" => self.list(value, depth + 1, name)?,
             Some(value) => self.word(value, depth + 1),
             None => Word::default(),
         };
-        Some((self.text(name?).to_owned(), value))
+        let name = self.text(name?);
+        self.reader.variables.sets(name, counted || is_number(&value));
+        Some((name.to_owned(), value))
     }
 
     /// The name of what is set: of `m[a]` that of the list.
@@ -110,12 +122,13 @@ impl Walk<'_, '_> {
         }
         let text = self.text(name);
         let names = count::index(&format!("${{{text}}}"))?;
-        self.reader.count(text, &format!("{text}="), names);
-        name.child_by_field_name("name")
+        let list = name.child_by_field_name("name")?;
+        self.reader.count_index(text, self.text(list), names);
+        Some(list)
     }
 
     /// `(a b c)`: any words, none of which says where in the list it goes, as that is evaluated.
-    fn list(&mut self, list: Node, depth: usize, name: Option<Node>) -> Option<(String, Word)> {
+    fn list(&mut self, list: Node, depth: usize, name: Option<Node>) -> Option<Word> {
         let words = || children(list).into_iter().filter(Node::is_named);
         let plain = |word: Node| !self.text(word).starts_with('[') && word.kind() != "comment";
         let named = name.is_some_and(|name| count::is_list(self.text(name)));
@@ -125,7 +138,7 @@ impl Walk<'_, '_> {
         }
         self.reader.settled(self.text(list), "it makes a list");
         words().for_each(|word| drop(self.word(word, depth + 1)));
-        Some((self.text(name?).to_owned(), Word::any()))
+        Some(Word::any())
     }
 
     /// `NAME=value` by itself: set for what follows.
@@ -217,8 +230,8 @@ impl Reader {
             self.settled(&shown, "git is given settings");
         }
         if EVALUATORS.contains(&name) {
-            match count::of_let(&words) {
-                Some(names) => self.count(&shown, &shown, names),
+            match count::of_let(&words).zip(count::text_of_let(&shown, &assigns)) {
+                Some((names, text)) => self.count(text, names),
                 None => self.unclear(&shown, EVALUATES),
             }
         }
@@ -256,6 +269,7 @@ impl Reader {
             Launch::Opaque(why) => self.unclear(&shown, why),
             Launch::Script { text, .. } => self.script(&text),
             Launch::Command { words, assigns: more, .. } => {
+                more.iter().for_each(|(name, value)| self.variables.sets_to(name, value));
                 let assigns = assigns.into_iter().chain(more).collect();
                 self.nested(words, assigns);
             }

@@ -199,7 +199,7 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         if let Some(names) = count::names(text) {
-            self.reader.count(text, text, names);
+            self.reader.count(text, names);
         } else {
             self.unclear(node, "its arithmetic has more than numbers");
             self.substitutions(node, depth + 1);
@@ -209,6 +209,7 @@ impl<'a> Walk<'a, '_> {
     fn for_each(&mut self, node: Node, depth: usize) {
         if let Some(variable) = node.child_by_field_name("variable") {
             let name = self.text(variable);
+            self.reader.variables.sets(name, false);
             self.set(name, variable, false);
         }
         let body = node.child_by_field_name("body").map(|body| body.id());
@@ -232,7 +233,7 @@ impl<'a> Walk<'a, '_> {
         match head.and_then(|head| count::names(&head.replace(';', ","))) {
             Some(names) => {
                 let head = head.unwrap_or_default();
-                self.reader.count(head, head, names);
+                self.reader.count(head, names);
             }
             None => {
                 self.unclear(node, "its arithmetic has more than numbers");

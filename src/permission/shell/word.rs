@@ -155,7 +155,7 @@ impl Walk<'_, '_> {
             }
             "simple_expansion" | "expansion" => {
                 if let Some(index) = count::index(text) {
-                    self.reader.count(text, text, index);
+                    self.reader.count(text, index);
                 } else if !plain_expansion(text) {
                     self.unclear(node, "what it expands to may run or change something");
                     self.substitutions(node, depth + 1);

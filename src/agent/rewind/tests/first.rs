@@ -48,7 +48,8 @@ async fn an_ignored_file_that_a_command_or_a_tool_changes_comes_back() {
         fs::write(bench.ws(name), "old\n").unwrap();
     }
     let point = bench.begin("turn").await;
-    bench.rewinder.before_named(vec![bench.ws("a.local"), bench.ws("out/b")]).await;
+    let named = vec![bench.ws("a.local"), bench.ws("out/b")];
+    bench.rewinder.before_named(|| named).await;
     bench
         .command(|root| {
             fs::write(root.join("a.local"), "by the command\n").unwrap();
@@ -80,7 +81,7 @@ async fn what_git_keeps_and_what_is_elsewhere_is_not_copied() {
     fs::write(bench.root.join("outside"), "x").unwrap();
     bench.begin("turn").await;
     let named = vec![bench.ws(".git/index"), bench.root.join("outside"), bench.ws("absent")];
-    bench.rewinder.before_named(named).await;
+    bench.rewinder.before_named(|| named).await;
     let known = bench.rewinder.with_tree(|tree| Ok(tree.tracked.paths.len())).unwrap();
     assert_eq!(known, 0);
 }
