@@ -14,10 +14,10 @@ use super::AuthError;
 use super::authority::Authority;
 use super::credentials::Credentials;
 use super::token::Token;
-use super::underway::UNDERWAY;
 
 use crate::llm::{LlmError, Secret, TokenSource};
 use crate::platform::Env;
+use crate::platform::underway::UNDERWAY;
 
 /// How long a request waits for a new token while the old one still lives.
 const RENEWAL_PATIENCE: Duration = Duration::from_secs(5);

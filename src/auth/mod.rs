@@ -12,7 +12,6 @@
 //! | `models` | the models of an account |
 //! | `setup` | what signing in and out changes in `config.toml` |
 //! | `flow` | signing in and out, from start to end |
-//! | `underway` | renewals that the end of the process waits for |
 
 mod authority;
 mod bearer;
@@ -22,12 +21,10 @@ mod flow;
 mod models;
 mod setup;
 mod token;
-mod underway;
 
 pub use bearer::Bearer;
 pub use credentials::Credentials;
 pub use flow::{News, sign_in, sign_out};
-pub use underway::{Settled, settle};
 
 /// What the token of a Kimi account is kept under.
 const KEY: &str = "oauth/kimi-code";

@@ -8,7 +8,6 @@ use super::{
     complain, mcp, wire,
 };
 use crate::agent::Modes;
-use crate::auth;
 use crate::config::{Config, ConfigSource, write_default_if_missing};
 use crate::customize::hooks::HookSet;
 use crate::customize::{Agent, CODE_NAMES};
@@ -23,7 +22,7 @@ use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
-use crate::platform::Env;
+use crate::platform::{Env, underway};
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
 /// Threads for the agent; the screen has the main thread, and what blocks has threads of its own. A
@@ -66,7 +65,7 @@ pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         if let Some(servers) = servers {
             servers.shutdown().await;
         }
-        (result, auth::settle().await)
+        (result, underway::settle().await)
     });
     if let Some(written) = written {
         let _ = written.join();

@@ -11,5 +11,6 @@ pub mod logging;
 pub mod process;
 pub mod shell;
 pub mod tls;
+pub mod underway;
 
 pub use env::{Clock, Env, Ids};

@@ -14,6 +14,7 @@ use super::endpoint::{named_address, server_address};
 use super::store::{ClientId, Grant, TokenFile};
 use super::token::{self, NoTokens, Tokens};
 use crate::platform::Env;
+use crate::platform::underway::UNDERWAY;
 use crate::store::ShareDir;
 
 /// A token is renewed this long before it expires, in seconds, or a quarter of its life before if
@@ -105,6 +106,8 @@ impl Renewal {
             ("refresh_token", refresh),
             ("resource", &grant.resource),
         ];
+        // From here until the new tokens are in the file the process does not end.
+        let _begun = UNDERWAY.begin().await;
         match token::request(&endpoint, &grant.client, &fields).await {
             Ok(tokens) => {
                 let new = Grant {
