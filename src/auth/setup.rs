@@ -41,7 +41,10 @@ pub(super) fn add(path: &Path, base_url: &str, models: &[Model]) -> Result<(), C
             set_root(root, "default_thinking", first.thinks().into());
         }
         for (name, end) in SERVICES {
-            signed_in(entry(root, &["services", name])?, &format!("{base_url}{end}"));
+            let service = entry(root, &["services", name])?;
+            if !has_own_key(service) {
+                signed_in(service, &format!("{base_url}{end}"));
+            }
         }
         Ok(())
     })
@@ -104,6 +107,12 @@ fn signed_in(table: &mut dyn TableLike, base_url: &str) {
     oauth.insert("storage", "file".into());
     oauth.insert("key", KEY.into());
     table.insert("oauth", value(oauth));
+}
+
+/// Whether a person has given it a key, which is nothing of a sign-in.
+fn has_own_key(table: &dyn TableLike) -> bool {
+    let key = table.get("api_key").and_then(Item::as_str).unwrap_or_default();
+    !key.is_empty() && !is_signed_in(table)
 }
 
 fn is_signed_in(table: &dyn TableLike) -> bool {
@@ -243,7 +252,12 @@ mod tests {
         let path = dir.path().join("config.toml");
         let text = "[services.moonshot_search]\nbase_url = \"https://s\"\napi_key = \"k\"\n";
         fs::write(&path, text).unwrap();
+        add(&path, "https://api/v1", &[model("a", &[])]).unwrap();
+        let with = fs::read_to_string(&path).unwrap();
+        assert!(with.contains(text), "{with}");
+        assert!(with.contains("[services.moonshot_fetch]\nbase_url = \"https://api/v1/fetch\""));
         remove(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let without = fs::read_to_string(&path).unwrap();
+        assert!(without.contains(text) && !without.contains("moonshot_fetch"), "{without}");
     }
 }

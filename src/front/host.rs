@@ -7,7 +7,7 @@ use crate::agent::{
     Budget, Crew, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
     SessionOptions,
 };
-use crate::auth::{Bearer, Credentials};
+use crate::auth::{Bearer, Credentials, UnsafeAddress};
 use crate::config::{
     self, Config, ConfigError, LoadedConfig, ModelChoice, SelectError, ServiceConfig, set_key,
 };
@@ -92,6 +92,11 @@ pub enum HostError {
          per million tokens: prices = {{ input = 0.60, output = 2.50, cache_read = 0.15 }}"
     )]
     NoPrices(String),
+    /// The token of a sign-in is nobody else's to read.
+    #[error(
+        "Model {name:?} cannot be used: {why}. Correct it in config.toml or in KIMI_BASE_URL, or set a key."
+    )]
+    UnsafeAddress { name: String, why: UnsafeAddress },
     #[error(transparent)]
     Agent(#[from] AgentError),
     #[error(transparent)]
@@ -241,10 +246,23 @@ impl Host {
         Credentials::of(key, &self.env).is_some_and(|file| file.is_there())
     }
 
-    /// The token of a sign-in, with this key in its place where there is none.
-    fn bearer(&self, key: &str, instead: &str) -> Option<Arc<dyn TokenSource>> {
-        let file = Credentials::of(key, &self.env)?;
-        Some(Arc::new(Bearer::new(file, Secret::new(instead), &self.env)))
+    /// The token of a sign-in for requests to this address, with this key in its place where there is none.
+    /// Where no token may go, the key alone goes; without one that is an error.
+    fn bearer(
+        &self,
+        base_url: &str,
+        key: &str,
+        instead: &str,
+    ) -> Result<Option<Arc<dyn TokenSource>>, UnsafeAddress> {
+        let Some(file) = Credentials::of(key, &self.env) else { return Ok(None) };
+        match Bearer::new(base_url, file, Secret::new(instead), &self.env) {
+            Ok(bearer) => Ok(Some(Arc::new(bearer))),
+            Err(why) if instead.is_empty() => Err(why),
+            Err(why) => {
+                tracing::warn!("a key is used where somebody is signed in: {why}");
+                Ok(None)
+            }
+        }
     }
 
     /// Whether a session may use this model of the configuration from now on.
@@ -307,14 +325,20 @@ impl Host {
             return Err(HostError::NoPrices(choice.name));
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
-        let tokens = choice.oauth.as_ref().map(|oauth| self.bearer(&oauth.key, &choice.api_key));
+        let name = choice.name.clone();
+        let tokens = match &choice.oauth {
+            Some(oauth) if !choice.provider_type.starts_with('_') => self
+                .bearer(&choice.base_url, &oauth.key, &choice.api_key)
+                .map_err(|why| HostError::UnsafeAddress { name, why })?,
+            _ => None,
+        };
         let spec = spec_of(choice)?;
         let connection = llm::Connection {
             thinking,
             session_id,
             user_agent_suffix: client,
             device_id: Some(self.device_id()),
-            tokens: tokens.flatten(),
+            tokens,
             ..llm::Connection::default()
         };
         let llm = connection.open(&spec, &self.env)?;
@@ -331,7 +355,15 @@ impl Host {
             let config = config.as_ref().filter(|config| !config.base_url.is_empty())?;
             let tokens = match config.token_key() {
                 Some(key) if config.api_key.is_empty() && !self.is_signed_in(key) => return None,
-                key => key.and_then(|key| self.bearer(key, &config.api_key)),
+                None => Ok(None),
+                Some(key) => self.bearer(&config.base_url, key, &config.api_key),
+            };
+            let tokens = match tokens {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    tracing::warn!(%error, "services.{name} cannot be used");
+                    return None;
+                }
             };
             let key = Secret::new(config.api_key.clone());
             let headers: Vec<_> = config.custom_headers.clone().into_iter().collect();
