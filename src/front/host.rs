@@ -597,4 +597,22 @@ mod tests {
             assert!(!searches(fields), "{fields}");
         }
     }
+
+    #[test]
+    fn a_sign_in_goes_to_no_service_over_an_open_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join(".kimi/credentials");
+        std::fs::create_dir_all(&place).unwrap();
+        let token = r#"{"access_token": "a", "refresh_token": "r"}"#;
+        std::fs::write(place.join("kimi-code.json"), token).unwrap();
+        let fetches = |address: &str, key: &str| {
+            let config = format!(
+                "[services.moonshot_fetch]\nbase_url = \"{address}\"\napi_key = \"{key}\"\n\
+                 oauth = {{ storage = \"file\", key = \"oauth/kimi-code\" }}\n"
+            );
+            host(dir.path(), &config, Modes::default()).web().fetch.is_some()
+        };
+        assert!(fetches("https://h/fetch", "") && fetches("http://127.0.0.1:9", ""));
+        assert!(!fetches("http://h/fetch", "") && fetches("http://h/fetch", "k"));
+    }
 }
