@@ -82,6 +82,26 @@ impl TokenSource for Bearer {
 }
 
 impl Bearer {
+    /// The token that is kept under a key of the configuration (`oauth/kimi-code`), with `instead` in its
+    /// place where there is none, for requests to this address. `None` where only `instead` may go there;
+    /// were that empty, it is an error.
+    pub fn of(
+        key: &str,
+        base_url: &str,
+        instead: Secret,
+        env: &Env,
+    ) -> Result<Option<Self>, UnsafeAddress> {
+        let Some(file) = Credentials::of(key, env) else { return Ok(None) };
+        let has_key = !instead.is_empty();
+        match Self::new(base_url, file, instead, env) {
+            Err(why) if has_key => {
+                warn!("a key is used where somebody is signed in: {why}");
+                Ok(None)
+            }
+            made => made.map(Some),
+        }
+    }
+
     /// The token of this file, or `key` where there is none, for requests to this address. The error says
     /// why no token is sent there.
     pub fn new(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Finding;
-use crate::auth::{Bearer, Credentials, UnsafeAddress};
+use crate::auth::{Bearer, UnsafeAddress};
 use crate::config::{self, Config, ConfigSource, ModelChoice};
 use crate::llm::{LlmError, Secret, TokenSource};
 use crate::platform::exchange::innermost;
@@ -149,13 +149,8 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
 
 /// The token of a sign-in, if the model is asked with one.
 fn token_source(choice: &ModelChoice, env: &Env) -> Result<Option<Bearer>, UnsafeAddress> {
-    let file = choice.oauth.as_ref().and_then(|oauth| Credentials::of(&oauth.key, env));
-    let Some(file) = file else { return Ok(None) };
-    match Bearer::new(&choice.base_url, file, Secret::new(choice.api_key.clone()), env) {
-        Ok(bearer) => Ok(Some(bearer)),
-        Err(why) if choice.api_key.is_empty() => Err(why),
-        Err(_) => Ok(None),
-    }
+    let Some(oauth) = &choice.oauth else { return Ok(None) };
+    Bearer::of(&oauth.key, &choice.base_url, Secret::new(choice.api_key.clone()), env)
 }
 
 /// What requests are sent with: the token of a sign-in, or the key.

@@ -246,23 +246,15 @@ impl Host {
         Credentials::of(key, &self.env).is_some_and(|file| file.is_there())
     }
 
-    /// The token of a sign-in for requests to this address, with this key in its place where there is none.
-    /// Where no token may go, the key alone goes; without one that is an error.
+    /// See [`Bearer::of`].
     fn bearer(
         &self,
         base_url: &str,
         key: &str,
         instead: &str,
     ) -> Result<Option<Arc<dyn TokenSource>>, UnsafeAddress> {
-        let Some(file) = Credentials::of(key, &self.env) else { return Ok(None) };
-        match Bearer::new(base_url, file, Secret::new(instead), &self.env) {
-            Ok(bearer) => Ok(Some(Arc::new(bearer))),
-            Err(why) if instead.is_empty() => Err(why),
-            Err(why) => {
-                tracing::warn!("a key is used where somebody is signed in: {why}");
-                Ok(None)
-            }
-        }
+        let bearer = Bearer::of(key, base_url, Secret::new(instead), &self.env)?;
+        Ok(bearer.map(|bearer| Arc::new(bearer) as Arc<dyn TokenSource>))
     }
 
     /// Whether a session may use this model of the configuration from now on.
@@ -545,74 +537,4 @@ fn tour_spec(scratch: &Path) -> ModelSpec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ConfigSource;
-    use crate::platform::env::fixed;
-    use crate::store::ShareDir;
-
-    fn host(home: &Path, config: &str, modes: Modes) -> Host {
-        let env = fixed::env(home, &[]);
-        let loaded = Config::load(&ConfigSource::Text(config.to_owned()), &env).unwrap();
-        let work_dir = home.to_path_buf();
-        Host {
-            store: SessionStore::new(ShareDir::from_env(&env)),
-            loaded: Arc::new(loaded),
-            options: Arc::new(HostOptions { modes, work_dir, ..HostOptions::default() }),
-            env,
-        }
-    }
-
-    #[test]
-    fn the_default_agent_has_every_tool_but_two() {
-        let search =
-            "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:9\"\napi_key = \"k\"\n";
-        let host = host(Path::new("/nowhere"), search, Modes::default());
-        let agent = host.agent().unwrap();
-        let web = host.web();
-        let seeing = Capabilities { image_in: true, ..Capabilities::default() };
-        let names = |registry: Registry| -> Vec<String> {
-            registry.specs(seeing).into_iter().map(|spec| spec.name).collect()
-        };
-        let chosen = names(Registry::chosen(agent.tools.iter().map(String::as_str), &web));
-        let mut all = names(Registry::all(&web));
-        all.retain(|name| !["Think", "SendDMail"].contains(&name.as_str()));
-        assert_eq!(chosen, all);
-        assert!(chosen.contains(&"SearchWeb".to_owned()));
-    }
-
-    #[test]
-    fn a_service_that_cannot_be_used_is_passed_over() {
-        let searches = |fields: &str| {
-            let config = format!("[services.moonshot_search]\n{fields}\n");
-            host(Path::new("/nowhere"), &config, Modes::default()).web().search.is_some()
-        };
-        assert!(searches("base_url = \"http://127.0.0.1:9\"\napi_key = \"\""));
-        for fields in [
-            "base_url = \"\"\napi_key = \"k\"",
-            "base_url = \"ftp://x\"\napi_key = \"k\"",
-            "base_url = \"http://127.0.0.1:9\"\napi_key = \"a\\nb\"",
-            "base_url = \"http://127.0.0.1:9\"\napi_key = \"\"\noauth = { storage = \"file\", key = \"k\" }",
-        ] {
-            assert!(!searches(fields), "{fields}");
-        }
-    }
-
-    #[test]
-    fn a_sign_in_goes_to_no_service_over_an_open_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join(".kimi/credentials");
-        std::fs::create_dir_all(&place).unwrap();
-        let token = r#"{"access_token": "a", "refresh_token": "r"}"#;
-        std::fs::write(place.join("kimi-code.json"), token).unwrap();
-        let fetches = |address: &str, key: &str| {
-            let config = format!(
-                "[services.moonshot_fetch]\nbase_url = \"{address}\"\napi_key = \"{key}\"\n\
-                 oauth = {{ storage = \"file\", key = \"oauth/kimi-code\" }}\n"
-            );
-            host(dir.path(), &config, Modes::default()).web().fetch.is_some()
-        };
-        assert!(fetches("https://h/fetch", "") && fetches("http://127.0.0.1:9", ""));
-        assert!(!fetches("http://h/fetch", "") && fetches("http://h/fetch", "k"));
-    }
-}
+mod tests;
