@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::AuthError;
+use super::refusal::{forget_sent, refusal, words};
 use super::token::Token;
 use crate::llm::openai::machine_headers;
-use crate::llm::{Sent, Timeouts, http};
+use crate::llm::{Timeouts, http};
 use crate::platform::Env;
+use crate::platform::address::{checked, is_loopback};
 use crate::platform::exchange::{self, Answer, number, text};
 use crate::store::{ShareDir, device_id};
 
@@ -21,8 +24,8 @@ const DEFAULT_HOST: &str = "https://auth.kimi.com";
 const CLIENT_ID: &str = "17e5f671-d194-4dfb-9706-5516cb48c098";
 /// Of RFC 8628 section 3.4.
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// Characters of what an authority says.
-const MAX_WORDS: usize = 200;
+/// What we send in a form that nobody else may know.
+const SECRET_FIELDS: [&str; 2] = ["device_code", "refresh_token"];
 /// The longest code that a person is asked to compare.
 const MAX_USER_CODE: usize = 40;
 /// Seconds that a code lives when the authority does not say, and the longest it may.
@@ -37,6 +40,8 @@ const RENEWAL_TRIES: u32 = 3;
 pub(super) struct Authority {
     host: Url,
     env: Env,
+    /// Looked up at the first question.
+    headers: Arc<OnceCell<HeaderMap>>,
 }
 
 /// A sign-in that has begun: what the person is shown, and what we ask with.
@@ -75,8 +80,8 @@ impl Authority {
         let (source, text) =
             told.filter(|(_, text)| !text.is_empty()).unwrap_or(("", DEFAULT_HOST));
         let host =
-            secure_address(text).map_err(|why| AuthError::Failed(format!("{source} {why}")))?;
-        Ok(Self { host, env: env.clone() })
+            checked(text, true).map_err(|why| AuthError::Failed(format!("{source} {why}")))?;
+        Ok(Self { host, env: env.clone(), headers: Arc::default() })
     }
 
     /// Begins a sign-in.
@@ -88,7 +93,7 @@ impl Authority {
             return Err(AuthError::Failed(why));
         }
         let strange = |why| AuthError::Failed(format!("the authority's answer is strange: {why}"));
-        DeviceCode::read(&answer.fields).map_err(strange)
+        DeviceCode::read(&answer.fields, is_loopback(&self.host)).map_err(strange)
     }
 
     /// Asks whether the person has agreed.
@@ -128,28 +133,30 @@ impl Authority {
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["api", "oauth", what]);
         }
-        let request = client(&url).await?.post(url).headers(headers(&self.env).await);
+        let headers = self.headers.get_or_init(|| headers(&self.env)).await;
+        let client = client(&url).await?;
+        let request = client.post(url).headers(headers.clone());
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let client = client(&self.host).await?;
         let mut answer = exchange::exchange(&client, request.body(exchange::form(fields))).await?;
-        forget_sent(&mut answer, fields);
+        forget_sent(&mut answer, fields, &SECRET_FIELDS, &[]);
         Ok(answer)
     }
 }
 
 impl DeviceCode {
-    fn read(fields: &Map<String, Value>) -> Result<Self, &'static str> {
+    /// Reads an answer; `local`: of an authority on this machine.
+    fn read(fields: &Map<String, Value>, local: bool) -> Result<Self, String> {
         let code = text(fields, "device_code").ok_or("it has no device_code")?;
         let user_code = text(fields, "user_code").ok_or("it has no user_code")?;
         if user_code.len() > MAX_USER_CODE
             || user_code.chars().any(|c| !c.is_ascii_graphic() && c != ' ')
         {
-            return Err("its user_code cannot be shown");
+            return Err("its user_code cannot be shown".to_owned());
         }
         let page = text(fields, "verification_uri_complete").or(text(fields, "verification_uri"));
         let page = page.ok_or("it has no verification_uri")?;
-        // What a browser is sent to is no file and no script.
-        let page = secure_address(page).map_err(|_| "its verification_uri is no https address")?;
+        // What a browser is sent to is no file, no script, and nothing that listens here.
+        let page = checked(page, local).map_err(|why| format!("its verification_uri {why}"))?;
         let life = number(fields, "expires_in").filter(|seconds| *seconds > 0.0);
         let interval = number(fields, "interval").filter(|seconds| *seconds > 0.0);
         Ok(Self {
@@ -176,26 +183,13 @@ pub(super) async fn headers(env: &Env) -> HeaderMap {
     machine_headers(Arc::new(move || device_id(&ShareDir::from_env(&env), &env))).await
 }
 
-/// An address that may hear a secret: over TLS, or on this machine.
-pub(super) fn secure_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("is no address: {error}"))?;
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && http::is_loopback(&url));
-    if !secure || !url.has_host() {
-        return Err("is no https address: tokens are not sent there".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user name in it".to_owned());
-    }
-    Ok(url)
-}
-
 fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 500 | 502..=504)
 }
 
 fn judge(answer: &Answer, now: f64) -> Verdict {
     let error = answer.text("error");
-    let description = || one_line(answer.text("error_description").unwrap_or_default());
+    let description = || words(answer.text("error_description").unwrap_or_default());
     match error {
         Some("authorization_pending") => {
             Verdict::Pending("authorization_pending".into(), description())
@@ -226,31 +220,6 @@ fn renewed(answer: &Answer, now: f64) -> Result<Token, AuthError> {
     }
     let strange = |why| AuthError::Failed(format!("the authority's answer is strange: {why}"));
     Token::of_answer(&answer.fields, now).map_err(strange)
-}
-
-/// Why an authority says no, in its words.
-fn refusal(answer: &Answer) -> String {
-    let told = match (answer.text("error"), answer.text("error_description")) {
-        (Some(code), Some(why)) => format!("{code}, {why}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => format!("HTTP {}", answer.status),
-    };
-    one_line(told.trim_end_matches('.'))
-}
-
-/// Some repeat what they were sent: no secret of ours is shown because of that.
-fn forget_sent(answer: &mut Answer, fields: &[(&str, &str)]) {
-    let secret = |name: &str| matches!(name, "device_code" | "refresh_token");
-    let sent = Sent::these(fields.iter().filter(|(name, _)| secret(name)).map(|(_, value)| *value));
-    for name in ["error", "error_description"] {
-        if let Some(Value::String(text)) = answer.fields.get_mut(name) {
-            *text = sent.hide(text);
-        }
-    }
-}
-
-fn one_line(text: &str) -> String {
-    crate::llm::one_line(text, MAX_WORDS)
 }
 
 #[cfg(test)]
@@ -289,7 +258,7 @@ mod tests {
             "device_code": "d", "user_code": "AB-CD", "verification_uri_complete": "https://k/?c=AB-CD",
             "expires_in": 1800, "interval": 0,
         });
-        let read = |fields: &Value| DeviceCode::read(fields.as_object().unwrap());
+        let read = |fields: &Value| DeviceCode::read(fields.as_object().unwrap(), false);
         let code = read(&good).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!((code.interval, code.life), (Duration::from_secs(5), Duration::from_secs(1800)));
         for (field, value) in [
@@ -298,12 +267,17 @@ mod tests {
             ("user_code", json!("A".repeat(41))),
             ("verification_uri_complete", json!("javascript:alert(1)")),
             ("verification_uri_complete", json!("http://k/")),
+            ("verification_uri_complete", json!("http://127.0.0.1:8080/delete?all")),
+            ("verification_uri_complete", json!("https://localhost/")),
             ("verification_uri_complete", json!(7)),
         ] {
             let mut bad = good.clone();
             bad[field] = value;
             assert!(read(&bad).is_err(), "{bad}");
         }
+        let mut here = good.clone();
+        here["verification_uri_complete"] = json!("http://127.0.0.1:8080/");
+        assert!(DeviceCode::read(here.as_object().unwrap(), true).is_ok(), "both are here");
         let mut odd = good.clone();
         odd["expires_in"] = json!("1e300");
         odd["interval"] = json!(-1);
@@ -318,7 +292,7 @@ mod tests {
             json!({"error": "authorization_pending", "error_description": "wait\u{1b}[0m\n"});
         assert_eq!(
             said(400, pending),
-            Verdict::Pending("authorization_pending".into(), "wait [0m".into())
+            Verdict::Pending("authorization_pending".into(), "wait".into())
         );
         assert_eq!(said(400, json!({"error": "slow_down"})), Verdict::SlowDown);
         assert_eq!(said(429, json!({})), Verdict::SlowDown);
@@ -335,15 +309,6 @@ mod tests {
         }
         let token = json!({"access_token": "a", "refresh_token": "r"});
         assert!(matches!(said(200, token), Verdict::Granted(_)));
-    }
-
-    #[test]
-    fn a_secret_that_is_repeated_is_not_told() {
-        let fields = [("client_id", "kimi-client"), ("refresh_token", "refresh-secret-1")];
-        let why = "refresh-secret-1 of kimi-client was used";
-        let mut no = answer(400, json!({"error": "invalid_grant", "error_description": why}));
-        forget_sent(&mut no, &fields);
-        assert_eq!(refusal(&no), "invalid_grant, *** of kimi-client was used");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::AuthError;
 use super::token::Token;
+use super::{AuthError, aside};
 use crate::platform::Env;
 use crate::store::{PrivateLock, ShareDir, read_if_any, write_atomic};
 
@@ -20,7 +21,7 @@ const MAX_PLACE: usize = 400;
 const LOCK_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The file with the token of one key of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credentials {
     path: PathBuf,
 }
@@ -52,13 +53,17 @@ impl Credentials {
     /// Whether a token could be written now: the directory, the lock and a file beside the token's are
     /// made. Nothing of a token changes.
     pub(super) async fn check(&self) -> Result<(), AuthError> {
-        let _lock = self.lock().await?;
-        if self.path.is_dir() {
-            return Err(self.wrong(&io::ErrorKind::IsADirectory.into()));
-        }
-        let beside = self.path.with_extension("check");
-        let made = write_atomic(&beside, b"", 0o600).and_then(|()| fs::remove_file(&beside));
-        made.map_err(|error| self.wrong(&error))
+        let (file, lock) = (self.clone(), self.lock().await?);
+        aside(move || {
+            let _lock = lock;
+            if file.path.is_dir() {
+                return Err(file.wrong(&io::ErrorKind::IsADirectory.into()));
+            }
+            let beside = file.path.with_extension("check");
+            let made = write_atomic(&beside, b"", 0o600).and_then(|()| fs::remove_file(&beside));
+            made.map_err(|error| file.wrong(&error))
+        })
+        .await
     }
 
     /// Whether there is a token. It reads the file.
@@ -77,10 +82,19 @@ impl Credentials {
         token
     }
 
-    /// Replaces the token. Only with the lock.
-    pub(super) fn write(&self, token: &Token, _: &PrivateLock) -> Result<(), AuthError> {
-        let contents = token.to_file(self.read().as_ref());
-        write_atomic(&self.path, &contents, 0o600).map_err(|error| self.wrong(&error))
+    /// Replaces the token. Only with the lock, which is kept until it is done, whoever waits for that.
+    pub(super) async fn write(
+        &self,
+        token: &Token,
+        lock: &Arc<PrivateLock>,
+    ) -> Result<(), AuthError> {
+        let (file, token, lock) = (self.clone(), token.clone(), Arc::clone(lock));
+        aside(move || {
+            let _lock = lock;
+            let contents = token.to_file(file.read().as_ref());
+            write_atomic(&file.path, &contents, 0o600).map_err(|error| file.wrong(&error))
+        })
+        .await
     }
 
     /// Forgets the token, after whoever is renewing it now.
@@ -88,11 +102,15 @@ impl Credentials {
         if !self.path.parent().is_some_and(Path::exists) {
             return Ok(());
         }
-        let _lock = self.lock().await?;
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.wrong(&error)),
-            _ => Ok(()),
-        }
+        let (file, lock) = (self.clone(), self.lock().await?);
+        aside(move || {
+            let _lock = lock;
+            match fs::remove_file(&file.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file.wrong(&error)),
+                _ => Ok(()),
+            }
+        })
+        .await
     }
 
     /// Waits until nobody else changes the token. kimi-cli takes the same lock.
@@ -197,8 +215,8 @@ mod tests {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(&real, &link).unwrap();
         let file = Credentials::of("kimi-code", &fixed::env(dir.path(), &[])).unwrap();
-        let lock = file.lock().await.unwrap();
-        file.write(&file.read().unwrap(), &lock).unwrap();
+        let lock = Arc::new(file.lock().await.unwrap());
+        file.write(&file.read().unwrap(), &lock).await.unwrap();
         drop(lock);
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());

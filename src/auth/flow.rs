@@ -1,8 +1,11 @@
 //! Signing in and out, from start to end.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::authority::Authority;
 use super::credentials::Credentials;
-use super::{AuthError, KEY, device, models, setup};
+use super::{AuthError, KEY, aside, device, models, setup};
 use crate::config::{Config, ConfigSource};
 use crate::llm::Secret;
 use crate::platform::{Env, browser};
@@ -32,7 +35,7 @@ pub async fn sign_in(
     mut told: impl FnMut(News) -> bool + Send,
 ) -> Result<(), AuthError> {
     // What would fail in the end is found before a person has been bothered.
-    let config = config_file(env)?;
+    let config = config_file(env).await?;
     let base_url = models::base_url(env).map_err(AuthError::Failed)?;
     let authority = Authority::of_env(env)?;
     let file = Credentials::own(KEY, env).ok_or(AuthError::SignedOut)?;
@@ -44,14 +47,18 @@ pub async fn sign_in(
         told(news)
     };
     let token = device::run(&authority, &mut told).await?;
-    let lock = file.lock().await?;
-    file.write(&token, &lock)?;
+    let lock = Arc::new(file.lock().await?);
+    file.write(&token, &lock).await?;
     drop(lock);
     let models = models::list(&base_url, &Secret::new(token.access), env).await;
     let models = models.map_err(|why| {
         AuthError::Failed(format!("you are signed in, but the models cannot be listed: {why}"))
     })?;
-    setup::add(&config, &base_url, &models).map_err(|error| AuthError::Failed(error.to_string()))
+    aside(move || {
+        let added = setup::add(&config, &base_url, &models);
+        added.map_err(|error| AuthError::Failed(error.to_string()))
+    })
+    .await
 }
 
 /// Signs out: the token that is in use is forgotten, and what a sign-in has configured is taken away. Also
@@ -61,28 +68,36 @@ pub async fn sign_out(env: &Env) -> Result<Option<String>, AuthError> {
     if let Some(file) = Credentials::of(KEY, env) {
         file.clear().await?;
     }
-    let config = config_file(env).and_then(|config| {
-        setup::remove(&config).map_err(|error| AuthError::Failed(error.to_string()))
-    });
-    config.map_err(|error| {
+    let forgotten = |error| {
         AuthError::Failed(format!(
             "the token is forgotten, but the account stays in the configuration: {error}"
         ))
-    })?;
-    let left = Credentials::of(KEY, env).filter(Credentials::is_there);
-    Ok(left.map(|file| {
-        format!(
-            "Another sign-in is left and is used from now on: {}. Sign out once more to forget it too.",
-            file.place()
-        )
-    }))
+    };
+    let config = config_file(env).await.map_err(forgotten)?;
+    let env = env.clone();
+    aside(move || {
+        setup::remove(&config).map_err(|error| forgotten(AuthError::Failed(error.to_string())))?;
+        let left = Credentials::of(KEY, &env).filter(Credentials::is_there);
+        Ok(left.map(|file| {
+            format!(
+                "Another sign-in is left and is used from now on: {}. Sign out once more to forget it \
+                 too.",
+                file.place()
+            )
+        }))
+    })
+    .await
 }
 
 /// The file that is changed: always the user's own. It has to be good as it is.
-fn config_file(env: &Env) -> Result<std::path::PathBuf, AuthError> {
-    Config::load(&ConfigSource::Default, env)
-        .map_err(|error| AuthError::Failed(error.to_string()))?;
-    Ok(ShareDir::from_env(env).config_toml())
+async fn config_file(env: &Env) -> Result<PathBuf, AuthError> {
+    let env = env.clone();
+    aside(move || {
+        Config::load(&ConfigSource::Default, &env)
+            .map_err(|error| AuthError::Failed(error.to_string()))?;
+        Ok(ShareDir::from_env(&env).config_toml())
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -110,6 +125,26 @@ mod tests {
         assert_eq!(sign_out(&env).await, Ok(None));
         assert_eq!(files.each_ref().map(|file| file.exists()), [false, false]);
         assert_eq!(sign_out(&env).await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_is_busy_holds_up_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let share = dir.path().join(".kimi");
+        fs::create_dir(&share).unwrap();
+        fs::write(share.join("config.toml"), "").unwrap();
+        let lock = fs::File::create(share.join("config.toml.lock")).unwrap();
+        lock.lock().unwrap();
+        let env = fixed::env(dir.path(), &[]);
+        // The only thread there is: was it held up, nobody would let go of the lock.
+        let let_go = tokio::spawn(async move {
+            for _ in 0..20 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            lock.unlock().unwrap();
+        });
+        assert_eq!(sign_out(&env).await, Ok(None));
+        assert!(let_go.is_finished());
     }
 
     #[tokio::test]

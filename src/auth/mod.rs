@@ -9,11 +9,11 @@
 //! | `credentials` | the file it is kept in |
 //! | `bearer` | the token of requests, renewed when it is due |
 //! | `device` | the device flow: a code for the browser, and waiting for it (RFC 8628) |
+//! | `refusal` | what an authority says when it says no, without the secrets it repeats |
 //! | `models` | the models of an account |
 //! | `setup` | what signing in and out changes in `config.toml` |
 //! | `refresh` | the list of an account's models, asked for anew at each start |
 //! | `flow` | signing in and out, from start to end |
-//! | `underway` | renewals that the end of the process waits for |
 
 mod authority;
 mod bearer;
@@ -22,15 +22,15 @@ mod device;
 mod flow;
 mod models;
 mod refresh;
+mod refusal;
 mod setup;
 mod token;
-mod underway;
 
-pub use bearer::Bearer;
+pub use bearer::{Bearer, UnsafeAddress};
 pub use credentials::Credentials;
 pub use flow::{News, sign_in, sign_out};
 pub use refresh::refresh_soon;
-pub use underway::{Settled, settle};
+pub(crate) use refusal::{forget_sent, refusal};
 
 /// What the token of a Kimi account is kept under.
 const KEY: &str = "oauth/kimi-code";
@@ -38,6 +38,14 @@ const KEY: &str = "oauth/kimi-code";
 const PROVIDER: &str = "managed:kimi-code";
 /// What the names of its models begin with.
 const MODEL_PREFIX: &str = "kimi-code/";
+
+/// Does what waits for the disk where that holds up nobody.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
+) -> Result<T, AuthError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(AuthError::Failed(error.to_string())))
+}
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

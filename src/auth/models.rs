@@ -4,9 +4,10 @@ use reqwest::StatusCode;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::authority::{client, headers, secure_address};
+use super::authority::{client, headers};
 use crate::llm::Secret;
 use crate::platform::Env;
+use crate::platform::address::checked;
 use crate::platform::exchange::{exchange, number, text};
 
 /// Kimi Code's address, unless the environment names another one.
@@ -62,7 +63,7 @@ impl Model {
 pub(super) fn base_url(env: &Env) -> Result<String, String> {
     let text = env.var("KIMI_CODE_BASE_URL").map(str::trim).filter(|text| !text.is_empty());
     let text = text.unwrap_or(DEFAULT_BASE);
-    secure_address(text).map_err(|why| format!("KIMI_CODE_BASE_URL {why}"))?;
+    checked(text, true).map_err(|why| format!("KIMI_CODE_BASE_URL {why}"))?;
     Ok(text.trim_end_matches('/').to_owned())
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tracing::{debug, info};
 
-use super::authority::secure_address;
 use super::bearer::Bearer;
 use super::credentials::Credentials;
 use super::models::{self, ListError};
@@ -72,8 +71,8 @@ fn account(env: &Env) -> Result<Option<(String, Bearer)>, String> {
         return Ok(None);
     };
     let base_url = provider.base_url.trim_end_matches('/');
-    secure_address(base_url).map_err(|why| format!("the address of the models {why}"))?;
-    Ok(Some((base_url.to_owned(), Bearer::new(file, Secret::new(""), env))))
+    let bearer = Bearer::new(base_url, file, Secret::new(""), env);
+    Ok(Some((base_url.to_owned(), bearer.map_err(|why| why.to_string())?)))
 }
 
 async fn blocking<T: Send + 'static>(

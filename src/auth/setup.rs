@@ -29,7 +29,10 @@ pub(super) fn add(path: &Path, base_url: &str, models: &[Model]) -> Result<(), C
             set_root(root, "default_thinking", first.thinks().into());
         }
         for (name, end) in SERVICES {
-            signed_in(entry(root, &["services", name])?, &format!("{base_url}{end}"));
+            let service = entry(root, &["services", name])?;
+            if !has_own_key(service) {
+                signed_in(service, &format!("{base_url}{end}"));
+            }
         }
         Ok(())
     })
@@ -134,6 +137,12 @@ fn signed_in(table: &mut dyn TableLike, base_url: &str) {
     oauth.insert("storage", "file".into());
     oauth.insert("key", KEY.into());
     table.insert("oauth", value(oauth));
+}
+
+/// Whether a person has given it a key, which is nothing of a sign-in.
+fn has_own_key(table: &dyn TableLike) -> bool {
+    let key = table.get("api_key").and_then(Item::as_str).unwrap_or_default();
+    !key.is_empty() && !is_signed_in(table)
 }
 
 fn is_signed_in(table: &dyn TableLike) -> bool {
@@ -280,7 +289,9 @@ mod tests {
         assert!(!text.contains("kimi-code/a"), "{text}");
 
         // A choice of the person's own stays, and so does a sign-out.
-        let text = text.replace("\"kimi-code/b\"\n", "\"own\"\n");
+        let own = "[providers.p]\ntype = \"kimi\"\nbase_url = \"https://h/v1\"\napi_key = \"k\"\n\
+                   [models.own]\nprovider = \"p\"\nmodel = \"m\"\nmax_context_size = 9\n";
+        let text = text.replace("\"kimi-code/b\"\n", "\"own\"\n") + own;
         fs::write(&path, &text).unwrap();
         update(&path, &now[1..]).unwrap();
         assert!(fs::read_to_string(&path).unwrap().contains("default_model = \"own\""));
@@ -326,7 +337,12 @@ mod tests {
         let path = dir.path().join("config.toml");
         let text = "[services.moonshot_search]\nbase_url = \"https://s\"\napi_key = \"k\"\n";
         fs::write(&path, text).unwrap();
+        add(&path, "https://api/v1", &[model("a", &[])]).unwrap();
+        let with = fs::read_to_string(&path).unwrap();
+        assert!(with.contains(text), "{with}");
+        assert!(with.contains("[services.moonshot_fetch]\nbase_url = \"https://api/v1/fetch\""));
         remove(&path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let without = fs::read_to_string(&path).unwrap();
+        assert!(without.contains(text) && !without.contains("moonshot_fetch"), "{without}");
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::{ConfigChoice, ExitCode, Front, Launch, checks, run};
 use crate::auth;
 use crate::front::acp::{self, Link};
-use crate::platform::Env;
+use crate::platform::{Env, underway};
 use crate::store::{SessionStore, ShareDir};
 
 /// Serves the client to its end.
 pub(super) fn run(launch: &Launch, env: &Env) -> anyhow::Result<ExitCode> {
     let runtime = run::runtime()?;
     let (result, _settled) =
-        runtime.block_on(async { (serve(launch, env).await, auth::settle().await) });
+        runtime.block_on(async { (serve(launch, env).await, underway::settle().await) });
     // A thread may hold a read of stdin that never ends.
     runtime.shutdown_background();
     result.map(|()| ExitCode::Success)

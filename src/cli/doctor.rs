@@ -6,12 +6,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{ExitCode, checks, complain, print, refuse};
-use crate::auth;
 use crate::config::ConfigSource;
 use crate::doctor::{self, Finding, Health};
 use crate::front::tui::text::clean_line;
 use crate::front::tui::theme::ColorSupport;
-use crate::platform::Env;
+use crate::platform::{Env, underway};
 
 /// How far to look, and how to tell.
 #[derive(Debug, clap::Args)]
@@ -47,8 +46,9 @@ pub(super) fn run(
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => {
-                let (found, _settled) = runtime
-                    .block_on(async { (doctor::reach(env, &source).await, auth::settle().await) });
+                let (found, _settled) = runtime.block_on(async {
+                    (doctor::reach(env, &source).await, underway::settle().await)
+                });
                 findings.push(found);
             }
             Err(error) => {

@@ -122,13 +122,9 @@ fn say(text: &str) -> bool {
 /// Whether somebody may still read what we say; nothing is written for that.
 #[cfg(unix)]
 fn has_reader() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdout = std::io::stdout();
-    let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    use rustix::event::PollFlags;
     let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
-    // What cannot be asked is taken to be there.
-    poll(&mut ends, Some(&now)).is_err() || !ends[0].revents().intersects(gone)
+    !crate::platform::ends::reports(std::io::stdout(), gone)
 }
 
 #[cfg(not(unix))]

@@ -24,8 +24,8 @@ use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::project::{Project, ProjectFile};
 use crate::mcp::servers::{Servers, Sources};
-use crate::platform::Env;
 use crate::platform::process::guard;
+use crate::platform::{Env, underway};
 use crate::store::{SessionStore, ShareDir, check_session_id};
 
 /// Threads for the agent; the screen has the main thread, and what blocks has threads of its own. A
@@ -74,7 +74,7 @@ pub fn run(mut launch: Launch, env: Env) -> anyhow::Result<ExitCode> {
         if let Some(servers) = servers {
             servers.shutdown().await;
         }
-        (result, auth::settle().await)
+        (result, underway::settle().await)
     });
     if let Some(written) = written {
         let _ = written.join();

@@ -186,10 +186,9 @@ fn configured(
         let key = format!("models.{name}.model");
         return Err(SelectError::Incomplete { name: name.to_owned(), key });
     }
-    // What a person has said for this run, or writes into every request, comes before a token.
+    // What a person writes into every request comes before a token.
     let mut headers = choice.custom_headers.keys();
-    let from_env = choice.provider_type == "kimi" && env.var("KIMI_API_KEY").is_some();
-    if from_env || headers.any(|header| header.eq_ignore_ascii_case("authorization")) {
+    if headers.any(|header| header.eq_ignore_ascii_case("authorization")) {
         choice.oauth = None;
     }
     Ok(finish(choice))
@@ -241,17 +240,24 @@ fn default_model_at(base_url: &str) -> Option<&'static str> {
     }
 }
 
-/// Lays the environment over the configuration.
+/// Lays the environment over the configuration. A key that a person has given for this run comes before
+/// the token of a sign-in.
 fn overlay(choice: &mut ModelChoice, env: &Env) {
     let set = |field: &mut String, name: &str| {
         if let Some(value) = env.var(name) {
             value.clone_into(field);
         }
     };
+    let set_key = |choice: &mut ModelChoice, name: &str| {
+        if let Some(key) = env.var(name) {
+            key.clone_into(&mut choice.api_key);
+            choice.oauth = None;
+        }
+    };
     match choice.provider_type.as_str() {
         "kimi" => {
             set(&mut choice.base_url, "KIMI_BASE_URL");
-            set(&mut choice.api_key, "KIMI_API_KEY");
+            set_key(choice, "KIMI_API_KEY");
             // The others are then about a model of its own.
             if env_model::is_whole(env) {
                 return;
@@ -281,7 +287,7 @@ fn overlay(choice: &mut ModelChoice, env: &Env) {
         }
         "openai_legacy" | "openai_responses" => {
             set(&mut choice.base_url, "OPENAI_BASE_URL");
-            set(&mut choice.api_key, "OPENAI_API_KEY");
+            set_key(choice, "OPENAI_API_KEY");
         }
         _ => {}
     }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::Finding;
-use crate::auth::{Bearer, Credentials};
+use crate::auth::{Bearer, UnsafeAddress};
 use crate::config::{self, Config, ConfigSource, ModelChoice};
-use crate::llm::{Secret, TokenSource};
+use crate::llm::{LlmError, Secret, TokenSource};
+use crate::platform::exchange::innermost;
 use crate::platform::{Env, tls};
 
 /// How long the server may take to answer.
@@ -93,12 +96,27 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
         Ok(client) => client.get(address),
         Err(error) => return unreachable(error.to_string()),
     };
-    let key = match key(&choice, env).await {
-        Ok(key) => key,
-        Err(why) => {
+    let not_asked = |why: String, advice: &str| {
+        Finding::fault(NAME, format!("{host} is not asked: {why}"), advice)
+    };
+    let source = match token_source(&choice, env) {
+        Ok(source) => source,
+        Err(why) => return not_asked(why.to_string(), "correct base_url, or set a key"),
+    };
+    let key = match timeout(PATIENCE, key(&choice, source)).await {
+        Ok(Ok(key)) => key,
+        Ok(Err(LlmError::SignIn(why))) => {
             return Finding::fault(NAME, format!("{host} wants a sign-in: {why}"), "kimi login");
         }
+        Ok(Err(error)) => {
+            return not_asked(error.to_string(), "check the network and the proxy variables");
+        }
+        Err(_) => {
+            let why = format!("the sign-in was not renewed within {} s", PATIENCE.as_secs());
+            return not_asked(why, "check the network and the proxy variables");
+        }
     };
+    let is_token = choice.oauth.is_some() && key.expose() != choice.api_key;
     if !key.is_empty() {
         request = request.bearer_auth(key.expose());
     }
@@ -107,6 +125,10 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
     }
     match request.send().await.map(|response| response.status().as_u16()) {
         Ok(200..=299) => Finding::ok(NAME, format!("{host} answers and takes the key")),
+        Ok(status @ (401 | 403)) if is_token => {
+            let told = format!("{host} refuses the sign-in (status {status})");
+            Finding::fault(NAME, told, "kimi login")
+        }
         Ok(status @ (401 | 403)) => Finding::fault(
             NAME,
             format!("{host} refuses the key (status {status})"),
@@ -121,26 +143,28 @@ pub async fn reach(env: &Env, source: &ConfigSource) -> Finding {
             format!("{host} answers with status {status}"),
             "try again later; the server has trouble",
         ),
-        Err(error) => unreachable(innermost(&error)),
+        Err(error) => unreachable(cause(&error)),
     }
 }
 
-/// What requests are sent with: the token of a sign-in, or the key. The error is half a sentence.
-async fn key(choice: &ModelChoice, env: &Env) -> Result<Secret, String> {
-    let key = Secret::new(choice.api_key.clone());
-    let file = choice.oauth.as_ref().and_then(|oauth| Credentials::of(&oauth.key, env));
-    let Some(file) = file else { return Ok(key) };
-    Bearer::new(file, key, env).token().await.map_err(|error| error.to_string())
+/// The token of a sign-in, if the model is asked with one.
+fn token_source(choice: &ModelChoice, env: &Env) -> Result<Option<Bearer>, UnsafeAddress> {
+    let Some(oauth) = &choice.oauth else { return Ok(None) };
+    Bearer::of(&oauth.key, &choice.base_url, Secret::new(choice.api_key.clone()), env)
+}
+
+/// What requests are sent with: the token of a sign-in, or the key.
+async fn key(choice: &ModelChoice, source: Option<Bearer>) -> Result<Secret, LlmError> {
+    match source {
+        Some(bearer) => bearer.token().await,
+        None => Ok(Secret::new(choice.api_key.clone())),
+    }
 }
 
 /// The cause of all: the outer errors repeat the address.
-fn innermost(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("nothing came in {} s", PATIENCE.as_secs());
+fn cause(error: &reqwest::Error) -> String {
+    match error.is_timeout() {
+        true => format!("nothing came in {} s", PATIENCE.as_secs()),
+        false => innermost(error),
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }

@@ -7,7 +7,7 @@ use crate::agent::{
     Budget, Crew, Limits, MakePrompt, ModelSource, Modes, PlanStart, PromptFacts, SessionHandle,
     SessionOptions,
 };
-use crate::auth::{Bearer, Credentials};
+use crate::auth::{Bearer, Credentials, UnsafeAddress};
 use crate::config::{
     self, Config, ConfigError, LoadedConfig, ModelChoice, SelectError, ServiceConfig, set_key,
 };
@@ -92,6 +92,11 @@ pub enum HostError {
          per million tokens: prices = {{ input = 0.60, output = 2.50, cache_read = 0.15 }}"
     )]
     NoPrices(String),
+    /// The token of a sign-in is nobody else's to read.
+    #[error(
+        "Model {name:?} cannot be used: {why}. Correct it in config.toml or in KIMI_BASE_URL, or set a key."
+    )]
+    UnsafeAddress { name: String, why: UnsafeAddress },
     #[error(transparent)]
     Agent(#[from] AgentError),
     #[error(transparent)]
@@ -241,10 +246,15 @@ impl Host {
         Credentials::of(key, &self.env).is_some_and(|file| file.is_there())
     }
 
-    /// The token of a sign-in, with this key in its place where there is none.
-    fn bearer(&self, key: &str, instead: &str) -> Option<Arc<dyn TokenSource>> {
-        let file = Credentials::of(key, &self.env)?;
-        Some(Arc::new(Bearer::new(file, Secret::new(instead), &self.env)))
+    /// See [`Bearer::of`].
+    fn bearer(
+        &self,
+        base_url: &str,
+        key: &str,
+        instead: &str,
+    ) -> Result<Option<Arc<dyn TokenSource>>, UnsafeAddress> {
+        let bearer = Bearer::of(key, base_url, Secret::new(instead), &self.env)?;
+        Ok(bearer.map(|bearer| Arc::new(bearer) as Arc<dyn TokenSource>))
     }
 
     /// Whether a session may use this model of the configuration from now on.
@@ -307,14 +317,20 @@ impl Host {
             return Err(HostError::NoPrices(choice.name));
         }
         let thinking = config::resolve_thinking(self.config(), thinking, &choice);
-        let tokens = choice.oauth.as_ref().map(|oauth| self.bearer(&oauth.key, &choice.api_key));
+        let name = choice.name.clone();
+        let tokens = match &choice.oauth {
+            Some(oauth) if !choice.provider_type.starts_with('_') => self
+                .bearer(&choice.base_url, &oauth.key, &choice.api_key)
+                .map_err(|why| HostError::UnsafeAddress { name, why })?,
+            _ => None,
+        };
         let spec = spec_of(choice)?;
         let connection = llm::Connection {
             thinking,
             session_id,
             user_agent_suffix: client,
             device_id: Some(self.device_id()),
-            tokens: tokens.flatten(),
+            tokens,
             ..llm::Connection::default()
         };
         let llm = connection.open(&spec, &self.env)?;
@@ -331,7 +347,15 @@ impl Host {
             let config = config.as_ref().filter(|config| !config.base_url.is_empty())?;
             let tokens = match config.token_key() {
                 Some(key) if config.api_key.is_empty() && !self.is_signed_in(key) => return None,
-                key => key.and_then(|key| self.bearer(key, &config.api_key)),
+                None => Ok(None),
+                Some(key) => self.bearer(&config.base_url, key, &config.api_key),
+            };
+            let tokens = match tokens {
+                Ok(tokens) => tokens,
+                Err(error) => {
+                    tracing::warn!(%error, "services.{name} cannot be used");
+                    return None;
+                }
             };
             let key = Secret::new(config.api_key.clone());
             let headers: Vec<_> = config.custom_headers.clone().into_iter().collect();
@@ -513,56 +537,4 @@ fn tour_spec(scratch: &Path) -> ModelSpec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::ConfigSource;
-    use crate::platform::env::fixed;
-    use crate::store::ShareDir;
-
-    fn host(home: &Path, config: &str, modes: Modes) -> Host {
-        let env = fixed::env(home, &[]);
-        let loaded = Config::load(&ConfigSource::Text(config.to_owned()), &env).unwrap();
-        let work_dir = home.to_path_buf();
-        Host {
-            store: SessionStore::new(ShareDir::from_env(&env)),
-            loaded: Arc::new(loaded),
-            options: Arc::new(HostOptions { modes, work_dir, ..HostOptions::default() }),
-            env,
-        }
-    }
-
-    #[test]
-    fn the_default_agent_has_every_tool_but_two() {
-        let search =
-            "[services.moonshot_search]\nbase_url = \"http://127.0.0.1:9\"\napi_key = \"k\"\n";
-        let host = host(Path::new("/nowhere"), search, Modes::default());
-        let agent = host.agent().unwrap();
-        let web = host.web();
-        let seeing = Capabilities { image_in: true, ..Capabilities::default() };
-        let names = |registry: Registry| -> Vec<String> {
-            registry.specs(seeing).into_iter().map(|spec| spec.name).collect()
-        };
-        let chosen = names(Registry::chosen(agent.tools.iter().map(String::as_str), &web));
-        let mut all = names(Registry::all(&web));
-        all.retain(|name| !["Think", "SendDMail"].contains(&name.as_str()));
-        assert_eq!(chosen, all);
-        assert!(chosen.contains(&"SearchWeb".to_owned()));
-    }
-
-    #[test]
-    fn a_service_that_cannot_be_used_is_passed_over() {
-        let searches = |fields: &str| {
-            let config = format!("[services.moonshot_search]\n{fields}\n");
-            host(Path::new("/nowhere"), &config, Modes::default()).web().search.is_some()
-        };
-        assert!(searches("base_url = \"http://127.0.0.1:9\"\napi_key = \"\""));
-        for fields in [
-            "base_url = \"\"\napi_key = \"k\"",
-            "base_url = \"ftp://x\"\napi_key = \"k\"",
-            "base_url = \"http://127.0.0.1:9\"\napi_key = \"a\\nb\"",
-            "base_url = \"http://127.0.0.1:9\"\napi_key = \"\"\noauth = { storage = \"file\", key = \"k\" }",
-        ] {
-            assert!(!searches(fields), "{fields}");
-        }
-    }
-}
+mod tests;

@@ -38,14 +38,18 @@ impl Access {
     }
 
     /// Sends a request with these headers; once more with another token when the first is refused.
-    /// Nothing else is tried again here. No error repeats what the request carried.
-    pub async fn send<T, F>(&self, request: impl Fn(HeaderMap) -> F) -> Result<T, LlmError>
+    /// Nothing else is tried again here. No error repeats what the request carried; the secrets of that
+    /// come with the answer, for what is read of it later.
+    pub async fn send<T, F>(&self, request: impl Fn(HeaderMap) -> F) -> Result<(T, Sent), LlmError>
     where
         F: Future<Output = Result<T, LlmError>>,
     {
         let request = async |headers: HeaderMap| {
             let sent = Sent::of(&headers);
-            request(headers).await.map_err(|error| sent.hide_in(error))
+            match request(headers).await {
+                Ok(answer) => Ok((answer, sent)),
+                Err(error) => Err(sent.hide_in(error)),
+            }
         };
         let fixed = self.headers.get().await;
         let Some(tokens) = &self.tokens else { return request(fixed.clone()).await };
@@ -104,7 +108,7 @@ mod tests {
             async move { if code == 200 { Ok(()) } else { Err(no) } }
         });
         let done = done.await;
-        (done, seen.into_inner().unwrap())
+        (done.map(|((), _)| ()), seen.into_inner().unwrap())
     }
 
     #[tokio::test]

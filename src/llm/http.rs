@@ -3,18 +3,18 @@
 //! The clients are built at the first request and shared by the process. Redirects are followed
 //! only to the same origin: neither the key nor the conversation goes to another host.
 
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Client, Response, StatusCode, redirect};
-use url::{Host, Url};
+use url::Url;
 
 use super::LlmError;
 use super::oneline::{EXCERPT, one_line};
 use super::status::{request_id, status_error};
+use crate::platform::address::is_loopback;
 use crate::platform::exchange;
 
 /// Redirects within the origin.
@@ -180,16 +180,6 @@ fn build(local: bool, connect: Duration) -> reqwest::Result<Client> {
     if local { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
 }
 
-/// Whether the address is on this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
-}
-
 /// Host and port, for messages; never the user name or the query.
 pub(super) fn place(url: &Url) -> String {
     let host = url.host_str().unwrap_or("the server");
@@ -230,16 +220,4 @@ pub(super) fn transport_error(url: &Url, error: &reqwest::Error, timeouts: &Time
         return LlmError::Other(format!("the request to {place} could not be made: {cause}"));
     }
     LlmError::Connection(format!("the connection to {place} broke: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_needs_no_proxy() {
-        let loopback = |text: &str| is_loopback(&Url::parse(text).unwrap());
-        assert!(loopback("http://127.0.0.1:1/") && loopback("http://[::1]/"));
-        assert!(loopback("http://localhost/") && !loopback("http://localhost.example/"));
-    }
 }

@@ -81,7 +81,7 @@ impl Service {
             }
         });
         match tokio::time::timeout(TOTAL, request).await {
-            Ok(answered) => answered.map(|(body, whole)| Answer { body, whole }),
+            Ok(answered) => answered.map(|((body, whole), _)| Answer { body, whole }),
             Err(_) => Err(LlmError::Timeout(format!(
                 "{} did not answer within {} s",
                 http::place(&self.url),

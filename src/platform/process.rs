@@ -226,12 +226,18 @@ pub fn is_alive(pid: i32) -> bool {
 /// where the environment of a process can be read; returns whether anything was killed.
 pub fn kill_orphan(leader: i32, marks: &[String]) -> bool {
     let Some(pid) = known(leader).filter(|_| leader > 1) else { return false };
-    let Ok(environment) = std::fs::read(format!("/proc/{leader}/environ")) else { return false };
-    let marked = environment
-        .split(|byte| *byte == 0)
-        .any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable));
+    let marked = carries(leader.cast_unsigned(), marks);
     let leads = rustix::process::getsid(Some(pid)).is_ok_and(|session| session == pid);
     marked && leads && kill_process_group(pid, Signal::KILL).is_ok()
+}
+
+/// Whether a process was started with one of these variables (`NAME=value`) in its environment. Not of one
+/// whose environment cannot be read.
+pub fn carries(pid: u32, marks: &[String]) -> bool {
+    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
+        let mut variables = environment.split(|byte| *byte == 0);
+        variables.any(|variable| marks.iter().any(|mark| mark.as_bytes() == variable))
+    })
 }
 
 /// A number as that of a process; a file may hold anything.

@@ -122,3 +122,24 @@ fn the_doctor_asks_with_the_token() {
     let ran = home.run(&["doctor", "--online"]);
     assert!(ran.out.contains("wants a sign-in: nobody is signed in"), "{ran:?}");
 }
+
+#[test]
+fn the_doctor_tells_a_bad_line_from_a_bad_sign_in() {
+    let authority = Authority::new(&vec![(503, json!({})); 9]);
+    let ran = authority.signed_in(-10.0, "").run(&["doctor", "--online"]);
+    assert!(ran.out.contains("is not asked: the sign-in cannot be renewed"), "{ran:?}");
+    assert!(ran.out.contains("check the network") && !ran.out.contains("kimi login"), "{ran:?}");
+    for (token, told, advice) in [
+        (true, "refuses the sign-in (status 401)", "kimi login"),
+        (false, "refuses the key (status 401)", "set another key"),
+    ] {
+        let authority = Authority::new(&[]);
+        authority.server.also("/v1/models", Reply::status(401, json!({})));
+        let home = authority.signed_in(800.0, "sk-own");
+        if !token {
+            std::fs::remove_file(credentials(&home)).unwrap();
+        }
+        let ran = home.run(&["doctor", "--online"]);
+        assert!(ran.out.contains(told) && ran.out.contains(advice), "{ran:?}");
+    }
+}

@@ -1,7 +1,9 @@
 //! `kimi login` and `kimi logout`.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -139,7 +141,7 @@ fn an_authority_is_asked_as_often_as_it_likes() {
 fn a_no_is_a_no() {
     for (status, error, why) in [
         (400, json!({"error": "access_denied"}), "it was denied in the browser"),
-        (401, json!({"error": "invalid_client", "error_description": "You\u{1b}[2J?"}), "You [2J?"),
+        (401, json!({"error": "invalid_client", "error_description": "You\u{1b}[2J?"}), "You?"),
     ] {
         let authority = Authority::new(&[(status, error)]);
         let said = fails(&authority.home());
@@ -248,16 +250,26 @@ fn ctrl_c_gives_up() {
 
 #[test]
 fn a_reader_that_is_gone_ends_it() {
-    let authority = Authority::new(&vec![pending(); 1000]);
-    authority.server.also_by("/device_authorization", |_| {
-        let mut begun = device(1);
-        begun["expires_in"] = json!(1.2);
-        Reply::status(200, begun)
+    let authority = Authority::new(&[]);
+    let (gone, is_gone) = std::sync::mpsc::channel();
+    // The code expires when nobody reads any more, and not before.
+    authority.server.also_by("/api/oauth/token", move |_| {
+        let _ = is_gone.recv();
+        Reply::status(400, json!({"error": "expired_token"}))
     });
-    // The code expires, and nobody reads of the next one.
     let home = authority.home();
-    let ran = Running::start(home.shell("\"$0\" login --json | head -1")).end();
-    assert_eq!(ran.well().out.lines().count(), 1);
+    let (reader, stdout) = std::io::pipe().unwrap();
+    let mut command = home.command(&["login", "--json"]);
+    command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(stdout);
+    let running = command.spawn().unwrap();
+    // It has a copy of the end that is written to.
+    drop(command);
+    let told: Vec<_> = BufReader::new(&reader).lines().take(2).map(Result::unwrap).collect();
+    assert!(told[1].contains("ABCD-0001"), "{told:?}");
+    drop(reader);
+    gone.send(()).unwrap();
+    let ran = running.wait_with_output().unwrap();
+    assert_eq!((ran.status.code(), kept(&home)), (Some(1), None), "{ran:?}");
     assert_eq!(authority.server.requests_to("/device_authorization").len(), 1);
 }
 

@@ -1,7 +1,12 @@
 //! The token of requests: renewed in time, once, whoever needs it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use kimi_tui::auth::{Bearer, Credentials};
+use kimi_tui::llm::{Secret, TokenSource};
+use kimi_tui::platform::Env;
+use kimi_tui::platform::env::{RandomIds, SystemClock};
 use serde_json::{Value, json};
 
 use super::authority::{Authority, credentials, kept};
@@ -102,6 +107,43 @@ fn a_refused_renewal_ends_the_turn_and_keeps_the_file() {
     assert!(ran.err.contains("kimi login"), "{ran:?}");
     assert_eq!(authority.asked().len(), 1, "it is not asked again for a while");
     assert_eq!(kept(&home).as_deref(), Some("access-0"));
+}
+
+#[tokio::test]
+async fn a_refusal_holds_for_every_connection_of_the_process() {
+    let authority = Authority::new(&[no(), no(), no()]);
+    let home = authority.signed_in(OVER, "");
+    let url = authority.server.url();
+    let share = home.path("share").to_str().unwrap().to_owned();
+    let vars = [("KIMI_SHARE_DIR", &*share), ("KIMI_OAUTH_HOST", url.trim_end_matches("/v1"))];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let env = Env::new(vars, home.path(""), home.path(""), clock, ids);
+    let connection = || {
+        let file = Credentials::of("oauth/kimi-code", &env).unwrap();
+        Bearer::new(&url, file, Secret::default(), &env).unwrap()
+    };
+    for bearer in [connection(), connection(), connection()] {
+        let error = bearer.token().await.unwrap_err().to_string();
+        assert!(error.contains("It was used"), "{error}");
+    }
+    assert_eq!(authority.asked().len(), 1, "what one has heard holds for all");
+}
+
+#[test]
+fn a_token_is_not_sent_over_an_open_line() {
+    let authority = Authority::new(&[]);
+    authority.take("access-0");
+    let home = authority.signed_in(FRESH, "").var("KIMI_BASE_URL", "http://kimi.example/v1");
+    let ran = home.run(&["--quiet", "-p", "x"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("is not one of https: tokens are not sent there"), "{ran:?}");
+    assert_eq!(ran.err.trim_end().lines().count(), 1, "{ran:?}");
+    let ran = home.run(&["doctor", "--online"]);
+    assert!(ran.out.contains("kimi.example is not asked: its base_url is not one"), "{ran:?}");
+    // A key of one's own is one's own affair.
+    let home = home.var("KIMI_BASE_URL", authority.server.url()).var("KIMI_API_KEY", "access-0");
+    assert_eq!(home.run(&["--quiet", "-p", "x"]).well().out, "Yes.\n");
 }
 
 #[test]

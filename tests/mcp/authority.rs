@@ -25,6 +25,8 @@ pub type Answer = (String, String, String);
 /// * `deny`: nobody is let in
 /// * `lifetime`: of an access token, in seconds
 /// * `refresh`: `no` or `busy`
+/// * `late`: seconds that the answer to a renewal takes, when the old refresh token is already spent
+/// * `repeat`: whoever asks for a token is refused in the words of the request
 /// * `moved`: where the token endpoint sends everybody
 pub struct Authority {
     rules: Mutex<Value>,
@@ -122,12 +124,22 @@ impl Authority {
                     let headers = format!("location: {to}\r\n");
                     return Some(("307 Temporary Redirect".to_owned(), headers, String::new()));
                 }
-                let form = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+                let form: HashMap<_, _> =
+                    url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
                 // The time in which a second one could come.
                 if rules["slow"] == json!(true) {
                     std::thread::sleep(Duration::from_millis(200));
                 }
-                Some(token(&mut state, &form, &rules))
+                if rules["repeat"] == json!(true) {
+                    return Some(no("invalid_grant", body));
+                }
+                let answer = token(&mut state, &form, &rules);
+                drop(state);
+                if form.contains_key("refresh_token") {
+                    let seconds = rules["late"].as_u64().unwrap_or(0);
+                    std::thread::sleep(Duration::from_secs(seconds));
+                }
+                Some(answer)
             }
             path if path.starts_with("/.well-known/") => {
                 Some(("404 Not Found".to_owned(), String::new(), String::new()))

@@ -114,6 +114,35 @@ fn a_login_from_its_start_to_its_end() {
 }
 
 #[test]
+fn a_test_that_is_given_up_keeps_what_it_has_renewed() {
+    let (authority, _server, home) = world(json!({}));
+    log_in(&home);
+    let file = &token_files(&home)[0];
+    let kept = || -> Value { serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap() };
+    let mut due = kept();
+    due["renew_at"] = json!(0);
+    std::fs::write(file, due.to_string()).unwrap();
+    authority.rule("late", json!(2));
+    let running = home.start(&["mcp", "test", "s"]);
+    wait_until("it is renewed", || authority.refreshes() == 1);
+    running.signal(rustix::process::Signal::INT);
+    let ran = running.end();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert_eq!(kept()["refresh_token"], "hunter2-r2");
+}
+
+#[test]
+fn an_authority_that_repeats_what_it_was_sent_gives_nothing_away() {
+    let (authority, _server, home) = world(json!({}));
+    authority.rule("repeat", json!(true));
+    let (running, address) = begin(&home);
+    say_yes(&address);
+    let ran = running.end();
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("invalid_grant") && ran.err.contains("code_verifier=***"), "{ran:?}");
+}
+
+#[test]
 fn only_the_answer_to_this_login_counts() {
     let (_, _, home) = world(json!({}));
     let (running, address) = begin(&home);

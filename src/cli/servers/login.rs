@@ -11,7 +11,7 @@ use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::OpenError;
 use crate::mcp::oauth::{Login, TokenFile};
 use crate::mcp::server::login_wanted;
-use crate::platform::Env;
+use crate::platform::{Env, underway};
 
 /// Logs in, keeps the tokens, and shows that they are good.
 pub(super) fn run(login: &Login, server: ServerConfig, env: &Env) -> ExitCode {
@@ -32,22 +32,31 @@ pub(super) fn run(login: &Login, server: ServerConfig, env: &Env) -> ExitCode {
         print(&format!("Log in with the browser at:\n\n  {address}\n\n{paste}"));
     };
     let mut pasted = if can_paste { lines_of_stdin() } else { mpsc::unbounded_channel().1 };
-    let done = runtime.block_on(async {
-        tokio::select! {
-            done = login.run(env, told, &mut pasted) => Some(done),
-            _ = tokio::signal::ctrl_c() => None,
-        }
+    let (code, _settled) = runtime.block_on(async {
+        let code = tokio::select! {
+            code = log_in_and_try(login, server, env, told, &mut pasted) => code,
+            _ = tokio::signal::ctrl_c() => {
+                complain("\nThe login was cancelled.\n");
+                ExitCode::Interrupted
+            }
+        };
+        (code, underway::settle().await)
     });
-    match done {
-        Some(Ok(())) => {}
-        Some(Err(error)) => return failed(&error.to_string()),
-        None => {
-            complain("\nThe login was cancelled.\n");
-            return ExitCode::Interrupted;
-        }
+    code
+}
+
+async fn log_in_and_try(
+    login: &Login,
+    server: ServerConfig,
+    env: &Env,
+    told: impl FnOnce(&str),
+    pasted: &mut mpsc::UnboundedReceiver<String>,
+) -> ExitCode {
+    if let Err(error) = login.run(env, told, pasted).await {
+        return failed(&error.to_string());
     }
-    print(&format!("Successfully authorized with '{name}'.\n"));
-    match runtime.block_on(connect(server.clone(), env)) {
+    print(&format!("Successfully authorized with '{}'.\n", clean_line(&server.name)));
+    match connect(server.clone(), env).await {
         Ok(listing) => {
             let mut text = format!("Available tools: {}\n", listing.len());
             for (tool, _) in listing.tools() {

@@ -10,8 +10,8 @@ use crate::mcp::elicit::Person;
 use crate::mcp::limits::Limits;
 use crate::mcp::listing::ServerListing;
 use crate::mcp::server::{attempt, login_wanted};
-use crate::platform::Env;
 use crate::platform::process::guard;
+use crate::platform::{Env, underway};
 use crate::store::ShareDir;
 
 /// Characters of a description.
@@ -26,7 +26,17 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed("OSError", &error.to_string()),
     };
-    let connected = runtime.block_on(connect(server.clone(), env));
+    let (connected, _settled) = runtime.block_on(async {
+        let connected = tokio::select! {
+            connected = connect(server.clone(), env) => Some(connected),
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        (connected, underway::settle().await)
+    });
+    let Some(connected) = connected else {
+        complain("\nThe test was cancelled.\n");
+        return ExitCode::Interrupted;
+    };
     let listing = match connected {
         Ok(listing) => listing,
         Err(OpenError::Unauthorized) => {

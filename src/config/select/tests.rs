@@ -164,3 +164,24 @@ fn secrets_stay_out_of_debug_output() {
     let shown = format!("{config:?} {:?}", chosen(CONFIG, None, &[]));
     assert!(!shown.contains("file-key") && !shown.contains("o-key"), "{shown}");
 }
+
+#[test]
+fn a_key_of_the_environment_comes_before_a_token() {
+    let oauth = "oauth = { storage = \"file\", key = \"oauth/kimi-code\" }";
+    for (kind, variable, other) in [
+        ("kimi", "KIMI_API_KEY", "OPENAI_API_KEY"),
+        ("openai_legacy", "OPENAI_API_KEY", "KIMI_API_KEY"),
+        ("openai_responses", "OPENAI_API_KEY", "KIMI_API_KEY"),
+    ] {
+        let config = format!(
+            "default_model = \"m\"\n[models.m]\nprovider = \"p\"\nmodel = \"m\"\n\
+             max_context_size = 1000\n[providers.p]\ntype = \"{kind}\"\n\
+             base_url = \"https://p/v1\"\napi_key = \"file-key\"\n{oauth}\n"
+        );
+        let choice = chosen(&config, None, &[(variable, "for-now")]);
+        assert_eq!((choice.oauth, choice.api_key.as_str()), (None, "for-now"), "{kind}");
+        let choice = chosen(&config, None, &[(other, "for-now")]);
+        assert_eq!(choice.api_key, "file-key", "{kind}");
+        assert!(choice.oauth.is_some(), "{kind}");
+    }
+}

@@ -11,6 +11,7 @@ use std::io;
 use tokio::net::UnixStream;
 
 use crate::platform::env::PARENT_VARIABLE;
+use crate::platform::process::carries;
 
 /// No family of processes is deeper than this.
 const MAX_GENERATIONS: usize = 1000;
@@ -84,9 +85,7 @@ fn parent(pid: u32) -> Option<u32> {
 
 /// Whether the process was started with the mark of this instance's children.
 fn has_mark(pid: u32, own: u32) -> bool {
-    let mark = format!("{PARENT_VARIABLE}={own}");
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+    carries(pid, &[format!("{PARENT_VARIABLE}={own}")])
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -18,8 +18,8 @@ use url::Url;
 
 use super::access::Access;
 use super::{
-    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Sent, Timeouts, TokenSource,
-    UploadedFile, http,
+    ChatRequest, DeltaStream, DeviceId, LlmError, Provider, Timeouts, TokenSource, UploadedFile,
+    http,
 };
 use crate::platform::Clock;
 
@@ -93,10 +93,7 @@ impl Provider for ChatCompletions {
         let Settings { url, timeouts, .. } = &*self.settings;
         let post = |headers| {
             let body = body.clone();
-            async move {
-                let response = http::post(url, &headers, body, timeouts, self.clock.now()).await?;
-                Ok((response, Sent::of(&headers)))
-            }
+            async move { http::post(url, &headers, body, timeouts, self.clock.now()).await }
         };
         let (response, sent) = self.access.send(post).await?;
         Ok(stream::deltas(response, sent, Arc::clone(&self.settings)))
@@ -107,6 +104,6 @@ impl Provider for ChatCompletions {
             return None;
         }
         let upload = |headers| files::upload(&self.settings, headers, file, &*self.clock);
-        Some(self.access.send(upload).await)
+        Some(self.access.send(upload).await.map(|(address, _)| address))
     }
 }

@@ -6,6 +6,7 @@
 //! a renewal that has begun goes on when nobody waits for it any more.
 
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 use url::Url;
 
@@ -14,6 +15,7 @@ use super::endpoint::{named_address, server_address};
 use super::store::{ClientId, Grant, TokenFile};
 use super::token::{self, NoTokens, Tokens};
 use crate::platform::Env;
+use crate::platform::underway::UNDERWAY;
 use crate::store::ShareDir;
 
 /// A token is renewed this long before it expires, in seconds, or a quarter of its life before if
@@ -32,9 +34,7 @@ impl Bearer {
         let server = server_address(url)?;
         let file = TokenFile::of(&ShareDir::from_env(env), url);
         let renewal = Renewal { file, server, env: env.clone() };
-        let reading = renewal.clone();
-        let read = tokio::task::spawn_blocking(move || reading.file.read()).await;
-        let grant = read.ok().flatten().ok_or(OauthError::LoginNeeded)?;
+        let grant = renewal.read().await.ok_or(OauthError::LoginNeeded)?;
         Ok(Self { renewal, grant: Mutex::new(grant) })
     }
 
@@ -81,6 +81,11 @@ impl Renewal {
         grant.expires_at.is_some_and(|at| self.env.unix_now() >= at)
     }
 
+    async fn read(&self) -> Option<Grant> {
+        let file = self.file.clone();
+        spawn_blocking(move || file.read()).await.ok().flatten()
+    }
+
     /// Tokens in place of `stale`. Dropped, it goes on by itself: what the authority has given by
     /// then must get into the file.
     async fn run(&self, stale: &str) -> Result<Grant, OauthError> {
@@ -91,7 +96,7 @@ impl Renewal {
 
     async fn renew(&self, stale: &str) -> Result<Grant, OauthError> {
         let lock = self.file.lock().await?;
-        let grant = self.file.read().ok_or(OauthError::LoginNeeded)?;
+        let grant = self.read().await.ok_or(OauthError::LoginNeeded)?;
         if grant.access_token != stale && !self.is_due(&grant) {
             // Somebody was faster.
             return Ok(grant);
@@ -105,6 +110,8 @@ impl Renewal {
             ("refresh_token", refresh),
             ("resource", &grant.resource),
         ];
+        // From here until the new tokens are in the file the process does not end.
+        let _begun = UNDERWAY.begin().await;
         match token::request(&endpoint, &grant.client, &fields).await {
             Ok(tokens) => {
                 let new = Grant {
@@ -116,7 +123,11 @@ impl Renewal {
                         (grant.url, grant.resource, grant.token_endpoint, grant.client),
                     )
                 };
-                if let Err(error) = self.file.write(&new, &lock) {
+                let (file, kept) = (self.file.clone(), new.clone());
+                let written = spawn_blocking(move || file.write(&kept, &lock)).await;
+                let written =
+                    written.unwrap_or_else(|error| Err(OauthError::failed(error.to_string())));
+                if let Err(error) = written {
                     // Of use as long as we run, at least.
                     warn!("an OAuth token is renewed, but not kept: {error}");
                 }

@@ -3,7 +3,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `endpoint` | which addresses may hear a secret; requests with bounded answers |
+//! | `endpoint` | the addresses of a server and its authority; requests with bounded answers |
 //! | `challenge` | what a server says beside its 401 |
 //! | `metadata` | who gives out tokens for a server: RFC 9728, RFC 8414, OpenID discovery |
 //! | `registration` | making ourselves known there: RFC 7591 |

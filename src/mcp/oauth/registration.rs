@@ -6,7 +6,7 @@ use super::OauthError;
 use super::endpoint::post_json;
 use super::metadata::Authority;
 use super::store::{ClientAuth, ClientId};
-use super::token::refusal;
+use crate::auth::refusal;
 use crate::mcp::config::OauthClient;
 
 /// The client that a person has registered.

@@ -9,11 +9,9 @@ use url::form_urlencoded::byte_serialize;
 use super::OauthError;
 use super::endpoint::{Answer, post_form};
 use super::store::{ClientAuth, ClientId};
-use crate::mcp::tidy::one_line;
+use crate::auth::refusal;
 use crate::platform::exchange::number;
 
-/// Characters of what an authority says.
-const MAX_WORDS: usize = 200;
 /// No token is longer, in bytes.
 const MAX_TOKEN: usize = 64 << 10;
 
@@ -60,7 +58,10 @@ pub(super) async fn request(
         }
         ClientAuth::Basic => basic = basic_value(&client.id, secret),
     }
-    let answer = post_form(endpoint, &form, |request| match basic {
+    let shown = basic.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let shown = shown.strip_prefix("Basic ").unwrap_or_default().to_owned();
+    let secrets = [secret, &shown];
+    let answer = post_form(endpoint, &form, &secrets, |request| match basic {
         Some(value) => request.header(AUTHORIZATION, value),
         None => request,
     });
@@ -100,16 +101,6 @@ fn read(answer: &Answer) -> Result<Tokens, NoTokens> {
         lifetime: lifetime.filter(|seconds| *seconds > 0.0),
         scope: answer.text("scope").map(str::to_owned),
     })
-}
-
-/// Why an authority says no, in its words.
-pub(super) fn refusal(answer: &Answer) -> String {
-    let told = match (answer.text("error"), answer.text("error_description")) {
-        (Some(code), Some(why)) => format!("{code}, {why}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => format!("HTTP {}", answer.status),
-    };
-    one_line(told.trim_end_matches('.'), MAX_WORDS)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Servers at an address: the HTTP client they share, and the transport of streamable HTTP.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,11 +8,12 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode, redirect};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use url::{Host, Url};
+use url::Url;
 
 use super::access::Access;
 use super::known::Known;
 use super::lines::MAX_LINE;
+use crate::platform::address::is_loopback;
 pub(in crate::mcp) use crate::platform::exchange::innermost;
 use crate::platform::tls::install_tls;
 
@@ -97,16 +97,6 @@ fn build(local: bool) -> reqwest::Result<Client> {
         // A connection whose answer was not read to its end stalls the next request.
         .pool_max_idle_per_host(0);
     if local { builder.no_proxy().tls_certs_only([]).build() } else { builder.build() }
-}
-
-/// Whether the address is on this machine.
-pub(in crate::mcp) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-        None => false,
-    }
 }
 
 /// The configured headers, with the token as one of them.

@@ -19,9 +19,7 @@ mod throttle;
 pub(super) use access::Access;
 #[cfg(any(test, fuzzing))]
 pub use checked::check_stream;
-pub(super) use http::{
-    HttpError, client as http_client, headers, innermost, is_loopback, streamable,
-};
+pub(super) use http::{HttpError, client as http_client, headers, innermost, streamable};
 pub(super) use log::ServerLog;
 pub(super) use process::LastWords;
 pub(super) use sse::Sse;

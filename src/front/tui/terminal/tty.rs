@@ -72,11 +72,7 @@ impl Tty {
     pub fn is_gone(&self) -> bool {
         #[cfg(unix)]
         {
-            use rustix::event::{PollFd, PollFlags, Timespec, poll};
-            let mut ends = [PollFd::new(&self.file, PollFlags::empty())];
-            let looked = poll(&mut ends, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-            let [end] = ends;
-            looked.is_ok() && end.revents().contains(PollFlags::HUP)
+            crate::platform::ends::reports(&self.file, rustix::event::PollFlags::HUP)
         }
         #[cfg(not(unix))]
         false

@@ -1,4 +1,5 @@
-//! Renewals under way, which the process waits for before it ends.
+//! Renewals of tokens under way, be they of an account or of a server, which the process waits for before
+//! it ends.
 //!
 //! The authority forgets the old refresh token as soon as it has given a new one. A process that ends
 //! between that and the file has signed the person out.
@@ -11,12 +12,12 @@ use tracing::warn;
 /// How long the end of the process waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Those of this process, whatever session they are for.
-pub(super) static UNDERWAY: Underway = Underway::new();
+/// Those of this process, whatever they are for.
+pub static UNDERWAY: Underway = Underway::new();
 
 /// Renewals share a lock; the end of the process wants it alone, and then keeps it: who comes after the
 /// end asks the authority for nothing.
-pub(super) struct Underway(RwLock<()>);
+pub struct Underway(RwLock<()>);
 
 /// The end of the process: as long as it is kept, no renewal begins.
 #[must_use]
@@ -45,7 +46,7 @@ impl Underway {
 pub async fn settle() -> Settled {
     let alone = UNDERWAY.settle(PATIENCE).await;
     if alone.is_none() {
-        warn!("the process ends while the sign-in is being renewed");
+        warn!("the process ends while a token is being renewed");
     }
     Settled { _alone: alone }
 }
