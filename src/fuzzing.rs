@@ -6,8 +6,8 @@ pub use crate::front::print::check_line as prompt_line;
 pub use crate::front::wire::check_line as wire_line;
 pub use crate::mcp::check_stream as mcp_stream;
 
+use crate::front::text::line_width;
 use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
-use crate::front::tui::text::line_width;
 use crate::front::tui::theme::Theme;
 use crate::permission::shell::{self, Part};
 

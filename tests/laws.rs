@@ -61,7 +61,7 @@ const WORDS: &[(&str, &[&str], &str)] = &[
         &[
             "front/tui/theme/",
             "front/tui/terminal/encode.rs",
-            "front/tui/text/ansi.rs",
+            "front/tui/cells/tool/ansi.rs",
             "front/tui/highlight/",
         ],
         "themes decide on colours",

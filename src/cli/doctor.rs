@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{ExitCode, checks, complain, print, refuse};
 use crate::config::ConfigSource;
 use crate::doctor::{self, Finding, Health};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::front::tui::theme::ColorSupport;
 use crate::platform::{Env, underway};
 

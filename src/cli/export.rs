@@ -4,7 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use super::{ExitCode, VERSION, checks, complain, print, refuse};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::platform::Env;
 use crate::store::{Session, SessionStore, ShareDir, bundle_name};
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{ExitCode, complain};
 use crate::auth::{AuthError, News, sign_in, sign_out};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::platform::Env;
 use crate::store::to_spaced_json;
 

@@ -36,7 +36,7 @@ pub use launch::{
 };
 pub use usage_error::UsageError;
 
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::platform::{Env, logging};
 use crate::tasks::worker;
 

@@ -16,7 +16,7 @@ use crate::customize::{Agent, CODE_NAMES};
 use crate::front::ending::{resume_hint, stopped_tasks};
 use crate::front::host::{Host, HostError, HostOptions, Which};
 use crate::front::print::{self, Door, Link, PrintOptions};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::front::tui::{self, Signal, TuiOptions};
 use crate::mcp::config::Source;
 use crate::mcp::connection::Surroundings;

@@ -9,7 +9,7 @@ use super::{refuse, run, start, terminals};
 use crate::config::Config;
 use crate::front::ending::resume_hint;
 use crate::front::host::Host;
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::front::wire::{self, Link};
 use crate::platform::Env;
 use crate::store::{SessionStore, ShareDir};

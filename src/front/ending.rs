@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::text::{clean_line, truncate};
 use crate::protocol::{Failure, FailureKind, Outcome, Spent, StopReason};
 use crate::tasks::View;
 

@@ -1,6 +1,6 @@
 //! The equal front ends: each is a client of [`crate::protocol`], none imports another.
 //!
-//! `host`, `ending`, `lines`, `signals` and `control` are what they share; `json_rpc`, `outbox` and `fit`
+//! `host`, `ending`, `lines`, `signals`, `text` and `control` are what they share; `json_rpc`, `outbox` and `fit`
 //! are shared by the two that serve programs.
 
 pub mod acp;
@@ -13,5 +13,6 @@ mod lines;
 mod outbox;
 pub mod print;
 pub mod signals;
+pub mod text;
 pub mod tui;
 pub mod wire;

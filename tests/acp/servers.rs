@@ -192,6 +192,8 @@ fn prompts_of_servers_are_commands() {
         move |all: &[(String, String)]| all.iter().any(|(command, _)| command == name)
     };
     let all = commands_until(&mut editor, is_told("lab:review"));
+    let told = editor.updates().iter().map(Value::to_string).collect::<String>();
+    assert!(told.contains("Looks at a change.") && !told.contains("u001b"), "{told}");
     let own = (all.iter().any(|(name, _)| name == "compact"), all.last().unwrap());
     assert_eq!(own, (true, &("lab:review".to_owned(), "<number> [wish]".to_owned())));
     let prompt = editor.prompt(&session, "/lab:review 7");
@@ -390,7 +392,7 @@ fn a_person_logs_in_to_a_server_without_leaving_the_editor() {
     say_yes(&page(&mut editor));
     assert_eq!(editor.stopped(prompt), "end_turn");
     let said = editor.said("agent_message_chunk");
-    assert!(said.contains("You are logged in to the MCP server far."), "{said}");
+    assert!(said.contains("The MCP server far is connected: 8 tools."), "{said}");
     wait_until("it is connected", || told(&mut editor, "/mcp").contains("**far**: connected"));
     assert!(told(&mut editor, "/mcp auth nobody").contains("There is no MCP server"));
     assert_eq!(model.requests().len(), 0);

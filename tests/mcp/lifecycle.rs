@@ -117,7 +117,7 @@ async fn a_call_to_an_entry_that_is_none_waits_for_nobody() {
         assert!(said.message.starts_with("The MCP server `bad` is not connected: "), "{said:?}");
     }
     assert!(before.elapsed() < Duration::from_secs(15));
-    assert_eq!(world.servers.get("hangs").unwrap().state().status, Status::Connecting);
+    assert!(!world.servers.get("hangs").unwrap().state().status.is_settled());
     world.servers.shutdown().await;
 }
 

@@ -32,8 +32,13 @@ impl Bench {
     }
 
     fn bounded(max_store: u64) -> Self {
+        Self::below("", max_store)
+    }
+
+    /// With everything in this directory of a directory of its own.
+    fn below(place: &str, max_store: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().canonicalize().unwrap();
+        let root = dir.path().canonicalize().unwrap().join(place);
         fs::create_dir_all(root.join("ws")).unwrap();
         let share = root.join("share").into_os_string();
         let env = Env::of_process().with_vars([("KIMI_SHARE_DIR".into(), share)]);

@@ -1,5 +1,6 @@
 //! When the agent looks at the files: turns, calls, edits.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -168,12 +169,12 @@ impl Rewinder {
                 return Ok(());
             }
             let (roots, own) = (this.roots(), this.own_dirs());
+            let is_vcs = |name: &OsStr| name.to_str().is_some_and(crate::tools::walk::is_vcs);
+            // The workspace itself may lie in such a directory.
             let ours = |path: &Path| {
-                roots.iter().any(|root| path.starts_with(root))
+                let mut below = roots.iter().filter_map(|root| path.strip_prefix(root).ok());
+                below.any(|rest| !rest.iter().any(is_vcs))
                     && !own.iter().any(|dir| path.starts_with(dir))
-                    && !path
-                        .iter()
-                        .any(|name| name.to_str().is_some_and(crate::tools::walk::is_vcs))
             };
             this.with_tree(|tree| {
                 let now = this.now_ns();

@@ -6,7 +6,7 @@ use super::choice::choices;
 use super::link::Until;
 use super::trouble::Trouble;
 use crate::cli::{ExitCode, UsageError};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::protocol::control::{Command, Refusal, RefusalCode};
 
 pub(super) fn run(

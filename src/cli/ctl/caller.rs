@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 use super::words::who;
 use super::{answer, interrupt, last, list, send, state, wait, watch};
 use crate::cli::{ExitCode, UsageError};
-use crate::front::tui::text::clean;
+use crate::front::text::clean;
 use crate::platform::Env;
 use crate::protocol::control::Instance;
 use crate::store::{RunDir, ShareDir};

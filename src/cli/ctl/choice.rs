@@ -3,7 +3,7 @@
 
 use super::trouble::Trouble;
 use crate::cli::UsageError;
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::protocol::control::{AskKind, AskOption, Choice, OpenAsk};
 
 /// The choices for an open question, one for each of its parts.

@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::link::Until;
 use super::trouble::Trouble;
 use crate::cli::ExitCode;
-use crate::front::tui::text::clean;
+use crate::front::text::clean;
 use crate::protocol::control::{Answer, Command, Refusal, RefusalCode};
 
 pub(super) fn run(

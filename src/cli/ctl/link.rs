@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::trouble::Trouble;
 use super::words::who;
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::platform::Env;
 use crate::protocol::control::{Answer, Command, Instance, Refusal, RefusalCode};
 

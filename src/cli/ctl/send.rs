@@ -13,8 +13,8 @@ use super::values;
 use super::words::receipt;
 use crate::cli::{ExitCode, UsageError};
 use crate::front::control::hex_sha256;
+use crate::front::text::clean_line;
 use crate::front::tui::composer::normalised;
-use crate::front::tui::text::clean_line;
 use crate::protocol::control::{
     Command, Finish, Instance, LastTurn, MAX_LINE, Receipt, RefusalCode,
 };

@@ -1,6 +1,6 @@
 //! A table for people: aligned, and no wider than the terminal.
 
-use crate::front::tui::text::{clean_line, truncate, truncate_middle, width};
+use crate::front::text::{clean_line, truncate, truncate_middle, width};
 
 /// What is between two columns.
 const GAP: &str = "  ";

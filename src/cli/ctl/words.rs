@@ -1,7 +1,7 @@
 //! How an instance, its question and its numbers read. Names and the like are cleaned here, so that
 //! they stay on their line.
 
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::protocol::control::{AskKind, AskOption, Finish, Instance, OpenAsk, Receipt};
 
 /// Names an instance in a sentence: `pid 4711 in pane %3`.

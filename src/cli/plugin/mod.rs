@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::{ExitCode, complain, print};
 use crate::config::{Config, ConfigSource};
 use crate::customize::plugins::{self, Installed, Manifest, Secrets, Source};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::platform::Env;
 use crate::store::ShareDir;
 

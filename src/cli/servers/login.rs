@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::probe::connect;
 use crate::cli::{ExitCode, complain, print};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::OpenError;
 use crate::mcp::oauth::{Login, TokenFile};

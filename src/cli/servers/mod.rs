@@ -8,7 +8,7 @@ mod trust;
 use clap::{ArgAction, Subcommand};
 
 use super::{ExitCode, UsageError, complain, print};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::mcp::config::{Reach, RemoteWire, ServerConfig, Source};
 use crate::mcp::oauth::{Login, TokenFile};
 use crate::platform::Env;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cli::{ExitCode, complain, print};
-use crate::front::tui::text::clean_line;
+use crate::front::text::clean_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::connection::{OpenError, Surroundings};
 use crate::mcp::elicit::Person;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::front::tui::text::visible_line;
+use crate::front::text::visible_line;
 use crate::mcp::config::ServerConfig;
 use crate::mcp::project::{Found, Project, ProjectFile, told};
 use crate::platform::Env;

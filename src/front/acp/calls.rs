@@ -57,7 +57,7 @@ impl Calls {
         let begun = json!({
             "sessionUpdate": "tool_call",
             "toolCallId": id,
-            "title": name,
+            "title": written_out(&name),
             "kind": kind(&name),
             "status": "pending",
         });
@@ -112,9 +112,10 @@ impl Calls {
 
     fn described(&self, call: &Call) -> Value {
         let title = match key_argument(&call.name, &call.arguments, &self.work_dir) {
-            Some(argument) => format!("{}: {}", call.name, written_out(&argument)),
+            Some(argument) => format!("{}: {argument}", call.name),
             None => call.name.clone(),
         };
+        let title = written_out(&title);
         let mut described =
             json!({"toolCallId": call.id, "title": title, "kind": kind(&call.name)});
         if let Some(location) = location(&call.name, &call.arguments, &self.work_dir) {
@@ -202,7 +203,7 @@ fn result_content(name: &str, result: &ToolReturnValue) -> Vec<Value> {
     let as_it_is = matches!(kind(name), "read" | "search" | "execute");
     let shown = |words: &str| match cleaned(words) {
         words if as_it_is => fenced("", &words),
-        words => words.into_owned(),
+        words => words,
     };
     match &result.output {
         ToolOutput::Text(words) if words.is_empty() => {}
@@ -318,7 +319,8 @@ mod tests {
         assert!(later.len() < 3 * LIVE_TAIL && later.ends_with("éend\n```"));
         assert_eq!(calls.printed("unknown", "x", start + LIVE_PAUSE * 2), None);
         // A line that is cut is not begun in the middle of an escape sequence.
-        let much = format!("{}\u{1b}[31mred\u{1b}[0m 1%\r2%\n", "\u{1b}[32mgreen\n".repeat(5_000));
+        let much =
+            format!("{}\u{1b}[31mred\u{1b}[0m 1%\r\u{1b}[K2%\n", "\u{1b}[32mgreen\n".repeat(5_000));
         let clean = told(calls.printed("c", &much, start + LIVE_PAUSE * 3)).unwrap();
         assert!(clean.starts_with("```\ngreen\ngreen\n") && clean.ends_with("green\n2%\n```"));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::mcp::servers::Servers;
 use crate::mcp::tidy::one_line;
@@ -47,8 +47,8 @@ impl Failures {
     }
 }
 
-/// Notifies when servers have changed, a moment later; runs until it is aborted.
-pub(super) fn watch(servers: &Servers) -> (Arc<Notify>, AbortHandle) {
+/// Notifies when servers have changed, a moment later; runs until the handle is dropped.
+pub(super) fn watch(servers: &Servers) -> (Arc<Notify>, AbortOnDropHandle<()>) {
     let (notify, mut changes) = (Arc::new(Notify::new()), servers.changes());
     let heard = Arc::clone(&notify);
     let task = tokio::spawn(async move {
@@ -60,5 +60,5 @@ pub(super) fn watch(servers: &Servers) -> (Arc<Notify>, AbortHandle) {
             }
         }
     });
-    (notify, task.abort_handle())
+    (notify, AbortOnDropHandle::new(task))
 }

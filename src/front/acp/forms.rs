@@ -47,7 +47,7 @@ fn message(questions: &[Question]) -> String {
         body => format!("{}\n\n{body}", question.question),
     };
     let said = questions.iter().map(said).collect::<Vec<_>>().join("\n\n");
-    written_out(&said).into_owned()
+    written_out(&said)
 }
 
 /// The name of a field; their order is that of the questions wherever they are sorted.
@@ -106,9 +106,7 @@ fn takes_other(question: &Question) -> bool {
 }
 
 fn other(question: &Question) -> Value {
-    let or = |words: &str, ours: &str| {
-        written_out(if words.is_empty() { ours } else { words }).into_owned()
-    };
+    let or = |words: &str, ours: &str| written_out(if words.is_empty() { ours } else { words });
     json!({
         "type": "string",
         "title": or(&question.other_label, "Other"),
@@ -133,13 +131,14 @@ fn answers(questions: &[Question], result: &Value) -> Map<String, Value> {
             options.find(|option| written_out(&option.label) == answer).map(|it| it.label.as_str())
         };
         let answer = match &content[&name] {
+            Value::Array(chosen) if question.multi_select => {
+                let chosen = chosen.iter().map(label).collect::<Option<Vec<_>>>()?;
+                chosen.into_iter().chain(typed).collect::<Vec<_>>().join(", ")
+            }
             _ if let Some(typed) = typed => typed.to_owned(),
             Value::Null => String::new(),
             Value::String(answer) if question.options.is_empty() => answer.clone(),
             Value::String(answer) if answer.is_empty() => String::new(),
-            Value::Array(chosen) if question.multi_select => {
-                chosen.iter().map(label).collect::<Option<Vec<_>>>()?.join(", ")
-            }
             chosen => label(chosen)?.to_owned(),
         };
         Some((question.question.clone(), json!(answer)))
@@ -219,6 +218,10 @@ mod tests {
         assert_eq!(
             got(json!({"answer00": "x", "answer00_other": " mine ", "answer01_other": "w"})),
             json!({"a?": "mine", "b?": "w"})
+        );
+        assert_eq!(
+            got(json!({"answer00": "x", "answer01": ["y"], "answer01_other": "w"})),
+            json!({"a?": "x", "b?": "y, w"})
         );
         // What is left blank is an answer too: a server may not need it.
         for blank in [json!({"answer00": "x"}), json!({"answer00": "x", "answer01": []})] {

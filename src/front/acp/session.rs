@@ -170,9 +170,7 @@ impl Session {
                 },
             }
         };
-        if let Some((_, watch)) = watched {
-            watch.abort();
-        }
+        drop(watched);
         let (peer, id) = (self.peer.clone(), self.id.clone());
         self.end().await;
         tracing::debug!(id, "the session has ended");
@@ -249,7 +247,7 @@ impl Session {
     }
 
     /// The client brings these servers from now on. Calls that run would go down with theirs.
-    async fn bring(&self, source: Source) -> Result<(), RpcError> {
+    async fn bring(&mut self, source: Source) -> Result<(), RpcError> {
         let Some(servers) = self.host.options.mcp.clone() else { return Ok(()) };
         if servers.has_brought(&source) {
             return Ok(());
@@ -258,7 +256,10 @@ impl Session {
             return Err(RpcError::request("a prompt is running: it keeps its MCP servers"));
         }
         let bring = tokio::task::spawn_blocking(move || servers.bring(source));
-        bring.await.map_err(|error| RpcError::internal(error.to_string()))
+        bring.await.map_err(|error| RpcError::internal(error.to_string()))?;
+        // Others may have the names of those that were told of.
+        self.failures = Failures::default();
+        Ok(())
     }
 
     async fn tell_commands(&mut self) {

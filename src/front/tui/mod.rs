@@ -25,7 +25,6 @@ pub mod overlays;
 pub mod side_panel;
 pub mod status;
 pub mod terminal;
-pub mod text;
 pub mod theme;
 pub mod todo_panel;
 pub mod transcript;

@@ -10,8 +10,8 @@ use ratatui::text::{Line, Span};
 
 use super::markdown::{MarkdownStream, MarkdownStyle};
 use super::status::spinner::elapsed_text;
-use super::text::{clean_line, defuse_line, truncate, wrap_line};
 use super::theme::{Theme, Tone};
+use crate::front::text::{clean_line, defuse_line, truncate, wrap_line};
 use crate::protocol::Event;
 
 /// Rows of the answer that are shown at a time, and how far a key scrolls them.

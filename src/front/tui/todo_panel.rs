@@ -4,8 +4,8 @@ use ratatui::style::Modifier;
 use ratatui::text::{Line, Span};
 
 use super::cells::row;
-use super::text::truncate;
 use super::theme::{Theme, Tone};
+use crate::front::text::truncate;
 use crate::protocol::{TodoItem, TodoStatus};
 
 /// Rows of items before the list is folded.

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 
 use super::{World, with_state};
-use crate::front::tui::text::width;
+use crate::front::text::width;
 use crate::protocol::control::{Instance, Mode, State};
 use crate::store::{RunDir, ShareDir};
 

@@ -3,7 +3,7 @@
 
 use crate::agent::KeptAnswer;
 use crate::front::control::hex_sha256;
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::text::{clean_line, truncate};
 use crate::protocol::Outcome;
 use crate::protocol::control::{Finish, LastTurn, Receipt};
 

@@ -7,11 +7,11 @@ use super::panes::Pane;
 use super::{App, TuiError};
 use crate::config::set_key;
 use crate::front::host::Which;
+use crate::front::text::{clean_line, wrap_line};
 use crate::front::tui::cells::{Severity, count};
 use crate::front::tui::commands::{self, Command};
 use crate::front::tui::composer::{SlashArgs, SlashCommand};
 use crate::front::tui::overlays::{Overlay, Pager};
-use crate::front::tui::text::{clean_line, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Op;
 

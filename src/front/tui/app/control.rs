@@ -9,10 +9,10 @@ use super::herald::{Glance, Herald};
 use super::turns::Queued;
 use super::{App, TuiError};
 use crate::front::control::{Asked, Control};
+use crate::front::text::clean_line;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::{Command as Slash, Resolved};
 use crate::front::tui::composer::{Submission, normalised};
-use crate::front::tui::text::clean_line;
 use crate::front::tui::transcript::Activity;
 use crate::protocol::control::{Answer, Choice, Command, Mode, RefusalCode, State};
 

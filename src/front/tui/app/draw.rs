@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use ratatui::text::{Line, Span};
 
 use super::{App, TuiError};
+use crate::front::text::{clean_line, line_width, truncate};
 use crate::front::tui::status::bar::{self, Context, Status};
 use crate::front::tui::status::prompt::{self, Prompt};
 use crate::front::tui::status::spinner::{self, Motion};
 use crate::front::tui::status::title::State;
 use crate::front::tui::status::toast::Lane;
 use crate::front::tui::terminal::{Flip, Position, Size};
-use crate::front::tui::text::{clean_line, line_width, truncate};
 use crate::front::tui::theme::Tone;
 use crate::front::tui::todo_panel::todo_rows;
 

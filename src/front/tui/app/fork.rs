@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::front::host::Which;
+use crate::front::text::clean_line;
 use crate::front::tui::cells::Severity;
-use crate::front::tui::text::clean_line;
 
 impl App {
     pub(super) fn fork(&mut self, title: &str) {

@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use super::panes::Pane;
 use super::{App, TuiError};
 use crate::agent::{GoalWanted, goal_report, parse_goal};
+use crate::front::text::truncate;
 use crate::front::tui::cells::{Severity, count, elapsed_whole, row};
 use crate::front::tui::overlays::GoalPicker;
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Tone;
 use crate::protocol::{GoalAct, GoalSnapshot, GoalStatus, GoalUpdate, Op, dollars};
 

@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use super::panes::Pane;
 use super::{App, TuiError};
 use crate::customize::hooks::HookView;
+use crate::front::text::wrap_line;
 use crate::front::tui::cells::{Severity, row};
 use crate::front::tui::overlays::Pager;
-use crate::front::tui::text::wrap_line;
 use crate::front::tui::theme::Tone;
 
 impl App {

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::panes::Pane;
 use super::{App, TuiError};
+use crate::front::text::clean_line;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands;
 use crate::front::tui::composer::{ComposerContext, ComposerEvent, Invocation};
@@ -13,7 +14,6 @@ use crate::front::tui::dialogs::DialogReply;
 use crate::front::tui::keymap::Action;
 use crate::front::tui::overlays::Pager;
 use crate::front::tui::status::toast::Toast;
-use crate::front::tui::text::clean_line;
 use crate::platform::editor::Editor;
 
 /// How long a second Ctrl-C counts as the second.

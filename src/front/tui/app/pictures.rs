@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::jobs::Done;
 use super::{App, TuiError};
+use crate::front::text::clean_line;
 use crate::front::tui::composer::{Loaded, Picture};
 use crate::front::tui::dropped::pictures_in;
-use crate::front::tui::text::clean_line;
 use crate::store::PictureStore;
 use crate::tools::read_media::{self, data_url};
 

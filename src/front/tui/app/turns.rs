@@ -6,12 +6,12 @@ use super::opening::prompt_mark;
 use super::pictures::Sending;
 use super::shell::ShellCommand;
 use super::{App, TuiError};
+use crate::front::text::clean_line;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::commands::Resolved;
 use crate::front::tui::composer::{Draft, Submission};
 use crate::front::tui::dialogs::{ApprovalDialog, Dialog, PlanDialog, QuestionDialog, ShownPlan};
 use crate::front::tui::terminal::Flip;
-use crate::front::tui::text::clean_line;
 use crate::protocol::{Event, Message, Op, Outcome, Request, StatusUpdate, UserInput};
 use crate::store::keep_answer;
 

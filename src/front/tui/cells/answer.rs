@@ -3,8 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::front::text::defuse_line;
 use crate::front::tui::markdown::{MarkdownStream, MarkdownStyle};
-use crate::front::tui::text::defuse_line;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Columns that the bullet and the indent take.

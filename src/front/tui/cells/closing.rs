@@ -8,7 +8,7 @@ use super::format::elapsed;
 use super::row;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::front::tui::text::{truncate, width, wrap_line};
+use crate::front::text::{truncate, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Outcome;
 

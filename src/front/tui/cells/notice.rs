@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::{count, elapsed_whole};
 use super::row;
-use crate::front::tui::text::{defuse_line, truncate};
+use crate::front::text::{defuse_line, truncate};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{TodoItem, TodoStatus};
 

@@ -3,8 +3,8 @@
 use ratatui::text::{Line, Span};
 
 use super::row;
+use crate::front::text::{defuse_line, truncate_middle};
 use crate::front::tui::markdown::{MarkdownStyle, render};
-use crate::front::tui::text::{defuse_line, truncate_middle};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Columns before the text of a plan.

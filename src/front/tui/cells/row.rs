@@ -3,7 +3,7 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{
+use crate::front::text::{
     clean, clean_line, defuse, defuse_line, line_width, prose, truncate, visible, visible_line,
     width, wrap_line,
 };

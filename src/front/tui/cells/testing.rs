@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use crate::front::tui::text::line_width;
+use crate::front::text::line_width;
 use crate::protocol::{TodoItem, TodoStatus};
 
 /// Escape sequences, prompt marks, box edges, bidirectional overrides, nulls, a torn sequence.

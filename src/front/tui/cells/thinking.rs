@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::format::{count, elapsed_whole};
 use super::row;
-use crate::front::tui::text::truncate;
+use crate::front::text::truncate;
 use crate::front::tui::theme::Theme;
 
 /// Rows of live thinking.

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::row;
-use crate::front::tui::text::{clean_line, truncate, width, wrap_line};
+use crate::front::text::{clean_line, truncate, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Wider boxes are hard to read.

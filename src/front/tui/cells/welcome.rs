@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::row;
-use crate::front::tui::text::truncate_middle;
+use crate::front::text::truncate_middle;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// The opening rows. No box and no bullet: readers take a box edge or a bullet for a finished turn.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::fragment::Fragment;
-use crate::front::tui::text;
+use crate::front::text;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Blanks before every row of text.

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use ratatui::text::{Line, Span};
 
+use crate::front::text;
 use crate::front::tui::keymap::Keymap;
-use crate::front::tui::text;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::UserInput;
 use buffer::Buffer;

@@ -3,7 +3,7 @@
 //! A reading aid for a person, not a guard: a command can hide from it, so nothing is ever allowed
 //! because it says nothing.
 
-use crate::front::tui::text::hides;
+use crate::front::text::hides;
 
 /// What is dangerous about a shell command, in words, each reason once.
 pub fn dangers(command: &str) -> Vec<&'static str> {

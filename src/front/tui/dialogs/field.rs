@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::front::tui::text::{clean_line, width};
+use crate::front::text::{clean_line, width};
 
 /// Longer texts are not typed into one row.
 const MAX_BYTES: usize = 16 * 1024;

@@ -1,6 +1,6 @@
 //! Choices that another program makes.
 
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::text::{clean_line, truncate};
 use crate::protocol::control::{AskOption, Choice};
 
 /// Widest quote of what was asked for, in columns.

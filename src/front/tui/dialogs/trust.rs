@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use serde_json::{Map, Value};
 
 use super::{Dialog, DialogFrame, DialogReply, Guard, Key, Unfit, choose};
+use crate::front::text::truncate;
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::mcp::project::{ProjectFile, told};
 use crate::protocol::control::{self, AskKind, AskOption, OpenAsk};

@@ -6,7 +6,7 @@ use similar::DiffOp;
 
 use super::PATIENCE;
 use super::words::changed_words;
-use crate::front::tui::text::visible_line;
+use crate::front::text::visible_line;
 use crate::tools::changes;
 
 /// Lines without a change that are kept beside a change.

@@ -15,10 +15,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::highlight::Highlighter;
-use super::text::{
+use super::theme::{Theme, Tone};
+use crate::front::text::{
     defuse_line, trim_end, truncate_middle, visible, visible_line, width, wrap_line,
 };
-use super::theme::{Theme, Tone};
 use crate::protocol::DisplayBlock;
 use hunk::{Change, Entry, entries};
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use ratatui::style::Style;
 
 use super::*;
-use crate::front::tui::text::line_width;
+use crate::front::text::line_width;
 
 fn diff(path: &str, old: &str, new: &str, start: u64) -> DisplayBlock {
     DisplayBlock::Diff {

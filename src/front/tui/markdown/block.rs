@@ -9,10 +9,8 @@ use ratatui::text::{Line, Span};
 use super::line::{Fence, marker};
 use super::stream::Kind;
 use super::table;
+use crate::front::text::{cut_line, defuse_line, prose, prose_line, trim_end, width, wrap_line};
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{
-    cut_line, defuse_line, prose, prose_line, trim_end, width, wrap_line,
-};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Makes a paragraph of what might be another block: no mark can stand behind it.

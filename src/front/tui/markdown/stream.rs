@@ -7,8 +7,8 @@ use super::line::{
     Fence, indent, interrupts, is_delimiter, is_heading, is_rule, is_underline, marker,
 };
 use super::{MarkdownStyle, block, source};
+use crate::front::text::{cut_line, defuse_line, prose, trim_end, wrap_line};
 use crate::front::tui::highlight::Highlighter;
-use crate::front::tui::text::{cut_line, defuse_line, prose, trim_end, wrap_line};
 use crate::front::tui::theme::Theme;
 
 /// A longer line, in bytes, is cut at a blank.

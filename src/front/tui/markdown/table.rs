@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::block::inline;
-use crate::front::tui::text::{line_width, wrap_line};
+use crate::front::text::{line_width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Between two columns.

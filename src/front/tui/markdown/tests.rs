@@ -5,7 +5,7 @@ use ratatui::style::{Color, Modifier};
 use ratatui::widgets::Widget;
 
 use super::*;
-use crate::front::tui::text::{line_width, width};
+use crate::front::text::{line_width, width};
 use crate::front::tui::theme::Tone;
 
 /// The rows as text, one per line, `|` at the right edge to show that nothing is padded.

@@ -7,9 +7,9 @@ use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
 
 use super::{Overlay, OverlayReply};
+use crate::front::text::{truncate, width};
 use crate::front::tui::cells::row;
 use crate::front::tui::dialogs::Field;
-use crate::front::tui::text::{truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Columns that a label leaves to what stands beside it, where there is room for both.

@@ -8,9 +8,9 @@ use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
 
 use super::{Overlay, OverlayReply};
+use crate::front::text::{truncate, wrap_line};
 use crate::front::tui::cells::row;
 use crate::front::tui::dialogs::Field;
-use crate::front::tui::text::{truncate, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Longer lines are shown as several, so that drawing a page never wraps more than a page needs.

@@ -5,8 +5,8 @@ use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
 
 use super::{Overlay, OverlayReply, Pager};
+use crate::front::text::{line_width, truncate, width};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::{line_width, truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Below this there is no room for three panes.

@@ -5,8 +5,8 @@ use ratatui::layout::Size;
 use ratatui::text::{Line, Span};
 
 use super::{ListItem, ListPicker, Overlay, OverlayReply};
+use crate::front::text::truncate;
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// The themes there are.

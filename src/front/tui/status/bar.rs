@@ -6,7 +6,7 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{clean_line, truncate, width};
+use crate::front::text::{clean_line, truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// What the status bar shows.

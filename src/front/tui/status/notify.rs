@@ -1,6 +1,6 @@
 //! A word to a person who looks elsewhere.
 
-use crate::front::tui::text::truncate;
+use crate::front::text::truncate;
 use crate::platform::env::Env;
 
 use super::title::visible;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{truncate, width};
+use crate::front::text::{truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Widest directory name in the prompt, in columns: working directories can be 64 digits long.

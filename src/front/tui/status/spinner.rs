@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use crate::front::tui::text::{clean_line, truncate, width};
+use crate::front::text::{clean_line, truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 
 /// The frames, one column each.

@@ -1,6 +1,6 @@
 //! The window title: a state word first, set only when it changes.
 
-use crate::front::tui::text::{clean_line, truncate};
+use crate::front::text::{clean_line, truncate};
 
 /// The state word of the title; orchestrators read it as `#{pane_title}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

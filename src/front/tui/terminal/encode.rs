@@ -8,7 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::front::tui::text::width;
+use crate::front::text::width;
 
 /// Appends `line` as one row of at most `columns` columns, without position, and returns its width.
 ///

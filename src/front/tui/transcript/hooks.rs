@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Look, Transcript, Update};
+use crate::front::text::{clean_line, truncate};
 use crate::front::tui::cells::Severity;
-use crate::front::tui::text::{clean_line, truncate};
 use crate::protocol::{Event, HookEvent};
 
 /// A hook that takes longer is named.

@@ -6,8 +6,8 @@ use std::time::Instant;
 use ratatui::text::{Line, Span};
 
 use super::{Call, Look, Transcript, Update};
+use crate::front::text::{clean_line, truncate};
 use crate::front::tui::cells::{NOTICE, Severity, notice_of, report, row};
-use crate::front::tui::text::{clean_line, truncate};
 use crate::front::tui::theme::Theme;
 use crate::protocol::Notification;
 

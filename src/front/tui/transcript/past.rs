@@ -2,8 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::front::text::clean;
 use crate::front::tui::cells::ToolCard;
-use crate::front::tui::text::clean;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// Bytes kept. The oldest entries give way: the whole conversation is in the session's files.

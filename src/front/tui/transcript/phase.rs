@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use ratatui::text::Line;
 
 use super::Transcript;
+use crate::front::text::{clean_line, truncate};
 use crate::front::tui::cells::retry_row;
-use crate::front::tui::text::{clean_line, truncate};
 use crate::front::tui::theme::Theme;
 
 /// Widest name of a tool that is told: names come from the model.

@@ -6,9 +6,9 @@
 use ratatui::text::{Line, Span};
 
 use super::Transcript;
+use crate::front::text::JOINER;
 use crate::front::tui::cells::row;
 use crate::front::tui::markdown::MarkdownStyle;
-use crate::front::tui::text::JOINER;
 use crate::front::tui::theme::Theme;
 
 /// Columns that the bullet of a trace takes.

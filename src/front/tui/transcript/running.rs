@@ -5,8 +5,8 @@ use std::time::Instant;
 use ratatui::text::{Line, Span};
 
 use super::{Phase, Transcript};
+use crate::front::text::truncate;
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::Theme;
 use crate::protocol::Event;
 

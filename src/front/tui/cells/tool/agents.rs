@@ -8,9 +8,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::items::Items;
+use crate::front::text::{truncate, width};
 use crate::front::tui::cells::format::{count, elapsed_whole};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::{truncate, width};
 use crate::protocol::{ContentPart, Event, ToolReturnValue};
 use crate::tools::key_argument;
 

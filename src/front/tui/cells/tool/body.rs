@@ -6,11 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::Ending;
+use super::ansi::ansi_lines;
 use super::chip::{Kind, answers, failure_reason};
 use super::live::LiveOutput;
+use crate::front::text::{defuse_line, truncate, wrap_line};
 use crate::front::tui::cells::row;
 use crate::front::tui::diff::render_hunks;
-use crate::front::tui::text::{ansi_lines, defuse_line, truncate, wrap_line};
 use crate::front::tui::theme::Theme;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 

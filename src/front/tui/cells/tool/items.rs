@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use crate::agent::task_of;
+use crate::front::text::truncate;
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
 
 /// Columns of an item in the row of its agent.
 const MAX_ITEM: usize = 24;

@@ -1,6 +1,7 @@
 //! A tool call: a headline that runs, then a headline, a preview of the result and a closing edge.
 
 mod agents;
+mod ansi;
 mod body;
 mod chip;
 mod items;
@@ -19,7 +20,7 @@ use self::chip::{Kind, chip, failure_reason};
 use self::live::LiveOutput;
 use super::format::elapsed;
 use super::row;
-use crate::front::tui::text::{truncate, truncate_middle, width};
+use crate::front::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{DisplayBlock, Event, ToolReturnValue};
 

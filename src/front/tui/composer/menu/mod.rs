@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 
 use super::files::FileIndex;
 use super::fragment::Fragment;
-use crate::front::tui::text;
+use crate::front::text;
 use crate::front::tui::theme::{Theme, Tone};
 use slash::{SlashCommand, SlashRow};
 

@@ -5,9 +5,9 @@ use ratatui::text::{Line, Span};
 
 use super::super::DialogFrame;
 use super::{ApprovalDialog, Choice, Drawn, command};
+use crate::front::text::{truncate, truncate_middle, width};
 use crate::front::tui::cells::row;
 use crate::front::tui::diff::render_hunks;
-use crate::front::tui::text::{truncate, truncate_middle, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{ApprovalRequest, DisplayBlock};
 

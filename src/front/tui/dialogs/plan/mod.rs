@@ -11,9 +11,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use ratatui::text::{Line, Span};
 
 use super::{Dialog, DialogFrame, DialogReply, QuestionDialog, Unfit};
+use crate::front::text::{line_width, width};
 use crate::front::tui::cells::{plan_body, plan_title, row};
 use crate::front::tui::markdown::MarkdownStyle;
-use crate::front::tui::text::{line_width, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Response;
 use crate::protocol::control::{Choice, OpenAsk};

@@ -4,8 +4,8 @@ use ratatui::text::{Line, Span};
 
 use super::super::DialogFrame;
 use super::{QuestionDialog, Sheet};
+use crate::front::text::{line_width, truncate, width};
 use crate::front::tui::cells::row;
-use crate::front::tui::text::{line_width, truncate, width};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Question;
 

@@ -17,8 +17,8 @@ use ratatui::text::{Line, Span};
 
 use super::{ListItem, ListPicker, Overlay, OverlayReply, Pager};
 use crate::agent::{Plan, RewindPoints};
+use crate::front::text::truncate;
 use crate::front::tui::cells::{relative_time, row};
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{Hand, RewindRequest};
 use page::{PlanPage, PlanReply};
@@ -258,7 +258,7 @@ impl RewindPicker {
             .iter()
             .flat_map(|limit| {
                 let line = Line::from(Span::styled(limit.clone(), theme.style(Tone::Warning)));
-                crate::front::tui::text::wrap_line(&line, room, 0)
+                crate::front::text::wrap_line(&line, room, 0)
             })
             .map(|line| row::row(line.spans))
             .collect();

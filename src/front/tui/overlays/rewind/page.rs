@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::{files, whose};
 use crate::agent::{Fate, Plan, PlannedFile, Target};
+use crate::front::text::{truncate, truncate_middle, width, wrap_line};
 use crate::front::tui::cells::row;
 use crate::front::tui::diff::render_hunks;
-use crate::front::tui::text::{truncate, truncate_middle, width, wrap_line};
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::{Hand, RewindRequest, RewindScope};
 

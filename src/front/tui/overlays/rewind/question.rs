@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use super::page::file_row;
 use super::{files, whose};
 use crate::agent::{Fate, Plan, PlannedFile, Target};
+use crate::front::text::truncate;
 use crate::front::tui::cells::row;
-use crate::front::tui::text::truncate;
 use crate::front::tui::theme::{Theme, Tone};
 use crate::protocol::Hand;
 

@@ -38,7 +38,7 @@ fn drawn(picker: &RewindPicker, size: (u16, u16)) -> Vec<String> {
     assert_eq!(rows.len(), usize::from(size.1));
     let rows: Vec<String> = rows.iter().map(|row| row.to_string().trim_end().to_owned()).collect();
     for row in &rows {
-        assert!(crate::front::tui::text::width(row) <= usize::from(size.0), "{row:?}");
+        assert!(crate::front::text::width(row) <= usize::from(size.0), "{row:?}");
     }
     rows
 }

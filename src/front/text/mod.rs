@@ -2,7 +2,6 @@
 //!
 //! One width for everything: the sum over grapheme clusters, as the drawing code counts.
 
-mod ansi;
 mod clean;
 mod defuse;
 mod printer;
@@ -14,9 +13,9 @@ mod wrap;
 #[cfg(test)]
 mod tests;
 
-pub use ansi::{MAX_ANSI_BYTES, ansi_lines};
 pub use clean::{clean, clean_line};
 pub use defuse::{JOINER, defuse, defuse_line};
+pub(in crate::front) use printer::print;
 pub use visible::{hides, prose, prose_line, visible, visible_line};
 pub use width::{line_width, truncate, truncate_middle, width};
 pub use wrap::{cut_line, trim_end, wrap_line};

@@ -31,7 +31,7 @@ struct Printer<S> {
 
 /// Prints `text` and hands each finished line, as runs of one style, to `line`. A control sequence
 /// that does not move or erase changes the style through `restyle`.
-pub(super) fn print<S: Copy + PartialEq>(
+pub(in crate::front) fn print<S: Copy + PartialEq>(
     text: &str,
     mut style: S,
     mut restyle: impl FnMut(S, &str, char) -> S,

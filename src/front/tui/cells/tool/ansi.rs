@@ -3,14 +3,14 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::printer::print;
+use crate::front::text::print;
 use crate::front::tui::theme::{indexed, rgb};
 
 /// What is taken of one output; a preview never shows more.
 pub const MAX_ANSI_BYTES: usize = 256 * 1024;
 
 /// The lines of a tool's output, its SGR colours as styles over `base`, everything else as
-/// [`clean`](super::clean) leaves it. Text after [`MAX_ANSI_BYTES`] is dropped; an empty last line
+/// [`clean`](crate::front::text::clean) leaves it. Text after [`MAX_ANSI_BYTES`] is dropped; an empty last line
 /// is no line.
 ///
 /// The colours are those the tool asked for: pass the styles through
@@ -88,5 +88,46 @@ fn extended(codes: &mut impl Iterator<Item = u16>) -> Option<Color> {
         5 => byte().map(indexed),
         2 => Some(rgb(byte()?, byte()?, byte()?)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn coloured_output_becomes_styles() {
+        let lines = ansi_lines(
+            "\x1b[1;31mred\x1b[0m no\x1b[38;5;200mx\x1b[38;2;1;2;3my\x1b[8mz\n",
+            Style::new(),
+        );
+        assert_eq!(lines.len(), 1);
+        let spans = &lines[0].spans;
+        assert_eq!(
+            spans[0],
+            Span::styled("red", Style::new().fg(indexed(1)).add_modifier(Modifier::BOLD))
+        );
+        assert_eq!(spans[1], Span::raw(" no"));
+        assert_eq!(spans[2], Span::styled("x", Style::new().fg(indexed(200))));
+        assert_eq!(spans[3], Span::styled("yz", Style::new().fg(rgb(1, 2, 3))));
+    }
+
+    #[test]
+    fn coloured_output_resolves_carriage_returns_and_is_capped() {
+        let lines = ansi_lines("old text\r\x1b[32mnew\x1b[K\x1b[0m\nb", Style::new());
+        assert_eq!(lines[0].spans, [Span::styled("new", Style::new().fg(indexed(2)))]);
+        assert_eq!(lines[1].to_string(), "b");
+        let huge = "é".repeat(MAX_ANSI_BYTES);
+        assert_eq!(ansi_lines(&huge, Style::new())[0].to_string().len(), MAX_ANSI_BYTES);
+    }
+
+    proptest! {
+        #[test]
+        fn no_control_character_is_left(text in "[a-c\\r\\n\\t\\x08\\x1b\\[\\]\\x07\\x{9b}\\x{202e}31mK;]{0,60}") {
+            let all: String = ansi_lines(&text, Style::new()).iter().map(ToString::to_string).collect();
+            prop_assert!(all.chars().all(|c| !c.is_control()), "{all:?}");
+        }
     }
 }

@@ -4,7 +4,6 @@ use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::*;
-use crate::front::tui::theme::{indexed, rgb};
 
 fn rows(text: &str, columns: usize, indent: usize) -> Vec<String> {
     wrap_line(&Line::from(text), columns, indent).iter().map(ToString::to_string).collect()
@@ -202,32 +201,6 @@ fn chrome_is_found_across_spans() {
 }
 
 #[test]
-fn coloured_output_becomes_styles() {
-    let lines = ansi_lines(
-        "\x1b[1;31mred\x1b[0m no\x1b[38;5;200mx\x1b[38;2;1;2;3my\x1b[8mz\n",
-        Style::new(),
-    );
-    assert_eq!(lines.len(), 1);
-    let spans = &lines[0].spans;
-    assert_eq!(
-        spans[0],
-        Span::styled("red", Style::new().fg(indexed(1)).add_modifier(Modifier::BOLD))
-    );
-    assert_eq!(spans[1], Span::raw(" no"));
-    assert_eq!(spans[2], Span::styled("x", Style::new().fg(indexed(200))));
-    assert_eq!(spans[3], Span::styled("yz", Style::new().fg(rgb(1, 2, 3))));
-}
-
-#[test]
-fn coloured_output_resolves_carriage_returns_and_is_capped() {
-    let lines = ansi_lines("old text\r\x1b[32mnew\x1b[K\x1b[0m\nb", Style::new());
-    assert_eq!(lines[0].spans, [Span::styled("new", Style::new().fg(indexed(2)))]);
-    assert_eq!(lines[1].to_string(), "b");
-    let huge = "é".repeat(MAX_ANSI_BYTES);
-    assert_eq!(ansi_lines(&huge, Style::new())[0].to_string().len(), MAX_ANSI_BYTES);
-}
-
-#[test]
 fn a_mark_on_a_blank_is_no_blank() {
     // What cleaning leaves of ` ESC e U+0301`: the mark stands on the blank.
     assert_eq!(clean_line(" \u{1b}e\u{301}"), " \u{301}");
@@ -292,8 +265,6 @@ proptest! {
         prop_assert!(cleaned.chars().all(|c| c == '\n' || !c.is_control()));
         prop_assert_eq!(clean(&cleaned), cleaned);
         prop_assert!(!clean_line(&text).contains('\n'));
-        let total = ansi_lines(&text, Style::new()).iter().map(ToString::to_string).collect::<String>();
-        prop_assert!(total.chars().all(|c| !c.is_control()));
     }
 
     #[test]
