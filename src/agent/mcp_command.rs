@@ -157,7 +157,7 @@ fn entry(server: &ServerView, advice: &str) -> String {
         Status::Connected => {
             format!("- **{name}**: connected, {}", tools(&server.tools))
         }
-        status => format!("- **{name}**: {}", word(status)),
+        status => format!("- **{name}**: {}", status.shown()),
     };
     if let Some(reason) = server.reason.as_ref().filter(|reason| !reason.is_empty()) {
         let _ = write!(entry, ": {}", one_line(reason, MAX_REASON));
@@ -166,16 +166,6 @@ fn entry(server: &ServerView, advice: &str) -> String {
         let _ = write!(entry, ". {advice}");
     }
     entry
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Disabled => "off",
-        Status::Pending | Status::Connecting => "starting",
-        Status::Connected => "connected",
-        Status::Failed => "failed",
-        Status::Unauthorized => "needs authorization",
-    }
 }
 
 fn tools(names: &[String]) -> String {

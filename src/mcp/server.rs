@@ -36,7 +36,7 @@ const REFRESH_PACE: Duration = Duration::from_millis(200);
 const MAX_REASON: usize = 300;
 
 /// Why a server that is switched off is not connected, half a sentence.
-const SWITCHED_OFF: &str = "it is switched off";
+pub(super) const SWITCHED_OFF: &str = "it is switched off";
 
 /// Where a server stands. The words are those of the wire protocol, except for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,19 @@ impl Status {
         !matches!(self, Self::Pending | Self::Connecting)
     }
 
-    /// The word for people and for the wire protocol, which has none for a server switched off.
+    /// The state in words for a person. Readers of the screen take "connecting" for a program that cannot
+    /// be typed into yet (tmux-contract.md): it does not stand here.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Disabled => "off",
+            Self::Pending | Self::Connecting => "starting",
+            Self::Connected => "connected",
+            Self::Failed => "failed",
+            Self::Unauthorized => "needs authorization",
+        }
+    }
+
+    /// The word for the wire protocol, which has none for a server switched off.
     pub fn word(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
@@ -481,7 +493,7 @@ pub fn login_wanted(config: &ServerConfig) -> String {
     match &config.reach {
         // No login of ours finds it.
         Reach::Remote { .. } if config.literal => format!(
-            "it asks for authorization; give it a header with a token {}, or take it out there and \
+            "{ASKS_FOR_LOGIN}; give it a header with a token {}, or take it out there and \
              configure it with `kimi mcp add --auth oauth`",
             config.place()
         ),

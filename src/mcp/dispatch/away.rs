@@ -1,7 +1,7 @@
 //! What a model is told of servers that are not connected.
 
 use crate::mcp::config::BadServer;
-use crate::mcp::server::{Server, Status};
+use crate::mcp::server::{SWITCHED_OFF, Server, Status};
 use crate::mcp::servers::ServerView;
 use crate::mcp::tidy::one_line;
 use crate::protocol::ToolReturnValue;
@@ -42,7 +42,7 @@ pub(super) fn reason(server: &Server) -> Option<String> {
     let state = server.state();
     match (state.status, state.reason) {
         (Status::Connected, _) => None,
-        (Status::Disabled, _) => Some("it is switched off".to_owned()),
+        (Status::Disabled, _) => Some(SWITCHED_OFF.to_owned()),
         (Status::Pending | Status::Connecting, _) => Some("it is still starting".to_owned()),
         (_, Some(reason)) => Some(reason),
         (status, None) => Some(format!("it is {}", status.word())),

@@ -156,11 +156,11 @@ pub(in crate::permission) fn only_looks(words: &[Word]) -> bool {
     match program.rsplit('/').next().unwrap_or(program) {
         "crontab" => rest == ["-l"],
         "screen" => rest == ["-ls"] || rest == ["-list"],
-        "tmux" => match rest {
-            ["ls" | "list-sessions" | "lsw" | "list-windows" | "lsp" | "list-panes"] => true,
-            ["lsw" | "list-windows" | "lsp" | "list-panes", "-a"] => true,
-            _ => false,
-        },
+        "tmux" => matches!(
+            rest,
+            ["ls" | "list-sessions" | "lsw" | "list-windows" | "lsp" | "list-panes"]
+                | ["lsw" | "list-windows" | "lsp" | "list-panes", "-a"]
+        ),
         _ => false,
     }
 }

@@ -199,15 +199,11 @@ fn tone(status: Status) -> Tone {
     }
 }
 
-/// The state in words. Readers of the screen take "connecting" for a program that cannot be typed
-/// into yet (tmux-contract.md): it does not stand here.
+/// The state in words.
 fn told(status: Status, reason: Option<&str>, tools: usize) -> String {
     let word = match status {
-        Status::Disabled => "off",
-        Status::Pending | Status::Connecting => "starting",
         Status::Connected => return format!("connected · {tools} tool{}", plural(tools)),
-        Status::Failed => "failed",
-        Status::Unauthorized => "needs authorization",
+        status => status.shown(),
     };
     match reason {
         Some(reason) => {
