@@ -6,7 +6,7 @@ use super::server::Script;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 use crate::support::screen::is_idle;
-use crate::tui::world::World;
+use crate::tui::world::{Kimi, World};
 
 fn resources() -> Value {
     json!([
@@ -75,10 +75,8 @@ fn what_is_no_resource_stays_as_it_is() {
     assert_eq!(got, json!(line).to_string());
 }
 
-/// The server never answers: what is told is told while the message waits, and Esc ends the wait.
-#[test]
-fn who_waits_for_a_resource_is_told_what_for() {
-    let world = World::new(|_: &Recorded, _| Reply::new().text("answered"));
+/// The screen, its server connected.
+fn with_lab(world: &World) -> Kimi {
     let servers = json!({"mcpServers": {"lab": Script::new().resources(resources()).entry()}});
     std::fs::write(world.share().join("mcp.json"), servers.to_string()).unwrap();
     let mut kimi = world.start(&[]);
@@ -86,6 +84,14 @@ fn who_waits_for_a_resource_is_told_what_for() {
     kimi.wait_text("MCP servers: 1/1 connected");
     kimi.send("\x1b");
     kimi.wait_for_rows("the prompt", is_idle);
+    kimi
+}
+
+/// The server never answers: what is told is told while the message waits, and Esc ends the wait.
+#[test]
+fn who_waits_for_a_resource_is_told_what_for() {
+    let world = World::new(|_: &Recorded, _| Reply::new().text("answered"));
+    let mut kimi = with_lab(&world);
     kimi.send("sum up @lab:lab://hang\r");
     kimi.wait_text("Waiting for the answer of a server to @lab:lab://hang");
     kimi.send("\x1b");
@@ -98,13 +104,7 @@ fn the_menu_has_the_resources_behind_the_files() {
         Reply::new().text(format!("got {}", request.last_user_text()))
     });
     world.file("labels.txt", "x");
-    let servers = json!({"mcpServers": {"lab": Script::new().resources(resources()).entry()}});
-    std::fs::write(world.share().join("mcp.json"), servers.to_string()).unwrap();
-    let mut kimi = world.start(&[]);
-    kimi.send("/mcp\r");
-    kimi.wait_text("MCP servers: 1/1 connected");
-    kimi.send("\x1b");
-    kimi.wait_for_rows("the prompt", is_idle);
+    let mut kimi = with_lab(&world);
     kimi.send("read @lab");
     let both = ["› labels.txt", "lab:lab://notes/today  Notes of today"];
     let at = |rows: &[String], text: &str| rows.iter().position(|row| row.contains(text));
