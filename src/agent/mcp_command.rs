@@ -131,7 +131,8 @@ fn list(servers: &Servers) -> String {
             let connected: Vec<_> =
                 view.iter().filter(|server| server.status == Status::Connected).collect();
             let tools: usize = connected.iter().map(|server| server.tools.len()).sum();
-            format!("MCP servers: {} of {all} connected, {tools} tools.\n\n", connected.len())
+            let (connected, s) = (connected.len(), if tools == 1 { "" } else { "s" });
+            format!("MCP servers: {connected} of {all} connected, {tools} tool{s}.\n\n")
         }
     };
     for server in view.iter().take(MOST_SERVERS) {

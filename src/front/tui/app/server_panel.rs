@@ -178,8 +178,8 @@ fn items(view: &[ServerView]) -> Vec<ServerItem> {
 fn title(view: &[ServerView]) -> String {
     let connected = view.iter().filter(|server| server.status == Status::Connected);
     let tools: usize = connected.clone().map(|server| server.tools.len()).sum();
-    let mut title =
-        format!("MCP servers: {}/{} connected, {tools} tools", connected.count(), view.len());
+    let (connected, all, s) = (connected.count(), view.len(), plural(tools));
+    let mut title = format!("MCP servers: {connected}/{all} connected, {tools} tool{s}");
     for (status, word) in [(Status::Failed, "failed"), (Status::Unauthorized, "to authorize")] {
         match view.iter().filter(|server| server.status == status).count() {
             0 => {}

@@ -82,7 +82,9 @@ impl App {
     pub(super) fn start_servers(&mut self) {
         let Some(servers) = self.host.options.mcp.clone() else { return };
         servers.start();
-        for warning in servers.warnings() {
+        // Entries that cannot be used are told with the servers that fail, where there are any.
+        let warnings = if servers.is_empty() { servers.warnings() } else { servers.faults() };
+        for warning in warnings {
             self.say(Severity::Warning, &warning, "");
         }
         self.ask_for_trust();
