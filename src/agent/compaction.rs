@@ -64,6 +64,8 @@ pub(super) struct AutoCompact {
     /// After an attempt that did not help, tokens below which there is no other one: without this
     /// a kept end that is too long would be summarised anew before every step.
     not_below: u64,
+    /// Our own count right after the last summary, of all and of the messages alone.
+    after: Option<(u64, u64)>,
 }
 
 impl AutoCompact {
@@ -81,6 +83,15 @@ impl AutoCompact {
         if tokens < limit || tokens < self.not_below {
             return Ok(());
         }
+        // A provider that counts otherwise, or whose system prompt is what fills the window: what was
+        // summarised a step ago would be summarised again before every step.
+        if let Some((left, messages)) = self.after.take() {
+            let grown = own_count(core).await.saturating_sub(messages);
+            if left.saturating_add(grown) < limit {
+                self.not_below = tokens.saturating_add(llm.max_context / 10);
+                return Ok(());
+            }
+        }
         let target = limit / 5 * 3;
         let mut trimmed = trim_results(core, &llm, Reach::BeforeLastStep, target).await?;
         if trimmed.is_none() {
@@ -94,8 +105,14 @@ impl AutoCompact {
         if left >= limit {
             self.not_below = left.saturating_add(llm.max_context / 10);
         }
+        self.after = Some((left, own_count(core).await));
         result
     }
+}
+
+/// Tokens of all messages, as we estimate them.
+async fn own_count(core: &Core) -> u64 {
+    estimate::messages_tokens(core.context.lock().await.messages())
 }
 
 /// Tokens from which on the conversation is compacted by itself, in a window of `max`. The reserve
@@ -216,13 +233,16 @@ pub(super) async fn drop_oldest(core: &Arc<Core>) -> Result<Option<Compacted>, C
         let context = core.context.lock().await;
         let messages = context.messages();
         let at = last_step(messages);
-        (messages[at..].to_vec(), quote::before(messages, at), (at, context.tokens()))
+        let gone: usize = messages[..at].iter().map(|message| message.text().len()).sum();
+        (messages[at..].to_vec(), quote::before(messages, at), (at, context.tokens(), gone))
     };
-    if before.0 == 0 {
+    let note = vec![ContentPart::text(DROPPED_PREFACE)];
+    let left: usize = quoted.iter().map(String::len).sum();
+    // The user's words stay: where there is nothing else, nothing would be gone.
+    if before.0 == 0 || left >= before.2 {
         return Ok(None);
     }
     core.hub.event(Event::CompactionBegin {});
-    let note = vec![ContentPart::text(DROPPED_PREFACE)];
     let result = replace(core, &llm, note, quoted, kept).await;
     core.hub.event(Event::CompactionEnd {});
     result.map(|after| Some(Compacted { before: before.1, after }))

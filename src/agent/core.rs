@@ -76,6 +76,8 @@ pub(super) struct Parts {
     /// What the session has used up in this process, its subagents included.
     pub meter: Arc<Meter>,
     pub limits: Limits,
+    /// The agent is there to look: no call of its own, or of those that it starts, changes anything.
+    pub reads_only: bool,
     /// The goals of the session: what its subagents use up counts for them too.
     pub goals: Arc<Goals>,
     /// Whether the model is told of unattended mode.

@@ -366,7 +366,7 @@ fn call_context(
         tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
         plan_mode: core.desk.plan().is_on(),
-        reads_only: core.source.as_ref().is_some_and(|source| source.reads_only),
+        reads_only: core.reads_only,
         plan: core.desk.clone(),
         child_env: child_env(core),
         llm: core.llm(),

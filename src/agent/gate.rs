@@ -22,6 +22,8 @@ pub(super) struct Gate {
     desk: Arc<ApprovalDesk>,
     /// The subagent that makes the call, if one does.
     source: Option<Arc<Source>>,
+    /// The agent that makes it is there to look.
+    reads_only: bool,
     call: Arc<Call>,
     finding: Arc<Finding>,
 }
@@ -32,6 +34,7 @@ impl Gate {
         Self {
             desk: Arc::clone(&core.desk),
             source: core.source.clone(),
+            reads_only: core.reads_only,
             call: Arc::new(call),
             finding: Arc::new(finding),
         }
@@ -64,9 +67,7 @@ impl Gate {
         if let Some(reason) = self.restriction() {
             return Some(restricted(&reason).into());
         }
-        if self.source.as_ref().is_some_and(|source| source.reads_only)
-            && self.finding.effect != Effect::ReadOnly
-        {
+        if self.reads_only && self.finding.effect != Effect::ReadOnly {
             return Some(only_reads(&self.finding.reason).into());
         }
         if self.call.asks_itself() || !matches!(judgment, Judgment::Ask { .. }) {

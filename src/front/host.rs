@@ -185,6 +185,7 @@ impl Host {
                 .map(|servers| Dispatch::new(Arc::clone(servers), self.config().mcp_mode)),
             hooks: Arc::clone(&self.options.hooks),
             limits: self.limits(),
+            reads_only: agent.reads_only,
             afk_reminder: !self.config().skip_afk_prompt_injection,
             background: self.config().background.clone(),
             claim_stale_after_ms: self.config().notifications.claim_stale_after_ms,

@@ -449,6 +449,7 @@ impl Bench {
             crew: crew.as_ref().map(|(crew, _)| Arc::clone(crew)),
             background: Background::default(),
             claim_stale_after_ms: 15_000,
+            reads_only: self.crew.as_ref().is_some_and(|agent| agent.reads_only),
             program: env!("CARGO_BIN_EXE_kimi").into(),
             dispatch: self.dispatch.lock().unwrap().take(),
             places: None,

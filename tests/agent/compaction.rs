@@ -111,6 +111,39 @@ async fn an_end_that_stays_too_long_is_not_summarised_before_every_step() {
 }
 
 #[tokio::test]
+async fn a_provider_that_always_finds_it_full_has_it_summarised_once() {
+    let mut bench = Bench::with([vec![text("one"), usage(100, 10)]]);
+    bench.max_context = 1_000;
+    let full = |call: &str| [calls(&[(call, "Look", "{}")]), vec![usage(900, 10)]].concat();
+    bench.model.reply(full("a"));
+    bench.model.reply([text("SUMMARY")]);
+    for call in ["b", "c", "d"] {
+        bench.model.reply(full(call));
+    }
+    bench.model.reply([text("done"), usage(900, 10)]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    let heard = live.prompt("second").await;
+    heard.finished();
+    assert_eq!(compactions(&heard), (1, 1), "{:#?}", heard.lines());
+    assert_eq!(heard.calls(), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_gone_that_is_still_there() {
+    let bench = Bench::with([
+        calls(&[("a", "Look", "{}")]),
+        vec![status(400, "maximum context length exceeded")],
+    ]);
+    let mut live = bench.open();
+    let heard = live.prompt("first").await;
+    assert!(matches!(heard.outcome(), Outcome::Failed(_)));
+    assert_eq!(bench.model.asked().len(), 2);
+    let stored = live.stored().await;
+    assert!(!stored[0].contains("is gone"), "{stored:?}");
+}
+
+#[tokio::test]
 async fn a_refusal_for_length_compacts_once_and_tries_again() {
     let bench = Bench::with([
         vec![text("one")],

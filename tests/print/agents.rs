@@ -238,3 +238,33 @@ fn a_bad_server_ends_the_start() {
     let words = ["--quiet", "-p", "x", "--mcp-config-file", file.to_str().unwrap()];
     assert_eq!(refused(&home, &words, 1), format!("mcp.json: {told}"));
 }
+
+#[test]
+fn an_agent_that_only_reads_changes_nothing_nor_do_those_that_it_starts() {
+    let touch = |call: &str| Reply::new().tool_call(call, "Shell", r#"{"command":"touch made"}"#);
+    let order = json!({"description": "run", "prompt": "TASK", "subagent_type": "hand"});
+    let server = ModelServer::start(move |_: &Recorded, index| match index {
+        0 | 5 => touch("c0"),
+        1 => Reply::new().tool_call("c1", "Agent", &order.to_string()),
+        2 => touch("c2"),
+        3 => Reply::new().text("It could not be made. ".repeat(20)),
+        _ => Reply::new().text("done"),
+    });
+    let home = Home::new(&server.url());
+    let hand =
+        "  subagents:\n    hand: {path: ../hand/agent.yaml, description: \"Runs commands\"}\n";
+    agent(&home, "hand", "  allowed_tools: [Shell]\n", "You run.");
+    let yaml = agent(&home, "look", &format!("  reads_only: true\n{hand}"), "You look.");
+    let markdown = home.write("look.md", "---\nreads_only: true\n---\nYou look.\n");
+    for file in [yaml.as_str(), markdown.to_str().unwrap()] {
+        let ran = home.run(&["--print", "--agent-file", file, "-p", "go"]);
+        ran.well();
+        assert!(ran.out.contains("done"), "{ran:?}");
+        assert!(!home.path("project/made").exists(), "{file}");
+    }
+    let told = |request: &Recorded| {
+        request.body["messages"].to_string().contains("Agents of your type only read")
+    };
+    let told: Vec<bool> = server.requests().iter().map(told).collect();
+    assert_eq!(told, [false, true, false, true, true, false, true]);
+}

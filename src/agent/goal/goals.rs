@@ -493,8 +493,9 @@ impl Goals {
                 () = changed => {}
                 () = turned => {}
                 () = tokio::time::sleep(left.unwrap_or_default()), if left.is_some() => {
+                    let now = self.now();
                     if let Some(goal) = &mut self.lock().goal {
-                        goal.expire();
+                        goal.expire(now);
                     }
                     return;
                 }

@@ -179,9 +179,11 @@ impl Goal {
     }
 
     /// The time is up: the timer says so, whatever the clock thinks.
-    pub fn expire(&mut self) {
+    pub fn expire(&mut self, now: Instant) {
         if let Some(limit) = self.known.budget_limits.wall_clock_budget_ms {
-            self.known.used.wall_clock_ms = self.known.used.wall_clock_ms.max(limit);
+            // What ran until now is in it: the clock begins anew.
+            self.known.used.wall_clock_ms = self.used(now).wall_clock_ms.max(limit);
+            self.since = self.since.map(|_| now);
         }
     }
 }
@@ -281,8 +283,13 @@ mod tests {
         let start = Instant::now();
         let mut goal = goal(start);
         goal.limit(GoalLimits { wall_clock_budget_ms: Some(1_000), ..Default::default() });
-        goal.expire();
+        goal.expire(start);
         assert_eq!(goal.reached(start, false).as_deref(), Some("1.0 s"));
+        // What has run is counted once.
+        let mut goal = self::goal(start);
+        goal.limit(GoalLimits { wall_clock_budget_ms: Some(2_000), ..Default::default() });
+        goal.expire(at(start, 2));
+        assert_eq!(goal.used(at(start, 3)).wall_clock_ms, 3_000);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct SessionOptions {
     pub afk_reminder: bool,
     /// The agents that the session's agent may start: `registry` has their tools.
     pub crew: Option<Arc<Crew>>,
+    /// Whether the session's agent only looks ([`Agent::reads_only`](crate::customize::Agent::reads_only)).
+    pub reads_only: bool,
     /// The settings of background tasks.
     pub background: Background,
     /// Milliseconds after which a notification that another process has claimed is told here.

@@ -200,7 +200,7 @@ fn make(
         record.store().write_prompt(&id, &prompt)?;
         let source = Arc::new(Source::new(
             id.clone(),
-            &kind,
+            kind.name.clone(),
             order.description.clone(),
             parent.hooks.for_agent(),
             parent.goals.of_turn(),
@@ -268,6 +268,7 @@ fn core(
         models: Arc::clone(&parent.models),
         meter: Arc::clone(&parent.meter),
         limits: parent.limits.clone(),
+        reads_only: parent.reads_only || kind.agent.reads_only,
         goals: Arc::clone(&parent.goals),
         afk_reminder: false,
         session: session.clone(),

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::customize::agent_file::Subagent;
 use crate::customize::hooks::Hooks;
 use crate::tasks::AgentRun;
 
@@ -10,8 +9,6 @@ use crate::tasks::AgentRun;
 pub struct Source {
     pub agent_id: String,
     pub subagent_type: String,
-    /// It is there to look: no call of its own changes anything.
-    pub reads_only: bool,
     /// What it was started for, a few words.
     pub description: String,
     /// The session's hooks: what they have to tell about its calls they tell it.
@@ -25,20 +22,12 @@ impl Source {
     /// A subagent in the foreground.
     pub fn new(
         agent_id: String,
-        kind: &Subagent,
+        subagent_type: String,
         description: String,
         hooks: Arc<Hooks>,
         goal: Option<String>,
     ) -> Self {
-        Self {
-            agent_id,
-            subagent_type: kind.name.clone(),
-            reads_only: kind.agent.reads_only,
-            description,
-            hooks,
-            goal,
-            task: Mutex::default(),
-        }
+        Self { agent_id, subagent_type, description, hooks, goal, task: Mutex::default() }
     }
 
     /// The background task it runs in; `None` in the foreground.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::spec::{Field, Spec};
+use super::spec::{Field, Spec, flag};
 use crate::customize::front_matter;
 use crate::customize::yaml::Yaml;
 
@@ -65,6 +65,7 @@ fn spec(file: &Path, fields: Vec<(String, Yaml)>, body: &str) -> Result<Spec, St
             "model" => {
                 spec.model = text(&key, value)?.filter(|model| model != INHERITED_MODEL);
             }
+            "reads_only" | "reads-only" => spec.reads_only = flag(&key, value)?,
             "tools" => match names(&key, value)? {
                 Some(tools) if tools.iter().any(|tool| tool == ALL_TOOLS) => {}
                 tools => spec.tools = given(tools),

@@ -150,13 +150,7 @@ impl Fields {
     }
 
     fn flag(&mut self, key: &str) -> Result<Option<bool>, String> {
-        match self.take(key) {
-            None | Some(Yaml::Null) => Ok(None),
-            Some(Yaml::Bool(flag)) => Ok(Some(flag)),
-            Some(other) => {
-                Err(format!("agent.{key}: expected true or false, got {}.", other.kind()))
-            }
-        }
+        self.take(key).map_or(Ok(None), |value| flag(&format!("agent.{key}"), value))
     }
 
     fn texts(&mut self, key: &str) -> Result<Field<Vec<String>>, String> {
@@ -228,6 +222,15 @@ fn text(at: &str, value: Yaml) -> Result<String, String> {
             Err(format!("{at}: expected text, got {kind}. Put it into quotes."))
         }
         other => Err(format!("{at}: expected text, got {}.", other.kind())),
+    }
+}
+
+/// `true` or `false`; `None` for nothing.
+pub(super) fn flag(key: &str, value: Yaml) -> Result<Option<bool>, String> {
+    match value {
+        Yaml::Null => Ok(None),
+        Yaml::Bool(flag) => Ok(Some(flag)),
+        other => Err(format!("{key}: expected true or false, got {}.", other.kind())),
     }
 }
 
