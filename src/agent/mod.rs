@@ -22,6 +22,7 @@
 //! | `servers` | what requests and clients get of the MCP servers |
 //! | `context_report` | what fills the context window |
 //! | `budget`, `spending` | what a run may use up; looking at it before each request, charging after |
+//! | `notice` | what a person is told beside the conversation |
 //! | `notifications` | what the model and the front ends are told of background tasks |
 //! | `background` | what a front end that waits for them has to know |
 //! | `skills`, `flow` | sending a skill, running one that is a flowchart |
