@@ -322,9 +322,18 @@ fn a_mask_at_our_start_saves_nobody() {
     });
     let pids = started(dir.path());
     let guard = written_pid(&file);
-    running.signal(Signal::KILL);
-    all_gone(&pids);
-    wait_until("the guard is gone", || is_gone(guard.as_raw_nonzero().get()));
+    let masked = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (libc::SIGTERM - 1)) != 0
+    };
+    assert!(masked(running.child.id().cast_signed()), "the test itself works");
+    let guard = guard.as_raw_nonzero().get();
+    for pid in pids.iter().take(3).chain([&guard]) {
+        assert!(!masked(*pid), "{pid}, guard {guard}");
+    }
     gate.open();
-    drop(running);
+    running.end();
+    all_gone(&pids);
+    wait_until("the guard is gone", || is_gone(guard));
 }
