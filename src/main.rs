@@ -10,10 +10,9 @@ use kimi_tui::platform::process::guard;
 
 fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
-    // The surroundings are those of a server then, and none of ours.
     #[cfg(target_os = "linux")]
-    if let Some((report, command)) = guard::role(&argv) {
-        return guard::run(report, command).into();
+    if let Some(role) = guard::role(&argv) {
+        return guard::run(role).into();
     }
     cli::main(Env::of_process(), argv).into()
 }

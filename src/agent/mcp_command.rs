@@ -191,11 +191,16 @@ fn tools(names: &[String]) -> String {
 fn advice(servers: &Servers, server: &ServerView) -> String {
     let name = one_line(&server.name, MAX_NAME);
     match (server.status, servers.get(&server.name)) {
-        (Status::Failed, Some(known)) => format!(
-            "Correct it {}, or try again with `/mcp reconnect {name}`; its error output is in `{}`.",
-            known.config.place(),
-            servers.log_of(&server.name).display()
-        ),
+        (Status::Failed, Some(known)) => {
+            let log = servers.log_of(&server.name);
+            // There is none before it has said something.
+            let log = match log.is_file() {
+                true => format!("; its error output is in `{}`", log.display()),
+                false => String::new(),
+            };
+            let place = known.config.place();
+            format!("Correct it {place}, or try again with `/mcp reconnect {name}`{log}.")
+        }
         (Status::Failed, None) => CORRECT_ENTRY.to_owned(),
         (Status::Unauthorized, known) => {
             let ours = known.is_some_and(|known| !known.config.literal);

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::catalog::{Catalog, Resolution, after_server};
-use faults::bad_line;
+use faults::{bad_line, shown};
 
 use super::config::{BadServer, Loaded, ServerConfig, Source, set_enabled};
 use super::connection::Surroundings;
@@ -345,7 +345,7 @@ impl Servers {
             }
         });
         let bad = lock(&running.bad).clone().into_iter().map(|bad| ServerView {
-            name: bad.name,
+            name: shown(&bad.name),
             status: Status::Failed,
             reason: Some(bad.reason),
             tools: Vec::new(),

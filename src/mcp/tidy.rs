@@ -35,6 +35,20 @@ pub fn one_line(text: &str, limit: usize) -> String {
     out
 }
 
+/// A name that a person chose, or somebody for them, on one line of at most `limit` characters. What
+/// cannot be seen in it is written out, `<U+202E>`: two names never look the same, here or on a screen.
+pub fn name_written_out(name: &str, limit: usize) -> String {
+    let mut out = String::new();
+    for ch in prefix(name, limit.saturating_mul(4).saturating_add(4)).chars() {
+        if is_hidden(ch) || (ch.is_whitespace() && ch != ' ') {
+            out.push_str(&format!("<U+{:04X}>", u32::from(ch)));
+        } else {
+            out.push(ch);
+        }
+    }
+    one_line(&out, limit)
+}
+
 /// What a launcher of packages said without the frames of its spinner: they tell nothing, and whoever
 /// reads a screen by program takes them for a turn that runs.
 pub fn without_spinner(text: &str) -> String {
@@ -128,6 +142,22 @@ mod tests {
         assert_eq!(one_line("  a\n\tb\u{1b}[31m \u{202e}c\u{200b} ", 80), "a b c");
         assert_eq!(one_line("", 80), "");
         assert_eq!(one_line("\u{e0041}\u{e0042}", 80), "");
+    }
+
+    #[test]
+    fn a_name_shows_what_cannot_be_seen() {
+        for (name, shown) in [
+            ("plain name", "plain name"),
+            ("mal\u{202e}4", "mal<U+202E>4"),
+            ("a\nb\u{1b}[31m", "a<U+000A>b<U+001B>[31m"),
+            ("\u{2028}\u{200b}", "<U+2028><U+200B>"),
+            ("é你", "é你"),
+            ("", ""),
+        ] {
+            assert_eq!(name_written_out(name, 40), shown, "{name:?}");
+            assert_eq!(name_written_out(shown, 40), shown);
+        }
+        assert_eq!(name_written_out(&"\u{202e}".repeat(9999), 10), "<U+202E><…");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod capture;
 mod family;
 pub mod guard;
+pub mod signals;
 pub mod watch;
 
 use std::io;

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use kimi_tui::config::McpMode;
+use kimi_tui::mcp::limits::Limits;
 use kimi_tui::mcp::server::{Order, Status};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use super::lifecycle::{is_gone, wait_until};
 use super::server::Script;
 use super::world::World;
 use crate::support::model_server::{Gate, ModelServer, Reply};
-use crate::support::program::Home;
+use crate::support::program::{Home, Running};
 
 /// Ways of a launcher to start a script, `$0`, that is hard to find then. None holds a stream of the
 /// server, and none hears what a group is told.
@@ -138,4 +140,200 @@ fn nobody_outlives_a_program_that_is_killed() {
         gate.open();
         drop(running);
     }
+}
+
+/// The entry of a server whose launcher does something first.
+fn after(line: &str, script: &Script) -> Value {
+    let mut entry = script.entry();
+    let mut args = vec![json!("-c"), json!(format!("{line}\nexec \"$0\" \"$@\""))];
+    args.push(entry["command"].take());
+    args.extend(entry["args"].as_array().cloned().unwrap_or_default());
+    entry["command"] = json!("/bin/sh");
+    entry["args"] = json!(args);
+    entry
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_of_a_server_is_none_of_its_guard() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("libgcc_s.so.1"), "no library").unwrap();
+    let at = dir.path().display();
+    let look = format!(
+        "cat /proc/$PPID/environ >'{at}/environ'; cat /proc/$PPID/cmdline >'{at}/cmdline'
+         printf %s \"$SECRET|$LD_LIBRARY_PATH\" >'{at}/own'; unset LD_LIBRARY_PATH"
+    );
+    let mut entry = after(&look, &Script::new());
+    entry["env"]["LD_LIBRARY_PATH"] = json!(dir.path());
+    entry["env"]["SECRET"] = json!("a=b\nc=\u{e9}");
+    let world = World::new(json!({"s": entry})).settled().await;
+    world.until("s", Status::Connected).await;
+    let read = |name| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert_eq!(read("own"), format!("a=b\nc=\u{e9}|{at}"));
+    assert_eq!(read("environ"), "");
+    let cmdline = read("cmdline");
+    assert!(cmdline.contains("__server-guard") && !cmdline.contains("a=b"), "{cmdline:?}");
+    world.servers.shutdown().await;
+}
+
+fn guarded_by(guard: &Path, entries: Value) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    World::guarded_by(guard.into(), dir, entries, McpMode::Deferred, Limits::default())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_guard_complains_of_is_told_and_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let guard = dir.path().join("guard");
+    std::fs::write(&guard, "#!/bin/sh\necho first >&2; echo no such library >&2; exit 9\n")
+        .unwrap();
+    std::fs::set_permissions(&guard, PermissionsExt::from_mode(0o700)).unwrap();
+    let world = guarded_by(&guard, json!({"s": Script::new().entry()})).settled().await;
+    let why = world.until("s", Status::Failed).await.unwrap();
+    assert!(why.contains("its guard has failed (exit status: 9)"), "{why}");
+    assert!(why.contains("it said: no such library"), "{why}");
+    let log = std::fs::read_to_string(world.servers.log_of("s")).unwrap();
+    assert!(log.contains("first\nno such library\n"), "{log:?}");
+    world.servers.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_runs_without_a_guard_where_there_can_be_none() {
+    let entries = json!({"s": Script::new().entry(), "no": {"command": "/nonexistent/server"}});
+    let world = guarded_by("/nonexistent/guard".as_ref(), entries).settled().await;
+    world.until("s", Status::Connected).await;
+    let why = world.until("no", Status::Failed).await.unwrap();
+    assert!(why.contains("`/nonexistent/server` was not found"), "{why}");
+    world.servers.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_before_the_start_is_told_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let mut entry = Script::new().entry();
+    entry["cwd"] = json!(file);
+    let mut zero = Script::new().entry();
+    zero["env"]["A"] = json!("x\0LD_PRELOAD=y");
+    let world = World::new(json!({"s": entry, "zero": zero})).settled().await;
+    let why = world.until("s", Status::Failed).await.unwrap();
+    assert!(why.contains("file is no directory"), "{why}");
+    assert!(!world.servers.log_of("s").exists());
+    world.until("zero", Status::Failed).await;
+    world.servers.shutdown().await;
+}
+
+/// The number of a guard, from a launcher with `echo $PPID`.
+#[cfg(target_os = "linux")]
+fn written_pid(file: &Path) -> rustix::process::Pid {
+    let read = || std::fs::read_to_string(file).ok()?.trim().parse().ok();
+    wait_until("a number is written", || read().is_some());
+    rustix::process::Pid::from_raw(read().unwrap()).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guard_that_is_stopped_does_its_work_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("guard");
+    let mut entry = entry(&Script::new().start("stubborn"), dir.path());
+    let launcher =
+        format!("echo $PPID >'{}'\n{}", file.display(), entry["args"][1].as_str().unwrap());
+    entry["args"][1] = json!(launcher);
+    for dropped in [false, true] {
+        let world = World::new(json!({"s": entry})).settled().await;
+        let pids = started(dir.path());
+        let guard = written_pid(&file);
+        rustix::process::kill_process(guard, Signal::STOP).unwrap();
+        if !dropped {
+            world.servers.shutdown().await;
+        }
+        drop(world);
+        all_gone(&pids);
+        wait_until("the guard is gone", || is_gone(guard.as_raw_nonzero().get()));
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+/// Its first thread has ended, and it looks like one that has ended itself.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_its_first_thread_does_not_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let other = Script::new().start("leaderless").log(&file).entry();
+    let start = dir.path().join("start");
+    let words: Vec<String> = std::iter::once(&other["command"])
+        .chain(other["args"].as_array().unwrap())
+        .map(|word| format!("'{}'", word.as_str().unwrap()))
+        .collect();
+    let role: Vec<String> = other["env"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| format!("'{name}={}'", value.as_str().unwrap()))
+        .collect();
+    std::fs::write(&start, format!("exec setsid env -i {} {}", role.join(" "), words.join(" ")))
+        .unwrap();
+    let line = format!("/bin/sh '{}' </dev/null >/dev/null 2>&1 &", start.display());
+    let world = World::new(json!({"s": after(&line, &Script::new())})).settled().await;
+    world.until("s", Status::Connected).await;
+    let pid = written_pid(&file).as_raw_nonzero();
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    assert!(threads() > 1);
+    world.servers.shutdown().await;
+    wait_until("no thread of it runs", || threads() < 2);
+}
+
+/// What our starter has set for signals is not for those below.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_mask_at_our_start_saves_nobody() {
+    use std::os::unix::process::CommandExt;
+    let gate = Gate::new();
+    let server = ModelServer::start(vec![Reply::new().text("so").wait(&gate).text("on")]);
+    let home = Home::new(&server.url());
+    let log = home.path("log");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("guard");
+    let mut entry = entry(&Script::new().start("stubborn").log(&log), dir.path());
+    let launcher =
+        format!("echo $PPID >'{}'\n{}", file.display(), entry["args"][1].as_str().unwrap());
+    entry["args"][1] = json!(launcher);
+    home.write("share/mcp.json", json!({"mcpServers": {"s": entry}}).to_string());
+    let mut command = home.command(&["--print", "-p", "hi"]);
+    // SAFETY: async-signal-safe calls on a set of their own.
+    unsafe {
+        command.pre_exec(|| {
+            let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGTERM);
+            libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+            Ok(())
+        });
+    }
+    let mut running = Running::start(command);
+    running.feed(b"");
+    wait_until("the server is greeted", || {
+        std::fs::read_to_string(&log).unwrap_or_default().contains("tools/list")
+    });
+    let pids = started(dir.path());
+    let guard = written_pid(&file);
+    let masked = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (libc::SIGTERM - 1)) != 0
+    };
+    assert!(masked(running.child.id().cast_signed()), "the test itself works");
+    let guard = guard.as_raw_nonzero().get();
+    for pid in pids.iter().take(3).chain([&guard]) {
+        assert!(!masked(*pid), "{pid}, guard {guard}");
+    }
+    gate.open();
+    running.end();
+    all_gone(&pids);
+    wait_until("the guard is gone", || is_gone(guard));
 }

@@ -30,7 +30,8 @@ impl Script {
     }
 
     /// How it begins: `exit`, `hang` (reads and never answers), `deaf` (does not even read), `noise`,
-    /// `refuse`, `stubborn` (ignores the end of its input and the request to end).
+    /// `refuse`, `stubborn` (ignores the end of its input and the request to end), `leaderless` (ends its
+    /// first thread, serves nobody, and writes its number to its log).
     pub fn start(self, how: &str) -> Self {
         self.with("start", how.into())
     }
@@ -95,6 +96,29 @@ impl Script {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn leaderless(log: Option<&Path>) {
+    let me = std::process::id();
+    // The harness runs this in a thread of its own, and its first one waits for that.
+    // SAFETY: both handlers do nothing but end the thread that is hit, or nothing at all.
+    unsafe {
+        extern "C" fn end_thread(_: libc::c_int) {
+            // SAFETY: this thread holds nothing that anybody needs any more.
+            unsafe { libc::syscall(libc::SYS_exit, 0) };
+        }
+        libc::signal(libc::SIGUSR1, end_thread as *const () as libc::sighandler_t);
+        libc::syscall(libc::SYS_tgkill, me, me, libc::SIGUSR1);
+    }
+    super::lifecycle::wait_until("the first thread has ended", || {
+        let stat = std::fs::read_to_string(format!("/proc/{me}/stat")).unwrap_or_default();
+        stat.contains(") Z ")
+    });
+    if let Some(log) = log {
+        std::fs::write(log, me.to_string()).unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(600));
+}
+
 /// Not a test: the server, when this process was started as one.
 #[test]
 fn serve() {
@@ -115,6 +139,8 @@ fn serve() {
         }
         "deaf" => std::thread::sleep(Duration::from_secs(600)),
         "noise" => writeln!(out.lock().unwrap(), "Listening on stdio. Ready!").unwrap(),
+        #[cfg(target_os = "linux")]
+        "leaderless" => leaderless(log.as_deref()),
         "stubborn" => {
             // SAFETY: only ignores a signal.
             unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };

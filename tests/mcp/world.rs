@@ -1,6 +1,6 @@
 //! Servers in this process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ impl World {
     }
 
     pub fn with(dir: tempfile::TempDir, entries: Value, mode: McpMode, limits: Limits) -> Self {
+        Self::guarded_by(env!("CARGO_BIN_EXE_kimi").into(), dir, entries, mode, limits)
+    }
+
+    /// With this program as the guard of each server.
+    pub fn guarded_by(
+        guard: PathBuf,
+        dir: tempfile::TempDir,
+        entries: Value,
+        mode: McpMode,
+        limits: Limits,
+    ) -> Self {
         let entries = json!({"mcpServers": entries});
         let sources = Sources {
             given: vec![Source::read(entries.as_object().unwrap()).unwrap()],
@@ -52,7 +63,7 @@ impl World {
             work_dir: dir.path().to_path_buf(),
             logs: dir.path().join("logs"),
             person: kimi_tui::mcp::elicit::Person::new(true),
-            guard: Some(env!("CARGO_BIN_EXE_kimi").into()),
+            guard: Some(guard),
         };
         let servers = Arc::new(Servers::new(sources, around, limits, Duration::from_secs(30)));
         servers.start();

@@ -4,7 +4,7 @@ use super::{MAX_NAME, Servers, lock};
 use crate::mcp::catalog::after_server;
 use crate::mcp::config::BadServer;
 use crate::mcp::server::{State, Status};
-use crate::mcp::tidy::one_line;
+use crate::mcp::tidy::name_written_out;
 
 /// What to do about an entry that cannot be used.
 pub const CORRECT_ENTRY: &str = "Correct its entry; sessions that are opened then have it.";
@@ -37,11 +37,14 @@ impl Servers {
 
     /// Why there is no server of this name, and what to do about it: a whole sentence each.
     pub fn missing(&self, name: &str) -> (String, &'static str) {
-        let bad = lock(&self.running().bad).iter().find(|bad| bad.name == name).cloned();
+        let bad = lock(&self.running().bad)
+            .iter()
+            .find(|bad| bad.name == name || shown(&bad.name) == name)
+            .cloned();
         match bad {
             Some(bad) => (not_connected(name, &bad.reason), CORRECT_ENTRY),
             None => {
-                let name = one_line(name, MAX_NAME);
+                let name = shown(name);
                 (format!("There is no MCP server \"{name}\"."), "/mcp lists those that there are.")
             }
         }
@@ -55,11 +58,16 @@ impl Servers {
     }
 }
 
+/// A name as warnings and lists have it.
+pub(super) fn shown(name: &str) -> String {
+    name_written_out(name, MAX_NAME)
+}
+
 pub(super) fn bad_line(bad: &BadServer) -> String {
-    format!("MCP server {}: {}.", one_line(&bad.name, MAX_NAME), bad.reason)
+    format!("MCP server {}: {}.", shown(&bad.name), bad.reason)
 }
 
 /// The failure of a server in a line.
 pub fn not_connected(name: &str, reason: &str) -> String {
-    format!("MCP server {} is not connected: {reason}.", one_line(name, MAX_NAME))
+    format!("MCP server {} is not connected: {reason}.", shown(name))
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+#[cfg(target_os = "linux")]
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -17,7 +19,7 @@ use tokio::time::timeout;
 use crate::mcp::tidy::{one_line, without_spinner};
 #[cfg(target_os = "linux")]
 use crate::platform::process::guard;
-use crate::platform::process::{in_own_session, watch};
+use crate::platform::process::{in_own_session, signals, watch};
 
 /// How long a server may take to end by itself once its input is closed, and again once it was
 /// asked to end.
@@ -26,6 +28,10 @@ const GRACE: Duration = Duration::from_secs(2);
 const TERM_GRACE: Duration = Duration::from_millis(500);
 /// How long it may take until everybody is gone who is killed.
 const KILL_GRACE: Duration = Duration::from_secs(2);
+
+/// Bytes that are read of what a guard said which failed.
+#[cfg(target_os = "linux")]
+const MOST_SAID: u64 = 8 << 10;
 
 /// A server's process; it ends when this is dropped, with everything that it has started.
 pub(super) struct Process {
@@ -36,29 +42,84 @@ pub(super) struct Process {
     leader: Option<Pid>,
 }
 
+/// Why a command does not run.
+#[derive(Debug)]
+pub(super) struct NotStarted {
+    pub error: io::Error,
+    /// What its guard said on the error output, if anything.
+    pub said: Vec<u8>,
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self { error, said: Vec::new() }
+    }
+}
+
 impl Process {
     /// Starts a command with piped standard streams in a session of its own; under a guard, which
     /// this program is, where there is one ([`guard`]).
-    pub async fn start(command: Command, program: Option<&Path>) -> io::Result<Self> {
+    pub async fn start(mut command: Command, program: Option<&Path>) -> Result<Self, NotStarted> {
         #[cfg(target_os = "linux")]
         if let Some(program) = program {
-            let (guard::Guarded { mut command, writer }, report) =
-                guard::guarded(program, &command)?;
-            piped(&mut command);
-            let mut started = started(command, true).await?;
-            drop(writer);
-            started.bind(report.server().await?);
-            return Ok(started);
+            match Self::guarded(program, &command).await {
+                Ok((started, report)) => return started.reported(report).await,
+                // Where the server itself cannot be started either, its own start says why.
+                Err(error) => tracing::warn!("a server is started without a guard: {error}"),
+            }
         }
         let _ = program;
-        let mut command = command;
         piped(&mut command);
         in_own_session(&mut command);
+        signals::fresh(&mut command);
         let mut started = started(command, false).await?;
         if let Some(leader) = started.id() {
             started.bind(leader);
         }
         Ok(started)
+    }
+
+    /// Starts the guard.
+    #[cfg(target_os = "linux")]
+    async fn guarded(program: &Path, command: &Command) -> io::Result<(Self, guard::Report)> {
+        let (guard::Guarded { mut command, ends }, report) = guard::guarded(program, command)?;
+        piped(&mut command);
+        let started = started(command, true).await?;
+        drop(ends);
+        Ok((started, report))
+    }
+
+    /// Waits for what the guard says of its server.
+    #[cfg(target_os = "linux")]
+    async fn reported(mut self, report: guard::Report) -> Result<Self, NotStarted> {
+        match report.server().await {
+            Ok(leader) => {
+                self.bind(leader);
+                Ok(self)
+            }
+            // It has ended without a word of the server.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(self.unreported().await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Why a guard has said nothing.
+    #[cfg(target_os = "linux")]
+    async fn unreported(mut self) -> NotStarted {
+        let mut said = Vec::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            let mut stderr = stderr.take(MOST_SAID);
+            let _ = timeout(TERM_GRACE, stderr.read_to_end(&mut said)).await;
+        }
+        let how = match timeout(TERM_GRACE, self.wait()).await {
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(_)) | Err(_) => "no answer".to_owned(),
+        };
+        let text = String::from_utf8_lossy(&said);
+        let said_last = text.lines().rfind(|line| !line.trim().is_empty());
+        let said_last = said_last.map(|line| format!("; it said: {}", one_line(line, LINE)));
+        let why = format!("its guard has failed ({how}){}", said_last.unwrap_or_default());
+        NotStarted { error: io::Error::other(why), said }
     }
 
     fn id(&self) -> Option<Pid> {
@@ -91,7 +152,11 @@ impl Process {
     /// more when all are gone.
     fn kill(&self) {
         match self.id() {
-            Some(guard) if self.guarded => _ = kill_process(guard, Signal::TERM),
+            Some(guard) if self.guarded => {
+                let _ = kill_process(guard, Signal::TERM);
+                // A stopped guard takes it only when it goes on.
+                let _ = kill_process(guard, Signal::CONT);
+            }
             None if self.guarded => {}
             _ => self.signal(Signal::KILL),
         }
@@ -108,8 +173,13 @@ impl Process {
         }
         self.kill();
         if timeout(KILL_GRACE, self.wait()).await.is_err() {
-            // Somebody has stopped the guard.
+            // Somebody holds the guard.
             self.signal(Signal::KILL);
+            #[cfg(target_os = "linux")]
+            if let Some(guard) = self.id().filter(|_| self.guarded) {
+                let _ = tokio::task::spawn_blocking(move || guard::abandon(guard)).await;
+                let _ = timeout(TERM_GRACE, self.wait()).await;
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::lines::{Line, Lines, MAX_LINE, answered};
 use super::log::ServerLog;
-use super::process::{LastWords, Process};
+use super::process::{LastWords, NotStarted, Process};
 use super::{messages, refusal};
 use crate::platform::Env;
 
@@ -77,7 +77,8 @@ impl Stdio {
         last_words: LastWords,
     ) -> Result<Self, String> {
         if !command.cwd.is_dir() {
-            return Err(format!("its directory {} does not exist", command.cwd.display()));
+            let what = if command.cwd.exists() { "is no directory" } else { "does not exist" };
+            return Err(format!("its directory {} {what}", command.cwd.display()));
         }
         let mut process = std::process::Command::new(&command.program);
         process.args(&command.args).current_dir(&command.cwd).env_clear();
@@ -89,10 +90,20 @@ impl Stdio {
         }
         process.envs(&command.env);
         let started = Process::start(process, command.guard.as_deref()).await;
-        let mut process = started.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("the command `{}` was not found", command.program),
-            _ => format!("the command `{}` cannot be run: {error}", command.program),
-        })?;
+        let mut process = match started {
+            Ok(process) => process,
+            Err(NotStarted { error, said }) => {
+                for line in said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                    command.log.write(line).await;
+                }
+                return Err(match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        format!("the command `{}` was not found", command.program)
+                    }
+                    _ => format!("the command `{}` cannot be run: {error}", command.program),
+                });
+            }
+        };
         let Some((stdin, stdout, stderr)) = process.streams() else {
             return Err("its standard streams are not there".to_owned());
         };

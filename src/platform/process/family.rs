@@ -9,6 +9,13 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// How often those below a guard are looked for, and the time between: one that is killed may just have
+/// started another.
+#[cfg(target_os = "linux")]
+const ROUNDS: usize = 50;
+#[cfg(target_os = "linux")]
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// A process, told from a later one with the same number by when it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
@@ -59,6 +66,21 @@ pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
     children.filter_map(|process| Pid::from_raw(process.pid)).collect()
 }
 
+/// Kills all that descend from a guard which does nothing itself any more, and then the guard: as long
+/// as it is there, stopped or not, its orphans are its children.
+#[cfg(target_os = "linux")]
+pub(super) fn kill_below(guard: Pid) {
+    for _ in 0..ROUNDS {
+        let below = Strays::of(guard);
+        below.signal(Signal::KILL);
+        if !below.any_runs() {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let _ = kill_process(guard, Signal::KILL);
+}
+
 /// All processes that there are and that have not ended.
 fn everybody() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -86,6 +108,7 @@ fn strays(all: &[Process], leader: i32) -> Vec<Process> {
 }
 
 /// What `/proc/<pid>/stat` tells of a process; `None` for one that has ended, be it a zombie or gone.
+/// One whose first thread has ended looks like a zombie, and runs as long as another thread does.
 fn look(pid: i32) -> Option<Process> {
     parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -96,7 +119,9 @@ fn parse(pid: i32, stat: &str) -> Option<Process> {
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let state = fields.first()?;
     let number = |n: usize| fields.get(n)?.parse::<i64>().ok();
-    (!["Z", "X", "x"].contains(state)).then_some(())?;
+    let threads = number(17)?;
+    let ended = ["X", "x"].contains(state) || (*state == "Z" && threads < 2);
+    (!ended).then_some(())?;
     Some(Process {
         pid,
         parent: i32::try_from(number(1)?).ok()?,
@@ -136,6 +161,8 @@ mod tests {
         let read = parse(9, &format!("9 (a) b) (c) {rest}")).unwrap();
         assert_eq!(read, Process { pid: 9, parent: 7, group: 5, began: 4242 });
         assert_eq!(parse(9, &format!("9 (x) {}", rest.replacen('S', "Z", 1))), None);
+        let leaderless = rest.replacen('S', "Z", 1).replace("20 0 1 0", "20 0 2 0");
+        assert_eq!(parse(9, &format!("9 (x) {leaderless}")), Some(read), "a thread of it runs");
         for torn in ["", "9 (x", "9 (x) S 7", "9 (x) S a b c"] {
             assert_eq!(parse(9, torn), None, "{torn}");
         }

@@ -8,14 +8,23 @@
 //! kills its children until it has none. They are children of its own that it has not waited for,
 //! whose numbers nobody else can have.
 //!
-//! Elsewhere there is no such thing, and servers are started without.
+//! The guard has no environment: that of the server, which may hold secrets and libraries of its own,
+//! comes to it in a file without a name.
+//!
+//! What a guard cannot do is survive `kill -9`: its server dies with it then, but what the server has
+//! moved out of its session stays, as it cannot be told from anybody else's any more.
+//!
+//! Elsewhere there is no such thing, and servers are started without; so they are where this program
+//! cannot be started once more, as without `/proc`.
 
 use std::ffi::{OsStr, OsString};
+#[cfg(target_os = "linux")]
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The first argument of a guard; those that follow are the descriptor it reports on, and the
-/// command.
+/// The first argument of a guard; those that follow are the descriptor it reports on, the one it has the
+/// environment of the server from, and the command.
 const ROLE: &str = "__server-guard";
 /// What a report takes at most, in bytes.
 #[cfg(target_os = "linux")]
@@ -26,45 +35,83 @@ pub fn program() -> Option<PathBuf> {
     cfg!(target_os = "linux").then(|| PathBuf::from("/proc/self/exe"))
 }
 
-/// The command that a process with these arguments shall guard, and the descriptor for its report;
-/// `None` for one that is no guard.
-pub fn role(argv: &[OsString]) -> Option<(i32, Command)> {
-    let [_, role, report, program, args @ ..] = argv else { return None };
+/// What a process with these arguments has to guard.
+#[derive(Debug)]
+pub struct Role {
+    /// The descriptor for its report.
+    report: i32,
+    /// The descriptor of the server's environment.
+    environment: i32,
+    command: Command,
+}
+
+/// What a process with these arguments has to guard; `None` for one that is no guard.
+pub fn role(argv: &[OsString]) -> Option<Role> {
+    let [_, role, report, environment, program, args @ ..] = argv else { return None };
     if role != ROLE {
         return None;
     }
+    let number = |word: &OsString| word.to_str()?.parse().ok();
     let mut command = Command::new(program);
-    command.args(args);
-    Some((report.to_str()?.parse().ok()?, command))
+    command.args(args).env_clear();
+    Some(Role { report: number(report)?, environment: number(environment)?, command })
 }
 
-/// How a guard is told to run this command. Its surroundings are those of the command.
+/// How a guard is told to run this command, but for its environment.
 #[cfg(target_os = "linux")]
-fn told(program: &std::path::Path, report: i32, command: &Command) -> Command {
+fn told(program: &std::path::Path, [report, environment]: [i32; 2], command: &Command) -> Command {
     use std::os::unix::process::CommandExt;
     let mut guard = Command::new(program);
-    guard.arg0("kimi").args([OsStr::new(ROLE), OsStr::new(&report.to_string())]);
+    guard.arg0("kimi").arg(ROLE).args([report, environment].map(|fd| fd.to_string()));
     guard.arg(command.get_program()).args(command.get_args()).env_clear();
-    guard.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(dir) = command.get_current_dir() {
         guard.current_dir(dir);
     }
     guard
 }
 
+/// The variables of a command, each ended by a zero byte. No more than a process can have is checked:
+/// a zero byte inside would become another variable.
 #[cfg(target_os = "linux")]
-pub use linux::{Guarded, Report, guarded, run};
+fn packed(command: &Command) -> io::Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut packed = Vec::new();
+    for (name, value) in command.get_envs() {
+        let (name, Some(value)) = (name.as_bytes(), value.map(OsStr::as_bytes)) else { continue };
+        if name.contains(&0) || value.contains(&0) {
+            let why = "a variable of its environment has a zero byte";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        packed.extend([name, b"=", value, b"\0"].concat());
+    }
+    Ok(packed)
+}
+
+/// The variables that were [`packed`].
+#[cfg(target_os = "linux")]
+fn unpacked(packed: &[u8]) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+    packed.split(|byte| *byte == 0).filter_map(|variable| {
+        let at = variable.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = variable.split_at_checked(at)?;
+        Some((OsStr::from_bytes(name), OsStr::from_bytes(value.get(1..)?)))
+    })
+}
+
+#[cfg(target_os = "linux")]
+pub use linux::{Guarded, Report, abandon, guarded, run};
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;
-    use std::io::{self, Write};
-    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::io::{self, Read, Seek, Write};
+    use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
     use std::os::unix::process::CommandExt;
     use std::path::Path;
-    use std::process::Command;
+    use std::process::{Child, Command};
     use std::time::Duration;
 
+    use rustix::fs::{MemfdFlags, memfd_create};
     use rustix::io::{Errno, FdFlags, fcntl_setfd};
     use rustix::process::{
         Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, set_child_subreaper,
@@ -75,8 +122,9 @@ mod linux {
     use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
     use tokio::time::{Instant, timeout};
 
-    use super::super::family::children_of;
-    use super::{REPORT, told};
+    use super::super::family::{children_of, kill_below};
+    use super::super::signals;
+    use super::{REPORT, Role, packed, told, unpacked};
 
     /// How long those that are killed may take to be gone.
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,8 +138,8 @@ mod linux {
     pub struct Guarded {
         /// Its standard streams are to be those of the server.
         pub command: Command,
-        /// What it reports on, which is its own once it runs.
-        pub writer: OwnedFd,
+        /// What it reports on and what it reads, which are its own once it runs.
+        pub ends: [OwnedFd; 2],
     }
 
     /// What a guard says of its server.
@@ -123,21 +171,34 @@ mod linux {
     /// called in a runtime.
     pub fn guarded(program: &Path, command: &Command) -> io::Result<(Guarded, Report)> {
         let (reader, writer) = io::pipe()?;
-        let writer = OwnedFd::from(writer);
-        let fd = writer.as_raw_fd();
-        let mut command = told(program, fd, command);
+        let mut environment = File::from(memfd_create("environment", MemfdFlags::CLOEXEC)?);
+        environment.write_all(&packed(command)?)?;
+        environment.rewind()?;
+        let ends = [OwnedFd::from(writer), OwnedFd::from(environment)];
+        let fds = ends.each_ref().map(AsRawFd::as_raw_fd);
+        let mut command = told(program, fds, command);
+        signals::fresh(&mut command);
         let us = getpid();
         // SAFETY: setsid, prctl, getppid and fcntl are async-signal-safe and touch no memory of the
-        // parent; the descriptor is open, as `Guarded` holds it until the child has come to here.
+        // parent; the descriptors are open, as `Guarded` holds them until the child has come to here.
         unsafe {
             command.pre_exec(move || {
                 setsid()?;
                 die_with(us, Signal::TERM)?;
-                Ok(fcntl_setfd(std::os::fd::BorrowedFd::borrow_raw(fd), FdFlags::empty())?)
+                for fd in fds {
+                    fcntl_setfd(BorrowedFd::borrow_raw(fd), FdFlags::empty())?;
+                }
+                Ok(())
             });
         }
         let report = Report(Receiver::from_owned_fd(OwnedFd::from(reader))?);
-        Ok((Guarded { command, writer }, report))
+        Ok((Guarded { command, ends }, report))
+    }
+
+    /// Does the work of a guard that does not do it, whom somebody holds: kills all below it, and it.
+    /// Takes a quarter of a second at most.
+    pub fn abandon(guard: Pid) {
+        kill_below(guard);
     }
 
     /// Has this process get a signal when its parent is gone, which may be so by now.
@@ -147,9 +208,9 @@ mod linux {
     }
 
     /// What a guard does. Returns the status to end with.
-    pub fn run(report: i32, command: Command) -> u8 {
+    pub fn run(role: Role) -> u8 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let status = runtime.and_then(|runtime| runtime.block_on(keep(report, command)));
+        let status = runtime.and_then(|runtime| runtime.block_on(keep(role)));
         match status {
             Ok(Some(status)) => match status.exit_status() {
                 Some(code) => u8::try_from(code).unwrap_or(u8::MAX),
@@ -166,11 +227,11 @@ mod linux {
 
     /// Starts the server, waits for what ends it, and leaves nobody behind. Returns how the server
     /// ended, if it did by itself.
-    async fn keep(report: i32, command: Command) -> io::Result<Option<WaitStatus>> {
+    async fn keep(role: Role) -> io::Result<Option<WaitStatus>> {
         set_child_subreaper(Some(getpid()))?;
         let mut asked = signal(SignalKind::terminate())?;
         let mut over = signal(SignalKind::child())?;
-        let server = start(report, command)?;
+        let server = start(role)?;
         let mut status = None;
         while status.is_none() {
             tokio::select! {
@@ -182,21 +243,15 @@ mod linux {
         Ok(status)
     }
 
-    fn start(report: i32, mut command: Command) -> io::Result<Pid> {
-        // SAFETY: the descriptor was made for this process alone, and nothing else has it.
-        let report = unsafe { OwnedFd::from_raw_fd(report) };
+    fn start(role: Role) -> io::Result<Pid> {
+        let Role { report, environment, command } = role;
+        // SAFETY: the descriptors were made for this process alone, and nothing else has them.
+        let (report, environment) =
+            unsafe { (OwnedFd::from_raw_fd(report), OwnedFd::from_raw_fd(environment)) };
         fcntl_setfd(&report, FdFlags::CLOEXEC)?;
+        fcntl_setfd(&environment, FdFlags::CLOEXEC)?;
         let mut report = File::from(report);
-        let us = getpid();
-        // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
-        unsafe {
-            command.pre_exec(move || {
-                setsid()?;
-                // Nobody would be left to end it.
-                die_with(us, Signal::KILL)
-            });
-        }
-        let child = match command.spawn() {
+        let child = match spawned(environment, command) {
             Ok(child) => child,
             Err(error) => {
                 write!(report, "{}", -error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()))?;
@@ -212,6 +267,23 @@ mod linux {
         rustix::stdio::dup2_stdout(&null)?;
         rustix::stdio::dup2_stderr(&null)?;
         Pid::from_raw(server).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn spawned(environment: OwnedFd, mut command: Command) -> io::Result<Child> {
+        let mut variables = Vec::new();
+        File::from(environment).read_to_end(&mut variables)?;
+        command.envs(unpacked(&variables));
+        signals::fresh(&mut command);
+        let us = getpid();
+        // SAFETY: setsid, prctl and getppid are async-signal-safe and touch no memory of the parent.
+        unsafe {
+            command.pre_exec(move || {
+                setsid()?;
+                // Nobody would be left to end it.
+                die_with(us, Signal::KILL)
+            });
+        }
+        command.spawn()
     }
 
     /// Takes note of who has ended; returns whether there is anybody else.
@@ -245,13 +317,43 @@ mod tests {
     #[test]
     fn a_guard_is_known_by_its_first_argument() {
         let read = |words: &[&str]| role(&words.iter().map(OsString::from).collect::<Vec<_>>());
-        let (report, command) = read(&["kimi", ROLE, "5", "npx", "-y", "__server-guard"]).unwrap();
-        assert_eq!((report, command.get_program()), (5, OsStr::new("npx")));
+        let Role { report, environment, command } =
+            read(&["kimi", ROLE, "5", "6", "npx", "-y", "__server-guard"]).unwrap();
+        assert_eq!((report, environment, command.get_program()), (5, 6, OsStr::new("npx")));
         assert_eq!(command.get_args().collect::<Vec<_>>(), ["-y", "__server-guard"]);
-        for no in
-            [&["kimi"][..], &["kimi", "-p", ROLE, "5"], &["kimi", ROLE], &["kimi", ROLE, "x", "y"]]
-        {
+        for no in [
+            &["kimi"][..],
+            &["kimi", "-p", ROLE, "5", "6", "y"],
+            &["kimi", ROLE, "5", "6"],
+            &["kimi", ROLE, "x", "6", "y"],
+            &["kimi", ROLE, "5", "x", "y"],
+        ] {
             assert!(read(no).is_none(), "{no:?}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn variables_are_bytes_and_arrive_as_they_were() {
+        use std::os::unix::ffi::OsStrExt;
+        let mut command = Command::new("x");
+        let mut all = [
+            ("A", &b"b=c\nd"[..]),
+            ("B", b""),
+            ("LD_LIBRARY_PATH", b"/no"),
+            ("a name", b"\xff\xfe"),
+            ("\u{e9}", b"=="),
+        ]
+        .map(|(name, value)| (OsStr::new(name), OsStr::from_bytes(value)));
+        all.sort_unstable();
+        command.env_clear().envs(all);
+        let bytes = packed(&command).unwrap();
+        assert_eq!(unpacked(&bytes).collect::<Vec<_>>(), all);
+        let guard = told("kimi".as_ref(), [5, 6], &command);
+        assert_eq!(guard.get_envs().count(), 0);
+        // Nobody brings in a variable by the value of another.
+        command.env("C", "x\0LD_PRELOAD=y");
+        assert!(packed(&command).is_err());
+        assert_eq!(unpacked(b"").count() + unpacked(b"torn").count(), 0);
     }
 }
