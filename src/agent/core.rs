@@ -49,8 +49,8 @@ pub trait ModelSource: Send + Sync {
 pub struct Limits {
     /// Model requests per turn.
     pub max_steps_per_turn: u32,
-    /// Attempts per model request, the first included.
-    pub max_retries_per_step: u32,
+    /// Attempts per model request, the first included, if a number was given.
+    pub max_retries_per_step: Option<u32>,
     /// Tokens kept free for the answer when deciding to compact.
     pub reserved_context: u64,
     /// Share of the context window at which to compact.

@@ -379,7 +379,7 @@ impl Bench {
             log: Arc::new(Log { lines: watch::channel(Vec::new()).0, gates: Mutex::default() }),
             limits: Limits {
                 max_steps_per_turn: 100,
-                max_retries_per_step: 3,
+                max_retries_per_step: None,
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
                 max_ralph_iterations: 0,
