@@ -428,6 +428,7 @@ impl Bench {
         let llm = |provider: Arc<Model>, name: &str| Llm {
             provider,
             name: name.to_owned(),
+            model: format!("{name}-id"),
             display_name: name.to_owned(),
             max_context: self.max_context,
             capabilities: Capabilities::default(),
