@@ -287,7 +287,6 @@ impl Core {
             context_usage: Some(if max == 0 { 0.0 } else { tokens as f64 / max as f64 }),
             context_tokens: Some(tokens),
             max_context_tokens: Some(max),
-            plan_mode: Some(self.settings.snapshot().plan_mode),
             counted: Some((tokens, max)),
             ..StatusUpdate::default()
         }

@@ -328,11 +328,9 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
     // Programs get what the provider has told, as from kimi-cli: the tokens of the request, or nothing.
     let mut status = match answer.usage {
         Some(_) => turn.core.context_status(input, llm.max_context),
-        None => StatusUpdate {
-            plan_mode: Some(turn.core.settings.snapshot().plan_mode),
-            ..StatusUpdate::default()
-        },
+        None => StatusUpdate::default(),
     };
+    status.plan_mode = Some(turn.core.desk.plan().is_on());
     status.counted = Some((total, llm.max_context));
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);
