@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -100,6 +101,8 @@ pub(super) struct Core {
     pub mail: Arc<Mailbox>,
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
+    /// That the MCP servers are starting has been told, and they still are.
+    pub told_loading: AtomicBool,
     /// The hooks that hear of the session's start, while they run.
     started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// What the calls that run now hear when they shall go on in the background.
@@ -127,6 +130,7 @@ impl Core {
             parts,
             mail: Arc::default(),
             told_servers: Mutex::default(),
+            told_loading: AtomicBool::default(),
             started: tokio::sync::Mutex::default(),
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
