@@ -24,6 +24,24 @@ struct Arguments {
     edit: OneOrMore,
 }
 
+/// One edit as kimi-code has it, whose tool is called Edit.
+#[derive(Deserialize)]
+struct CodeArguments {
+    path: String,
+    old_string: String,
+    new_string: String,
+    #[serde(default)]
+    replace_all: Option<bool>,
+}
+
+impl CodeArguments {
+    /// Whether these are meant.
+    fn are(arguments: &Value) -> bool {
+        let has = |key| arguments.get(key).is_some();
+        !has("edit") && (has("old_string") || has("new_string"))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
@@ -77,25 +95,43 @@ impl Tool for StrReplaceFile {
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        if CodeArguments::are(&arguments) {
+            return arguments::with(arguments, async |theirs: CodeArguments| {
+                let CodeArguments { path, old_string: old, new_string: new, replace_all } = theirs;
+                let replace_all = replace_all.unwrap_or_default();
+                self.edit(path, vec![Edit { old, new, replace_all }], cx).await
+            })
+            .await;
+        }
         arguments::with(arguments, async |Arguments { path, edit }| {
             let edits = match edit {
                 OneOrMore::One(edit) => vec![edit],
                 OneOrMore::More(edits) => edits,
             };
-            let count = edits.len();
-            let editor = cx.workspace.editor();
-            let prepared = on_file(cx, path, "edit", move |target| {
-                prepare(&edits, editor.as_deref(), target)
-            });
-            let (change, total) = prepared.await?;
-            let told = |_| {
-                format!(
-                    "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
-                )
-            };
-            Ok(self.files.apply(cx, self.name(), "Edit", change, told).await)
+            self.edit(path, edits, cx).await
         })
         .await
+    }
+}
+
+impl StrReplaceFile {
+    async fn edit(
+        &self,
+        path: String,
+        edits: Vec<Edit>,
+        cx: &CallContext,
+    ) -> Result<ToolReturn, ToolReturnValue> {
+        let count = edits.len();
+        let editor = cx.workspace.editor();
+        let prepared =
+            on_file(cx, path, "edit", move |target| prepare(&edits, editor.as_deref(), target));
+        let (change, total) = prepared.await?;
+        let told = |_| {
+            format!(
+                "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
+            )
+        };
+        Ok(self.files.apply(cx, self.name(), "Edit", change, told).await)
     }
 }
 
