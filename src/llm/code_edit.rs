@@ -1,7 +1,7 @@
 //! The one tool whose arguments are other ones in kimi-code, not only its name (clients.md section 8a):
 //! `Edit {path, old_string, new_string, replace_all}`. What is called so is taken by `StrReplaceFile`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ToolSpec;
 
@@ -14,7 +14,12 @@ pub(super) fn retold(tool: &mut ToolSpec) {
         return;
     }
     tool.description = include_str!("../../assets/tools/edit.md").trim_end().to_owned();
-    tool.parameters = json!({
+    tool.parameters = parameters();
+}
+
+/// The schema of the arguments.
+pub fn parameters() -> Value {
+    json!({
         "type": "object",
         "properties": {
             "path": {
@@ -33,5 +38,5 @@ pub(super) fn retold(tool: &mut ToolSpec) {
             },
         },
         "required": ["path", "old_string", "new_string"],
-    });
+    })
 }

@@ -5,7 +5,7 @@
 
 mod access;
 mod assemble;
-mod code_edit;
+pub mod code_edit;
 mod connect;
 mod error;
 pub mod estimate;

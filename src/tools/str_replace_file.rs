@@ -11,6 +11,7 @@ use super::edit::{Edit, apply_edits};
 use super::file_access::{Change, Deed, Editor, FileAccess, read_anywhere};
 use super::path_guard::GuardedPath;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::llm::code_edit;
 use crate::protocol::ToolReturnValue;
 
 /// Replaces text in a file.
@@ -31,7 +32,7 @@ struct CodeArguments {
     old_string: String,
     new_string: String,
     #[serde(default)]
-    replace_all: Option<bool>,
+    replace_all: bool,
 }
 
 impl CodeArguments {
@@ -90,6 +91,13 @@ impl Tool for StrReplaceFile {
         )
     }
 
+    fn check(&self, arguments: Value) -> Result<Value, String> {
+        match CodeArguments::are(&arguments) {
+            true => schema::check(&code_edit::parameters(), arguments),
+            false => schema::check(&self.parameters(), arguments),
+        }
+    }
+
     fn effect(&self, _: &Value) -> Effect {
         Effect::Write
     }
@@ -98,7 +106,6 @@ impl Tool for StrReplaceFile {
         if CodeArguments::are(&arguments) {
             return arguments::with(arguments, async |theirs: CodeArguments| {
                 let CodeArguments { path, old_string: old, new_string: new, replace_all } = theirs;
-                let replace_all = replace_all.unwrap_or_default();
                 self.edit(path, vec![Edit { old, new, replace_all }], cx).await
             })
             .await;
