@@ -85,8 +85,7 @@ fn the_help_is_this() {
           --max-tokens-total <N>      Stop when N tokens are used, in and out
           --max-budget-usd <USD>      Stop when so many US dollars are spent
           --timeout <TIME>            Stop after this time: 90s, 15m, 2h30m
-          --max-ralph-iterations <N>  Go over a task again up to N times, -1 without
-                                      end
+          --max-ralph-iterations <N>  Go over a task again N times, -1 without end
 
     Approval:
       -y, --yolo  Approve every tool call [aliases: --yes, --auto-approve]

@@ -135,7 +135,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, help_heading = MODEL)]
     pub timeout: Option<String>,
 
-    /// Go over a task again up to N times, -1 without end.
+    /// Go over a task again N times, -1 without end.
     #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_ralph_iterations: Option<String>,
 
