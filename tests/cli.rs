@@ -85,6 +85,7 @@ fn the_help_is_this() {
           --max-tokens-total <N>      Stop when N tokens are used, in and out
           --max-budget-usd <USD>      Stop when so many US dollars are spent
           --timeout <TIME>            Stop after this time: 90s, 15m, 2h30m
+          --max-ralph-iterations <N>  Go over a task again N times, -1 without end
 
     Approval:
       -y, --yolo  Approve every tool call [aliases: --yes, --auto-approve]
@@ -108,7 +109,9 @@ fn the_help_is_this() {
 
     Other:
           --wire     Speak JSON-RPC on stdin and stdout, for programs
+          --acp      The old name of kimi acp
           --debug    Write a detailed log to ~/.kimi/logs/kimi.log
+          --verbose  Taken for old scripts; --debug writes the log
       -V, --version  Print the version
       -h, --help     Print this help
     ");

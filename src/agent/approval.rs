@@ -530,6 +530,7 @@ impl ApprovalDesk {
             subagent_type: source.map(|source| source.subagent_type.clone()),
             source_description: source.map(|source| source.description.clone()),
             display,
+            note: None,
         }));
         receiver
     }

@@ -165,13 +165,14 @@ impl Context {
     }
 
     /// Adds the model's message with the provider's counts around it, as kimi-cli records them:
-    /// input tokens before, the total after.
+    /// input tokens before, the total after. Without counts there are none in the record either
+    /// (sessions.md section 3): what is read back is estimated then.
     pub fn push_answer(
         &mut self,
         message: Message,
-        input: u64,
-        total: u64,
+        counted: Option<(u64, u64)>,
     ) -> Result<(), StoreError> {
+        let Some((input, total)) = counted else { return self.push(message) };
         self.append(vec![
             ContextRecord::Usage(input),
             ContextRecord::Message(message.clone()),
@@ -291,6 +292,30 @@ fn words(message: &Message) -> String {
 mod tests {
     use super::*;
     use crate::protocol::ToolReturnValue;
+
+    #[test]
+    fn only_the_provider_s_counts_are_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = || -> Context {
+            let (log, loaded) = ContextLog::open(&dir.path().join("context.jsonl")).unwrap();
+            Context::new(log, loaded, Arc::new(String::new))
+        };
+        let answer = || Message::assistant(vec![ContentPart::text("four words are here")], vec![]);
+        let mut context = make();
+        context.introduce("s".to_owned());
+        context.push(Message::user_text("hello there")).unwrap();
+        context.push_answer(answer(), None).unwrap();
+        let estimated = context.tokens();
+        assert!(estimated > 0);
+        let record = std::fs::read_to_string(dir.path().join("context.jsonl")).unwrap();
+        assert!(!record.contains("_usage"), "{record}");
+        let mut again = make();
+        assert!(again.tokens() > 0, "what is read back is estimated");
+        again.push_answer(answer(), Some((90, 100))).unwrap();
+        assert_eq!((again.tokens(), make().tokens()), (100, 100));
+        let record = std::fs::read_to_string(dir.path().join("context.jsonl")).unwrap();
+        assert_eq!(record.matches("_usage").count(), 2, "{record}");
+    }
 
     #[test]
     fn results_are_sent_in_the_order_of_their_calls() {

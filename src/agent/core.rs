@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -49,8 +50,8 @@ pub trait ModelSource: Send + Sync {
 pub struct Limits {
     /// Model requests per turn.
     pub max_steps_per_turn: u32,
-    /// Attempts per model request, the first included.
-    pub max_retries_per_step: u32,
+    /// Attempts per model request, the first included, if a number was given.
+    pub max_retries_per_step: Option<u32>,
     /// Tokens kept free for the answer when deciding to compact.
     pub reserved_context: u64,
     /// Share of the context window at which to compact.
@@ -102,6 +103,8 @@ pub(super) struct Core {
     pub mail: Arc<Mailbox>,
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
+    /// That the MCP servers are starting has been told, and they still are.
+    pub told_loading: AtomicBool,
     /// The hooks that hear of the session's start, while they run.
     started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// What the calls that run now hear when they shall go on in the background.
@@ -129,6 +132,7 @@ impl Core {
             parts,
             mail: Arc::default(),
             told_servers: Mutex::default(),
+            told_loading: AtomicBool::default(),
             started: tokio::sync::Mutex::default(),
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
@@ -289,7 +293,6 @@ impl Core {
             context_usage: Some(if max == 0 { 0.0 } else { tokens as f64 / max as f64 }),
             context_tokens: Some(tokens),
             max_context_tokens: Some(max),
-            plan_mode: Some(self.settings.snapshot().plan_mode),
             counted: Some((tokens, max)),
             ..StatusUpdate::default()
         }

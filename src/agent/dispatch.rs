@@ -198,6 +198,7 @@ async fn run_group(
                     "Interrupted",
                 );
                 store(turn, &call, &ToolReturnValue { output, ..value }).await?;
+                turn.core.desk.tell_switched();
             }
         }
     }
@@ -408,6 +409,7 @@ async fn finish(
         None => store(turn, call, &value).await?,
     }
     turn.core.hub.event(Event::ToolResult { tool_call_id: call.id.clone(), return_value: value });
+    turn.core.desk.tell_switched();
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What a session tells of its MCP servers, and what its requests have of them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -37,11 +38,14 @@ pub(super) async fn offered(core: &Core, system: String, cancel: &CancellationTo
 
 /// Tells, at the beginning of a turn, how the servers stand. While some are still starting, that is
 /// told between a begin and an end, which comes when all have settled and at the latest with the
-/// turn. Nobody waits for it.
+/// turn: a pair is within one turn (wire.md section 6). Servers that take longer than that turn are not
+/// begun again in the next one; how they stand is told when it changes. Nobody waits for it.
 pub(super) struct Loading(Option<(Arc<Told>, AbortOnDropHandle<()>)>);
 
 struct Told {
     core: Arc<Core>,
+    /// Whether an end is due: a begin has been told.
+    begun: bool,
     ended: Mutex<bool>,
 }
 
@@ -54,14 +58,19 @@ impl Loading {
         servers.wake();
         tell(core, &servers);
         if servers.is_settled() {
+            core.told_loading.store(false, Ordering::Release);
             return Self(None);
         }
-        core.hub.event(Event::McpLoadingBegin {});
-        let told = Arc::new(Told { core: Arc::clone(core), ended: Mutex::new(false) });
+        let begun = !core.told_loading.swap(true, Ordering::AcqRel);
+        if begun {
+            core.hub.event(Event::McpLoadingBegin {});
+        }
+        let told = Arc::new(Told { core: Arc::clone(core), begun, ended: Mutex::new(false) });
         let watch = {
             let told = Arc::clone(&told);
             tokio::spawn(async move {
                 servers.settled().await;
+                told.core.told_loading.store(false, Ordering::Release);
                 told.end();
             })
         };
@@ -84,7 +93,9 @@ impl Told {
             if let Some(servers) = servers(&self.core) {
                 tell(&self.core, &servers);
             }
-            self.core.hub.event(Event::McpLoadingEnd {});
+            if self.begun {
+                self.core.hub.event(Event::McpLoadingEnd {});
+            }
         }
     }
 }

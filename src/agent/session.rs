@@ -39,7 +39,6 @@ use crate::store::{
     write_last_answer,
 };
 use crate::tasks::{TaskOptions, Tasks, View};
-use crate::tools::PlanMode as _;
 
 /// How often a running turn looks for streamed text that is not on disk yet.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -420,7 +419,7 @@ impl Actor {
                 }
             }
             Op::SetApproval { yolo, afk } => slash::set_modes(&self.core, yolo, afk),
-            Op::SetPlanMode { enabled } => self.core.desk.switch(enabled),
+            Op::SetPlanMode { enabled } => self.core.desk.set_plan_mode(enabled),
             Op::SetModel { model, thinking } => self.set_model(model, thinking).await,
             Op::Goal { act } => {
                 if self.core.goals.act(act)

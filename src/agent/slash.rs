@@ -15,7 +15,9 @@ use super::permissions;
 use super::plan;
 use super::prompts::{self, Ran};
 use super::servers::offered;
-use super::{skills, step, transfer, turn};
+use super::transfer::{self, Imported};
+use super::{skills, step, turn};
+use crate::llm::{ChatRequest, estimate};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -185,7 +187,10 @@ pub(super) async fn run(
         Some("add-dir") => add_dir(core, &command.arguments),
         Some("export") => transfer::export(core, &command.arguments).await,
         Some("import") => match transfer::import(core, &command.arguments).await {
-            Ok(text) => text,
+            Ok(Imported { said, status: told }) => {
+                status = told;
+                said
+            }
             Err(outcome) => return outcome,
         },
         Some("skills") => skills::list(core).await,
@@ -203,6 +208,7 @@ pub(super) async fn run(
     };
     core.hub.event(Event::ContentPart(ContentPart::text(said)));
     status.into_iter().for_each(|status| core.hub.event(Event::StatusUpdate(status)));
+    core.desk.tell_switched();
     Outcome::Finished { stop: StopReason::Command }
 }
 
@@ -237,10 +243,11 @@ async fn compact(
     focus: &str,
     cancel: &CancellationToken,
 ) -> Result<String, Outcome> {
+    let estimated = estimated_tokens(core).await;
     match compaction::run(core, Reason::Asked { focus }, cancel).await {
         Ok(Some(done)) => Ok(format!(
             "The context has been compacted: about {}k tokens before, {}k after.",
-            done.before.div_ceil(1000),
+            done.before.max(estimated).div_ceil(1000),
             done.after.div_ceil(1000)
         )),
         Ok(None) => Ok("There is nothing to compact yet.".to_owned()),
@@ -258,6 +265,18 @@ async fn compact(
             hint: Some("nothing was changed; try /compact again, or start afresh".to_owned()),
         })),
     }
+}
+
+/// The whole next request, estimated as what comes out of a compaction is: without the provider's own
+/// numbers the conversation is counted alone.
+async fn estimated_tokens(core: &Core) -> u64 {
+    let context = core.context.lock().await;
+    estimate::request_tokens(&ChatRequest {
+        system: context.system_prompt(),
+        tools: &core.specs(),
+        messages: context.messages(),
+        context_tokens: 0,
+    })
 }
 
 enum Mode {

@@ -44,13 +44,13 @@ pub(super) async fn run(turn: &mut Turn<'_>, n: u32) -> Result<StepEnd, StepErro
         .await
         .map_err(|error| StepError::Failed(store_failure(&error)))?;
     let (answer, message) = request(turn, &llm, n).await?;
-    let (input, total) = report_usage(turn, &llm, &answer).await;
+    let counted = report_usage(turn, &llm, &answer).await;
     let calls = message.tool_calls.clone();
     turn.core
         .context
         .lock()
         .await
-        .push_answer(message, input, total)
+        .push_answer(message, counted)
         .map_err(|error| StepError::Failed(store_failure(&error)))?;
     if calls.is_empty() {
         if answer.finish == Some(FinishReason::Length) {
@@ -310,7 +310,8 @@ fn tell(turn: &Turn<'_>, calls: &mut CallStream, delta: &Delta) {
 }
 
 /// Reports the token counts of an answer; without any from the provider, our own estimate stands in.
-async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u64) {
+/// Returns what the provider has told: input and total.
+async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> Option<(u64, u64)> {
     let (input, total) = match answer.usage {
         Some(usage) => (usage.input(), usage.total()),
         None => {
@@ -328,16 +329,14 @@ async fn report_usage(turn: &Turn<'_>, llm: &Llm, answer: &Assembler) -> (u64, u
     // Programs get what the provider has told, as from kimi-cli: the tokens of the request, or nothing.
     let mut status = match answer.usage {
         Some(_) => turn.core.context_status(input, llm.max_context),
-        None => StatusUpdate {
-            plan_mode: Some(turn.core.settings.snapshot().plan_mode),
-            ..StatusUpdate::default()
-        },
+        None => StatusUpdate::default(),
     };
+    status.plan_mode = Some(turn.core.desk.plan().is_on());
     status.counted = Some((total, llm.max_context));
     status.token_usage = answer.usage;
     status.message_id.clone_from(&answer.message_id);
     turn.core.hub.event(Event::StatusUpdate(status));
-    (input, total)
+    answer.usage.map(|_| (input, total))
 }
 
 /// Keeps what a cancelled answer had said. Its calls never ran and are left out.

@@ -512,7 +512,7 @@ fn missing_capability(llm: &Llm, parts: &[ContentPart]) -> Option<Failure> {
         kind: FailureKind::LlmNotSupported,
         message: format!(
             "LLM model '{}' does not support required {word}: {}.",
-            llm.name,
+            llm.model,
             missing.join(", ")
         ),
         hint: Some("choose a model that takes it with /model or --model".to_owned()),

@@ -156,7 +156,7 @@ impl DeviceCode {
         let page = text(fields, "verification_uri_complete").or(text(fields, "verification_uri"));
         let page = page.ok_or("it has no verification_uri")?;
         // What a browser is sent to is no file, no script, and nothing that listens here.
-        let page = checked(page, local).map_err(|why| format!("its verification_uri {why}"))?;
+        let page = shown(page, local).map_err(|why| format!("its verification_uri {why}"))?;
         let life = number(fields, "expires_in").filter(|seconds| *seconds > 0.0);
         let interval = number(fields, "interval").filter(|seconds| *seconds > 0.0);
         Ok(Self {
@@ -222,6 +222,16 @@ fn renewed(answer: &Answer, now: f64) -> Result<Token, AuthError> {
     Token::of_answer(&answer.fields, now).map_err(strange)
 }
 
+/// The address of a page that a browser may be sent to. The rules are those for secrets: what the person
+/// types there is one. The words are about a page.
+fn shown(text: &str, local: bool) -> Result<Url, String> {
+    let http = |url: &Url| url.scheme() == "http" && !is_loopback(url);
+    checked(text, local).map_err(|why| match Url::parse(text) {
+        Ok(url) if http(&url) => "is not a page of https".to_owned(),
+        _ => why,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +285,9 @@ mod tests {
             bad[field] = value;
             assert!(read(&bad).is_err(), "{bad}");
         }
+        let mut plain = good.clone();
+        plain["verification_uri_complete"] = json!("http://k/");
+        assert_eq!(read(&plain).err().unwrap(), "its verification_uri is not a page of https");
         let mut here = good.clone();
         here["verification_uri_complete"] = json!("http://127.0.0.1:8080/");
         assert!(DeviceCode::read(here.as_object().unwrap(), true).is_ok(), "both are here");

@@ -2,6 +2,9 @@
 //!
 //! Only where the user's own configuration has a Kimi account and somebody is signed in; what is different is
 //! written there, for the next start and for `/reload`. Nobody waits for it and nobody hears of it.
+//!
+//! A run that is over within a second, as one that prints an answer can be, does not ask: it would have to
+//! wait for what it has no use for. The next longer one does.
 
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use crate::llm::{Secret, TokenSource};
 use crate::platform::Env;
 use crate::store::ShareDir;
 
-/// How long the start itself has the machine for itself.
+/// How long the start itself has the machine for itself, and how short a run asks for nothing.
 const AFTER_THE_START: Duration = Duration::from_secs(1);
 
 /// Refreshes the models in the background, soon. To be called on a runtime; whatever is not done when that

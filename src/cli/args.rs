@@ -135,7 +135,8 @@ pub struct Args {
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, help_heading = MODEL)]
     pub timeout: Option<String>,
 
-    #[arg(long, value_name = "N", allow_negative_numbers = true, hide = true)]
+    /// Go over a task again N times, -1 without end.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = MODEL)]
     pub max_ralph_iterations: Option<String>,
 
     /// Approve every tool call.
@@ -193,14 +194,16 @@ pub struct Args {
     #[arg(long, help_heading = OTHER)]
     pub wire: bool,
 
-    #[arg(long, hide = true)]
+    /// The old name of kimi acp.
+    #[arg(long, help_heading = OTHER)]
     pub acp: bool,
 
     /// Write a detailed log to ~/.kimi/logs/kimi.log.
     #[arg(long, help_heading = OTHER)]
     pub debug: bool,
 
-    #[arg(long, hide = true)]
+    /// Taken for old scripts; --debug writes the log.
+    #[arg(long, help_heading = OTHER)]
     pub verbose: bool,
 
     /// Print the version.

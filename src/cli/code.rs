@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Args, SessionChoice, Terminals, complain};
+use super::{Args, SessionChoice, Terminals, UsageError, complain};
 use crate::config::{Config, ConfigError, ConfigSource, LoadedConfig, SelectError};
 use crate::front::host::{Host, HostError, Which};
 use crate::front::print::{Dialect, code};
@@ -23,7 +23,29 @@ const PREFIX: &str = "session_";
 /// Whether a command line asks for it.
 pub(super) fn is_asked_for(args: &Args, terminals: Terminals) -> bool {
     let other = args.print || args.quiet || args.wire || args.acp || args.command.is_some();
+    // An option of kimi-cli alone, whose words and status about it hold.
+    let other = other || args.final_message_only;
     args.is_prompted() && !other && (args.output_format.is_some() || !terminals.stdout)
+}
+
+/// Finds options that kimi-code does not take beside a prompt (clients.md section 8).
+pub(super) fn check_combinations(args: &Args) -> Result<(), UsageError> {
+    let given = |options: &[(&'static str, bool)]| {
+        options.iter().find(|(_, given)| *given).map(|(option, _)| *option)
+    };
+    let modes = [("--yolo", args.yolo), ("--auto", args.auto), ("--plan", args.plan)];
+    if let Some(option) = given(&modes) {
+        return Err(UsageError::of(format!("Cannot combine --prompt with {option}.")));
+    }
+    let agent = [("--agent", args.agent.is_some()), ("--agent-file", args.agent_file.is_some())];
+    let continues = args.continue_last || args.command_or_continue == Some(None);
+    let resumed = [("--session", args.session.is_some()), ("--continue", continues)];
+    match (given(&agent), given(&resumed)) {
+        (Some(agent), Some(resumed)) => {
+            Err(UsageError::of(format!("Cannot combine {agent} with {resumed}.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The dialect as the environment has it. A caller that holds kimi-code to its old engine takes a

@@ -105,6 +105,9 @@ pub fn main(env: Env, argv: Vec<OsString>) -> ExitCode {
     if let Err(error) = launch::check_combinations(&args) {
         return refuse(&error);
     }
+    if speaks_code && let Err(error) = code::check_combinations(&args) {
+        return refuse(&error);
+    }
     match Launch::from_args(args, &env, terminals()) {
         Ok(launch) => start(launch, env),
         Err(error) => refuse(&error),

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory as _;
+
 use super::*;
 use crate::cli::AgentChoice;
 use crate::front::print::{Dialect, Format};
@@ -308,5 +310,18 @@ fn every_option_of_kimi_cli_is_known() {
     for option in options.split_whitespace() {
         assert!(read(&[&format!("--{option}"), "1"]).is_ok(), "--{option} 1");
         assert!(read(&[&format!("--{option}=1")]).is_ok(), "--{option}=1");
+    }
+}
+
+/// Programs read the help to learn which options there are (clients.md section 0).
+#[test]
+fn the_help_names_every_option_but_one() {
+    let help = Args::command().render_help().to_string();
+    let named: Vec<&str> = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).collect();
+    for arg in Args::command().get_arguments() {
+        for name in arg.get_long_and_visible_aliases().unwrap_or_default() {
+            let word = format!("--{name}");
+            assert_eq!(named.contains(&word.as_str()), name != "auto", "{word}");
+        }
     }
 }

@@ -94,7 +94,7 @@ impl UsageError {
         Self { usage: usage.map(one_line), ..Self::of(said) }
     }
 
-    fn of(said: impl AsRef<str>) -> Self {
+    pub(super) fn of(said: impl AsRef<str>) -> Self {
         Self { said: one_line(said.as_ref()), usage: None }
     }
 

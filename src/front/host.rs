@@ -9,7 +9,8 @@ use crate::agent::{
 };
 use crate::auth::{Bearer, Credentials, UnsafeAddress};
 use crate::config::{
-    self, Config, ConfigError, LoadedConfig, ModelChoice, SelectError, ServiceConfig, set_key,
+    self, Config, ConfigError, LoadedConfig, LoopControl, ModelChoice, SelectError, ServiceConfig,
+    set_key,
 };
 use crate::customize::hooks::HookSet;
 use crate::customize::plugins;
@@ -389,10 +390,12 @@ impl Host {
                 .options
                 .max_steps_per_turn
                 .unwrap_or_else(|| narrow(control.max_steps_per_turn)),
-            max_retries_per_step: self
-                .options
-                .max_retries_per_step
-                .unwrap_or_else(|| narrow(control.max_retries_per_step)),
+            // Files that Kimi writes have the usual number in them, which nobody gave.
+            max_retries_per_step: self.options.max_retries_per_step.or_else(|| {
+                let usual = LoopControl::default().max_retries_per_step;
+                let given = control.max_retries_per_step;
+                (given != usual).then(|| narrow(given))
+            }),
             reserved_context: control.reserved_context_size,
             compaction_trigger_ratio: control.compaction_trigger_ratio,
             max_ralph_iterations: self

@@ -77,6 +77,7 @@ impl Connection<'_> {
         Ok(Llm {
             provider,
             name: spec.name.clone(),
+            model: spec.model.clone(),
             display_name: display_name.unwrap_or_else(|| spec.name.clone()),
             max_context: spec.max_context,
             capabilities,

@@ -5,6 +5,7 @@
 
 mod access;
 mod assemble;
+pub mod code_edit;
 mod connect;
 mod error;
 pub mod estimate;

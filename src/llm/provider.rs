@@ -111,6 +111,8 @@ pub struct Llm {
     pub provider: Arc<dyn Provider>,
     /// The configured name (a key of `[models]`), or the API's id when it came from the environment.
     pub name: String,
+    /// What the provider calls it.
+    pub model: String,
     /// What to call it on the screen.
     pub display_name: String,
     /// Context window in tokens; 0 when unknown.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 
+use super::code_edit;
 use super::{
     ChatRequest, Delta, DeltaStream, Llm, LlmError, Message, Provider, ToolSpec, UploadedFile,
 };
@@ -53,6 +54,9 @@ impl Renamed {
     /// A tool as the model is told of it. A description that is not ours is left as it is.
     fn told(&self, tool: &ToolSpec) -> ToolSpec {
         let mut tool = tool.clone();
+        if theirs(&tool.name, self.names) == Some("Edit") {
+            code_edit::retold(&mut tool);
+        }
         if !tool.name.contains("__") {
             tool.description = renamed_words(&tool.description, self.names);
         }
@@ -169,6 +173,25 @@ mod tests {
         let calls: Vec<&str> =
             said[1].tool_calls.iter().map(|call| call.function.name.as_str()).collect();
         assert_eq!(calls, ["Read", "Glob"]);
+    }
+
+    #[test]
+    fn an_edit_has_the_arguments_that_go_with_its_name() {
+        let names: ToolNames = &[("StrReplaceFile", "Edit")];
+        let renamed = Renamed { inner: Arc::new(Model::default()), names };
+        let tool = ToolSpec {
+            name: "StrReplaceFile".to_owned(),
+            description: "ours".to_owned(),
+            parameters: serde_json::json!({"properties": {"edit": {}}}),
+        };
+        let told = renamed.told(&tool);
+        assert_eq!(told.name, "Edit");
+        assert!(told.description.contains("`old_string`"), "{}", told.description);
+        let properties = told.parameters["properties"].as_object().unwrap();
+        let keys: Vec<&String> = properties.keys().collect();
+        assert_eq!(keys, ["path", "old_string", "new_string", "replace_all"]);
+        let kept = Renamed { inner: Arc::new(Model::default()), names: NAMES }.told(&tool);
+        assert_eq!(kept, tool);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::LlmError;
 
-/// Attempts at a rate-limited or overloaded server, whatever the configured number is.
+/// Attempts when nobody says how many.
+const ATTEMPTS: u32 = 3;
+/// The same at a rate-limited or overloaded server.
 const PATIENT_ATTEMPTS: u32 = 5;
 /// The longest wait of our own.
 const LONGEST_WAIT: f64 = 5.0;
@@ -12,23 +14,18 @@ const LONGEST_WAIT: f64 = 5.0;
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
 
 /// How often a step is tried (agent-loop.md section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first one included; 1 turns retrying off.
-    pub max_attempts: u32,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { max_attempts: 3 }
-    }
+    /// Attempts in all, the first one included; 1 turns retrying off. `None` when nobody gave a number:
+    /// a given one holds for every kind of error (cli.md section 2).
+    pub max_attempts: Option<u32>,
 }
 
 impl RetryPolicy {
     /// Attempts in all when requests fail with this error.
     pub fn attempts(&self, error: &LlmError) -> u32 {
-        let patient = matches!(error.status(), Some(429 | 529)) && self.max_attempts > 1;
-        if patient { self.max_attempts.max(PATIENT_ATTEMPTS) } else { self.max_attempts }
+        let busy = matches!(error.status(), Some(429 | 529));
+        self.max_attempts.unwrap_or(if busy { PATIENT_ATTEMPTS } else { ATTEMPTS })
     }
 
     /// The wait after attempt number `failed_attempt` (from 1) failed, or None to give up.
@@ -72,7 +69,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_five_seconds() {
-        let policy = RetryPolicy { max_attempts: 8 };
+        let policy = RetryPolicy { max_attempts: Some(8) };
         let error = LlmError::Connection("x".into());
         assert_eq!(millis(policy, &error, 0.0), [300, 600, 1200, 2400, 4800, 5000, 5000]);
         assert_eq!(millis(RetryPolicy::default(), &error, 1.0), [800, 1100]);
@@ -80,23 +77,27 @@ mod tests {
 
     #[test]
     fn the_server_is_heard_up_to_a_minute() {
-        let policy = RetryPolicy { max_attempts: 2 };
+        let policy = RetryPolicy { max_attempts: Some(2) };
         assert_eq!(millis(policy, &status(503, Some(7)), 0.0), [7000]);
         assert_eq!(millis(policy, &status(503, Some(7200)), 0.0), [60_000]);
         assert_eq!(millis(policy, &status(503, Some(0)), 0.0), [300]);
     }
 
     #[test]
-    fn busy_servers_get_more_patience_unless_retrying_is_off() {
+    fn busy_servers_get_more_patience_unless_a_number_is_given() {
         for code in [429, 529] {
             assert_eq!(millis(RetryPolicy::default(), &status(code, None), 0.0).len(), 4);
-            assert!(millis(RetryPolicy { max_attempts: 1 }, &status(code, None), 0.0).is_empty());
+            for attempts in 1..4 {
+                let policy = RetryPolicy { max_attempts: Some(attempts) };
+                let waits = millis(policy, &status(code, None), 0.0);
+                assert_eq!(waits.len(), attempts as usize - 1, "{code}");
+            }
         }
     }
 
     #[test]
     fn permanent_errors_are_not_retried() {
-        let policy = RetryPolicy { max_attempts: u32::MAX };
+        let policy = RetryPolicy { max_attempts: Some(u32::MAX) };
         for error in [status(400, Some(1)), status(401, None), LlmError::Other("x".into())] {
             assert_eq!(policy.wait_before(1, &error, 0.0), None);
         }

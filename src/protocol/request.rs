@@ -53,6 +53,10 @@ pub struct ApprovalRequest {
     pub source_description: Option<String>,
     #[serde(default)]
     pub display: Vec<DisplayBlock>,
+    /// A field of ours, for clients that know the blocks of `display` by number and kind: the note that is
+    /// among them elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// How the line of a request's note begins that tells what an approval for the session covers.
@@ -63,6 +67,23 @@ impl ApprovalRequest {
     pub fn note(why: Option<&str>, scope: &str) -> DisplayBlock {
         let why = why.map(|why| format!("{why}\n")).unwrap_or_default();
         DisplayBlock::Brief { text: format!("{why}{SCOPE}{scope}") }
+    }
+
+    /// The same with its note beside the blocks of `display`, which are those of kimi-cli then.
+    #[must_use]
+    pub fn with_note_apart(mut self) -> Self {
+        let is_note = |block: &DisplayBlock| match block {
+            DisplayBlock::Brief { text } => {
+                text.lines().last().is_some_and(|line| line.starts_with(SCOPE))
+            }
+            _ => false,
+        };
+        let told = self.session_scope().is_some();
+        let at = self.display.iter().rposition(is_note).filter(|_| told);
+        if let Some(DisplayBlock::Brief { text }) = at.map(|at| self.display.remove(at)) {
+            self.note = Some(text);
+        }
+        self
     }
 
     /// What an approval for the session covers, when the request tells.

@@ -92,7 +92,7 @@ impl Tool for AskUserQuestion {
                 brief(result(&Map::new(), Some(note)), "Afk mode, auto-dismissed.", "Auto-dismissed (afk)")
             }
             QuestionOutcome::Unsupported => ToolReturnValue::error(
-                "The connected client does not support interactive questions. Do not call this tool again; ask in your answer instead.",
+                "The connected client does not support interactive questions. Do NOT call this tool again; ask in your answer instead.",
                 "Questions not supported",
             )
             .into(),

@@ -11,6 +11,7 @@ use super::edit::{Edit, apply_edits};
 use super::file_access::{Change, Deed, Editor, FileAccess, read_anywhere};
 use super::path_guard::GuardedPath;
 use super::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
+use crate::llm::code_edit;
 use crate::protocol::ToolReturnValue;
 
 /// Replaces text in a file.
@@ -22,6 +23,24 @@ pub struct StrReplaceFile {
 struct Arguments {
     path: String,
     edit: OneOrMore,
+}
+
+/// One edit as kimi-code has it, whose tool is called Edit.
+#[derive(Deserialize)]
+struct CodeArguments {
+    path: String,
+    old_string: String,
+    new_string: String,
+    #[serde(default)]
+    replace_all: bool,
+}
+
+impl CodeArguments {
+    /// Whether these are meant.
+    fn are(arguments: &Value) -> bool {
+        let has = |key| arguments.get(key).is_some();
+        !has("edit") && (has("old_string") || has("new_string"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -72,30 +91,54 @@ impl Tool for StrReplaceFile {
         )
     }
 
+    fn check(&self, arguments: Value) -> Result<Value, String> {
+        match CodeArguments::are(&arguments) {
+            true => schema::check(&code_edit::parameters(), arguments),
+            false => schema::check(&self.parameters(), arguments),
+        }
+    }
+
     fn effect(&self, _: &Value) -> Effect {
         Effect::Write
     }
 
     async fn call(&self, arguments: Value, cx: &CallContext) -> ToolReturn {
+        if CodeArguments::are(&arguments) {
+            return arguments::with(arguments, async |theirs: CodeArguments| {
+                let CodeArguments { path, old_string: old, new_string: new, replace_all } = theirs;
+                self.edit(path, vec![Edit { old, new, replace_all }], cx).await
+            })
+            .await;
+        }
         arguments::with(arguments, async |Arguments { path, edit }| {
             let edits = match edit {
                 OneOrMore::One(edit) => vec![edit],
                 OneOrMore::More(edits) => edits,
             };
-            let count = edits.len();
-            let editor = cx.workspace.editor();
-            let prepared = on_file(cx, path, "edit", move |target| {
-                prepare(&edits, editor.as_deref(), target)
-            });
-            let (change, total) = prepared.await?;
-            let told = |_| {
-                format!(
-                    "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
-                )
-            };
-            Ok(self.files.apply(cx, self.name(), "Edit", change, told).await)
+            self.edit(path, edits, cx).await
         })
         .await
+    }
+}
+
+impl StrReplaceFile {
+    async fn edit(
+        &self,
+        path: String,
+        edits: Vec<Edit>,
+        cx: &CallContext,
+    ) -> Result<ToolReturn, ToolReturnValue> {
+        let count = edits.len();
+        let editor = cx.workspace.editor();
+        let prepared =
+            on_file(cx, path, "edit", move |target| prepare(&edits, editor.as_deref(), target));
+        let (change, total) = prepared.await?;
+        let told = |_| {
+            format!(
+                "File successfully edited. Applied {count} edit(s) with {total} total replacement(s)."
+            )
+        };
+        Ok(self.files.apply(cx, self.name(), "Edit", change, told).await)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoGoals, NoPlanMode,
-    QuestionOutcome, TodoStore, Tool, Workspace, schema,
+    QuestionOutcome, TodoStore, Tool, Workspace,
 };
 use crate::platform::env::fixed;
 use crate::protocol::{Question, TodoItem, ToolReturnValue};
@@ -119,7 +119,7 @@ impl Bench {
 
     /// Runs a call the way the registry prepares it.
     pub async fn run(&self, tool: &dyn Tool, arguments: Value) -> ToolReturnValue {
-        let arguments = schema::check(&tool.parameters(), arguments).unwrap();
+        let arguments = tool.check(arguments).unwrap();
         tool.call(arguments, &self.cx).await.value
     }
 }

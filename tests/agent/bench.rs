@@ -379,7 +379,7 @@ impl Bench {
             log: Arc::new(Log { lines: watch::channel(Vec::new()).0, gates: Mutex::default() }),
             limits: Limits {
                 max_steps_per_turn: 100,
-                max_retries_per_step: 3,
+                max_retries_per_step: None,
                 reserved_context: 50_000,
                 compaction_trigger_ratio: 0.85,
                 max_ralph_iterations: 0,
@@ -428,6 +428,7 @@ impl Bench {
         let llm = |provider: Arc<Model>, name: &str| Llm {
             provider,
             name: name.to_owned(),
+            model: format!("{name}-id"),
             display_name: name.to_owned(),
             max_context: self.max_context,
             capabilities: Capabilities::default(),

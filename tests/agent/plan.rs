@@ -274,13 +274,13 @@ async fn a_plan_has_to_be_there() {
 }
 
 #[tokio::test]
-async fn switching_is_told_once_and_remembered() {
+async fn a_client_s_switching_is_told_however_it_was_and_remembered() {
     let bench = real(vec![vec![text("one")], vec![text("two")], vec![text("three")]]);
     let mut live = bench.open();
     live.handle.submit(Op::SetPlanMode { enabled: true });
     live.handle.submit(Op::SetPlanMode { enabled: true });
     let heard = live.prompt("first").await;
-    assert_eq!(switches(&heard), [true]);
+    assert_eq!(switches(&heard), [true, true]);
     let file = plan_file(&bench, &live);
     let session = live.handle.session().clone();
     live.handle.shutdown(None).await;

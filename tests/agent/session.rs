@@ -251,7 +251,7 @@ async fn a_picture_that_the_model_cannot_take() {
     assert_eq!(failure.kind, FailureKind::LlmNotSupported);
     assert_eq!(
         failure.message,
-        "LLM model 'first' does not support required capability: image_in."
+        "LLM model 'first-id' does not support required capability: image_in."
     );
     assert_eq!(live.stored().await, Vec::<String>::new());
     // Given to a running turn it does not stop the work.

@@ -191,3 +191,26 @@ fn servers_of_tools_are_told_of_only_where_there_are_some() {
     let count_of = |kind: &str| shape.iter().filter(|word| *word == kind).count();
     assert_eq!(count_of("MCPLoadingBegin"), count_of("MCPLoadingEnd"));
 }
+
+#[test]
+fn a_server_that_starts_slowly_is_begun_once() {
+    let server = ModelServer::start(|_: &Recorded, _| Reply::new().text("ok"));
+    let home = Home::new(&server.url());
+    let entry = crate::mcp::server::Script::new().start("hang").entry();
+    let config = json!({"mcpServers": {"lab": entry}}).to_string();
+    let mut client = Client::start(&home, &["--mcp-config", &config]);
+    client.initialize(json!({}));
+    for turn in 0..3 {
+        let from = client.seen.len();
+        let id = client.prompt("x");
+        client.result(&id);
+        let types: Vec<&str> =
+            client.seen[from..].iter().filter_map(|it| it["params"]["type"].as_str()).collect();
+        let loading: Vec<&str> =
+            types.iter().copied().filter(|kind| kind.starts_with("MCPLoading")).collect();
+        let due: &[&str] = if turn == 0 { &["MCPLoadingBegin", "MCPLoadingEnd"] } else { &[] };
+        assert_eq!(loading, due, "{types:?}");
+        assert_eq!(types.last(), Some(&"TurnEnd"));
+    }
+    client.finish();
+}

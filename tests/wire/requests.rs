@@ -31,7 +31,8 @@ fn an_approval_has_every_field_and_is_echoed() {
             "agent_id",
             "subagent_type",
             "source_description",
-            "display"
+            "display",
+            "note"
         ]
     );
     assert_eq!((&payload["tool_call_id"], &payload["sender"]), (&json!("c1"), &json!("Shell")));
@@ -41,6 +42,7 @@ fn an_approval_has_every_field_and_is_echoed() {
         payload["display"][0],
         json!({"type": "shell", "language": "bash", "command": "touch made"})
     );
+    assert_eq!(payload["display"].as_array().unwrap().len(), 1);
     // The id within is not what counts.
     client.reply(&id, json!({"request_id": "another", "response": "approve"}));
     assert_eq!(
@@ -52,6 +54,49 @@ fn an_approval_has_every_field_and_is_echoed() {
     assert!(home.path("project/made").exists());
     // An answer to what is decided changes nothing.
     client.reply(&id, json!({"request_id": id, "response": "reject"}));
+    client.finish();
+}
+
+#[test]
+fn what_an_agent_in_the_background_asks_is_sent_again_to_who_says_hello() {
+    let send = json!({"description": "make it", "prompt": "SUBTASK", "subagent_type": "coder",
+        "run_in_background": true});
+    let server = ModelServer::start(move |request: &Recorded, _: usize| {
+        let last = request.body["messages"].as_array().unwrap().last().unwrap().to_string();
+        match last.contains("SUBTASK") {
+            true => shell("s1", "touch made"),
+            false if last.contains("begin") => {
+                Reply::new().tool_call("c1", "Agent", &send.to_string())
+            }
+            false => Reply::new()
+                .text("It is under way, and there is nothing more to say of it. ".repeat(9)),
+        }
+    });
+    let home = Home::new(&server.url());
+    let mut client = Client::ready(&home, &[]);
+    let prompt = client.prompt("begin");
+    let (id, asked) = client.request("ApprovalRequest");
+    assert_eq!(asked["source_kind"], "background_agent");
+    if !client.seen.iter().any(|it| it["id"] == prompt.as_str()) {
+        client.result(&prompt);
+    }
+    for _ in 0..2 {
+        client.initialize(json!({}));
+        assert_eq!(client.request("ApprovalRequest"), (id.clone(), asked.clone()));
+    }
+    client.reply(&id, json!({"request_id": id, "response": "approve"}));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while !home.path("project/made").exists() {
+        assert!(std::time::Instant::now() < deadline, "the command did not run");
+        std::thread::yield_now();
+    }
+    // What is decided is not sent again: the answer to the next call is all that comes.
+    client.initialize(json!({}));
+    let seen = client.seen.len();
+    let idle = client.call("cancel", json!({}));
+    assert_eq!(client.error(&idle).0, -32000);
+    let since = &client.seen[seen..];
+    assert!(since.iter().all(|it| it["method"] != "request"), "{since:?}");
     client.finish();
 }
 
@@ -212,6 +257,7 @@ fn a_plan_is_proposed_shown_and_approved() {
     client.reply(&id, json!({"request_id": id, "answers": {"Enter plan mode?": "Yes"}}));
     let on = client.until(|it| it["params"]["payload"]["plan_mode"] == true);
     assert_eq!(on["params"]["type"], "StatusUpdate");
+    assert_eq!(client.shape().iter().rev().nth(1).unwrap(), "ToolResult", "{:?}", client.shape());
     let shown = client.event("PlanDisplay");
     assert_eq!(shown["content"], "# The plan");
     assert!(shown["file_path"].as_str().unwrap().ends_with(".md"));

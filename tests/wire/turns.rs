@@ -266,6 +266,29 @@ fn a_cancel_ends_a_command_and_what_it_started() {
 }
 
 #[test]
+fn commands_say_what_they_did_before_the_news_of_it() {
+    let home = Home::new("http://127.0.0.1:9/v1");
+    home.write("project/notes.md", "Remember the milk.");
+    let mut client = Client::ready(&home, &[]);
+    for command in ["/plan", "/plan off", "/import notes.md", "/clear"] {
+        let from = client.seen.len();
+        let id = client.prompt(command);
+        client.result(&id);
+        let types: Vec<&str> =
+            client.seen[from..].iter().filter_map(|it| it["params"]["type"].as_str()).collect();
+        assert_eq!(types, ["TurnBegin", "ContentPart", "StatusUpdate", "TurnEnd"], "{command}");
+        let status = &client.seen[from + 2]["params"]["payload"]["plan_mode"];
+        let plan = match command {
+            "/plan" => json!(true),
+            "/plan off" => json!(false),
+            _ => json!(null),
+        };
+        assert_eq!(status, &plan, "{command}");
+    }
+    client.finish();
+}
+
+#[test]
 fn plan_mode_is_switched_by_the_client() {
     let gate = Gate::new();
     let server = ModelServer::start(vec![
@@ -274,7 +297,8 @@ fn plan_mode_is_switched_by_the_client() {
     ]);
     let home = Home::new(&server.url());
     let mut client = Client::ready(&home, &[]);
-    for enabled in [true, false, true] {
+    // Also where it was so before.
+    for enabled in [false, true, true, false, true] {
         let id = client.call("set_plan_mode", json!({"enabled": enabled}));
         // A client in the field hangs when anything comes before the answer.
         let answer = client.next();

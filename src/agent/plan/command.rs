@@ -1,7 +1,6 @@
 //! `/plan`.
 
 use super::super::core::Core;
-use crate::tools::PlanMode as _;
 
 /// Carries the command out; returns what there is to say.
 pub(in crate::agent) fn run(core: &Core, argument: &str) -> String {
@@ -31,8 +30,9 @@ pub(in crate::agent) fn run(core: &Core, argument: &str) -> String {
 }
 
 fn switch(core: &Core, on: bool) -> String {
-    core.desk.switch(on);
-    match core.desk.plan().file() {
+    let plan = core.desk.plan();
+    plan.switch(on);
+    match plan.file() {
         Some(file) => format!(
             "Plan mode is on: nothing is changed until you approve a plan. The plan goes to {}.",
             file.display()

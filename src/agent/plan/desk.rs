@@ -6,6 +6,28 @@ use crate::agent::approval::ApprovalDesk;
 use crate::protocol::{Event, StatusUpdate};
 use crate::tools::PlanMode;
 
+impl ApprovalDesk {
+    /// Switches for a client, which hears of it however it was (wire.md section 3).
+    pub(in crate::agent) fn set_plan_mode(&self, on: bool) {
+        self.plan().set(on);
+        self.tell_plan_mode();
+    }
+
+    /// Tells of a switch that nobody was told of: news of a tool or a command come after what it says
+    /// itself (wire.md section 6).
+    pub(in crate::agent) fn tell_switched(&self) {
+        if self.plan().take_switched() {
+            self.tell_plan_mode();
+        }
+    }
+
+    fn tell_plan_mode(&self) {
+        let plan_mode = Some(self.plan().is_on());
+        self.hub()
+            .event(Event::StatusUpdate(StatusUpdate { plan_mode, ..StatusUpdate::default() }));
+    }
+}
+
 impl PlanMode for ApprovalDesk {
     fn is_on(&self) -> bool {
         self.plan().is_on()
@@ -20,10 +42,7 @@ impl PlanMode for ApprovalDesk {
     }
 
     fn switch(&self, on: bool) {
-        if self.plan().set(on) {
-            let status = StatusUpdate { plan_mode: Some(on), ..StatusUpdate::default() };
-            self.hub().event(Event::StatusUpdate(status));
-        }
+        self.plan().switch(on);
     }
 
     fn file(&self) -> Option<PathBuf> {

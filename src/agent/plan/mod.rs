@@ -21,6 +21,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
@@ -50,12 +51,14 @@ pub(super) struct Plan {
     env: Env,
     dir: PathBuf,
     settings: Arc<Settings>,
+    /// It was switched, and nobody was told yet.
+    switched: AtomicBool,
 }
 
 impl Plan {
     /// Plan mode as the session remembers it, or on.
     pub fn new(env: Env, start: PlanStart, settings: Arc<Settings>) -> Self {
-        let new = Self { env, dir: start.dir, settings };
+        let new = Self { env, dir: start.dir, settings, switched: AtomicBool::new(false) };
         let on = new.settings.read(|state| state.plan_mode);
         if on || start.on {
             new.set(true);
@@ -82,6 +85,18 @@ impl Plan {
             state.plan_slug = Some(slug).filter(|slug| !slug.is_empty());
         });
         state.0 != on
+    }
+
+    /// Switches it, to be told later.
+    pub fn switch(&self, on: bool) {
+        if self.set(on) {
+            self.switched.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a switch is still to be told; it is told once.
+    pub fn take_switched(&self) -> bool {
+        self.switched.swap(false, Ordering::AcqRel)
     }
 
     /// The file of the plan, while it is on.

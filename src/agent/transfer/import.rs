@@ -11,7 +11,7 @@ use crate::agent::core::Core;
 use crate::agent::notifications::attribute;
 use crate::agent::turn::store_failure;
 use crate::llm::{Message, estimate};
-use crate::protocol::{ContentPart, Event, Outcome};
+use crate::protocol::{ContentPart, Outcome, StatusUpdate};
 use crate::store::{ContextLog, Session, SessionStore, ShareDir, check_session_id, read_regular};
 use crate::tools::Secrets;
 
@@ -30,10 +30,23 @@ struct Found {
     remarks: Vec<String>,
 }
 
+/// What came of the command.
+pub(in crate::agent) struct Imported {
+    pub said: String,
+    /// How full the context is now, to be told after the words.
+    pub status: Option<StatusUpdate>,
+}
+
+impl Imported {
+    fn nothing(said: impl Into<String>) -> Self {
+        Self { said: said.into(), status: None }
+    }
+}
+
 /// Runs the command; what it says, or why its turn fails.
-pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<String, Outcome> {
+pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<Imported, Outcome> {
     if argument.is_empty() {
-        return Ok("Usage: /import <file or session id>".to_owned());
+        return Ok(Imported::nothing("Usage: /import <file or session id>"));
     }
     let look = {
         let (core, argument) = (Arc::clone(core), argument.to_owned());
@@ -41,8 +54,10 @@ pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<St
     };
     let found = match look.await {
         Ok(Ok(found)) => found,
-        Ok(Err(problem)) => return Ok(format!("Nothing was imported: {problem}")),
-        Err(error) => return Ok(format!("Nothing was imported: {error}.")),
+        Ok(Err(problem)) => {
+            return Ok(Imported::nothing(format!("Nothing was imported: {problem}")));
+        }
+        Err(error) => return Ok(Imported::nothing(format!("Nothing was imported: {error}."))),
     };
     let message = message(&found);
     let tokens = estimate::message_tokens(&message);
@@ -50,12 +65,12 @@ pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<St
     let mut context = core.context.lock().await;
     let after = context.tokens().saturating_add(tokens);
     if max > 0 && after > max {
-        return Ok(format!(
+        return Ok(Imported::nothing(format!(
             "Nothing was imported: {} has about {tokens} tokens, and with the {} of the conversation that is \
              more than the {max} that the model takes.",
             found.source,
             context.tokens()
-        ));
+        )));
     }
     // Nothing may stand between a call and its result.
     let stored = context
@@ -65,13 +80,12 @@ pub(in crate::agent) async fn run(core: &Arc<Core>, argument: &str) -> Result<St
     let status = core.context_status(context.tokens(), max);
     drop(context);
     stored.map_err(|error| Outcome::Failed(store_failure(&error)))?;
-    core.hub.event(Event::StatusUpdate(status));
     let mut said = format!("Imported {}, about {tokens} tokens.", found.source);
     for remark in found.remarks {
         said.push_str("\n\n");
         said.push_str(&remark);
     }
-    Ok(said)
+    Ok(Imported { said, status: Some(status) })
 }
 
 /// Reads what was named: a file, else a session.

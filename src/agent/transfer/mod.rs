@@ -15,7 +15,7 @@ mod said;
 use std::path::{Path, PathBuf};
 
 pub(super) use export::run as export;
-pub(super) use import::run as import;
+pub(super) use import::{Imported, run as import};
 
 use super::core::Core;
 

@@ -51,10 +51,11 @@ mod tests {
             for word in ["export", "plugin", "install", "reset-auth", "completions"] {
                 assert!(script.contains(word), "{shell:?} lacks {word}");
             }
-            for long in ["work-dir", "auto-approve", "resume", "mcp-config-file", "output"] {
+            for long in ["work-dir", "auto-approve", "resume", "mcp-config-file", "output", "ralph"]
+            {
                 assert!(script.contains(long), "{shell:?} lacks --{long}");
             }
-            for hidden in ["__web-worker", "ralph", "--auto "] {
+            for hidden in ["__web-worker", "--auto "] {
                 assert!(!script.contains(hidden), "{shell:?} tells of {hidden}");
             }
             assert!(script.is_ascii() || shell != Shell::Bash);

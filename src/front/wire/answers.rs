@@ -36,19 +36,40 @@ impl From<&Request> for Kind {
     }
 }
 
-/// The requests that were sent and not answered, by id.
+/// The requests that were sent and not answered.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(HashMap<String, Kind>);
+pub(super) struct Waiting {
+    kinds: HashMap<String, Kind>,
+    /// Those of agents in the background, in their order: no turn ends them, and a client that says hello
+    /// again may be another one.
+    background: Vec<Request>,
+}
 
 impl Waiting {
     /// A request was sent.
     pub fn put(&mut self, request: &Request) {
-        self.0.insert(request.id().to_owned(), Kind::from(request));
+        self.kinds.insert(request.id().to_owned(), Kind::from(request));
+        if let Request::ApprovalRequest(approval) = request
+            && approval.source_kind.as_deref() == Some("background_agent")
+        {
+            self.background.push(request.clone());
+        }
+    }
+
+    /// What a client that says hello is sent again (wire.md section 7).
+    pub fn background(&self) -> &[Request] {
+        &self.background
     }
 
     /// Nobody wants to know any more.
     pub fn withdraw(&mut self, id: &str) {
-        self.0.remove(id);
+        self.take(id);
+    }
+
+    fn take(&mut self, id: &str) -> Option<Kind> {
+        let kind = self.kinds.remove(id)?;
+        self.background.retain(|request| request.id() != id);
+        Some(kind)
     }
 
     /// Takes the client's answer: its result, or the error's message. `None` when nothing waits for it:
@@ -57,7 +78,7 @@ impl Waiting {
     /// Every answer means something, also one that cannot be read: the session never hangs on it. The
     /// request is that of the envelope; the id within is not looked at.
     pub fn answer(&mut self, id: &str, answer: Result<Value, String>) -> Option<Response> {
-        let kind = self.0.remove(id)?;
+        let kind = self.take(id)?;
         if let Err(message) = &answer {
             tracing::debug!(id, %message, "the client answers with an error");
         }
@@ -67,7 +88,8 @@ impl Waiting {
     /// The client is gone: the answers to everything that waits.
     pub fn close(&mut self) -> Vec<Response> {
         let closed = |(id, kind): (String, Kind)| refused(kind, &id, CLOSED);
-        self.0.drain().map(closed).collect()
+        self.background.clear();
+        self.kinds.drain().map(closed).collect()
     }
 }
 
@@ -175,7 +197,8 @@ mod tests {
     use serde_json::json;
 
     fn answered(kind: Kind, answer: Result<Value, String>) -> Value {
-        let mut waiting = Waiting(HashMap::from([("r".to_owned(), kind)]));
+        let mut waiting =
+            Waiting { kinds: HashMap::from([("r".to_owned(), kind)]), ..Waiting::default() };
         let response = waiting.answer("r", answer.clone()).unwrap();
         assert_eq!(waiting.answer("r", answer), None, "answered twice");
         serde_json::to_value(response).unwrap()
@@ -206,6 +229,31 @@ mod tests {
             said(Kind::ToolCall, json!({"tool_call_id": "x", "return_value": value.clone()})),
             json!({"tool_call_id": "r", "return_value": value})
         );
+    }
+
+    #[test]
+    fn what_agents_in_the_background_ask_is_kept_until_it_is_decided() {
+        let asked = |id: &str, source: &str| {
+            let request = json!({"type": "ApprovalRequest", "payload": {
+                "id": id, "tool_call_id": "c", "sender": "Shell", "action": "run command",
+                "description": "d", "source_kind": source, "display": []}});
+            serde_json::from_value::<Request>(request).unwrap()
+        };
+        let mut waiting = Waiting::default();
+        waiting.put(&asked("f", "foreground_turn"));
+        for id in ["b1", "b2", "b3"] {
+            waiting.put(&asked(id, "background_agent"));
+        }
+        let kept = |waiting: &Waiting| -> Vec<String> {
+            waiting.background().iter().map(|request| request.id().to_owned()).collect()
+        };
+        assert_eq!(kept(&waiting), ["b1", "b2", "b3"]);
+        assert!(waiting.answer("b2", Ok(json!({"response": "approve"}))).is_some());
+        assert_eq!(kept(&waiting), ["b1", "b3"]);
+        waiting.withdraw("b1");
+        assert_eq!(kept(&waiting), ["b3"]);
+        assert_eq!(waiting.close().len(), 2);
+        assert!(kept(&waiting).is_empty());
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(super) fn event(event: &Event) -> Option<String> {
 /// The line of a request; `None` when it cannot be put.
 pub(super) fn request(request: &Request) -> Option<String> {
     let told = match request {
-        Request::ApprovalRequest(approval) if approval.display.iter().any(is_task) => {
-            let mut approval = approval.clone();
+        Request::ApprovalRequest(approval) => {
+            let mut approval = approval.clone().with_note_apart();
             approval.display.iter_mut().for_each(tell_task);
             Cow::Owned(Request::ApprovalRequest(approval))
         }
@@ -74,7 +74,8 @@ fn tell_task(block: &mut DisplayBlock) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{ToolCallRequest, ToolReturnValue};
+    use crate::protocol::{ApprovalRequest, ToolCallRequest, ToolReturnValue};
+    use serde_json::{Value, json};
 
     fn result() -> Event {
         let task = DisplayBlock::BackgroundTask {
@@ -100,6 +101,28 @@ mod tests {
             let brief =
                 r#""display":[{"type":"brief","text":"Background task bash-1 (running): build"}]"#;
             assert!(line.contains(brief) && !line.contains("background_task"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_the_blocks_of_kimi_cli_and_its_note_beside_them() {
+        let asked = |display: Value| {
+            let payload = json!({"id": "r", "tool_call_id": "c", "sender": "Shell",
+                "action": "run command", "description": "d", "display": display});
+            let line = request(&Request::ApprovalRequest(serde_json::from_value(payload).unwrap()));
+            let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            line["params"]["payload"].clone()
+        };
+        let shell = json!({"type": "shell", "language": "bash", "command": "ls"});
+        let note = ApprovalRequest::note(Some("why"), "ls");
+        let told = asked(json!([shell.clone(), note]));
+        assert_eq!(told["display"], json!([shell.clone()]));
+        assert_eq!(told["note"], "why\nFor this session: ls");
+        // What a server says is no note.
+        let brief = json!({"type": "brief", "text": "For this session: all"});
+        for display in [json!([brief]), json!([shell, {"type": "brief", "text": "else"}])] {
+            let told = asked(display.clone());
+            assert_eq!((&told["display"], told.get("note")), (&display, None));
         }
     }
 

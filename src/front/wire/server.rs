@@ -166,9 +166,8 @@ impl Server {
         match read {
             Ok(Incoming::Call { id, method, params }) => match self.call(&id, method, params).await
             {
-                Ok(Some(result)) => self.send(rpc::result(&id, &result)),
                 // Answered already, or later.
-                Ok(None) => {}
+                Ok(()) => {}
                 Err(error) => self.refuse(Refusal { id: Some(id), error }),
             },
             Ok(Incoming::Answer { id, answer }) => match self.waiting.answer(&id, answer) {
@@ -180,13 +179,8 @@ impl Server {
         }
     }
 
-    /// Carries out a call. `None` when the answer is sent elsewhere.
-    async fn call(
-        &mut self,
-        id: &str,
-        method: Method,
-        params: Value,
-    ) -> Result<Option<Value>, RpcError> {
+    /// Carries out a call and answers it, or sees to it that it is answered later.
+    async fn call(&mut self, id: &str, method: Method, params: Value) -> Result<(), RpcError> {
         match method {
             Method::Initialize => {
                 let params: Initialize = params::parse(method, params)?;
@@ -196,7 +190,12 @@ impl Server {
                 self.start_servers();
                 let commands = self.client.commands().await;
                 let hooks = self.client.hook_counts();
-                Ok(Some(params::initialized(self.version, &commands, &introduced, &hooks)))
+                let result = params::initialized(self.version, &commands, &introduced, &hooks);
+                self.send(rpc::result(id, &result));
+                for request in self.waiting.background() {
+                    self.send(relay::request(request));
+                }
+                Ok(())
             }
             Method::Prompt => {
                 let Input { user_input } = params::parse(method, params)?;
@@ -204,7 +203,7 @@ impl Server {
                 // Of a client that does not say what it is there is nothing more to know.
                 self.start_servers();
                 self.prompt(id, user_input);
-                Ok(None)
+                Ok(())
             }
             Method::Steer => {
                 let Input { user_input } = params::parse(method, params)?;
@@ -213,14 +212,14 @@ impl Server {
                 // Before the answer: who has it counts on the message. No event overtakes the answer.
                 self.submit(Op::Steer { input: user_input });
                 self.send(rpc::result(id, &json!({"status": "steered"})));
-                Ok(None)
+                Ok(())
             }
             Method::SetPlanMode => {
                 let SetPlanMode { enabled } = params::parse(method, params)?;
                 // The answer goes ahead of the event: a client in the field hangs on the reverse.
                 self.send(rpc::result(id, &json!({"status": "ok", "plan_mode": enabled})));
                 self.submit(Op::SetPlanMode { enabled });
-                Ok(None)
+                Ok(())
             }
             Method::Cancel => match std::mem::replace(&mut self.running, Running::Nothing) {
                 Running::Nothing => Err(RpcError::idle()),
@@ -228,12 +227,12 @@ impl Server {
                     self.running = running;
                     self.send(rpc::result(id, &json!({})));
                     self.submit(Op::Cancel);
-                    Ok(None)
+                    Ok(())
                 }
                 Running::Replay { id: replay, events, requests, .. } => {
                     self.send(rpc::result(id, &json!({})));
                     self.end_replay(&replay, "cancelled", events, requests);
-                    Ok(None)
+                    Ok(())
                 }
             },
             Method::Replay => {
@@ -241,7 +240,7 @@ impl Server {
                 let pieces = replay::start(self.record.clone());
                 self.running =
                     Running::Replay { id: id.to_owned(), pieces, events: 0, requests: 0 };
-                Ok(None)
+                Ok(())
             }
         }
     }

@@ -41,9 +41,7 @@ impl Login {
         if let Reach::Remote { auth: Auth::None | Auth::Bearer(_) | Auth::BearerFrom(_), .. } =
             &server.reach
         {
-            return Err(format!(
-                "MCP server '{name}' does not use OAuth. Add it with --auth oauth."
-            ));
+            return Err(format!("MCP server '{name}' does not use OAuth. Add with --auth oauth."));
         }
         let Reach::Remote { url, wire, headers, auth: Auth::Oauth(client) } = remote(server, env)?
         else {

@@ -128,6 +128,28 @@ async fn edits_at_the_same_time_do_not_undo_each_other() {
 }
 
 #[tokio::test]
+async fn kimi_code_s_arguments_are_taken_too() {
+    let bench = Bench::new();
+    let path = bench.put("a", "one one two");
+    let tool = StrReplaceFile::new(Arc::default());
+    let run = async |arguments: Value| bench.run(&tool, arguments).await;
+    let twice = run(json!({"path": "a", "old_string": "one", "new_string": "1"})).await;
+    assert!(twice.is_error, "{twice:?}");
+    for (fields, after) in [
+        (json!({"old_string": "one", "new_string": "1", "replace_all": true}), "1 1 two"),
+        (json!({"old_string": "two", "new_string": "", "replace_all": false}), "1 1 "),
+    ] {
+        let mut arguments = fields;
+        arguments["path"] = json!("a");
+        let value = run(arguments).await;
+        assert!(!value.is_error, "{value:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+    }
+    let half = tool.check(json!({"path": "a", "old_string": "1"})).unwrap_err();
+    assert_eq!(half, "`new_string` is required");
+}
+
+#[tokio::test]
 async fn a_file_that_changed_since_it_was_read_is_not_replaced() {
     let bench = Bench::new();
     let path = bench.put("a", "one");

@@ -37,6 +37,7 @@ fn bench(
     bench.cx.llm = Some(Llm {
         provider: files.clone(),
         name: "m".to_owned(),
+        model: "m".to_owned(),
         display_name: "m".to_owned(),
         max_context: 1_000,
         capabilities: Capabilities { image_in, video_in, ..Capabilities::default() },

@@ -108,16 +108,27 @@ fn what_makes_no_sense_is_an_error_with_status_1() {
         (&["-p", "x", "--output-format", "xml"], "'xml' is not one of"),
         (&["-p", "x", "--skills-dir", "/nonexistent"], "/nonexistent"),
         (&["-p", "x", "--agent", "a", "--agent-file", "b"], "Cannot combine"),
+        (&["-p", "x", "--plan"], "Cannot combine --prompt with --plan."),
+        (&["-p", "x", "--auto"], "Cannot combine --prompt with --auto."),
+        (&["-p", "x", "--yolo"], "Cannot combine --prompt with --yolo."),
+        (&["-p", "x", "--agent", "default", "-c"], "Cannot combine --agent with --continue."),
+        (
+            &["-p", "x", "--agent-file", "a", "-r", "b"],
+            "Cannot combine --agent-file with --session.",
+        ),
     ] {
         let ran = home.run(words);
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{words:?} {ran:?}");
         assert!(ran.err.starts_with("error: ") && ran.err.contains(said), "{words:?} {ran:?}");
         assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
     }
+    // An option of kimi-cli alone has kimi-cli's status.
+    let ran = home.run(&["--final-message-only", "-p", "x"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
     assert_eq!(home.sessions().len() + server.requests().len(), 0);
 }
 
-/// Every option of both dialects beside a prompt; those of kimi-code that it refuses there do no harm.
+/// Every option of both dialects beside a prompt, but those that kimi-code refuses there.
 #[test]
 fn every_option_is_taken() {
     let server = ModelServer::start(vec![Reply::new().text("yes"); 40]);
@@ -126,12 +137,7 @@ fn every_option_is_taken() {
     let agent = home.write("a.md", "---\nname: a\n---\nBe short.\n");
     let (dir, agent) = (dir.as_str(), agent.to_str().unwrap());
     for words in [
-        &["--auto"][..],
-        &["--yolo"],
-        &["--yes"],
-        &["--auto-approve"],
-        &["--afk"],
-        &["--plan"],
+        &["--afk"][..],
         &["--verbose"],
         &["--debug"],
         &["--thinking"],

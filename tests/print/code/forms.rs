@@ -12,6 +12,29 @@ fn tools(body: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn an_edit_has_kimi_code_s_arguments() {
+    let arguments = json!({"path": "a.py", "old_string": "return x", "new_string": "return x + 1"});
+    let server = ModelServer::start(vec![
+        Reply::new().tool_call("c1", "Edit", &arguments.to_string()),
+        Reply::new().text("Edited."),
+    ]);
+    let home = code_home(&server);
+    home.write("project/a.py", "def f(x):\n    return x\n");
+    let ran = ask(&home, &[], "please");
+    ran.well();
+    let text = std::fs::read_to_string(home.path("project/a.py")).unwrap();
+    assert_eq!(text, "def f(x):\n    return x + 1\n");
+    let requests = server.requests();
+    let tools = requests[0].body["tools"].as_array().unwrap();
+    let edit = tools.iter().find(|tool| tool["function"]["name"] == "Edit").unwrap();
+    let parameters = edit["function"]["parameters"]["properties"].as_object().unwrap();
+    let keys: Vec<&String> = parameters.keys().collect();
+    assert_eq!(keys, ["path", "old_string", "new_string", "replace_all"]);
+    // The model hears its call again as it was.
+    assert!(requests[1].raw.contains("old_string"), "{}", requests[1].raw);
+}
+
+#[test]
 fn records_and_requests_have_kimi_code_s_names() {
     let server = ModelServer::start(vec![
         Reply::new()

@@ -31,7 +31,7 @@ fn a_hook_without_a_matcher_hears_kimi_code_s_names() {
     let calls = [
         ("Read", json!({"path": "a.txt"})),
         ("Bash", json!({"command": "touch made"})),
-        ("Edit", json!({"path": "a.txt", "edit": {"old": "one", "new": "two"}})),
+        ("Edit", json!({"path": "a.txt", "old_string": "one", "new_string": "two"})),
         ("TodoList", json!({"todos": []})),
         ("EnterPlanMode", json!({})),
         ("Shell", json!({"command": "touch made"})),
@@ -51,7 +51,10 @@ fn a_hook_without_a_matcher_hears_kimi_code_s_names() {
     assert!(heard(&home).iter().all(|heard| heard["cmd"] == "review"));
     let project = home.path("project").canonicalize().unwrap();
     assert_eq!(heard(&home)[0]["in"]["cwd"], json!(project));
-    assert_eq!(heard(&home)[2]["in"]["tool_input"]["path"], "a.txt");
+    assert_eq!(
+        heard(&home)[2]["in"]["tool_input"],
+        json!({"path": "a.txt", "old_string": "one", "new_string": "two"})
+    );
     let results: Vec<Value> =
         ran.records().into_iter().filter(|record| record["role"] == "tool").collect();
     for result in &results[1..] {

@@ -21,6 +21,7 @@ async fn requests_are_answered() {
         subagent_type: None,
         source_description: None,
         display: Vec::new(),
+        note: None,
     });
     let question = Request::QuestionRequest(QuestionRequest {
         id: "r2".to_owned(),

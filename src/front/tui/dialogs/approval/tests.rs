@@ -20,6 +20,7 @@ fn request(action: &str, display: Vec<DisplayBlock>) -> ApprovalRequest {
         subagent_type: None,
         source_description: None,
         display,
+        note: None,
     }
 }
 
