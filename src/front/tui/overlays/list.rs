@@ -240,7 +240,7 @@ fn item_row(item: &ListItem, selected: bool, room: usize, theme: &Theme) -> Line
         Span::styled(label, theme.style(tone)),
         Span::styled(current, theme.style(Tone::Success)),
     ];
-    if left > 3 && !item.detail.is_empty() {
+    if left >= width(&item.detail).min(4) && !item.detail.is_empty() {
         let detail = truncate(&item.detail, left);
         spans.push(Span::styled(format!("  {detail}"), theme.style(Tone::Dim)));
     }
