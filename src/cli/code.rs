@@ -28,12 +28,13 @@ pub(super) fn is_asked_for(args: &Args, terminals: Terminals) -> bool {
     args.is_prompted() && !other && (args.output_format.is_some() || !terminals.stdout)
 }
 
-/// Finds options that kimi-code does not take beside a prompt (clients.md section 8).
+/// Finds options that kimi-code does not take beside a prompt (clients.md section 8). It refuses `--yolo`
+/// too; kimi-cli and the clients of its engines give it, so it counts (clients.md section 10).
 pub(super) fn check_combinations(args: &Args) -> Result<(), UsageError> {
     let given = |options: &[(&'static str, bool)]| {
         options.iter().find(|(_, given)| *given).map(|(option, _)| *option)
     };
-    let modes = [("--yolo", args.yolo), ("--auto", args.auto), ("--plan", args.plan)];
+    let modes = [("--auto", args.auto), ("--plan", args.plan)];
     if let Some(option) = given(&modes) {
         return Err(UsageError::of(format!("Cannot combine --prompt with {option}.")));
     }

@@ -111,7 +111,8 @@ fn the_menu_has_the_prompts_as_they_come() {
     let rows = kimi.wait_text("<number> [wish] · Looks at a change.");
     assert!(rows.iter().any(|row| row.contains("› /lab:review")), "{rows:?}");
     kimi.send("\t");
-    kimi.wait_text("/lab:review ");
+    // The name is whole, and the menu closes.
+    kimi.wait_gone("Looks at a change.");
     kimi.send("42\r");
     kimi.wait_text("got PROMPT review WITH {\"number\":\"42\"}");
     kimi.wait_for_rows("the prompt", is_idle);

@@ -110,7 +110,6 @@ fn what_makes_no_sense_is_an_error_with_status_1() {
         (&["-p", "x", "--agent", "a", "--agent-file", "b"], "Cannot combine"),
         (&["-p", "x", "--plan"], "Cannot combine --prompt with --plan."),
         (&["-p", "x", "--auto"], "Cannot combine --prompt with --auto."),
-        (&["-p", "x", "--yolo"], "Cannot combine --prompt with --yolo."),
         (&["-p", "x", "--agent", "default", "-c"], "Cannot combine --agent with --continue."),
         (
             &["-p", "x", "--agent-file", "a", "-r", "b"],
@@ -137,7 +136,10 @@ fn every_option_is_taken() {
     let agent = home.write("a.md", "---\nname: a\n---\nBe short.\n");
     let (dir, agent) = (dir.as_str(), agent.to_str().unwrap());
     for words in [
-        &["--afk"][..],
+        &["--yolo"][..],
+        &["--yes"],
+        &["--auto-approve"],
+        &["--afk"],
         &["--verbose"],
         &["--debug"],
         &["--thinking"],
