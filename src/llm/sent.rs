@@ -7,7 +7,7 @@ use super::LlmError;
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
-/// Characters of the shortest secret that is looked for everywhere: a placeholder like `x` or `ollama` is
+/// Characters of the shortest secret that is looked for everywhere: a stand-in like `x` or `ollama` is
 /// none, and would be found in the middle of words.
 const SHORTEST: usize = 8;
 /// Characters at the beginning of a secret that give it away where a text was cut in the middle of it.
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_no_secret() {
+    fn a_key_for_a_server_that_wants_none_is_no_secret() {
         let sent = sent(&[("authorization", "Bearer ollama")]);
         assert_eq!(sent.hide("ollama has no model x"), "ollama has no model x");
         assert_eq!(sent.hide("bad header: Bearer ollama"), "bad header: ***");

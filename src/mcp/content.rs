@@ -11,7 +11,7 @@ use crate::protocol::{ContentPart, MediaUrl};
 
 /// Base64 of all media of one result, in bytes. Pictures of a whole screen fit; a film does not.
 const MAX_MEDIA: usize = 6 << 20;
-/// Characters of a name or an address in a placeholder.
+/// Characters of a name or an address in the line that stands for media which the model does not get.
 const MAX_SHOWN: usize = 200;
 /// Pictures that model servers take. Another one would spoil every later request.
 const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];

@@ -74,7 +74,7 @@ fn is_surrogate(raw: &str, index: usize) -> bool {
     matches!(unit(raw, index), Some(0xd800..0xe000))
 }
 
-/// The UTF-16 unit of a `\uXXXX` at `index`.
+/// The UTF-16 unit that a JSON escape (`\u` and four hexadecimal digits) at `index` stands for.
 fn unit(raw: &str, index: usize) -> Option<u32> {
     let digits = raw.get(index..index + 6)?.strip_prefix("\\u")?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
