@@ -540,17 +540,8 @@ impl ApprovalDesk {
         self.pose(call_id, questions, None).await
     }
 
-    /// Puts questions that are a form too.
-    pub async fn fill_in(
-        &self,
-        call_id: &str,
-        questions: Vec<Question>,
-        form: QuestionForm,
-    ) -> QuestionOutcome {
-        self.pose(call_id, questions, Some(form)).await
-    }
-
-    async fn pose(
+    /// Puts questions, which may be a form too.
+    pub async fn pose(
         &self,
         call_id: &str,
         questions: Vec<Question>,

@@ -111,22 +111,15 @@ impl Desk for Gate {
         }
     }
 
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
-        match self.source {
-            None => self.desk.ask(call_id, questions).await,
-            // Its caller asks.
-            Some(_) => QuestionOutcome::Unsupported,
-        }
-    }
-
-    async fn fill_in(
+    async fn pose(
         &self,
         call_id: &str,
         questions: Vec<Question>,
-        form: QuestionForm,
+        form: Option<QuestionForm>,
     ) -> QuestionOutcome {
         match self.source {
-            None => self.desk.fill_in(call_id, questions, form).await,
+            None => self.desk.pose(call_id, questions, form).await,
+            // Its caller asks.
             Some(_) => QuestionOutcome::Unsupported,
         }
     }

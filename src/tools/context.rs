@@ -280,24 +280,23 @@ pub trait Desk: Send + Sync {
     /// Asks whether the call may go ahead. Waits for as long as it takes.
     async fn approve(&self, ask: ApprovalAsk) -> ApprovalVerdict;
 
-    /// Puts questions.
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome;
+    /// Puts questions; where they are a form too, who is shown it as one may say no to all of it.
+    async fn pose(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        form: Option<QuestionForm>,
+    ) -> QuestionOutcome;
+
+    /// Puts questions that are no form.
+    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+        self.pose(call_id, questions, None).await
+    }
 
     /// Whether who is asked can answer in words of their own. Elsewhere a question without options
     /// cannot be answered.
     fn takes_words(&self) -> bool {
         true
-    }
-
-    /// Puts the questions of a form; who is shown it as one may say no to all of it.
-    async fn fill_in(
-        &self,
-        call_id: &str,
-        questions: Vec<Question>,
-        form: QuestionForm,
-    ) -> QuestionOutcome {
-        let _ = form;
-        self.ask(call_id, questions).await
     }
 
     /// Whether who is asked gets to see forms, of any number of fields, as such.

@@ -12,7 +12,7 @@ use super::{
     QuestionOutcome, TodoStore, Tool, Workspace,
 };
 use crate::platform::env::fixed;
-use crate::protocol::{Question, TodoItem, ToolReturnValue};
+use crate::protocol::{Question, QuestionForm, TodoItem, ToolReturnValue};
 use crate::tasks::{AgentEnd, AgentPayload, AgentRun, NewAgent, TaskOptions, Tasks};
 
 pub struct Bench {
@@ -43,7 +43,7 @@ impl Desk for TestDesk {
         self.verdict.lock().unwrap().clone()
     }
 
-    async fn ask(&self, _: &str, _: Vec<Question>) -> QuestionOutcome {
+    async fn pose(&self, _: &str, _: Vec<Question>, _: Option<QuestionForm>) -> QuestionOutcome {
         self.outcome.lock().unwrap().clone()
     }
 }

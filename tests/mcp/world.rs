@@ -14,7 +14,7 @@ use kimi_tui::mcp::server::Status;
 use kimi_tui::mcp::servers::{Servers, Sources};
 use kimi_tui::platform::Env;
 use kimi_tui::platform::env::{RandomIds, SystemClock};
-use kimi_tui::protocol::{Question, TodoItem, ToolReturnValue};
+use kimi_tui::protocol::{Question, QuestionForm, TodoItem, ToolReturnValue};
 use kimi_tui::tools::{
     ApprovalAsk, ApprovalVerdict, CallContext, Desk, LiveOutput, NoPlanMode, PlanMode,
     QuestionOutcome, TodoStore, Workspace, prepared,
@@ -187,7 +187,7 @@ impl Desk for Asking {
         if no { ApprovalVerdict::Rejected { feedback: None } } else { ApprovalVerdict::Approved }
     }
 
-    async fn ask(&self, _: &str, _: Vec<Question>) -> QuestionOutcome {
+    async fn pose(&self, _: &str, _: Vec<Question>, _: Option<QuestionForm>) -> QuestionOutcome {
         QuestionOutcome::Unsupported
     }
 }

@@ -25,17 +25,13 @@ impl Desk for Approved {
         verdict
     }
 
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
-        self.desk.ask(call_id, questions).await
-    }
-
-    async fn fill_in(
+    async fn pose(
         &self,
         call_id: &str,
         questions: Vec<Question>,
-        form: QuestionForm,
+        form: Option<QuestionForm>,
     ) -> QuestionOutcome {
-        self.desk.fill_in(call_id, questions, form).await
+        self.desk.pose(call_id, questions, form).await
     }
 
     fn takes_words(&self) -> bool {

@@ -3,7 +3,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::protocol::{Question, QuestionResponse};
+use crate::protocol::{Question, QuestionForm, QuestionResponse};
 use crate::tools::{ApprovalAsk, ApprovalVerdict, QuestionOutcome};
 
 /// A person who reads on for ever, except in the call that is called `answered`.
@@ -15,7 +15,12 @@ impl Desk for Reader {
         ApprovalVerdict::Approved
     }
 
-    async fn ask(&self, call_id: &str, questions: Vec<Question>) -> QuestionOutcome {
+    async fn pose(
+        &self,
+        call_id: &str,
+        questions: Vec<Question>,
+        _: Option<QuestionForm>,
+    ) -> QuestionOutcome {
         self.0.send(call_id.to_owned()).unwrap();
         if call_id != "answered" {
             std::future::pending::<()>().await;

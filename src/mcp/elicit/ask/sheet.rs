@@ -25,7 +25,7 @@ impl Asked {
         for _ in 0..MOST_ROUNDS {
             let questions = self.questions(&lines);
             let texts: Vec<String> = questions.iter().map(|it| it.question.clone()).collect();
-            let outcome = desk.fill_in(call_id, questions, self.sheet(form, &lines)).await;
+            let outcome = desk.pose(call_id, questions, Some(self.sheet(form, &lines))).await;
             let answers = match said(outcome).answers() {
                 Ok(answers) => answers,
                 Err(unanswered) => return unanswered,

@@ -39,7 +39,15 @@ impl Desk for Person {
         ApprovalVerdict::Approved
     }
 
-    async fn ask(&self, _: &str, questions: Vec<Question>) -> QuestionOutcome {
+    async fn pose(
+        &self,
+        _: &str,
+        questions: Vec<Question>,
+        form: Option<QuestionForm>,
+    ) -> QuestionOutcome {
+        if let Some(form) = form {
+            self.forms.as_ref().unwrap().lock().unwrap().push(form);
+        }
         let set = self.answers.lock().unwrap().pop().unwrap_or_default();
         let set_is_no = set == [NO];
         let set = if set_is_no { Vec::new() } else { set };
@@ -52,16 +60,6 @@ impl Desk for Person {
             answers,
             declined: set_is_no,
         })
-    }
-
-    async fn fill_in(
-        &self,
-        call_id: &str,
-        questions: Vec<Question>,
-        form: QuestionForm,
-    ) -> QuestionOutcome {
-        self.forms.as_ref().unwrap().lock().unwrap().push(form);
-        self.ask(call_id, questions).await
     }
 
     fn takes_forms(&self) -> bool {
