@@ -20,18 +20,38 @@ pub struct Hub {
 struct Inner {
     recorder: Option<Recorder>,
     subscribers: Vec<UnboundedSender<Arc<Message>>>,
+    /// What was sent before the first subscriber came; `None` where nothing waits for one.
+    early: Option<Vec<Arc<Message>>>,
+    /// Whether the stream has ended.
+    closed: bool,
 }
 
 impl Hub {
     /// A hub that records to `recorder`.
     pub fn new(env: Env, recorder: Option<Recorder>) -> Self {
-        Self { env, inner: Mutex::new(Inner { recorder, subscribers: Vec::new() }) }
+        let inner = Inner { recorder, subscribers: Vec::new(), early: None, closed: false };
+        Self { env, inner: Mutex::new(inner) }
     }
 
-    /// A new receiver of everything that is sent from now on.
+    /// The same hub, for a session: what it tells before its front end listens waits for that.
+    pub fn kept_for_the_first(mut self) -> Self {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        inner.early = Some(Vec::new());
+        self
+    }
+
+    /// A new receiver of everything that is sent from now on, the first one also of what was sent
+    /// before. Ends at once when the hub is closed.
     pub fn subscribe(&self) -> UnboundedReceiver<Arc<Message>> {
         let (sender, receiver) = unbounded_channel();
-        self.lock().subscribers.push(sender);
+        let mut inner = self.lock();
+        for message in inner.early.take().unwrap_or_default() {
+            // Nobody has had the time to drop the receiver.
+            let _ = sender.send(message);
+        }
+        if !inner.closed {
+            inner.subscribers.push(sender);
+        }
         receiver
     }
 
@@ -64,6 +84,7 @@ impl Hub {
         if let Some(recorder) = &mut inner.recorder {
             recorder.flush();
         }
+        inner.closed = true;
         inner.subscribers.clear();
     }
 
@@ -74,11 +95,65 @@ impl Hub {
             recorder.record(now, &message);
         }
         let message = Arc::new(message);
+        if let Some(early) = &mut inner.early {
+            early.push(Arc::clone(&message));
+        }
         inner.subscribers.retain(|subscriber| subscriber.send(Arc::clone(&message)).is_ok());
     }
 
     /// A panic elsewhere leaves nothing half done in here, so a poisoned lock is taken as it is.
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::platform::env::fixed;
+
+    fn a_hub() -> Hub {
+        Hub::new(fixed::env(Path::new("/nowhere"), &[]), None)
+    }
+
+    fn told(receiver: &mut UnboundedReceiver<Arc<Message>>) -> Vec<String> {
+        let next = || receiver.try_recv().ok();
+        std::iter::from_fn(next)
+            .map(|message| match &*message {
+                Message::Outcome { op_id, .. } => op_id.clone(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_sent_before_the_front_end_listens_waits_for_it() {
+        let send = |hub: &Hub, id: &str| hub.outcome(id.to_owned(), Outcome::Cancelled);
+        let hub = a_hub().kept_for_the_first();
+        send(&hub, "1");
+        send(&hub, "2");
+        let mut first = hub.subscribe();
+        let mut second = hub.subscribe();
+        send(&hub, "3");
+        assert_eq!(
+            (told(&mut first), told(&mut second)),
+            (vec!["1".to_owned(), "2".to_owned(), "3".to_owned()], vec!["3".to_owned()],)
+        );
+        // A hub that nobody will ever listen to keeps nothing.
+        let hub = a_hub();
+        send(&hub, "1");
+        assert!(told(&mut hub.subscribe()).is_empty());
+    }
+
+    #[test]
+    fn who_comes_after_the_end_hears_that_it_is_the_end() {
+        let hub = a_hub().kept_for_the_first();
+        hub.outcome("1".to_owned(), Outcome::Cancelled);
+        hub.close();
+        let mut late = hub.subscribe();
+        assert_eq!(told(&mut late), ["1"]);
+        assert!(late.is_closed());
     }
 }

@@ -134,7 +134,7 @@ impl SessionHandle {
         let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt);
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
-        let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
+        let hub = Arc::new(Hub::new(env.clone(), Some(recorder)).kept_for_the_first());
         let hooks = {
             let place = Place {
                 env: env.clone(),
