@@ -253,8 +253,7 @@ impl ApprovalDesk {
 
     /// Takes all questions back: who asked has no answer, and nobody shows them any longer.
     fn dismiss(&self, state: &mut State) {
-        let waiting: Vec<_> = state.questions.drain().collect();
-        for (request_id, answer) in waiting {
+        for (request_id, answer) in state.questions.drain() {
             // The asker may be gone; then nobody misses the answer.
             let _ = answer.send(QuestionResponse {
                 request_id: request_id.clone(),

@@ -282,14 +282,7 @@ async fn replace(
     let mut context = core.context.lock().await;
     context.renew_prompt();
     let tools = core.specs();
-    let tokens = |messages: &[Message]| {
-        estimate::request_tokens(&ChatRequest {
-            system: context.system_prompt(),
-            tools: &tools,
-            messages,
-            context_tokens: 0,
-        })
-    };
+    let tokens = |messages: &[Message]| context.estimated(&tools, messages);
     let mut after = tokens(&messages);
     if llm.max_context > 0
         && after >= compacts_at(&core.limits, llm.max_context)

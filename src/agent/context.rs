@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::dmail::marked;
 use super::notifications::is_notification;
-use crate::llm::{Message, Role, estimate};
+use super::prompt::MadePrompt;
+use crate::llm::{ChatRequest, Message, Role, ToolSpec, estimate};
 use crate::protocol::{ContentPart, ToolCall};
 use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreError, open_calls};
 
@@ -12,7 +13,7 @@ use crate::store::{ContextLog, ContextMark, ContextRecord, LoadedContext, StoreE
 const NO_ANSWER: &str = "[There was no answer to this.]";
 
 /// Makes a system prompt. Reads files.
-pub type MakePrompt = Arc<dyn Fn() -> String + Send + Sync>;
+pub type MakePrompt = Arc<dyn Fn() -> MadePrompt + Send + Sync>;
 
 /// The conversation. Every change is on disk before it is in memory.
 pub struct Context {
@@ -188,7 +189,14 @@ impl Context {
     /// Makes the system prompt anew, before a rewrite: rules, skills and the date may have changed, and
     /// nothing of what was sent is sent again.
     pub fn renew_prompt(&mut self) {
-        self.system_prompt = Some((self.make_prompt)());
+        self.system_prompt = Some((self.make_prompt)().text);
+    }
+
+    /// The tokens of a whole request with these messages, estimated: what comes out of a compaction, and
+    /// what goes in where the provider has told nothing.
+    pub fn estimated(&self, tools: &[ToolSpec], messages: &[Message]) -> u64 {
+        let system = self.system_prompt();
+        estimate::request_tokens(&ChatRequest { system, tools, messages, context_tokens: 0 })
     }
 
     /// Forgets the conversation; the old file is kept beside the new one.
@@ -298,7 +306,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let make = || -> Context {
             let (log, loaded) = ContextLog::open(&dir.path().join("context.jsonl")).unwrap();
-            Context::new(log, loaded, Arc::new(String::new))
+            Context::new(log, loaded, Arc::new(MadePrompt::default))
         };
         let answer = || Message::assistant(vec![ContentPart::text("four words are here")], vec![]);
         let mut context = make();

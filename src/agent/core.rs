@@ -1,9 +1,8 @@
 //! What the parts of a session share.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -103,8 +102,10 @@ pub(super) struct Core {
     pub mail: Arc<Mailbox>,
     /// The state of the servers as clients know it.
     pub told_servers: Mutex<Option<serde_json::Value>>,
-    /// That the MCP servers are starting has been told, and they still are.
-    pub told_loading: AtomicBool,
+    /// The starts of servers that clients were told of last, as [`Servers::starting`] has them.
+    ///
+    /// [`Servers::starting`]: crate::mcp::servers::Servers::starting
+    pub told_starting: Mutex<HashSet<(String, u64)>>,
     /// The hooks that hear of the session's start, while they run.
     started: tokio::sync::Mutex<Option<AbortOnDropHandle<()>>>,
     /// What the calls that run now hear when they shall go on in the background.
@@ -132,7 +133,7 @@ impl Core {
             parts,
             mail: Arc::default(),
             told_servers: Mutex::default(),
-            told_loading: AtomicBool::default(),
+            told_starting: Mutex::default(),
             started: tokio::sync::Mutex::default(),
             to_background: Mutex::default(),
             llm: Mutex::new(llm),
@@ -290,7 +291,7 @@ impl Core {
     /// A status update with the fill of the context window.
     pub fn context_status(&self, tokens: u64, max: u64) -> StatusUpdate {
         StatusUpdate {
-            context_usage: Some(if max == 0 { 0.0 } else { tokens as f64 / max as f64 }),
+            context_usage: Some(StatusUpdate::share(tokens, max)),
             context_tokens: Some(tokens),
             max_context_tokens: Some(max),
             counted: Some((tokens, max)),

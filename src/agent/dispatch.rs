@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::budget;
 use super::core::Core;
 use super::gate::Gate;
 use super::goal::{Goals, Keeper};
@@ -162,11 +163,13 @@ async fn run_group(
         }
         let (core, cancel) = (turn.core, turn.cancel);
         running.push(async move {
-            let _work = (!delegates(&call)).then(|| core.works()).flatten();
+            let counts = core.works();
             let ran = match work {
                 Work::Run { tool, arguments, effect } => {
                     match guard::before(core, cancel, &call, &tool, arguments).await {
-                        Ok(passed) => run_one(core, cancel, tool, passed, effect, &call.id).await,
+                        Ok(passed) => {
+                            run_one(core, cancel, tool, passed, effect, &call.id, counts).await
+                        }
                         Err(stopped) => stopped.into(),
                     }
                 }
@@ -205,9 +208,9 @@ async fn run_group(
     Ok(cut_off)
 }
 
-/// Whether a call does nothing but wait for the agents that it starts.
-fn delegates(call: &ToolCall) -> bool {
-    matches!(call.function.name.as_str(), "Agent" | "AgentSwarm")
+/// Whether a tool does nothing but wait for the agents that it starts.
+fn delegates(tool: &str) -> bool {
+    matches!(tool, "Agent" | "AgentSwarm")
 }
 
 /// How a call ended.
@@ -228,7 +231,7 @@ impl From<Stopped> for Ran {
     }
 }
 
-/// Runs one call and tells the hooks how it ended.
+/// Runs one call and tells the hooks how it ended. As long as it is at work itself, it `counts`.
 async fn run_one(
     core: &Arc<Core>,
     cancel: &CancellationToken,
@@ -236,9 +239,10 @@ async fn run_one(
     passed: Passed,
     effect: Effect,
     call_id: &str,
+    counts: Option<budget::Work>,
 ) -> Ran {
     let (used, arguments) = passed.split();
-    let ran = run_alone(core, cancel, tool, arguments, effect, call_id).await;
+    let ran = run_alone(core, cancel, tool, arguments, effect, call_id, counts).await;
     match &ran {
         Ran::Done(result) => guard::after(core, &used, Some(&result.value)),
         Ran::CutOff(_) => guard::after(core, &used, None),
@@ -255,6 +259,7 @@ async fn run_alone(
     arguments: Value,
     effect: Effect,
     call_id: &str,
+    counts: Option<budget::Work>,
 ) -> Ran {
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home)
@@ -284,7 +289,11 @@ async fn run_alone(
     let mut task = AbortOnDropHandle::new(tokio::spawn(async move {
         match gate.refusal(&context).await {
             Some(refused) => refused,
-            None => tool.call(arguments, &context).await,
+            None => {
+                // The requests and calls of the agents that it waits for count, it does not.
+                let _counts = counts.filter(|_| !delegates(tool.name()));
+                tool.call(arguments, &context).await
+            }
         }
     }));
     let joined = tokio::select! {

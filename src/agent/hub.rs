@@ -33,11 +33,9 @@ impl Hub {
         Self { env, inner: Mutex::new(inner) }
     }
 
-    /// The same hub, for a session: what it tells before its front end listens waits for that.
-    pub fn kept_for_the_first(mut self) -> Self {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        inner.early = Some(Vec::new());
-        self
+    /// What is sent from now on waits for the first subscriber.
+    pub fn keep_for_the_first(&self) {
+        self.lock().early = Some(Vec::new());
     }
 
     /// A new receiver of everything that is sent from now on, the first one also of what was sent
@@ -131,7 +129,8 @@ mod tests {
     #[test]
     fn what_is_sent_before_the_front_end_listens_waits_for_it() {
         let send = |hub: &Hub, id: &str| hub.outcome(id.to_owned(), Outcome::Cancelled);
-        let hub = a_hub().kept_for_the_first();
+        let hub = a_hub();
+        hub.keep_for_the_first();
         send(&hub, "1");
         send(&hub, "2");
         let mut first = hub.subscribe();
@@ -149,7 +148,8 @@ mod tests {
 
     #[test]
     fn who_comes_after_the_end_hears_that_it_is_the_end() {
-        let hub = a_hub().kept_for_the_first();
+        let hub = a_hub();
+        hub.keep_for_the_first();
         hub.outcome("1".to_owned(), Outcome::Cancelled);
         hub.close();
         let mut late = hub.subscribe();

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,12 @@ pub(super) async fn run(
     };
     let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
     let (order, name) = match (verb, name.trim()) {
-        ("", _) => return Ok(list(servers)),
+        ("", _) => {
+            let servers = Arc::clone(servers);
+            // It looks at the disk for logs and logins.
+            let list = tokio::task::spawn_blocking(move || list(&servers)).await;
+            return list.map_err(|_| failed("The servers could not be listed".to_owned(), None));
+        }
         ("reconnect", "") => (Order::Reconnect, None),
         ("reconnect", name) => (Order::Reconnect, Some(name)),
         ("enable", name) if !name.is_empty() => (Order::Enable, Some(name)),
@@ -79,7 +85,7 @@ async fn log_in(core: &Core, servers: &Servers, name: &str) -> Result<Order, Out
         let why = format!("The MCP server {shown}: {}", login_wanted(&given.config));
         return Err(failed(why, None));
     }
-    let login = servers.login(name).map_err(|why| failed(one_line(&why, MAX_REASON), None))?;
+    let login = servers.login(name).map_err(|why| failed(why, None))?;
     // Nothing can be pasted in the middle of a command.
     let (_, mut pasted) = mpsc::unbounded_channel();
     let told = |address: &str| {
@@ -87,9 +93,7 @@ async fn log_in(core: &Core, servers: &Servers, name: &str) -> Result<Order, Out
         core.hub.event(Event::ContentPart(ContentPart::text(text)));
     };
     login.run(&core.env, told, &mut pasted).await.map_err(|error| {
-        let why = one_line(&error.to_string(), MAX_REASON);
-        let why = why.trim_end_matches('.');
-        failed(format!("The login to the MCP server {shown} failed: {why}"), None)
+        failed(format!("The login to the MCP server {shown} failed: {error}"), None)
     })?;
     Ok(Order::Reconnect)
 }

@@ -95,7 +95,7 @@ pub use goal::{
 pub use hub::Hub;
 pub use notifications::TASKS_HAVE_ENDED;
 pub use plan::PlanStart;
-pub use prompt::PromptFacts;
+pub use prompt::{MadePrompt, PromptFacts};
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};
 pub use session::{KeptAnswer, SessionHandle, SessionOptions};
 pub use slash::{AGENT_COMMANDS, AgentCommand, is_prompt_name};

@@ -1,6 +1,5 @@
 //! What a session tells of its MCP servers, and what its requests have of them.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -38,8 +37,8 @@ pub(super) async fn offered(core: &Core, system: String, cancel: &CancellationTo
 
 /// Tells, at the beginning of a turn, how the servers stand. While some are still starting, that is
 /// told between a begin and an end, which comes when all have settled and at the latest with the
-/// turn: a pair is within one turn (wire.md section 6). Servers that take longer than that turn are not
-/// begun again in the next one; how they stand is told when it changes. Nobody waits for it.
+/// turn: a pair is within one turn (wire.md section 6). A start that takes longer than that turn is not
+/// begun again in the next one; how the servers stand is told when it changes. Nobody waits for it.
 pub(super) struct Loading(Option<(Arc<Told>, AbortOnDropHandle<()>)>);
 
 struct Told {
@@ -57,11 +56,16 @@ impl Loading {
         };
         servers.wake();
         tell(core, &servers);
-        if servers.is_settled() {
-            core.told_loading.store(false, Ordering::Release);
+        let starting = servers.starting();
+        if starting.is_empty() {
             return Self(None);
         }
-        let begun = !core.told_loading.swap(true, Ordering::AcqRel);
+        let begun = {
+            let mut told = core.told_starting.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = starting.iter().any(|start| !told.contains(start));
+            *told = starting;
+            news
+        };
         if begun {
             core.hub.event(Event::McpLoadingBegin {});
         }
@@ -70,7 +74,6 @@ impl Loading {
             let told = Arc::clone(&told);
             tokio::spawn(async move {
                 servers.settled().await;
-                told.core.told_loading.store(false, Ordering::Release);
                 told.end();
             })
         };

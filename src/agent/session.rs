@@ -134,7 +134,7 @@ impl SessionHandle {
         let resumed = loaded.system_prompt.is_some();
         let context = Context::new(log, loaded, system_prompt);
         let recorder = Recorder::new(WireLog::open(&session.wire_path())?);
-        let hub = Arc::new(Hub::new(env.clone(), Some(recorder)).kept_for_the_first());
+        let hub = Arc::new(Hub::new(env.clone(), Some(recorder)));
         let hooks = {
             let place = Place {
                 env: env.clone(),
@@ -206,6 +206,8 @@ impl SessionHandle {
         if let Some(crew) = crew {
             crew.attach(&core, lock.is_some());
         }
+        // What was told until now is in what is returned here; from now on somebody will listen.
+        core.hub.keep_for_the_first();
         core.begin(resumed);
         let (ops, receiver) = unbounded_channel();
         let kept = Kept::default();
@@ -375,8 +377,8 @@ impl Actor {
             context.prompt_maker()
         };
         let Ok(prompt) = tokio::task::spawn_blocking(move || make()).await else { return false };
-        self.core.context.lock().await.introduce(prompt);
-        instructions::tell_of_cut(&self.core).await;
+        self.core.context.lock().await.introduce(prompt.text);
+        instructions::tell_of_cut(&self.core, prompt.cut);
         true
     }
 

@@ -17,7 +17,6 @@ use super::prompts::{self, Ran};
 use super::servers::offered;
 use super::transfer::{self, Imported};
 use super::{skills, step, turn};
-use crate::llm::{ChatRequest, estimate};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome, StopReason, UserInput};
 
 /// An agent command as menus and clients list it.
@@ -137,8 +136,8 @@ pub(super) fn parse(text: &str) -> Option<Command> {
 /// Whether a word without its slash may be the name of a command.
 fn is_name(name: &str) -> bool {
     // Prompts of servers are named in the letters of any script; without a colon it is no prompt.
-    let letter =
-        |c: char| if name.contains(':') { c.is_alphanumeric() } else { c.is_ascii_alphanumeric() };
+    let any = name.contains(':');
+    let letter = |c: char| if any { c.is_alphanumeric() } else { c.is_ascii_alphanumeric() };
     let word =
         |part: &str| !part.is_empty() && part.chars().all(|c| letter(c) || c == '_' || c == '-');
     name.split(':').all(word)
@@ -243,7 +242,10 @@ async fn compact(
     focus: &str,
     cancel: &CancellationToken,
 ) -> Result<String, Outcome> {
-    let estimated = estimated_tokens(core).await;
+    let estimated = {
+        let context = core.context.lock().await;
+        context.estimated(&core.specs(), context.messages())
+    };
     match compaction::run(core, Reason::Asked { focus }, cancel).await {
         Ok(Some(done)) => Ok(format!(
             "The context has been compacted: about {}k tokens before, {}k after.",
@@ -265,18 +267,6 @@ async fn compact(
             hint: Some("nothing was changed; try /compact again, or start afresh".to_owned()),
         })),
     }
-}
-
-/// The whole next request, estimated as what comes out of a compaction is: without the provider's own
-/// numbers the conversation is counted alone.
-async fn estimated_tokens(core: &Core) -> u64 {
-    let context = core.context.lock().await;
-    estimate::request_tokens(&ChatRequest {
-        system: context.system_prompt(),
-        tools: &core.specs(),
-        messages: context.messages(),
-        context_tokens: 0,
-    })
 }
 
 enum Mode {

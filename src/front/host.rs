@@ -453,7 +453,7 @@ impl Host {
     fn facts(&self, additional_dirs: &[PathBuf]) -> PromptFacts {
         let shell = shell::detect();
         let agents = customize::discover(&self.options.work_dir, &self.env);
-        for warning in agents.warnings {
+        for warning in &agents.warnings {
             tracing::warn!("{warning}");
         }
         let skills = self.places().skills();
@@ -465,6 +465,7 @@ impl Host {
             work_dir: self.options.work_dir.clone(),
             additional_dirs: additional_dirs.to_vec(),
             agents_md: agents.text,
+            cut: agents.warnings,
             skills: skills.prompt(),
             shell: format!("{shell_name} (`{}`)", shell.display()),
         }

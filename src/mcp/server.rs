@@ -106,6 +106,15 @@ impl State {
         self.connection.as_ref().filter(|connection| !connection.has_ended()).map(Arc::clone)
     }
 
+    /// The number of the attempt that is under way or about to begin; `None` when it has settled.
+    pub fn attempt(&self) -> Option<u64> {
+        match self.status {
+            Status::Pending => Some(self.tries + 1),
+            Status::Connecting => Some(self.tries),
+            _ => None,
+        }
+    }
+
     /// How often a connection was tried: another one has another number.
     pub fn tries(&self) -> u64 {
         self.tries

@@ -11,7 +11,7 @@ mod ordered;
 pub use faults::{CORRECT_ENTRY, not_connected};
 pub use ordered::Ordered;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -380,9 +380,11 @@ impl Servers {
         }))
     }
 
-    /// Whether every server is connected or known not to be.
-    pub fn is_settled(&self) -> bool {
-        self.all().iter().all(|server| server.state().status.is_settled())
+    /// The servers that are starting, each with the number of its attempt; empty when all are connected or
+    /// known not to be.
+    pub fn starting(&self) -> HashSet<(String, u64)> {
+        let attempt = |it: &Arc<Server>| Some((it.config.name.clone(), it.state().attempt()?));
+        self.all().iter().filter_map(attempt).collect()
     }
 
     /// Whether no server may still bring its first tools: each is connected, known not to be, or was

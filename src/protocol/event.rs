@@ -177,6 +177,14 @@ pub struct StatusUpdate {
     pub counted: Option<(u64, u64)>,
 }
 
+impl StatusUpdate {
+    /// The share of a context window of `max` tokens that is used, 0 to 1; 0 where nobody knows how many
+    /// it takes.
+    pub fn share(tokens: u64, max: u64) -> f64 {
+        if max == 0 { 0.0 } else { tokens as f64 / max as f64 }
+    }
+}
+
 /// News from outside the turn, such as a finished background task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
@@ -221,6 +229,12 @@ pub struct SessionInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_of_unknown_size_is_not_full() {
+        assert_eq!(StatusUpdate::share(50, 200), 0.25);
+        assert_eq!(StatusUpdate::share(1_200, 0), 0.0);
+    }
 
     fn wire(event: &Event) -> String {
         serde_json::to_string(event).unwrap()

@@ -441,7 +441,7 @@ impl Bench {
         };
         let first = llm(Arc::clone(&self.model), "first");
         let crew = self.crew.as_ref().map(|agent| {
-            let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name);
+            let prompt = |agent: &Agent, _: &[PathBuf]| format!("You are {}.", agent.name).into();
             let types = agent.subagents.clone();
             let web = WebServices::default();
             (Crew::new(types, Arc::new(prompt), web, Vec::new()), agent)
@@ -490,7 +490,7 @@ impl Bench {
                     if let Some(waits) = &waits {
                         waits.wait();
                     }
-                    "You are a test.".to_owned()
+                    "You are a test.".to_owned().into()
                 })
             },
         })

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use kimi_tui::agent::{Budget, TASKS_HAVE_ENDED};
-use kimi_tui::protocol::{Outcome, Spent, StopReason, Verdict};
+use kimi_tui::permission::Rule;
+use kimi_tui::protocol::{Message, Outcome, Request, Spent, StopReason, Verdict};
+use serde_json::json;
 
 use super::bench::{Bench, Gate, Say, calls, text, usage};
+use super::subagents::{agent, agents};
 
 fn look(n: usize) -> Vec<Say> {
     let arguments = format!(r#"{{"say":"{n}"}}"#);
@@ -102,6 +105,27 @@ async fn a_dialog_that_waits_for_a_person_takes_no_time() {
             assert_eq!(heard.outcome(), &Outcome::BudgetSpent(Spent::Time { limit_s: 0.4 }));
         }
     }
+}
+
+/// While one agent works, the question whether another may start stops no clock.
+#[tokio::test]
+async fn a_dialog_for_an_agent_gives_no_time_to_another() {
+    let mut bench = super::subagents::bench();
+    bench.rules.ask = vec![Rule::parse("Agent(coder)").unwrap()];
+    let limit = Duration::from_millis(400);
+    bench.limits.budget =
+        Budget { time: Some(limit), renewed_by_prompts: true, ..Budget::default() };
+    bench.model.reply(agents(&[
+        agent("a", "WORKS", json!({"subagent_type": "explore"})),
+        agent("b", "WAITS", json!({"subagent_type": "coder"})),
+    ]));
+    bench.model.reply_to("WORKS", [vec![Say::Wait(Gate::new())]]);
+    let mut live = bench.open();
+    live.send("go");
+    let heard = live.end().await;
+    let asks = |it: &Message| matches!(it, Message::Request(Request::ApprovalRequest(_)));
+    assert!(heard.0.iter().any(asks), "{:?}", heard.lines());
+    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(Spent::Time { limit_s: 0.4 }));
 }
 
 #[tokio::test]

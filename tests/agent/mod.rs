@@ -23,5 +23,6 @@ mod plan_attacks;
 mod reminders;
 mod retries;
 mod session;
+mod starting;
 mod subagents;
 mod swarm;

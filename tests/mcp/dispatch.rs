@@ -109,12 +109,7 @@ fn a_model_finds_and_calls_a_tool() {
     // It starts in earnest when the model is asked: until then the turn waits for it.
     let dir = tempfile::tempdir().unwrap();
     let asked = dir.path().join("asked");
-    let mut entry = Script::new().entry();
-    let line = "while ! [ -e \"$0\" ]; do sleep 0.02; done; exec \"$@\"";
-    let mut words = vec![json!("-c"), json!(line), json!(asked), entry["command"].take()];
-    words.extend(entry["args"].as_array().unwrap().clone());
-    entry["command"] = json!("/bin/sh");
-    entry["args"] = words.into();
+    let entry = Script::new().entry_after(&asked);
     let model = move |request: &Recorded, index: usize| {
         std::fs::write(&asked, "").unwrap();
         finder("echo")(request, index)

@@ -91,6 +91,17 @@ impl Script {
         })
     }
 
+    /// The same, but it begins in earnest when there is this file.
+    pub fn entry_after(&self, file: &Path) -> Value {
+        let mut entry = self.entry();
+        let line = "while ! [ -e \"$0\" ]; do sleep 0.02; done; exec \"$@\"";
+        let mut words = vec![json!("-c"), json!(line), json!(file), entry["command"].take()];
+        words.extend(entry["args"].as_array().unwrap().clone());
+        entry["command"] = json!("/bin/sh");
+        entry["args"] = words.into();
+        entry
+    }
+
     fn says(&self, key: &str) -> &str {
         self.0[key].as_str().unwrap_or_default()
     }

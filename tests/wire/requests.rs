@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
+use crate::mcp::lifecycle::wait_until;
 use crate::support::model_server::{ModelServer, Recorded, Reply};
 use crate::support::program::Home;
 
@@ -85,11 +86,7 @@ fn what_an_agent_in_the_background_asks_is_sent_again_to_who_says_hello() {
         assert_eq!(client.request("ApprovalRequest"), (id.clone(), asked.clone()));
     }
     client.reply(&id, json!({"request_id": id, "response": "approve"}));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
-    while !home.path("project/made").exists() {
-        assert!(std::time::Instant::now() < deadline, "the command did not run");
-        std::thread::yield_now();
-    }
+    wait_until("the command runs", || home.path("project/made").exists());
     // What is decided is not sent again: the answer to the next call is all that comes.
     client.initialize(json!({}));
     let seen = client.seen.len();

@@ -247,7 +247,7 @@ fn core(
     let mut context = Context::new(log, loaded, make_prompt);
     if !context.is_introduced() {
         let prompt = context.prompt_maker()();
-        context.introduce(prompt);
+        context.introduce(prompt.text);
     }
     let recorder = Recorder::new(WireLog::open(&session.wire_path())?)
         .with_tap(tell(parent, source, report, call_id));

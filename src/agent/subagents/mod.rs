@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::core::Core;
+use super::prompt::MadePrompt;
 use super::spending::Exhausted;
 use crate::customize::{Agent, Subagent};
 use crate::protocol::ToolReturnValue;
@@ -66,7 +67,7 @@ const NOT_FOR_SUBAGENTS: [&str; 14] = [
 ];
 
 /// Makes the system prompt of an agent; the directories are those beside the work directory.
-pub type PromptOf = Arc<dyn Fn(&Agent, &[PathBuf]) -> String + Send + Sync>;
+pub type PromptOf = Arc<dyn Fn(&Agent, &[PathBuf]) -> MadePrompt + Send + Sync>;
 
 /// The agents that a session's agent may start, and those that are at work.
 pub struct Crew {
@@ -235,7 +236,7 @@ mod tests {
         let mut types = Agent::builtin(Builtin::Default).unwrap().subagents;
         change(&mut types);
         let plugin = Registry::all(&WebServices::default()).get("Think").unwrap();
-        let prompt: PromptOf = Arc::new(|agent: &Agent, _: &[PathBuf]| agent.name.clone());
+        let prompt: PromptOf = Arc::new(|agent: &Agent, _: &[PathBuf]| agent.name.clone().into());
         Crew::new(types, prompt, WebServices::default(), vec![plugin])
     }
 

@@ -1,5 +1,6 @@
 //! A file with all its bases.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +90,9 @@ pub(super) fn file(path: &Path, brought: Brought<'_>) -> Result<Agent, AgentErro
 
 /// The agent and those it may call.
 fn whole(source: Source, brought: Brought<'_>) -> Result<Agent, AgentError> {
+    // They are read once, and only if a name is none of ours.
+    let read = OnceCell::new();
+    let brought: Brought<'_> = &|| read.get_or_init(brought).clone();
     let (mut agent, entries) = alone(&source, brought)?;
     for (entry, source) in entries {
         let by = &entry.name;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::calls::{changes, content};
 use super::clean::written_out;
 use super::content::{fenced, text};
-use super::filled::{self, Filled};
+use super::filled;
 use super::forms;
 use super::peer::{Answer, Peer};
 use crate::mcp::tidy::one_line;
@@ -60,9 +60,7 @@ pub(super) async fn question(
         if let Some(form) = &request.form {
             let filled =
                 filled::put(peer, session_id, &call["toolCallId"], form, &request.questions).await;
-            let declined = filled == Filled::Declined;
-            let answers = filled.answers();
-            return Response::Question(QuestionResponse { request_id, answers, declined });
+            return Response::Question(QuestionResponse { request_id, ..filled });
         }
         if request.questions.iter().any(forms::wants) {
             let call_id = &call["toolCallId"];

@@ -6,37 +6,17 @@ use serde_json::{Map, Value, json};
 use super::clean::written_out;
 use super::forms::{METHOD, name};
 use super::peer::Peer;
-use crate::protocol::{Question, QuestionForm};
+use crate::protocol::{Question, QuestionForm, QuestionResponse};
 
-/// What became of a form.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Filled {
-    /// An answer to each question, by its text; empty for a field that was left blank.
-    In(Map<String, Value>),
-    /// The person says no.
-    Declined,
-    /// The person did not choose, or nothing of it can be read.
-    Dismissed,
-}
-
-impl Filled {
-    /// The answers; none when there are none.
-    pub fn answers(self) -> Map<String, Value> {
-        match self {
-            Self::In(answers) => answers,
-            Self::Declined | Self::Dismissed => Map::new(),
-        }
-    }
-}
-
-/// Shows the form and waits for what becomes of it.
+/// Shows the form and waits for what becomes of it. The answer has no id yet; it has no answers where the
+/// person did not choose, or where nothing of it can be read.
 pub(super) async fn put(
     peer: &Peer,
     session_id: &str,
     call_id: &Value,
     form: &QuestionForm,
     questions: &[Question],
-) -> Filled {
+) -> QuestionResponse {
     let params = json!({
         "mode": "form",
         "sessionId": session_id,
@@ -48,7 +28,7 @@ pub(super) async fn put(
         Ok(result) => read(questions, &result),
         Err(message) => {
             tracing::debug!(%message, "the client answers with an error");
-            Filled::Dismissed
+            QuestionResponse::default()
         }
     }
 }
@@ -64,25 +44,29 @@ fn schema(form: &QuestionForm) -> Value {
 
 /// The answers in a result, in the words in which questions are answered. Whether they fit their fields the
 /// asker judges, who asks again.
-fn read(questions: &[Question], result: &Value) -> Filled {
+fn read(questions: &[Question], result: &Value) -> QuestionResponse {
     match result["action"].as_str() {
-        Some("accept") => {}
-        Some("decline") => return Filled::Declined,
-        _ => return Filled::Dismissed,
+        Some("accept") => QuestionResponse {
+            answers: answers(questions, &result["content"]).unwrap_or_default(),
+            ..QuestionResponse::default()
+        },
+        action => {
+            QuestionResponse { declined: action == Some("decline"), ..QuestionResponse::default() }
+        }
     }
-    let none = Map::new();
-    let content = match &result["content"] {
-        Value::Object(content) => content,
-        // All of it was left blank.
-        Value::Null => &none,
-        _ => return Filled::Dismissed,
-    };
+}
+
+/// The answer to each question, by its text, empty for a field that was left blank; `None` if one cannot be
+/// read.
+fn answers(questions: &[Question], content: &Value) -> Option<Map<String, Value>> {
+    // Null: all of it was left blank.
+    if !content.is_object() && !content.is_null() {
+        return None;
+    }
     let answer = |(at, question): (usize, &Question)| {
-        let answer = said(content.get(&name(at)).unwrap_or(&Value::Null))?;
-        Some((question.question.clone(), answer.into()))
+        Some((question.question.clone(), said(&content[name(at)])?.into()))
     };
-    let answers = questions.iter().enumerate().map(answer).collect::<Option<_>>();
-    answers.map_or(Filled::Dismissed, Filled::In)
+    questions.iter().enumerate().map(answer).collect()
 }
 
 fn said(value: &Value) -> Option<String> {
@@ -130,8 +114,8 @@ mod tests {
         let asked = [question("a?"), question("b?")];
         let got = |content: Value| read(&asked, &json!({"action": "accept", "content": content}));
         let both = |a: &str, b: &str| match json!({"a?": a, "b?": b}) {
-            Value::Object(answers) => Filled::In(answers),
-            _ => Filled::Dismissed,
+            Value::Object(answers) => QuestionResponse { answers, ..QuestionResponse::default() },
+            _ => QuestionResponse::default(),
         };
         assert_eq!(got(json!({"answer00": 7, "answer01": false})), both("7", "No"));
         assert_eq!(got(json!({"answer00": ["x", "y"], "answer01": -0.5})), both("x, y", "-0.5"));
@@ -143,7 +127,8 @@ mod tests {
     #[test]
     fn a_no_is_told_from_a_dismissal() {
         let asked = [question("a?")];
-        assert_eq!(read(&asked, &json!({"action": "decline"})), Filled::Declined);
+        let declined = QuestionResponse { declined: true, ..QuestionResponse::default() };
+        assert_eq!(read(&asked, &json!({"action": "decline"})), declined);
         for result in [
             json!(null),
             json!(7),
@@ -153,7 +138,7 @@ mod tests {
             json!({"action": "accept", "content": {"answer00": {}}}),
             json!({"action": "accept", "content": {"answer00": [1]}}),
         ] {
-            assert_eq!(read(&asked, &result), Filled::Dismissed, "{result}");
+            assert_eq!(read(&asked, &result), QuestionResponse::default(), "{result}");
         }
     }
 }

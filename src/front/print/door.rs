@@ -9,7 +9,7 @@ use crate::platform::Env;
 use crate::protocol::control::{
     Answer, Command, Finish, LastTurn, Mode, Receipt, RefusalCode, State,
 };
-use crate::protocol::{ContentPart, Event, Message, Outcome, SessionInfo};
+use crate::protocol::{ContentPart, Event, Message, Outcome, SessionInfo, StatusUpdate};
 use crate::store::{Session, ShareDir};
 
 /// The side door of this run.
@@ -133,8 +133,9 @@ impl Door {
             }
             // It goes out with the next change.
             Event::StatusUpdate(update) => {
-                let share = |(tokens, max): (u64, u64)| tokens as f64 / max.max(1) as f64;
-                self.status.context = update.counted.map_or(self.status.context, share);
+                if let Some((tokens, max)) = update.counted {
+                    self.status.context = StatusUpdate::share(tokens, max);
+                }
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! Foreign text is made harmless here before it gets near the screen.
 
-use super::printer::print;
+use super::printer::{Tabs, print};
 
 /// Foreign text without escape sequences, control characters and hidden characters.
 ///
@@ -9,6 +9,15 @@ use super::printer::print;
 /// Bidirectional overrides and isolates are shown as `<U+202E>`. Joiners inside emoji and other
 /// scripts stay. The result of cleaning is clean: a second time changes nothing.
 pub fn clean(text: &str) -> String {
+    cleaned(text, Tabs::Blanks)
+}
+
+/// [`clean`] for those who know what to do with tabs: they stay, but on lines that are overwritten.
+pub fn clean_tabbed(text: &str) -> String {
+    cleaned(text, Tabs::Kept)
+}
+
+fn cleaned(text: &str, tabs: Tabs) -> String {
     if text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)) {
         return text.to_owned();
     }
@@ -16,6 +25,7 @@ pub fn clean(text: &str) -> String {
     let mut first = true;
     print(
         text,
+        tabs,
         (),
         |(), _, _| (),
         |runs| {

@@ -13,9 +13,9 @@ mod wrap;
 #[cfg(test)]
 mod tests;
 
-pub use clean::{clean, clean_line};
+pub use clean::{clean, clean_line, clean_tabbed};
 pub use defuse::{JOINER, defuse, defuse_line};
-pub(in crate::front) use printer::print;
+pub(in crate::front) use printer::{Tabs, print};
 pub use visible::{hides, prose, prose_line, visible, visible_line};
 pub use width::{line_width, truncate, truncate_middle, width};
 pub use wrap::{cut_line, trim_end, wrap_line};

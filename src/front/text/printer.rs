@@ -14,6 +14,15 @@ const TAB: usize = 4;
 /// times the byte it shows.
 const MAX_GRID: usize = 16 * 1024;
 
+/// What becomes of tabs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::front) enum Tabs {
+    /// Blanks up to the next stop, for a screen of ours.
+    Blanks,
+    /// They stay, but on a line that is overwritten, where the columns count.
+    Kept,
+}
+
 /// What happens on a line that is overwritten.
 enum Step<S> {
     Put(String, S),
@@ -25,6 +34,7 @@ enum Step<S> {
 
 /// The state of printing: `S` is the style that printed text carries.
 struct Printer<S> {
+    tabs: Tabs,
     steps: Vec<Step<S>>,
     overwrites: bool,
 }
@@ -33,11 +43,12 @@ struct Printer<S> {
 /// that does not move or erase changes the style through `restyle`.
 pub(in crate::front) fn print<S: Copy + PartialEq>(
     text: &str,
+    tabs: Tabs,
     mut style: S,
     mut restyle: impl FnMut(S, &str, char) -> S,
     mut line: impl FnMut(Vec<(String, S)>),
 ) {
-    let mut printer = Printer { steps: Vec::new(), overwrites: false };
+    let mut printer = Printer { tabs, steps: Vec::new(), overwrites: false };
     for token in Scanner::new(text) {
         match token {
             Token::Text(run) => {
@@ -93,10 +104,14 @@ impl<S: Copy + PartialEq> Printer<S> {
         let steps = std::mem::take(&mut self.steps);
         if !std::mem::take(&mut self.overwrites) {
             let mut column = 0;
+            let mut put = |text: String| match self.tabs {
+                Tabs::Blanks => expand_tabs(text, &mut column),
+                Tabs::Kept => text,
+            };
             return steps
                 .into_iter()
                 .filter_map(|step| match step {
-                    Step::Put(text, style) => Some((expand_tabs(text, &mut column), style)),
+                    Step::Put(text, style) => Some((put(text), style)),
                     _ => None,
                 })
                 .collect();

@@ -3,7 +3,7 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::front::text::print;
+use crate::front::text::{Tabs, print};
 use crate::front::tui::theme::{indexed, rgb};
 
 /// What is taken of one output; a preview never shows more.
@@ -23,6 +23,7 @@ pub fn ansi_lines(text: &str, base: Style) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     print(
         text.get(..end).unwrap_or_default(),
+        Tabs::Blanks,
         base,
         |style, params, last| if last == 'm' { sgr(style, base, params) } else { style },
         |runs| {
