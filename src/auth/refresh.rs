@@ -1,10 +1,10 @@
-//! The list of an account's models, asked for anew at each start (config.md section 6).
+//! The list of an account's models, asked for anew when a front end that stays starts (config.md section 6).
 //!
 //! Only where the user's own configuration has a Kimi account and somebody is signed in; what is different is
 //! written there, for the next start and for `/reload`. Nobody waits for it and nobody hears of it.
 //!
-//! A run that is over within a second, as one that prints an answer can be, does not ask: it would have to
-//! wait for what it has no use for. The next longer one does.
+//! A print run does not ask at all (its caller decides that), and no run that is over within a second: they
+//! would have to wait for what they have no use for. The next longer one does.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tracing::{debug, info};
 use super::bearer::Bearer;
 use super::credentials::Credentials;
 use super::models::{self, ListError};
-use super::{AuthError, KEY, PROVIDER, setup};
+use super::{AuthError, KEY, PROVIDER, aside, setup};
 use crate::config::{Config, ConfigSource};
 use crate::llm::{Secret, TokenSource};
 use crate::platform::Env;
@@ -38,12 +38,11 @@ pub fn refresh_soon(env: &Env) {
 
 /// False when there is no account to ask for.
 async fn refresh(env: &Env) -> Result<bool, AuthError> {
-    let failed = |why: String| AuthError::Failed(why);
-    let asked = blocking({
+    let asked = {
         let env = env.clone();
-        move || account(&env)
-    });
-    let Some((base_url, bearer)) = asked.await?.map_err(failed)? else { return Ok(false) };
+        aside(move || account(&env).map_err(AuthError::Failed))
+    };
+    let Some((base_url, bearer)) = asked.await? else { return Ok(false) };
     let wrong = |error: crate::llm::LlmError| AuthError::Failed(error.to_string());
     let token = bearer.token().await.map_err(wrong)?;
     let listed = match models::list(&base_url, &token, env).await {
@@ -54,11 +53,10 @@ async fn refresh(env: &Env) -> Result<bool, AuthError> {
         }
         listed => listed,
     };
-    let listed = listed.map_err(|error| failed(error.to_string()))?;
+    let listed = listed.map_err(|error| AuthError::Failed(error.to_string()))?;
     let config = ShareDir::from_env(env).config_toml();
-    blocking(move || setup::update(&config, &listed))
-        .await?
-        .map_err(|error| failed(error.to_string()))?;
+    let update = move || setup::update(&config, &listed);
+    aside(move || update().map_err(|error| AuthError::Failed(error.to_string()))).await?;
     Ok(true)
 }
 
@@ -76,11 +74,4 @@ fn account(env: &Env) -> Result<Option<(String, Bearer)>, String> {
     let base_url = provider.base_url.trim_end_matches('/');
     let bearer = Bearer::new(base_url, file, Secret::new(""), env);
     Ok(Some((base_url.to_owned(), bearer.map_err(|why| why.to_string())?)))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, AuthError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| AuthError::Failed(error.to_string()))
 }

@@ -60,15 +60,15 @@ pub(super) fn dialect(env: &Env) -> Dialect {
 
 /// The same surroundings with the data directory of such a run.
 pub(super) fn at_home(mut env: Env) -> Env {
-    env.data_root = match told_home(&env) {
-        Some(home) => Some(home),
+    env.data_root = match ShareDir::told_code(&env) {
+        Some(home) => Some(home.root().to_owned()),
         None => {
-            let theirs = default_home(&env);
+            let theirs = ShareDir::usual_code(&env);
             let ours = env.home.join(".kimi").join("config.toml");
             let only = env.var("KIMI_SHARE_DIR").is_none()
                 && !ours.exists()
-                && theirs.join("config.toml").is_file();
-            only.then_some(theirs)
+                && theirs.config_toml().is_file();
+            only.then(|| theirs.root().to_owned())
         }
     };
     env
@@ -95,19 +95,10 @@ pub(super) fn kept_as(store: &SessionStore, work_dir: &Path, id: &str) -> Option
     (!is_there(id) && is_there(bare)).then(|| bare.to_owned())
 }
 
-fn told_home(env: &Env) -> Option<PathBuf> {
-    let dir = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty())?;
-    Some(env.cwd.join(dir))
-}
-
-fn default_home(env: &Env) -> PathBuf {
-    env.home.join(".kimi-code")
-}
-
 /// Adds what kimi-code's own configuration says beside ours: hooks and rules, and models that ours
 /// does not name. One that cannot be read is an error, for what it forbids would be let through.
 pub(super) fn add_second_config(loaded: &mut LoadedConfig, env: &Env) -> Result<(), ConfigError> {
-    let path = default_home(env).join("config.toml");
+    let path = ShareDir::usual_code(env).config_toml();
     if env.data_root.is_some() || !path.is_file() {
         return Ok(());
     }

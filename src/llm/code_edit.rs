@@ -3,14 +3,14 @@
 
 use serde_json::{Value, json};
 
-use super::ToolSpec;
+use super::{ToolNames, ToolSpec};
 
-/// Our name of it.
-const OURS: &str = "StrReplaceFile";
+/// Its name in both.
+const NAMES: (&str, &str) = ("StrReplaceFile", "Edit");
 
 /// Tells a tool with kimi-code's arguments, where those differ from ours.
-pub(super) fn retold(tool: &mut ToolSpec) {
-    if tool.name != OURS {
+pub(super) fn retold(tool: &mut ToolSpec, names: ToolNames) {
+    if tool.name != NAMES.0 || !names.contains(&NAMES) {
         return;
     }
     tool.description = include_str!("../../assets/tools/edit.md").trim_end().to_owned();

@@ -54,9 +54,7 @@ impl Renamed {
     /// A tool as the model is told of it. A description that is not ours is left as it is.
     fn told(&self, tool: &ToolSpec) -> ToolSpec {
         let mut tool = tool.clone();
-        if theirs(&tool.name, self.names) == Some("Edit") {
-            code_edit::retold(&mut tool);
-        }
+        code_edit::retold(&mut tool, self.names);
         if !tool.name.contains("__") {
             tool.description = renamed_words(&tool.description, self.names);
         }

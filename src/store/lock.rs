@@ -17,7 +17,7 @@ pub struct SessionLock {
 
 /// A file with a lock that is held; dropping it lets go.
 #[derive(Debug)]
-pub(super) struct Held(File);
+pub struct Held(File);
 
 impl Held {
     /// Takes the lock, if nobody has it.

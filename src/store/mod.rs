@@ -48,7 +48,7 @@ pub use history::History;
 pub use index::WorkDirIndex;
 pub use last_answer::{keep_answer, write_last_answer};
 pub(crate) use lines::{read_if_any, read_regular};
-pub use lock::SessionLock;
+pub use lock::{Held, SessionLock};
 pub use notifications::{
     Delivery, DeliveryStatus, NotificationRecord, NotificationStore, Sink, Sinks,
 };

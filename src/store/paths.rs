@@ -22,11 +22,20 @@ impl ShareDir {
         Self { root: root.unwrap_or_else(|| env.home.join(".kimi")) }
     }
 
-    /// kimi-code's data directory, whether it is there or not: `$KIMI_CODE_HOME`, else `~/.kimi-code`. A
-    /// relative `$KIMI_CODE_HOME` counts from the working directory.
+    /// kimi-code's data directory, whether it is there or not: the one that it is told, else its own place.
     pub fn of_code(env: &Env) -> Self {
-        let told = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty());
-        Self::new(told.map_or_else(|| env.home.join(".kimi-code"), |dir| env.cwd.join(dir)))
+        Self::told_code(env).unwrap_or_else(|| Self::usual_code(env))
+    }
+
+    /// `$KIMI_CODE_HOME`, if it says anything. A relative one counts from the working directory.
+    pub fn told_code(env: &Env) -> Option<Self> {
+        let dir = env.var("KIMI_CODE_HOME").map(str::trim).filter(|dir| !dir.is_empty())?;
+        Some(Self::new(env.cwd.join(dir)))
+    }
+
+    /// `~/.kimi-code`.
+    pub fn usual_code(env: &Env) -> Self {
+        Self::new(env.home.join(".kimi-code"))
     }
 
     /// A data directory at this place.

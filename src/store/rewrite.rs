@@ -1,12 +1,13 @@
 //! Changing a file that other processes change too, so that nobody's change is lost.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::atomic::Prepared;
 use super::lines::read_regular;
+use super::lock::Held;
 
 /// How often, and how long between, another process is waited for before going on without a lock.
 const LOCK_TRIES: u32 = 100;
@@ -60,18 +61,19 @@ pub fn rewrite<E>(
 
 /// The lock beside a file, held until it is dropped. `None` after a second or where there is no
 /// locking: going on is better than not starting.
-pub(super) fn lock(path: &Path) -> Option<File> {
+pub(super) fn lock(path: &Path) -> Option<Held> {
     let mut name = path.file_name()?.to_owned();
     name.push(".lock");
     let beside = path.with_file_name(name);
     std::fs::create_dir_all(beside.parent()?).ok()?;
-    let file = OpenOptions::new().create(true).append(true).open(beside).ok()?;
+    let mut file = OpenOptions::new().create(true).append(true).open(beside).ok()?;
     for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Some(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(_)) => return None,
+        match Held::take(file) {
+            Ok(held) => return Some(held),
+            Err((_, TryLockError::Error(_))) => return None,
+            Err((busy, TryLockError::WouldBlock)) => file = busy,
         }
+        std::thread::sleep(LOCK_PAUSE);
     }
     None
 }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::log;
 use super::record::{Conclusion, Consumer, Control, Kind, Runtime, Spec};
 use crate::platform::{Env, process};
-use crate::store::{read_regular, write_atomic, write_volatile};
+use crate::store::{Held, read_regular, write_atomic, write_volatile};
 
 /// A record is a few hundred bytes; a prompt or a command may make it long.
 const MAX_RECORD: u64 = 4 << 20;
@@ -131,12 +131,11 @@ impl Folder {
 
     /// The right to run the task and to write where it stands; `None` when somebody else has it.
     /// Held until it is dropped.
-    pub fn lock(&self) -> io::Result<Option<File>> {
-        let directory = File::open(&self.path)?;
-        match directory.try_lock() {
-            Ok(()) => Ok(Some(directory)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+    pub fn lock(&self) -> io::Result<Option<Held>> {
+        match Held::take(File::open(&self.path)?) {
+            Ok(held) => Ok(Some(held)),
+            Err((_, fs::TryLockError::WouldBlock)) => Ok(None),
+            Err((_, fs::TryLockError::Error(error))) => Err(error),
         }
     }
 

@@ -1,6 +1,5 @@
 //! Tasks inside this process: agents, and commands that were sent to the background while they ran.
 
-use std::fs::File;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use super::folder::Folder;
 use super::log::Log;
 use super::record::{Conclusion, Runtime, Status};
 use crate::platform::Env;
+use crate::store::Held;
 
 /// What an agent in the background has of the registry.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub(super) struct Host {
     pub env: Env,
     pub folder: Folder,
     /// Held as long as the task runs.
-    pub lock: File,
+    pub lock: Held,
     pub runtime: Runtime,
     pub cancel: CancellationToken,
     /// How many approvals it waits for.

@@ -1,7 +1,6 @@
 //! Starting tasks: a command with its worker, a command that runs already, an agent.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,6 +20,7 @@ use super::record::{AgentPayload, Conclusion, Kind, Runtime, Spec, Status};
 use super::registry::{CONTROL_POLL, Hosted, Inner, STOP_PATIENCE, Tasks, View, blocking, lock};
 use super::worker;
 use crate::platform::process::{self, Attendance, Running};
+use crate::store::Held;
 
 /// How long the start of a worker is waited for before its task is told of as starting.
 const START: Duration = Duration::from_secs(2);
@@ -206,7 +206,7 @@ impl Tasks {
     async fn host(
         &self,
         folder: Folder,
-        lock_file: File,
+        lock_file: Held,
         spec: &Spec,
         runtime: Runtime,
         cancel: CancellationToken,
@@ -358,6 +358,6 @@ fn blank_spec() -> Spec {
 }
 
 /// The lock of a task that nobody else knows of yet.
-fn taken(folder: &Folder) -> io::Result<std::fs::File> {
+fn taken(folder: &Folder) -> io::Result<Held> {
     folder.lock()?.ok_or_else(|| io::Error::other("another process has taken the task"))
 }

@@ -69,8 +69,8 @@ impl<'a> Caller<'a> {
         let (own, code) = (ShareDir::from_env(self.env), ShareDir::of_code(self.env));
         let mut all = RunDir::new(&own, self.env).read_all()?;
         // A data directory that was moved stands alone, as long as the other was not moved too.
-        let alone = self.env.var("KIMI_SHARE_DIR").is_some()
-            && self.env.var("KIMI_CODE_HOME").is_none_or(|dir| dir.trim().is_empty());
+        let alone =
+            self.env.var("KIMI_SHARE_DIR").is_some() && ShareDir::told_code(self.env).is_none();
         if !alone && code != own {
             match RunDir::new(&code, self.env).read_all() {
                 Ok(more) => {
