@@ -25,8 +25,8 @@ fn hold_the_starter() -> Sender<()> {
 fn is_open(variable: &str) -> bool {
     let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
     fds.into_iter().any(|fd| {
-        let is_environment =
-            std::fs::read_link(&fd).is_ok_and(|file| file.starts_with("/memfd:environment"));
+        let is_environment = std::fs::read_link(&fd)
+            .is_ok_and(|file| file.to_string_lossy().starts_with("/memfd:environment"));
         let has =
             |bytes: Vec<u8>| bytes.split(|byte| *byte == 0).any(|it| it == variable.as_bytes());
         is_environment && std::fs::read(&fd).is_ok_and(has)
