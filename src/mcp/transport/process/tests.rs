@@ -1,6 +1,5 @@
 use std::io::{Read, Write};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
 
 use futures_util::FutureExt;
 use rustix::io::{FdFlags, fcntl_setfd};
