@@ -1,5 +1,7 @@
 //! Text of a server inside an error message of ours.
 
+use crate::platform::hidden::is_hidden;
+
 /// Characters of foreign text that an error message carries at most.
 pub(super) const EXCERPT: usize = 500;
 
@@ -14,7 +16,7 @@ pub(crate) fn one_line(text: &str, limit: usize) -> String {
             blank = !line.is_empty();
             continue;
         }
-        if is_invisible(c) {
+        if is_hidden(c) {
             continue;
         }
         if chars + usize::from(blank) >= limit {
@@ -31,12 +33,6 @@ pub(crate) fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
-/// Bidirectional controls, zero-width characters and tags.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +41,7 @@ mod tests {
     fn foreign_text_is_one_harmless_line() {
         assert_eq!(one_line(" a\r\n\tb\u{1b}[31m\u{202e}c\u{0}\u{9b}d ", 99), "a b [31mc d");
         assert_eq!(one_line("\u{1b}\n", 9), "");
+        assert_eq!(one_line("a\u{3164}\u{115f}\u{34f}\u{e0100}b", 9), "ab");
     }
 
     #[test]

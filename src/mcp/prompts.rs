@@ -15,7 +15,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::names::{PREFIX, qualified, sanitized, unique};
-use super::tidy::{is_hidden, one_line};
+use super::tidy::one_line;
+use crate::platform::hidden::is_hidden;
 
 pub use filled::message_parts;
 

@@ -35,10 +35,12 @@ use super::prompts::{Prompt, Prompts, may_belong};
 use super::resources::Resource;
 use super::server::{Keeper, Order, Server, State, Status};
 use super::tidy::one_line;
+use super::transport::END_TIME;
 use crate::store::Verdict;
 
-/// How long the end of the program waits for the servers.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(3_500);
+/// How long the end of the program waits for the servers: as long as the end of one may take, and half a
+/// second for what is late on a busy machine.
+const SHUTDOWN_PATIENCE: Duration = END_TIME.saturating_add(Duration::from_millis(500));
 
 /// A look at the servers that takes this long is not taken after every change.
 const DEAR_LOOK: Duration = Duration::from_millis(1);

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::platform::hidden::is_hidden;
+
 /// Ends a text that was cut.
 const ELLIPSIS: char = '…';
 
@@ -36,15 +38,26 @@ pub fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// A name that a person chose, or somebody for them, on one line of at most `limit` characters. What
-/// cannot be seen in it is written out, `<U+202E>`: two names never look the same, here or on a screen.
+/// cannot be seen in it is written out, `<U+202E>`, and so is what would be taken for that: names that
+/// differ are told apart here and on a screen, as long as none is cut.
 pub fn name_written_out(name: &str, limit: usize) -> String {
     let mut out = String::new();
-    for ch in prefix(name, limit.saturating_mul(4).saturating_add(4)).chars() {
-        if is_hidden(ch) || (ch.is_whitespace() && ch != ' ') {
+    let name = prefix(name, limit.saturating_mul(4).saturating_add(4));
+    let mut before = ' ';
+    for (at, ch) in name.char_indices() {
+        let rest = name.get(at + ch.len_utf8()..).unwrap_or_default();
+        let is_lost = match ch {
+            // One at an end, and all but the first of several.
+            ' ' => before == ' ' || rest.is_empty(),
+            '<' => rest.starts_with("U+"),
+            ch => is_hidden(ch) || ch.is_whitespace(),
+        };
+        if is_lost {
             out.push_str(&format!("<U+{:04X}>", u32::from(ch)));
         } else {
             out.push(ch);
         }
+        before = if is_lost { '>' } else { ch };
     }
     one_line(&out, limit)
 }
@@ -123,15 +136,6 @@ fn cut(mut text: String, limit: usize) -> String {
     text
 }
 
-/// Control characters, format characters that hide or reorder text, and unassigned tags.
-pub(super) fn is_hidden(ch: char) -> bool {
-    ch.is_control()
-        || matches!(ch,
-            '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,10 +156,13 @@ mod tests {
             ("a\nb\u{1b}[31m", "a<U+000A>b<U+001B>[31m"),
             ("\u{2028}\u{200b}", "<U+2028><U+200B>"),
             ("é你", "é你"),
+            ("a\u{34f}\u{17b4}\u{e0100}b", "a<U+034F><U+17B4><U+E0100>b"),
+            ("mal<U+202E>4", "mal<U+003C>U+202E>4"),
+            ("<u+1> <U <", "<u+1> <U <"),
+            (" a  b ", "<U+0020>a <U+0020>b<U+0020>"),
             ("", ""),
         ] {
-            assert_eq!(name_written_out(name, 40), shown, "{name:?}");
-            assert_eq!(name_written_out(shown, 40), shown);
+            assert_eq!(name_written_out(name, 60), shown, "{name:?}");
         }
         assert_eq!(name_written_out(&"\u{202e}".repeat(9999), 10), "<U+202E><…");
     }
@@ -201,6 +208,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn names_that_differ_are_told_apart(
+            one in "[ <U+0a\u{a0}\u{200b}\u{202e}\u{2028}\u{1b}\\[>]{0,7}|<U\\+00[23][0C]>",
+            other in "[ <U+0a\u{a0}\u{200b}\u{202e}\u{2028}\u{1b}\\[>]{0,7}|<U\\+00[23][0C]>",
+        ) {
+            let shown = [&one, &other].map(|name| name_written_out(name, 99));
+            prop_assert_eq!(one == other, shown[0] == shown[1], "{:?} {:?}", one, other);
+            // Nobody who tidies it up takes that away.
+            prop_assert_eq!(one_line(&shown[0], 99), shown[0].clone());
+        }
+
         #[test]
         fn no_escape_is_left(text in "[\u{1b}\u{9b}\\[\\]\u{7}a0; \u{e9}(\\\\]{0,24}") {
             let left = without_escapes(&text);

@@ -10,6 +10,7 @@ pub mod ends;
 pub mod env;
 pub mod exchange;
 pub mod git;
+pub mod hidden;
 pub mod logging;
 pub mod process;
 pub mod shell;

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,12 +26,21 @@ pub type Answer = (String, String, String);
 /// * `deny`: nobody is let in
 /// * `lifetime`: of an access token, in seconds
 /// * `refresh`: `no` or `busy`
-/// * `late`: seconds that the answer to a renewal takes, when the old refresh token is already spent
 /// * `repeat`: whoever asks for a token is refused in the words of the request
 /// * `moved`: where the token endpoint sends everybody
 pub struct Authority {
     rules: Mutex<Value>,
     state: Mutex<State>,
+    held: Mutex<HashMap<Held, Receiver<()>>>,
+}
+
+/// What can be held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// The answer to a renewal, when the old refresh token is already spent.
+    Renewal,
+    /// The first word of the MCP server to somebody with a good token.
+    Entry,
 }
 
 #[derive(Default)]
@@ -49,7 +59,21 @@ impl Authority {
     pub fn new(rules: Value) -> Arc<Self> {
         let clients = HashSet::from(["by-hand".to_owned()]);
         let state = Mutex::new(State { clients, ..State::default() });
-        Arc::new(Self { rules: Mutex::new(rules), state })
+        Arc::new(Self { rules: Mutex::new(rules), state, held: Mutex::default() })
+    }
+
+    /// Holds the next of these back until what is returned is dropped.
+    pub fn hold(&self, what: Held) -> Sender<()> {
+        let (held, wait) = channel();
+        self.held.lock().unwrap().insert(what, wait);
+        held
+    }
+
+    fn held_back(&self, what: Held) {
+        let wait = self.held.lock().unwrap().remove(&what);
+        if let Some(wait) = wait {
+            let _ = wait.recv();
+        }
     }
 
     /// Changes a rule.
@@ -136,8 +160,7 @@ impl Authority {
                 let answer = token(&mut state, &form, &rules);
                 drop(state);
                 if form.contains_key("refresh_token") {
-                    let seconds = rules["late"].as_u64().unwrap_or(0);
-                    std::thread::sleep(Duration::from_secs(seconds));
+                    self.held_back(Held::Renewal);
                 }
                 Some(answer)
             }
@@ -148,6 +171,8 @@ impl Authority {
                 let token = header("authorization").unwrap_or_default();
                 let token = token.strip_prefix("Bearer ").unwrap_or_default();
                 if state.access.contains(token) {
+                    drop(state);
+                    self.held_back(Held::Entry);
                     return None;
                 }
                 let usual = format!(

@@ -258,6 +258,38 @@ async fn a_guard_that_is_stopped_does_its_work_at_the_end() {
     }
 }
 
+/// Nothing that it could hear wakes it, as when somebody debugs or freezes it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_work_of_a_guard_that_hears_nothing_is_done_at_the_end() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let [guard, file] = ["guard", "pid"].map(|name| dir.path().join(name));
+    let deaf = "env --block-signal=TERM --block-signal=CHLD";
+    let script = format!("#!/bin/sh\nexec {deaf} '{}' \"$@\"\n", env!("CARGO_BIN_EXE_kimi"));
+    std::fs::write(&guard, script).unwrap();
+    std::fs::set_permissions(&guard, PermissionsExt::from_mode(0o700)).unwrap();
+    let mut entry = entry(&Script::new().start("stubborn"), dir.path());
+    let launcher =
+        format!("echo $PPID >'{}'\n{}", file.display(), entry["args"][1].as_str().unwrap());
+    entry["args"][1] = json!(launcher);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    let (world, pids) = runtime.block_on(async {
+        let world = guarded_by(&guard, json!({"s": entry})).settled().await;
+        world.until("s", Status::Connected).await;
+        let pids = started(dir.path());
+        world.servers.shutdown().await;
+        (world, pids)
+    });
+    // What the end of the program does not wait for does not happen any more.
+    runtime.shutdown_background();
+    all_gone(&pids);
+    let guard = written_pid(&file).as_raw_nonzero().get();
+    wait_until("the guard is gone", || is_gone(guard));
+    drop(world);
+}
+
 /// Its first thread has ended, and it looks like one that has ended itself.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

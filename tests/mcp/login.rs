@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::authority::{Authority, browse, say_yes, talk};
+use super::authority::{Authority, Held, browse, say_yes, talk};
 use super::lifecycle::wait_until;
 use super::server::{HttpServer, Script};
 use crate::support::model_server::{ModelServer, Reply};
@@ -122,10 +122,12 @@ fn a_test_that_is_given_up_keeps_what_it_has_renewed() {
     let mut due = kept();
     due["renew_at"] = json!(0);
     std::fs::write(file, due.to_string()).unwrap();
-    authority.rule("late", json!(2));
+    let held = authority.hold(Held::Renewal);
     let running = home.start(&["mcp", "test", "s"]);
     wait_until("it is renewed", || authority.refreshes() == 1);
     running.signal(rustix::process::Signal::INT);
+    running.wait_err("The test was cancelled.");
+    drop(held);
     let ran = running.end();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     assert_eq!(kept()["refresh_token"], "hunter2-r2");
@@ -316,8 +318,21 @@ fn ctrl_c_ends_a_login() {
     let (running, _) = begin(&home);
     running.signal(rustix::process::Signal::INT);
     let ran = running.end();
-    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(130), "\nThe login was cancelled.\n"));
     assert!(token_files(&home).is_empty());
+}
+
+#[test]
+fn ctrl_c_after_a_login_ends_only_what_comes_after_it() {
+    let (authority, _server, home) = world(json!({}));
+    let (running, address) = begin(&home);
+    let _held = authority.hold(Held::Entry);
+    say_yes(&address);
+    running.wait_out("Successfully authorized with 's'.");
+    running.signal(rustix::process::Signal::INT);
+    let ran = running.end();
+    assert_eq!((ran.code, ran.err.as_str()), (Some(130), "\nThe test was cancelled.\n"));
+    assert_eq!(token_files(&home).len(), 1);
 }
 
 /// Every token in the file is due.

@@ -257,6 +257,12 @@ impl Running {
         self.out.wait(text, |out, _| out.contains(text))
     }
 
+    /// Waits until stderr has this in it.
+    #[track_caller]
+    pub fn wait_err(&self, text: &str) {
+        self.err.wait(text, |err, _| err.contains(text));
+    }
+
     #[cfg(unix)]
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id().cast_signed()).unwrap();

@@ -1,6 +1,7 @@
 //! `kimi mcp auth` and `kimi mcp reset-auth`: the login to a server, in the browser.
 
 use std::io::{BufRead, IsTerminal};
+use std::pin::pin;
 
 use tokio::sync::mpsc;
 
@@ -33,13 +34,7 @@ pub(super) fn run(login: &Login, server: ServerConfig, env: &Env) -> ExitCode {
     };
     let mut pasted = if can_paste { lines_of_stdin() } else { mpsc::unbounded_channel().1 };
     let (code, _settled) = runtime.block_on(async {
-        let code = tokio::select! {
-            code = log_in_and_try(login, server, env, told, &mut pasted) => code,
-            _ = tokio::signal::ctrl_c() => {
-                complain("\nThe login was cancelled.\n");
-                ExitCode::Interrupted
-            }
-        };
+        let code = log_in_and_try(login, server, env, told, &mut pasted).await;
         (code, underway::settle().await)
     });
     code
@@ -52,20 +47,30 @@ async fn log_in_and_try(
     told: impl FnOnce(&str),
     pasted: &mut mpsc::UnboundedReceiver<String>,
 ) -> ExitCode {
-    if let Err(error) = login.run(env, told, pasted).await {
+    // One for both: what comes between them is heard too.
+    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let done = tokio::select! {
+        done = login.run(env, told, pasted) => done,
+        _ = &mut interrupted => {
+            complain("\nThe login was cancelled.\n");
+            return ExitCode::Interrupted;
+        }
+    };
+    if let Err(error) = done {
         return failed(&error.to_string());
     }
     print(&format!("Successfully authorized with '{}'.\n", clean_line(&server.name)));
-    match connect(server.clone(), env).await {
-        Ok(listing) => {
+    match connect(server.clone(), env, interrupted).await {
+        None => ExitCode::Interrupted,
+        Some(Ok(listing)) => {
             let mut text = format!("Available tools: {}\n", listing.len());
             for (tool, _) in listing.tools() {
                 text.push_str(&format!("  - {}\n", clean_line(tool)));
             }
             print(&text)
         }
-        Err(OpenError::Unauthorized) => failed(&login_wanted(&server)),
-        Err(OpenError::Never(why) | OpenError::Failed(why)) => failed(&why),
+        Some(Err(OpenError::Unauthorized)) => failed(&login_wanted(&server)),
+        Some(Err(OpenError::Never(why) | OpenError::Failed(why))) => failed(&why),
     }
 }
 

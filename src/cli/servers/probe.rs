@@ -1,6 +1,7 @@
 //! `kimi mcp test`: connects to one server and tells what it brings.
 
 use std::fmt::Write as _;
+use std::pin::pin;
 
 use crate::cli::{ExitCode, complain, print};
 use crate::front::text::clean_line;
@@ -27,16 +28,10 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
         Err(error) => return failed("OSError", &error.to_string()),
     };
     let (connected, _settled) = runtime.block_on(async {
-        let connected = tokio::select! {
-            connected = connect(server.clone(), env) => Some(connected),
-            _ = tokio::signal::ctrl_c() => None,
-        };
-        (connected, underway::settle().await)
+        let interrupted = pin!(tokio::signal::ctrl_c());
+        (connect(server.clone(), env, interrupted).await, underway::settle().await)
     });
-    let Some(connected) = connected else {
-        complain("\nThe test was cancelled.\n");
-        return ExitCode::Interrupted;
-    };
+    let Some(connected) = connected else { return ExitCode::Interrupted };
     let listing = match connected {
         Ok(listing) => listing,
         Err(OpenError::Unauthorized) => {
@@ -66,8 +61,23 @@ pub(super) fn run(server: ServerConfig, env: &Env) -> ExitCode {
     print(&text)
 }
 
-/// Connects, lists the tools, disconnects.
-pub(super) async fn connect(server: ServerConfig, env: &Env) -> Result<ServerListing, OpenError> {
+/// Connects, lists the tools, disconnects. `None` when it was interrupted before, which is told at once:
+/// the end of the program may wait for what is under way.
+pub(super) async fn connect(
+    server: ServerConfig,
+    env: &Env,
+    interrupted: impl Future,
+) -> Option<Result<ServerListing, OpenError>> {
+    tokio::select! {
+        connected = list(server, env) => Some(connected),
+        _ = interrupted => {
+            complain("\nThe test was cancelled.\n");
+            None
+        }
+    }
+}
+
+async fn list(server: ServerConfig, env: &Env) -> Result<ServerListing, OpenError> {
     let around = Surroundings {
         env: env.clone(),
         work_dir: env.cwd.clone(),

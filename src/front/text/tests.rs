@@ -297,3 +297,12 @@ proptest! {
         prop_assert!(width(&truncate_middle(&text, columns)) <= columns);
     }
 }
+
+/// Who is asked and who is told see the same characters.
+#[test]
+fn what_cannot_be_seen_is_written_out_between_letters_and_nothing_else_is() {
+    for c in (' '..=char::MAX).filter(|c| !c.is_control()) {
+        let is_lost = crate::platform::hidden::is_hidden(c) || matches!(c, '\u{2028}' | '\u{2029}');
+        assert_eq!(hides(&format!("a{c}b")), is_lost, "U+{:04X}", u32::from(c));
+    }
+}

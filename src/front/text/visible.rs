@@ -1,6 +1,7 @@
 //! Text whose every character a person must see: nothing in it is carried out.
 
 use super::width::width;
+use crate::platform::hidden::is_hidden;
 
 /// Columns between two tab stops.
 const TAB: usize = 4;
@@ -127,29 +128,18 @@ fn write_out(text: &str, hidden: Hidden, out: &mut String) {
             | '\u{206a}'..='\u{206f}'
             | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}' => false,
-            // The word joiner is ours where text is defused; fillers are letters without a shape.
-            '\u{2060}'
-            | '\u{34f}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{3164}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' => hidden == Hidden::Dropped,
             // Tags spell the regions of flags; anywhere else they carry hidden text.
             '\u{e0000}'..='\u{e007f}' => {
                 before == '\u{1f3f4}' || ('\u{e0000}'..='\u{e007f}').contains(&before)
             }
             // One selector after a character, never a chain of them.
-            '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => {
+            c if is_selector(c) => {
                 // After an ASCII character it makes a key cap, or hides.
                 let bare = before.is_ascii() && chars.peek() != Some(&'\u{20e3}');
                 !is_selector(before) && (hidden == Hidden::Dropped || !bare)
             }
-            _ => true,
+            // The word joiner is ours where text is defused; fillers are letters without a shape.
+            c => hidden == Hidden::Dropped || !is_hidden(c),
         };
         let is_zero = unicode_width::UnicodeWidthChar::width(c) == Some(0);
         if keep && !(is_zero && zero_width >= MAX_ZERO_WIDTH) {
@@ -175,5 +165,5 @@ fn is_written_out(c: char) -> bool {
 }
 
 fn is_selector(c: char) -> bool {
-    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+    matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }

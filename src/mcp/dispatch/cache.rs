@@ -19,15 +19,16 @@ pub(super) struct Cache {
 /// What a result belongs to: the tool, its arguments, and the connection that gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    tool: String,
+    /// The server, and what it calls the tool: the qualified name may be another's after a while.
+    tool: [String; 2],
     arguments: String,
     connection: u64,
 }
 
 impl Key {
-    pub fn new(tool: &str, arguments: &Map<String, Value>, connection: u64) -> Self {
+    pub fn new(tool: [&str; 2], arguments: &Map<String, Value>, connection: u64) -> Self {
         let arguments = sorted(&Value::Object(arguments.clone())).to_string();
-        Self { tool: tool.to_owned(), arguments, connection }
+        Self { tool: tool.map(str::to_owned), arguments, connection }
     }
 }
 
@@ -69,7 +70,7 @@ mod tests {
     use serde_json::json;
 
     fn key(arguments: Value, connection: u64) -> Key {
-        Key::new("t", arguments.as_object().unwrap(), connection)
+        Key::new(["s", "t"], arguments.as_object().unwrap(), connection)
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::mcp::schema::digest::digest;
 use crate::mcp::schema::validate::violations;
 use crate::mcp::server::{Server, login_wanted};
 use crate::mcp::servers::Servers;
-use crate::mcp::tidy::one_line;
+use crate::mcp::tidy::name_written_out;
 use crate::protocol::{ContentPart, DisplayBlock, ToolOutput, ToolReturnValue};
 use crate::tools::{ApprovalAsk, CallContext, Effect, ToolReturn, only_reads, restricted};
 
@@ -52,7 +52,14 @@ impl Target {
 
     /// The names of the tool and of its server for people and models.
     fn shown(&self) -> (String, String) {
-        (one_line(&self.name, MAX_NAME), one_line(&self.server, MAX_NAME))
+        (name_written_out(&self.name, MAX_NAME), name_written_out(&self.server, MAX_NAME))
+    }
+
+    /// What is allowed with a call of it: this tool of this server, and no other that only looks the same
+    /// or comes to the same qualified name at another time. What is before the last colon is the server.
+    fn action(&self) -> String {
+        let name = name_written_out(&self.name, usize::MAX).replace(':', "<U+003A>");
+        format!("mcp:{}:{name}", name_written_out(&self.server, usize::MAX))
     }
 
     /// What a call may do. The server's word counts for what may run beside it, not for approval.
@@ -131,7 +138,7 @@ impl Invoker {
         };
         let limits = *self.servers.limits();
         let key = (target.read_only && !limits.cache_ttl.is_zero())
-            .then(|| Key::new(&target.qualified, &arguments, server.state().tries()));
+            .then(|| Key::new([&target.server, &target.name], &arguments, server.state().tries()));
         let now = || cx.env.clock.instant();
         if let Some(key) = &key
             && let Some(mut kept) = lock(&self.cache).get(key, limits.cache_ttl, now())
@@ -169,12 +176,10 @@ fn ask(target: &Target, arguments: &Value, cx: &CallContext) -> ApprovalAsk {
         arguments => serde_json::to_string_pretty(arguments).unwrap_or_default(),
     };
     let (name, of) = target.shown();
-    // What was allowed once must not hold for another tool that only looks the same.
-    let key = if name == target.name { &target.name } else { &target.qualified };
     ApprovalAsk {
         call_id: cx.call_id.clone(),
         sender: target.qualified.clone(),
-        action: format!("mcp:{of}:{key}"),
+        action: target.action(),
         description: format!("Call MCP tool `{name}` of server `{of}`."),
         display: vec![DisplayBlock::Brief { text: pretty }],
     }
@@ -266,5 +271,41 @@ fn join(one: &str, other: &str) -> String {
         (true, _) => other.to_owned(),
         (_, true) => one.to_owned(),
         _ => format!("{one} {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(server: &str, name: &str) -> String {
+        let (server, name) = (server.to_owned(), name.to_owned());
+        let qualified = crate::mcp::names::qualified(&server, &name);
+        Target { qualified, server, name, schema: Arc::default(), read_only: false }.action()
+    }
+
+    #[test]
+    fn what_is_allowed_holds_for_no_other_tool() {
+        assert_eq!(action("my server", "echo"), "mcp:my server:echo");
+        assert_eq!(action("a:b", "read/file.v2"), "mcp:a:b:read/file.v2");
+        let long = "x".repeat(MAX_NAME);
+        let tools = [
+            ("git", "push"),
+            ("git", "push\u{200b}"),
+            ("git", "mcp__git__push"),
+            ("git\u{200b}", "push"),
+            ("git\u{200c}", "push"),
+            ("git<U+200B>", "push"),
+            ("git ", "push"),
+            ("git", " push"),
+            ("git:push", "push"),
+            ("git", "push:push"),
+            ("git", "push<U+003A>push"),
+            ("git", &format!("{long}1")),
+            ("git", &format!("{long}2")),
+        ];
+        let actions: std::collections::HashSet<String> =
+            tools.iter().map(|(server, name)| action(server, name)).collect();
+        assert_eq!(actions.len(), tools.len(), "{actions:?}");
     }
 }

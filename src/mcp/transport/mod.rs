@@ -8,6 +8,7 @@ mod access;
 mod checked;
 mod http;
 mod known;
+mod last_words;
 mod lines;
 mod log;
 mod process;
@@ -20,8 +21,9 @@ pub(super) use access::Access;
 #[cfg(any(test, fuzzing))]
 pub use checked::check_stream;
 pub(super) use http::{HttpError, client as http_client, headers, innermost, streamable};
+pub(super) use last_words::LastWords;
 pub(super) use log::ServerLog;
-pub(super) use process::LastWords;
+pub(super) use process::END_TIME;
 pub(super) use sse::Sse;
 pub(super) use stdio::{Command, Stdio};
 pub(super) use throttle::Throttled;

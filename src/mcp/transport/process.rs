@@ -1,11 +1,10 @@
 //! The child process of a server: started apart from everything else, gone when we are gone.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio as Standard};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -16,8 +15,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::mcp::tidy::{one_line, without_spinner};
 #[cfg(target_os = "linux")]
+use super::last_words::LINE;
+#[cfg(target_os = "linux")]
+use crate::mcp::tidy::one_line;
 use crate::platform::process::guard;
 use crate::platform::process::{in_own_session, signals, watch};
 
@@ -26,8 +27,11 @@ use crate::platform::process::{in_own_session, signals, watch};
 const GRACE: Duration = Duration::from_secs(2);
 /// The grace after the request to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);
-/// How long it may take until everybody is gone who is killed.
-const KILL_GRACE: Duration = Duration::from_secs(2);
+/// How long it may take until everybody is gone who is killed. A guard that needs longer is helped.
+const KILL_GRACE: Duration = Duration::from_millis(250);
+/// How long it takes at most until everybody is killed, be it that somebody holds the guard.
+pub(in crate::mcp) const END_TIME: Duration =
+    GRACE.saturating_add(TERM_GRACE).saturating_add(KILL_GRACE).saturating_add(guard::ABANDON_TIME);
 
 /// Bytes that are read of what a guard said which failed.
 #[cfg(target_os = "linux")]
@@ -72,21 +76,15 @@ impl Process {
         piped(&mut command);
         in_own_session(&mut command);
         signals::fresh(&mut command);
-        let mut started = started(command, false).await?;
-        if let Some(leader) = started.id() {
-            started.bind(leader);
-        }
-        Ok(started)
+        Ok(started(command, false).await?)
     }
 
     /// Starts the guard.
     #[cfg(target_os = "linux")]
     async fn guarded(program: &Path, command: &Command) -> io::Result<(Self, guard::Report)> {
-        let (guard::Guarded { mut command, ends }, report) = guard::guarded(program, command)?;
+        let (mut command, report) = guard::guarded(program, command)?;
         piped(&mut command);
-        let started = started(command, true).await?;
-        drop(ends);
-        Ok((started, report))
+        Ok((started(command, true).await?, report))
     }
 
     /// Waits for what the guard says of its server.
@@ -120,6 +118,16 @@ impl Process {
         let said_last = said_last.map(|line| format!("; it said: {}", one_line(line, LINE)));
         let why = format!("its guard has failed ({how}){}", said_last.unwrap_or_default());
         NotStarted { error: io::Error::other(why), said }
+    }
+
+    /// Of what was started just now, which leads a group of its own.
+    fn new(child: Child, guarded: bool) -> Self {
+        let mut process = Self { child, guarded, leader: None };
+        // The one below a guard is known by its report.
+        if let Some(leader) = process.id().filter(|_| !guarded) {
+            process.bind(leader);
+        }
+        process
     }
 
     fn id(&self) -> Option<Pid> {
@@ -195,7 +203,8 @@ fn piped(command: &mut Command) {
     command.stdin(Standard::piped()).stdout(Standard::piped()).stderr(Standard::piped());
 }
 
-/// Starts it from the thread that starts all of them.
+/// Starts it from the thread that starts all of them. When this is dropped first, it is not started,
+/// or killed at once; what the command holds is held until then.
 ///
 /// That thread lives as long as the process, which matters on Linux: a guard is told to end with
 /// the thread that made it. It also keeps the work of forking away from the agent's thread.
@@ -203,10 +212,13 @@ async fn started(command: Command, guarded: bool) -> io::Result<Process> {
     let runtime = Handle::current();
     let (answer, started) = oneshot::channel();
     let job: Job = Box::new(move || {
+        if answer.is_closed() {
+            return;
+        }
         let _runtime = runtime.enter();
         let child = tokio::process::Command::from(command).spawn();
-        // Nobody may wait for the answer any more: it is killed then.
-        let _ = answer.send(child.map(|child| Process { child, guarded, leader: None }));
+        // Nobody may wait for the answer any more: dropped with it, the process is killed.
+        let _ = answer.send(child.map(|child| Process::new(child, guarded)));
     });
     starter()?.send(job).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
     started.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
@@ -225,103 +237,5 @@ fn starter() -> io::Result<&'static Sender<Job>> {
     Ok(STARTER.get_or_init(|| jobs))
 }
 
-/// Lines of error output that are remembered, and characters of each.
-const LINES: usize = 8;
-const LINE: usize = 400;
-
-/// What is known of a server that does not answer any more: how it ended, what it said last.
-#[derive(Debug, Clone, Default)]
-pub(in crate::mcp) struct LastWords(Arc<Mutex<Words>>);
-
-#[derive(Debug, Default)]
-struct Words {
-    end: Option<String>,
-    /// The last lines of its error output.
-    error_lines: VecDeque<String>,
-    /// The first line on its output that was no message.
-    noise: Option<String>,
-}
-
-impl Words {
-    /// The line that says why: a stack of calls often comes after it.
-    fn reason(&self) -> Option<&String> {
-        let says_error = |line: &&String| line.to_ascii_lowercase().contains("error");
-        self.error_lines.iter().rev().find(says_error).or(self.error_lines.back())
-    }
-}
-
-impl LastWords {
-    fn with<T>(&self, look: impl FnOnce(&mut Words) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Notes how the process ended.
-    pub(super) fn ended(&self, how: String) {
-        self.with(|words| words.end = Some(how));
-    }
-
-    /// Notes a line of its error output.
-    pub(super) fn said(&self, line: &str) {
-        let line = one_line(&without_spinner(line), LINE);
-        if !line.is_empty() {
-            self.with(|words| {
-                words.error_lines.push_back(line);
-                if words.error_lines.len() > LINES {
-                    words.error_lines.pop_front();
-                }
-            });
-        }
-    }
-
-    /// The last lines of its error output, clean, the oldest first.
-    pub fn error_lines(&self) -> Vec<String> {
-        self.with(|words| words.error_lines.iter().cloned().collect())
-    }
-
-    /// Notes a line on its output that is no message.
-    pub(super) fn made_noise(&self, line: &str) {
-        self.with(|words| {
-            words.noise.get_or_insert_with(|| one_line(line, LINE));
-        });
-    }
-
-    /// All of it as half a sentence for a person, if there is any.
-    pub fn told(&self) -> Option<String> {
-        self.with(|words| {
-            let mut told = words.end.clone().unwrap_or_default();
-            let said = match (words.reason(), &words.noise) {
-                (Some(line), _) => format!("it said: {line}"),
-                (None, Some(line)) => format!("its output is no MCP: {line}"),
-                (None, None) => String::new(),
-            };
-            if !said.is_empty() {
-                if !told.is_empty() {
-                    told.push_str("; ");
-                }
-                told.push_str(&said);
-            }
-            (!told.is_empty()).then_some(told)
-        })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reason_is_found_among_the_last_lines() {
-        let words = LastWords::default();
-        for n in 0..20 {
-            words.said(&format!("\u{1b}[31mline {n}\u{1b}[0m"));
-        }
-        assert_eq!(words.told().unwrap(), "it said: line 19");
-        assert_eq!(words.error_lines().len(), LINES);
-        words.said("  Error: no such module ");
-        words.said(" at x.js:1");
-        words.said("\u{1b}[0m");
-        words.ended("it ended with status 1".to_owned());
-        assert_eq!(words.told().unwrap(), "it ended with status 1; it said: Error: no such module");
-        assert_eq!(words.error_lines().last().unwrap(), "at x.js:1");
-    }
-}
+mod tests;

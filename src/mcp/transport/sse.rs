@@ -17,8 +17,8 @@ use url::Url;
 
 use super::access::Access;
 use super::http::HttpError;
+use super::last_words::LastWords;
 use super::lines::{MAX_LINE, answered};
-use super::process::LastWords;
 use super::quiet::Comments;
 use super::{messages, refusal};
 use crate::llm::sse::{Event, Parser};

@@ -16,9 +16,10 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::last_words::LastWords;
 use super::lines::{Line, Lines, MAX_LINE, answered};
 use super::log::ServerLog;
-use super::process::{LastWords, NotStarted, Process};
+use super::process::{NotStarted, Process};
 use super::{messages, refusal};
 use crate::platform::Env;
 

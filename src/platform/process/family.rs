@@ -9,10 +9,7 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How often those below a guard are looked for, and the time between: one that is killed may just have
-/// started another.
-#[cfg(target_os = "linux")]
-const ROUNDS: usize = 50;
+/// When to look again for those below a guard: one that is killed may just have started another.
 #[cfg(target_os = "linux")]
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 
@@ -67,13 +64,15 @@ pub(super) fn children_of(parent: Pid) -> Vec<Pid> {
 }
 
 /// Kills all that descend from a guard which does nothing itself any more, and then the guard: as long
-/// as it is there, stopped or not, its orphans are its children.
+/// as it is there, stopped or not, its orphans are its children. Those that still run after this time
+/// are left.
 #[cfg(target_os = "linux")]
-pub(super) fn kill_below(guard: Pid) {
-    for _ in 0..ROUNDS {
+pub(super) fn kill_below(guard: Pid, time: std::time::Duration) {
+    let until = std::time::Instant::now() + time;
+    loop {
         let below = Strays::of(guard);
         below.signal(Signal::KILL);
-        if !below.any_runs() {
+        if !below.any_runs() || std::time::Instant::now() + PAUSE > until {
             break;
         }
         std::thread::sleep(PAUSE);

@@ -22,6 +22,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
+
+/// What [`abandon`] takes at most.
+pub const ABANDON_TIME: Duration = Duration::from_millis(250);
 
 /// The first argument of a guard; those that follow are the descriptor it reports on, the one it has the
 /// environment of the server from, and the command.
@@ -99,13 +103,13 @@ fn unpacked(packed: &[u8]) -> impl Iterator<Item = (&OsStr, &OsStr)> {
 }
 
 #[cfg(target_os = "linux")]
-pub use linux::{Guarded, Report, abandon, guarded, run};
+pub use linux::{Report, abandon, guarded, run};
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;
     use std::io::{self, Read, Seek, Write};
-    use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     use std::os::unix::process::CommandExt;
     use std::path::Path;
     use std::process::{Child, Command};
@@ -124,7 +128,7 @@ mod linux {
 
     use super::super::family::{children_of, kill_below};
     use super::super::signals;
-    use super::{REPORT, Role, packed, told, unpacked};
+    use super::{ABANDON_TIME, REPORT, Role, packed, told, unpacked};
 
     /// How long those that are killed may take to be gone.
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -133,14 +137,6 @@ mod linux {
     const LOOK_AGAIN: Duration = Duration::from_millis(20);
     /// The status of a guard whose server could not be started, as a shell has it.
     const NOT_STARTED: u8 = 127;
-
-    /// A guard that is to be started.
-    pub struct Guarded {
-        /// Its standard streams are to be those of the server.
-        pub command: Command,
-        /// What it reports on and what it reads, which are its own once it runs.
-        pub ends: [OwnedFd; 2],
-    }
 
     /// What a guard says of its server.
     pub struct Report(Receiver);
@@ -166,39 +162,39 @@ mod linux {
         }
     }
 
-    /// Makes ready to start this command under a guard, which is asked to end by [`Signal::TERM`] and
-    /// asks itself when the thread that started it is gone. Its status is that of the command. To be
-    /// called in a runtime.
-    pub fn guarded(program: &Path, command: &Command) -> io::Result<(Guarded, Report)> {
+    /// How to start this command under a guard, which is asked to end by [`Signal::TERM`] and asks itself
+    /// when the thread that started it is gone. Its standard streams are to be those of the server, its
+    /// status is that of the command. What it reports on and what it reads belongs to the returned command,
+    /// and is closed with it. To be called in a runtime.
+    pub fn guarded(program: &Path, command: &Command) -> io::Result<(Command, Report)> {
         let (reader, writer) = io::pipe()?;
         let mut environment = File::from(memfd_create("environment", MemfdFlags::CLOEXEC)?);
         environment.write_all(&packed(command)?)?;
         environment.rewind()?;
         let ends = [OwnedFd::from(writer), OwnedFd::from(environment)];
-        let fds = ends.each_ref().map(AsRawFd::as_raw_fd);
-        let mut command = told(program, fds, command);
+        let mut command = told(program, ends.each_ref().map(AsRawFd::as_raw_fd), command);
         signals::fresh(&mut command);
         let us = getpid();
         // SAFETY: setsid, prctl, getppid and fcntl are async-signal-safe and touch no memory of the
-        // parent; the descriptors are open, as `Guarded` holds them until the child has come to here.
+        // parent; the descriptors are open as long as the command can be started, which owns them.
         unsafe {
             command.pre_exec(move || {
                 setsid()?;
                 die_with(us, Signal::TERM)?;
-                for fd in fds {
-                    fcntl_setfd(BorrowedFd::borrow_raw(fd), FdFlags::empty())?;
+                for fd in &ends {
+                    fcntl_setfd(fd, FdFlags::empty())?;
                 }
                 Ok(())
             });
         }
         let report = Report(Receiver::from_owned_fd(OwnedFd::from(reader))?);
-        Ok((Guarded { command, ends }, report))
+        Ok((command, report))
     }
 
     /// Does the work of a guard that does not do it, whom somebody holds: kills all below it, and it.
-    /// Takes a quarter of a second at most.
+    /// Takes no longer than [`ABANDON_TIME`].
     pub fn abandon(guard: Pid) {
-        kill_below(guard);
+        kill_below(guard, ABANDON_TIME);
     }
 
     /// Has this process get a signal when its parent is gone, which may be so by now.
