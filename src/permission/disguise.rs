@@ -101,7 +101,10 @@ impl Disguises {
                     Leads::To(files) => {
                         files.iter().any(|file| self.known_as(named, file).is_some())
                     }
-                    Leads::Anywhere(_) => copies(run) && self.made.searches_elsewhere,
+                    Leads::Anywhere(path) => {
+                        path.is_some_and(|path| is_called(&path, named))
+                            || (copies(run) && self.made.searches_elsewhere)
+                    }
                 }
             });
         gives.then_some(GIVES_NAME)
@@ -120,7 +123,7 @@ impl Disguises {
         let Some(named) = named_by(rule).filter(|_| self.made.keeps) else { return false };
         match ground.leads(path) {
             Leads::To(files) => files.iter().any(|file| self.known_as(named, file).is_some()),
-            Leads::Anywhere(_) => false,
+            Leads::Anywhere(path) => path.is_some_and(|path| is_called(&path, named)),
         }
     }
 
@@ -190,6 +193,13 @@ impl Disguises {
 /// The first word of a rule about commands; none when it is any.
 fn named_by(rule: &Rule) -> Option<&str> {
     rule.program().filter(|name| name.chars().any(|c| c != '*'))
+}
+
+/// Whether a file, in whatever directory, has the name of a rule's program.
+fn is_called(path: &Path, named: &str) -> bool {
+    let named = named.rsplit('/').next().unwrap_or(named);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Pattern::of_name(named).covers(&name)
 }
 
 #[cfg(unix)]
