@@ -10,6 +10,8 @@ use crate::tools::path_guard::{lexical, real_path};
 
 /// More `cd` than these on one line, or `-C` of one program, lead anywhere.
 const MAX_STEPS: usize = 4;
+/// More directories than these, in which a program may be, are not known.
+const MAX_BASES: usize = 200;
 /// Most files that a glob is held against; more are not known.
 const MAX_NAMES: usize = 5_000;
 
@@ -78,7 +80,7 @@ impl Ground {
         }
         all.sort();
         all.dedup();
-        Some(all)
+        (all.len() <= MAX_BASES).then_some(all)
     }
 
     /// A `cd` that may have happened, or not: it may have failed, or stand in a subshell.

@@ -164,6 +164,11 @@ fn many_directories_are_judged_at_once() {
     for count in [0, 3, 5, 40] {
         assert_ne!(judged(&rules, &made(count)), Judgment::Allow, "{count}");
     }
+    let each = |each: &dyn Fn(usize) -> String| -> String { (0..4).map(each).collect() };
+    let (cds, dirs) =
+        (each(&|at| format!("cd x{at}/../a{at}; ")), each(&|at| format!("-C y{at}/../b{at} ")));
+    let checkout = format!("{cds} git {dirs} checkout passwd");
+    assert!(matches!(judged(&rules, &checkout), Judgment::Unsure { .. }), "{checkout}");
     let checkout = format!("git {}checkout passwd", steps(40));
     assert!(matches!(judged(&rules, &checkout), Judgment::Unsure { .. } | Judgment::Deny { .. }));
 }
