@@ -14,7 +14,7 @@ use super::files::{Access, Ground, Leads, touches};
 use super::made::{Made, copies, packs};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{Run, Script, Word};
+use super::shell::{Carried, Run, Script, Word};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -40,14 +40,19 @@ pub(super) struct Disguises {
 }
 
 impl Disguises {
-    /// Looks at what a script makes.
-    pub fn of(script: &Script, ground: &Ground, search: &[PathBuf]) -> Self {
+    /// Looks at what a script makes. `carried`: what each of its parts may start as a carrier.
+    pub fn of(
+        script: &Script,
+        carried: &[Vec<Carried>],
+        ground: &Ground,
+        search: &[PathBuf],
+    ) -> Self {
         Self {
             search: search.to_vec(),
             system: SYSTEM.iter().map(PathBuf::from).collect(),
             found: RefCell::default(),
             known: RefCell::default(),
-            made: Made::of(script, ground),
+            made: Made::of(script, carried, ground),
         }
     }
 
@@ -96,7 +101,10 @@ impl Disguises {
                     Leads::To(files) => {
                         files.iter().any(|file| self.known_as(named, file).is_some())
                     }
-                    Leads::Anywhere => copies(run) && self.made.searches_elsewhere,
+                    Leads::Anywhere(path) => {
+                        path.is_some_and(|path| is_called(&path, named))
+                            || (copies(run) && self.made.searches_elsewhere)
+                    }
                 }
             });
         gives.then_some(GIVES_NAME)
@@ -115,7 +123,7 @@ impl Disguises {
         let Some(named) = named_by(rule).filter(|_| self.made.keeps) else { return false };
         match ground.leads(path) {
             Leads::To(files) => files.iter().any(|file| self.known_as(named, file).is_some()),
-            Leads::Anywhere => false,
+            Leads::Anywhere(path) => path.is_some_and(|path| is_called(&path, named)),
         }
     }
 
@@ -185,6 +193,13 @@ impl Disguises {
 /// The first word of a rule about commands; none when it is any.
 fn named_by(rule: &Rule) -> Option<&str> {
     rule.program().filter(|name| name.chars().any(|c| c != '*'))
+}
+
+/// Whether a file, in whatever directory, has the name of a rule's program.
+fn is_called(path: &Path, named: &str) -> bool {
+    let named = named.rsplit('/').next().unwrap_or(named);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Pattern::of_name(named).covers(&name)
 }
 
 #[cfg(unix)]
@@ -365,7 +380,7 @@ mod tests {
             let script =
                 crate::permission::shell::read(&command.replace("BIN", &bin.to_string_lossy()));
             let ground = Ground::of(&script, &world.site.workspace.work_dir, &world.site.home);
-            let new = Disguises::of(&script, &ground, &world.site.search);
+            let new = Disguises::of(&script, &[], &ground, &world.site.search);
             let disguises = Disguises { system: vec![bin.clone()], ..new };
             let run = script.parts.iter().find_map(|part| part.run()).unwrap();
             let own = rule.fits_run(run);

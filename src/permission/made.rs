@@ -3,18 +3,17 @@
 //! What runs such a file runs what no rule was held against. Copies of them, and what comes out of archives
 //! that have them, are followed.
 
-use std::path::{Path, PathBuf};
-
 use super::files::{Access, COPIERS, Ground, Leads, Reach, touches, writes_of};
-use super::shell::{NOWHERE, Part, Run, Script, Word, carried, script_file};
+use super::shell::{Carried, NOWHERE, Part, Run, Script, Word, script_file};
+use super::traces::Traces;
 
-/// Copies of copies of what a line has written are followed so far.
-const MAX_COPIES: usize = 4;
 /// Programs that make a file of what they are fed, or of their words.
 const KEEPERS: &[&str] = &[
     "csplit", "dd", "ed", "ex", "gsed", "openssl", "patch", "sed", "sort", "split", "sponge",
     "tee", "uniq", "xxd",
 ];
+/// Those of them that only show it, unless their words name a file.
+const SHOWERS: &[&str] = &["dd", "openssl", "sort", "uniq", "xxd"];
 
 const RUNS_COPY: &str = "it runs what the line has copied, and from where is not known";
 
@@ -22,11 +21,10 @@ const RUNS_WORDS: &str = "it runs what the line has written";
 
 /// What a script makes.
 pub(super) struct Made {
-    /// Files that it makes of what nobody knows; `None`: any file.
-    copied: Option<Vec<(PathBuf, Reach)>>,
-    /// Files into which its words may be written, and whether there are others.
-    written: Vec<(PathBuf, Reach)>,
-    writes_anywhere: bool,
+    /// Files that it makes of what nobody knows.
+    copied: Traces,
+    /// Files into which its words may be written.
+    written: Traces,
     /// Whether it writes files, so that what is read may become one.
     pub keeps: bool,
     /// Whether it changes where programs are found.
@@ -34,21 +32,20 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Looks at what a script makes.
-    pub fn of(script: &Script, ground: &Ground) -> Self {
+    /// Looks at what a script makes. `carried`: what each of its parts may start as a carrier.
+    pub fn of(script: &Script, carried: &[Vec<Carried>], ground: &Ground) -> Self {
         // What a carrier starts does what it does elsewhere.
-        let runs = script.parts.iter().filter_map(Part::run);
-        let behind = runs.flat_map(carried).map(|carried| carried.part).filter(may_make);
-        let parts: Vec<Part> = script.parts.iter().cloned().chain(behind).collect();
+        let behind = carried.iter().flatten().map(|carried| &carried.part);
+        let behind = behind.filter(|part| may_make(part));
+        let parts: Vec<Part> = script.parts.iter().chain(behind).cloned().collect();
         let sets_path = |part: &Part| match part {
             Part::Assign(assign) => assign.name == "PATH",
             Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
             _ => false,
         };
         let mut new = Self {
-            copied: Some(Vec::new()),
-            written: Vec::new(),
-            writes_anywhere: false,
+            copied: Traces::default(),
+            written: Traces::default(),
             keeps: parts.iter().any(keeps),
             searches_elsewhere: script.parts.iter().any(sets_path),
         };
@@ -60,11 +57,11 @@ impl Made {
                 new.has_written(words.map(|word| (ground.leads(word), Reach::Itself)).collect());
             }
         }
-        new.follow_copies(&parts, ground);
+        new.written.follow_copies(&parts, ground, true);
         let runs = || script.parts.iter().filter_map(Part::run);
         let reads_unknown = |run: &Run| {
             let mut reads = touches(run).into_iter().filter(|touch| touch.access == Access::Read);
-            reads.any(|touch| ground.leads(&touch.path) == Leads::Anywhere)
+            reads.any(|touch| matches!(ground.leads(&touch.path), Leads::Anywhere(_)))
         };
         for run in runs().filter(|run| copies(run) && reads_unknown(run)) {
             let part = Part::Run(run.clone());
@@ -75,81 +72,21 @@ impl Made {
                 writes_of(part, ground).into_iter().for_each(|(to, reach)| new.makes(to, reach));
             }
         }
+        new.copied.follow_copies(&parts, ground, false);
         new
     }
 
     fn makes(&mut self, to: Leads, reach: Reach) {
-        match (to, &mut self.copied) {
-            (Leads::To(paths), Some(copied)) => {
-                copied.extend(paths.into_iter().map(|to| (to, reach)))
-            }
-            _ => self.copied = None,
+        match to {
+            Leads::To(_) => drop(self.copied.add(to, reach)),
+            Leads::Anywhere(_) => self.copied.anywhere = true,
         }
     }
 
     fn has_written(&mut self, files: Vec<(Leads, Reach)>) {
         for (to, reach) in files {
-            match to {
-                Leads::To(paths) => self.written.extend(paths.into_iter().map(|to| (to, reach))),
-                Leads::Anywhere => self.writes_anywhere = true,
-            }
+            self.written.add(to, reach);
         }
-    }
-
-    /// A copy of what the script has written is that too, under another name or in another place.
-    fn follow_copies(&mut self, parts: &[Part], ground: &Ground) {
-        for _ in 0..MAX_COPIES {
-            let before = self.written.len();
-            let mut packed = false;
-            for part in parts {
-                let Some(run) = part.run() else { continue };
-                let (itself, below) = self.passes_on(run, ground);
-                packed |= packs(run) && (itself || below);
-                let mut to = match () {
-                    () if copies(run) && (itself || below) => writes_of(part, ground),
-                    // In what is packed it may be anywhere.
-                    () if packs(run) && packed => writes_of(part, ground),
-                    () if patches(run) && (itself || is_fed(run)) => {
-                        vec![(ground.of_run(run).leads(&Word::known(".")), Reach::Anything)]
-                    }
-                    () => continue,
-                };
-                if below {
-                    to.iter_mut().for_each(|(_, reach)| *reach = Reach::Anything);
-                }
-                to.retain(|(to, _)| !matches!(to, Leads::To(paths) if self.holds_all(paths)));
-                self.has_written(to);
-            }
-            if self.written.len() == before {
-                break;
-            }
-        }
-    }
-
-    /// Whether a command reads what the script has written: one of its files, and whether such may be in
-    /// a directory that it reads.
-    fn passes_on(&self, run: &Run, ground: &Ground) -> (bool, bool) {
-        let ground = ground.of_run(run);
-        let (mut itself, mut below) = (false, false);
-        for touch in touches(run).into_iter().filter(|touch| touch.access == Access::Read) {
-            let Leads::To(paths) = ground.leads(&touch.path) else {
-                itself |= !self.written.is_empty();
-                continue;
-            };
-            itself |= self.holds(&paths);
-            let inside = |dir: &PathBuf| self.written.iter().any(|(to, _)| to.starts_with(dir));
-            below |= touch.reach != Reach::Itself && paths.iter().any(inside);
-        }
-        (itself, below)
-    }
-
-    /// Whether the script may have written one of these files.
-    fn holds(&self, files: &[PathBuf]) -> bool {
-        files.iter().any(|file| is_among(file, &self.written))
-    }
-
-    fn holds_all(&self, files: &[PathBuf]) -> bool {
-        files.iter().all(|file| is_among(file, &self.written))
     }
 
     /// Why what runs may be what the script itself has made. `program`: the first word, where it is certain to
@@ -172,16 +109,18 @@ impl Made {
         if !program.text.contains('/') {
             return false;
         }
-        let Some(copied) = &self.copied else { return !of_system };
+        if self.copied.anywhere {
+            return !of_system;
+        }
         match ground.leads(program) {
-            Leads::To(files) => files.iter().any(|file| is_among(file, copied)),
-            Leads::Anywhere => !copied.is_empty(),
+            Leads::To(files) => self.copied.hold(&files),
+            Leads::Anywhere(_) => !self.copied.is_empty(),
         }
     }
 
     /// Whether what runs is a file into which the script has written: `echo rm x > s; bash s`.
     fn is_written(&self, run: &Run, ground: &Ground, program: Option<&Word>) -> bool {
-        if self.writes_anywhere && matches!(name_of(run), "source" | ".") {
+        if self.written.anywhere && matches!(name_of(run), "source" | ".") {
             return true;
         }
         let is_path = |word: &&Word| word.text.contains('/') || self.searches_elsewhere;
@@ -196,27 +135,18 @@ impl Made {
             "make" | "gmake" => makefiles(run),
             _ => Vec::new(),
         };
-        if program.is_some() && self.searches_elsewhere && self.has_written_program(name_of(run)) {
+        if program.is_some() && self.searches_elsewhere && self.written.hold_program(name_of(run)) {
             return true;
         }
         let ground = ground.of_run(run);
         program.filter(is_path).cloned().into_iter().chain(scripts).any(|file| {
             match ground.leads(&file) {
-                Leads::To(files) => self.holds(&files),
+                Leads::To(files) => self.written.hold(&files),
+                Leads::Anywhere(Some(path)) => self.written.hold_called(&path),
                 // A home directory that the script has set.
-                Leads::Anywhere => !self.written.is_empty() && file.glob.is_some(),
+                Leads::Anywhere(None) => !self.written.is_empty() && file.glob.is_some(),
             }
         })
-    }
-
-    /// Whether a file that the script has written is called like a program, or like one that it starts:
-    /// `git-x` is `git x`.
-    fn has_written_program(&self, program: &str) -> bool {
-        let is_it = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        self.written.iter().any(|(path, _)| is_it(path))
     }
 }
 
@@ -244,13 +174,24 @@ fn may_make(part: &Part) -> bool {
 fn keeps(part: &Part) -> bool {
     match part {
         Part::Write(target) => target.path.literal().is_none_or(|to| !NOWHERE.contains(&to)),
-        Part::Run(run) => KEEPERS.contains(&name_of(run)),
+        Part::Run(run) => KEEPERS.contains(&name_of(run)) && !only_shows(run),
         _ => false,
     }
 }
 
+/// Whether a command that could keep what it is fed is told of no file to keep it in, for certain. `openssl`
+/// has many options that name one, and without words does what it reads.
+fn only_shows(run: &Run) -> bool {
+    let name = name_of(run);
+    SHOWERS.contains(&name)
+        && (name != "openssl" || run.words.len() > 1)
+        && (name != "openssl" || !run.words.iter().any(|word| word.text.contains("out")))
+        && run.words.iter().all(|word| word.literal().is_some())
+        && touches(run).iter().all(|touch| touch.access != Access::Write)
+}
+
 /// Whether a command writes the files that what it reads says.
-fn patches(run: &Run) -> bool {
+pub(super) fn patches(run: &Run) -> bool {
     let git = || run.words.iter().any(|word| matches!(&*word.text, "apply" | "am"));
     match name_of(run) {
         "patch" => true,
@@ -260,7 +201,7 @@ fn patches(run: &Run) -> bool {
 }
 
 /// Whether it may read what it is fed: behind a pipe, or as it names no file.
-fn is_fed(run: &Run) -> bool {
+pub(super) fn is_fed(run: &Run) -> bool {
     let operands = run.words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
     run.piped || operands.filter(|word| !matches!(&*word.text, "apply" | "am")).count() == 0
 }
@@ -297,17 +238,12 @@ fn makefiles(run: &Run) -> Vec<Word> {
 pub(super) fn copies(run: &Run) -> bool {
     let name = name_of(run);
     let fetches = || run.words.iter().any(|word| word.text.starts_with("file:"));
-    COPIERS.contains(&name) || name == "dd" || (matches!(name, "curl" | "wget") && fetches())
+    COPIERS.contains(&name)
+        || (name == "dd" && !only_shows(run))
+        || (matches!(name, "curl" | "wget") && fetches())
 }
 
 /// Whether it keeps files in another, from which they come out by any name.
 pub(super) fn packs(run: &Run) -> bool {
     ["7z", "bsdtar", "cpio", "pax", "tar", "unzip", "zip"].contains(&name_of(run))
-}
-
-fn is_among(file: &Path, places: &[(PathBuf, Reach)]) -> bool {
-    places.iter().any(|(place, reach)| match reach {
-        Reach::Anything => file.starts_with(place),
-        _ => file == place,
-    })
 }

@@ -12,6 +12,7 @@ pub mod rules;
 pub mod shell;
 mod spelling;
 mod touched;
+mod traces;
 pub mod withheld;
 
 pub use call::Call;

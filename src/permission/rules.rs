@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Carried, Part, READS, Run, Script, Target, carried, holds_command};
+use super::shell::{Carried, Part, READS, Run, Script, Target, holds_command};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -79,8 +79,10 @@ impl Rules {
         let work_dir = path_guard::real_path(&site.workspace.work_dir)
             .unwrap_or_else(|| site.workspace.work_dir.clone());
         let place = Place { work_dir: &work_dir, home: &site.home };
+        let guarded = !self.deny.is_empty() || !self.ask.is_empty();
         let scene = match &call.subject {
-            Subject::Command { script, .. } => {
+            // Rules that allow go by the words alone.
+            Subject::Command { script, .. } if guarded => {
                 Some(Scene::of(script, &site.workspace.work_dir, place, &site.search))
             }
             _ => None,
@@ -140,7 +142,7 @@ impl Rules {
 struct Bench<'a> {
     site: &'a Site,
     place: Place<'a>,
-    /// Of a command.
+    /// Of a command, where rules forbid or ask.
     scene: Option<Scene<'a>>,
 }
 
@@ -227,7 +229,7 @@ impl Bench<'_> {
         let commands = about.first();
         let named = guards.iter().find(|rule| rule.names_files()).copied();
         let about_path = |tool: &str| guards.iter().find(|rule| rule.is_about_paths_of(tool));
-        script.parts.iter().find_map(|part| {
+        script.parts.iter().enumerate().find_map(|(at, part)| {
             let unclear = || match part {
                 Part::Unclear(unclear) if unclear.hides => {
                     let files =
@@ -256,7 +258,7 @@ impl Bench<'_> {
             };
             let (rule, why) = unclear()
                 .or_else(heeded)
-                .or_else(|| self.may_hide(&about, part.run()?))
+                .or_else(|| self.may_hide(&about, part.run()?, at))
                 .or_else(|| self.renames(&about, part))
                 .or_else(reads)
                 .or_else(touched)?;
@@ -288,12 +290,18 @@ impl Bench<'_> {
         about.iter().find_map(|rule| Some((*rule, scene.renames(rule, part)?)))
     }
 
-    /// A rule that a simple command may be about in a way that its words do not say, and why.
-    fn may_hide<'r>(&self, about: &[&'r Rule], run: &Run) -> Option<(&'r Rule, &'static str)> {
+    /// A rule that a simple command, the part at this place, may be about in a way that its words do not
+    /// say, and why.
+    fn may_hide<'r>(
+        &self,
+        about: &[&'r Rule],
+        run: &Run,
+        at: usize,
+    ) -> Option<(&'r Rule, &'static str)> {
         if let Some(why) = run.hides {
             return about.first().map(|rule| (*rule, why));
         }
-        let carried = carried(run);
+        let carried = self.scene.as_ref().map(|scene| scene.carried(at)).unwrap_or_default();
         about.iter().find_map(|rule| {
             let why =
                 if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {

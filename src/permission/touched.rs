@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::disguise::{Disguises, GIVES_NAME};
 use super::files::{Access, Ground, Leads, Reach, Seen, Touch, look, touches, writes_of};
 use super::rule::{Files, Place, Rule};
-use super::shell::{Part, Run, Script, Target};
+use super::shell::{Carried, Part, Run, Script, Target, carried};
 use super::spelling::Fits;
 
 /// What a part of a command has to do with a rule about files.
@@ -22,6 +22,8 @@ pub(super) struct Scene<'a> {
     ground: Ground,
     disguises: Disguises,
     place: Place<'a>,
+    /// What each part may start as a carrier.
+    carried: Vec<Vec<Carried>>,
     /// Whether a redirection gives something of it another input.
     fed: bool,
 }
@@ -38,8 +40,15 @@ impl<'a> Scene<'a> {
     pub fn of(script: &Script, work_dir: &Path, place: Place<'a>, search: &[PathBuf]) -> Self {
         let fed = script.parts.iter().any(|part| matches!(part, Part::Read(_)));
         let ground = Ground::of(script, work_dir, place.home);
-        let disguises = Disguises::of(script, &ground, search);
-        Self { ground, disguises, place, fed }
+        let behind = |part: &Part| part.run().map(carried).unwrap_or_default();
+        let carried: Vec<Vec<Carried>> = script.parts.iter().map(behind).collect();
+        let disguises = Disguises::of(script, &carried, &ground, search);
+        Self { ground, disguises, place, carried, fed }
+    }
+
+    /// What the part of the script at this place may start as a carrier.
+    pub fn carried(&self, at: usize) -> &[Carried] {
+        self.carried.get(at).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether a command is, under another name, one that a rule is about.
@@ -68,7 +77,7 @@ impl<'a> Scene<'a> {
     pub fn writes_hooks(&self, part: &Part) -> bool {
         writes_of(part, &self.ground).iter().any(|(leads, _)| match leads {
             Leads::To(files) => files.iter().any(|file| is_heeded_by_git(file)),
-            Leads::Anywhere => false,
+            Leads::Anywhere(path) => path.as_deref().is_some_and(is_heeded_by_git),
         })
     }
 
@@ -93,8 +102,8 @@ impl<'a> Scene<'a> {
         match self.ground.leads(&target.path) {
             Leads::To(paths) if paths.iter().any(|path| files.hold(path)) => Touched::Yes,
             Leads::To(_) => Touched::No,
-            Leads::Anywhere if files.are_named() => Touched::Unsure(why),
-            Leads::Anywhere => Touched::Yes,
+            Leads::Anywhere(_) if files.are_named() => Touched::Unsure(why),
+            Leads::Anywhere(_) => Touched::Yes,
         }
     }
 
@@ -135,9 +144,9 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
     }
     let paths = match ground.leads(&touch.path) {
         Leads::To(paths) => paths,
-        Leads::Anywhere if maybe.is_some() => return Touched::No,
-        Leads::Anywhere if !files.are_named() => return Touched::Yes,
-        Leads::Anywhere => {
+        Leads::Anywhere(_) if maybe.is_some() => return Touched::No,
+        Leads::Anywhere(_) if !files.are_named() => return Touched::Yes,
+        Leads::Anywhere(_) => {
             return Touched::Unsure(match touch.access {
                 Access::Read => READS_UNKNOWN,
                 _ => WRITES_UNKNOWN,

@@ -9,8 +9,9 @@ use crate::agent::plan::PlanStart;
 use crate::customize::hooks::{HookSet, Place};
 use crate::permission::{Decision, Rule, Site};
 use crate::platform::env::fixed;
+use crate::protocol::Message;
 use crate::store::StateFile;
-use crate::tools::Workspace;
+use crate::tools::{PlanMode, Workspace};
 
 /// A desk whose rules forbid to read `.env`, in a directory that has such a file.
 fn desk(root: &Path) -> Arc<ApprovalDesk> {
@@ -92,4 +93,32 @@ fn permissions_that_change_meanwhile_count() {
         approve("Shell(cargo test:*)");
         assert_eq!(desk.judge(&call).await, Judgment::Allow);
     });
+}
+
+#[test]
+fn what_a_client_switches_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let desk = desk(dir.path());
+    let mut messages = desk.hub().subscribe();
+    let mut told = || {
+        let mut told = Vec::new();
+        while let Ok(message) = messages.try_recv() {
+            if let Message::Event(Event::StatusUpdate(status)) = &*message {
+                told.extend(status.plan_mode);
+            }
+        }
+        told
+    };
+    // A tool has switched it on, and a client off, before the tool's answer was told.
+    PlanMode::switch(&*desk, true);
+    desk.set_plan_mode(false);
+    assert_eq!(told(), [false]);
+    desk.tell_switched();
+    assert_eq!(told(), [] as [bool; 0]);
+    // As ever, a client hears of it also where nothing changes, and of a tool's switch by itself.
+    desk.set_plan_mode(false);
+    PlanMode::switch(&*desk, true);
+    desk.tell_switched();
+    desk.tell_switched();
+    assert_eq!(told(), [false, true]);
 }

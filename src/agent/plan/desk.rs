@@ -10,6 +10,8 @@ impl ApprovalDesk {
     /// Switches for a client, which hears of it however it was (wire.md section 3).
     pub(in crate::agent) fn set_plan_mode(&self, on: bool) {
         self.plan().set(on);
+        // What it says tells of an earlier switch too.
+        self.plan().take_switched();
         self.tell_plan_mode();
     }
 

@@ -3,46 +3,65 @@
 //! `git status` asks `core.fsmonitor`, `git diff` runs the drivers of `.gitattributes` and filters. A command
 //! may have written these settings; those of the person, in the home directory, are the person's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Longer settings are not read.
-const MAX_BYTES: u64 = 1 << 20;
+use super::settings_file::{Illegible, NO_TEXT, read};
+
 /// More submodules than these are not looked at.
 const MAX_MODULES: usize = 200;
 
-/// The setting by which the repository around a directory names a program, if one does.
+/// The setting by which the repository around a directory names a program, if one does, or the file of which
+/// that cannot be told.
 pub(super) fn program(dir: &Path) -> Option<String> {
     let root = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
-    let own = git_dir(&root.join(".git"))?;
+    match dirs(root) {
+        Ok(dirs) => dirs.iter().find_map(|dir| in_dir(dir, root)),
+        Err(file) => Some(file.to_owned()),
+    }
+}
+
+/// The directories with the settings that rule in a repository. The error: a file that leads nobody knows
+/// where to.
+fn dirs(root: &Path) -> Result<Vec<PathBuf>, &'static str> {
+    let Some(own) = git_dir(&root.join(".git")).map_err(|_| ".git")? else { return Ok(Vec::new()) };
     let mut dirs = vec![own.clone()];
-    if let Ok(common) = fs::read_to_string(own.join("commondir")) {
-        dirs.push(own.join(common.trim_end()));
+    if let Some(common) = read(&own.join("commondir")).map_err(|_| "commondir")? {
+        dirs.push(own.join(path(&common).map_err(|_| "commondir")?));
     }
     // Git goes into submodules, each with settings of its own.
-    let inner = modules(&root.join(".gitmodules"));
-    if inner.len() > MAX_MODULES {
-        return Some(".gitmodules".to_owned());
+    for inner in modules(&root.join(".gitmodules")).map_err(|_| ".gitmodules")? {
+        dirs.extend(git_dir(&root.join(inner).join(".git")).map_err(|_| ".gitmodules")?);
     }
-    dirs.extend(inner.iter().filter_map(|path| git_dir(&root.join(path).join(".git"))));
-    dirs.iter().find_map(|dir| in_dir(dir, root))
+    Ok(dirs)
+}
+
+/// A path that is written in a file, unless it is not all text.
+fn path(text: &str) -> Result<&str, Illegible> {
+    if text.contains([NO_TEXT, '\\']) { Err(Illegible) } else { Ok(text.trim_end()) }
 }
 
 /// Where a `.git` leads, which may be a file that says so.
-fn git_dir(dot_git: &Path) -> Option<PathBuf> {
+fn git_dir(dot_git: &Path) -> Result<Option<PathBuf>, Illegible> {
     if dot_git.is_dir() {
-        return Some(dot_git.to_path_buf());
+        return Ok(Some(dot_git.to_path_buf()));
     }
-    let text = fs::read_to_string(dot_git).ok()?;
-    let path = text.strip_prefix("gitdir:")?.trim();
-    Some(dot_git.parent()?.join(path))
+    let text = read(dot_git)?;
+    let Some(to) = text.as_deref().and_then(|text| text.strip_prefix("gitdir:")) else {
+        return Ok(None);
+    };
+    let to = path(to)?.trim_start();
+    Ok(dot_git.parent().map(|dir| dir.join(to)))
 }
 
 /// The directories of submodules.
-fn modules(file: &Path) -> Vec<String> {
-    let Ok(Some(text)) = read(file) else { return Vec::new() };
+fn modules(file: &Path) -> Result<Vec<String>, Illegible> {
+    let text = read(file)?.unwrap_or_default();
     let paths = settings(&text).into_iter().filter(|setting| setting.key == "path");
-    paths.map(|setting| setting.value).take(MAX_MODULES + 1).collect()
+    let paths: Vec<String> = paths.map(|setting| setting.value).collect();
+    if paths.len() > MAX_MODULES {
+        return Err(Illegible);
+    }
+    paths.iter().map(|it| path(it).map(str::to_owned)).collect()
 }
 
 fn in_dir(dir: &Path, root: &Path) -> Option<String> {
@@ -54,25 +73,16 @@ fn in_dir(dir: &Path, root: &Path) -> Option<String> {
                 return Some(format!("{}.{}", setting.section, setting.key));
             }
             if setting.section == "core" && setting.key == "hookspath" {
-                hooks = root.join(&setting.value);
+                let Ok(path) = path(&setting.value) else {
+                    return Some("core.hookspath".to_owned());
+                };
+                hooks = root.join(path);
             }
         }
     }
     // The one hook that git runs when it has looked at the work tree.
     let hook = "post-index-change";
     hooks.join(hook).exists().then(|| format!("hooks/{hook}"))
-}
-
-/// The text of a file, if there is one. The error: it cannot be read.
-fn read(file: &Path) -> Result<Option<String>, ()> {
-    match fs::metadata(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(_) => return Err(()),
-        Ok(meta) if meta.len() > MAX_BYTES || !meta.is_file() => return Err(()),
-        Ok(_) => {}
-    }
-    let bytes = fs::read(file).map_err(|_| ())?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// One setting: the first name of its section, the key, both in lower case, and the value without quotes.
@@ -92,7 +102,7 @@ impl Setting {
                 !own.contains(&self.value.to_ascii_lowercase().as_str())
             }
             ("diff", "external" | "command" | "textconv") => true,
-            ("filter", "clean" | "smudge" | "process") => !self.value.starts_with("git-lfs "),
+            ("filter", "clean" | "smudge" | "process") => !is_of_lfs(&self.value),
             ("gpg", "program") => true,
             ("remote", "uploadpack" | "vcs") => true,
             // What is in the other file is not read.
@@ -100,6 +110,27 @@ impl Setting {
             _ => false,
         }
     }
+}
+
+/// Whether a filter is `git-lfs` and nothing else.
+fn is_of_lfs(filter: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " -%".contains(c);
+    filter.starts_with("git-lfs ") && filter.chars().all(plain)
+}
+
+/// A value without quotes and the remark behind it. What is escaped stays so.
+fn plain(value: &str) -> String {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut plain = String::new();
+    for c in value.chars() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            ';' | '#' if !quoted && !escaped => break,
+            c => plain.push(c),
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    plain.trim().to_owned()
 }
 
 fn settings(text: &str) -> Vec<Setting> {
@@ -116,8 +147,7 @@ fn settings(text: &str) -> Vec<Setting> {
             continue;
         }
         let (key, value) = line.split_once('=').unwrap_or((line, "true"));
-        let value = value.split([';', '#']).next().unwrap_or_default().replace('"', "");
-        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim().to_owned());
+        let (key, value) = (key.trim().to_ascii_lowercase(), plain(value));
         found.push(Setting { section: section.clone(), key, value });
     }
     found
@@ -140,6 +170,8 @@ fn header(line: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn named(config: &str) -> bool {
@@ -158,6 +190,11 @@ mod tests {
             "[include]\npath = ../x",
             "[includeIf \"gitdir:/\"] path = x",
             "[remote \"o\"]\nuploadpack = x",
+            "[core]\nfsmonitor = \"1;touch x\"",
+            "[core]\nfsmonitor = \"#\"",
+            "[core]\nfsmonitor = 1\\\n;touch x",
+            "[filter \"f\"]\nclean = \"git-lfs clean; touch x\"",
+            "[filter \"f\"]\nclean = git-lfs clean | x",
         ] {
             assert!(named(config), "{config}");
         }
@@ -193,5 +230,41 @@ mod tests {
         assert_eq!(told().as_deref(), Some("hooks/post-index-change"));
         put(".git/config", "[diff]\nexternal = x\n");
         assert_eq!(told().as_deref(), Some("diff.external"));
+    }
+
+    /// What cannot be read, or leads to no plain path, may name any program.
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &[u8]| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let told = || program(dir.path());
+        put(".git/config", b"[user]\n\tname = Ren\xe9 ; x\n[core]\n\tbare = false\n");
+        assert_eq!(told(), None);
+        put(".git/commondir", b"../\xff\n");
+        assert_eq!(told().as_deref(), Some("commondir"));
+        fs::remove_file(dir.path().join(".git/commondir")).unwrap();
+        fs::create_dir(dir.path().join(".gitmodules")).unwrap();
+        assert_eq!(told().as_deref(), Some(".gitmodules"));
+        fs::remove_dir(dir.path().join(".gitmodules")).unwrap();
+        for path in [&b"\xff"[..], br"m\\n", br"m\"] {
+            put(".gitmodules", &[b"[submodule \"m\"]\n\tpath = ", path, b"\n"].concat());
+            assert_eq!(told().as_deref(), Some(".gitmodules"), "{path:?}");
+        }
+        // A remark begins outside of quotes alone.
+        put(".gitmodules", b"[submodule \"m\"]\n\tpath = \"m;n\"\n");
+        put("m;n/.git/config", b"[diff]\nexternal = x\n");
+        assert_eq!(told().as_deref(), Some("diff.external"));
+        fs::remove_file(dir.path().join(".gitmodules")).unwrap();
+        put(".git/config", b"[core]\nhooksPath = \xff\n");
+        assert_eq!(told().as_deref(), Some("core.hookspath"));
+        fs::remove_dir_all(dir.path().join(".git")).unwrap();
+        put(".git", b"gitdir: \xff\n");
+        assert_eq!(told().as_deref(), Some(".git"));
+        put(".git", b"nothing of git");
+        assert_eq!(told(), None);
     }
 }

@@ -5,6 +5,8 @@
 //! | `mod` | whether it is on, and the file of the plan |
 //! | `desk` | what the two tools and clients do with it |
 //! | `restriction` | what a call would do, and whether that is let through |
+//! | `git_settings`, `toolchain` | programs that the files of a project put in the place of others |
+//! | `settings_file` | how these files are read |
 //! | `reminder` | what the model is told of it |
 //! | `command` | `/plan` |
 //! | `words` | what plans are named by |
@@ -14,6 +16,7 @@ mod desk;
 mod git_settings;
 pub(super) mod reminder;
 pub(super) mod restriction;
+mod settings_file;
 mod toolchain;
 mod words;
 

@@ -28,12 +28,16 @@ pub(in crate::agent) fn finding(
     if found.effect == Effect::ReadOnly {
         let Subject::Command { script, .. } = &call.subject else { return found };
         let unknown = |reason: String| Finding { effect: Effect::Unknown, reason };
-        if let Some(shown) = strays(script, workspace, env) {
-            return unknown(format!("`{shown}` leads to where other settings may rule"));
-        }
+        let dirs = match directories(script, workspace, env) {
+            Ok(dirs) => dirs,
+            Err(shown) => {
+                return unknown(format!("`{shown}` leads to where other settings may rule"));
+            }
+        };
         let called = |run: &Run| {
             let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
-            Some((run.shown.clone(), toolchain::program(&workspace.work_dir, program)?))
+            let chosen = |dir: &PathBuf| toolchain::program(dir, &env.home, program);
+            Some((run.shown.clone(), dirs.iter().find_map(chosen)?))
         };
         if let Some((shown, file)) = script.parts.iter().filter_map(Part::run).find_map(called) {
             return unknown(format!(
@@ -43,7 +47,7 @@ pub(in crate::agent) fn finding(
         let starts = |run: &&Run| effect::heeds_settings(run);
         let looking = script.parts.iter().filter_map(Part::run).find(starts);
         return match looking
-            .and_then(|run| Some((run, git_settings::program(&workspace.work_dir)?)))
+            .and_then(|run| Some((run, dirs.iter().find_map(|dir| git_settings::program(dir))?)))
         {
             Some((run, setting)) => unknown(format!(
                 "`{}` may start the program that the setting {setting} of the repository names",
@@ -90,10 +94,16 @@ pub(in crate::agent) fn writes_plan(plan: &Plan, call: &Call) -> Option<Result<(
     }
 }
 
-/// The change of directory that leads out of the workspace, into another repository, or nobody knows
-/// where to: programs like git run what the settings there say.
-fn strays<'a>(script: &'a Script, workspace: &Workspace, env: &Env) -> Option<&'a str> {
+/// The directories in which parts of a script may run. The error: the change of directory that leads out of
+/// the workspace, into another repository, or nobody knows where to: programs like git run what the settings
+/// there say.
+fn directories<'a>(
+    script: &'a Script,
+    workspace: &Workspace,
+    env: &Env,
+) -> Result<Vec<PathBuf>, &'a str> {
     let mut here = Some(workspace.work_dir.clone());
+    let mut all = vec![workspace.work_dir.clone()];
     for part in &script.parts {
         let Part::Run(run) = part else { continue };
         let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
@@ -102,8 +112,9 @@ fn strays<'a>(script: &'a Script, workspace: &Workspace, env: &Env) -> Option<&'
             let beside = here.clone().and_then(|here| {
                 dirs.iter().try_fold(here, |from, dir| Some(from.join(dir.literal()?)))
             });
-            if !dirs.is_empty() && !beside.is_some_and(|dir| is_home_ground(&dir, workspace)) {
-                return Some(&run.shown);
+            if !dirs.is_empty() {
+                let beside = beside.and_then(|dir| on_home_ground(&dir, workspace));
+                all.push(beside.ok_or(run.shown.as_str())?);
             }
         }
         if !matches!(program, "cd" | "pushd" | "popd") {
@@ -114,13 +125,12 @@ fn strays<'a>(script: &'a Script, workspace: &Workspace, env: &Env) -> Option<&'
             Some(from) => Some(from.join(there)),
             None => there.is_absolute().then_some(there),
         });
-        if !next.as_deref().is_some_and(|dir| is_home_ground(dir, workspace)) {
-            return Some(&run.shown);
-        }
+        let next = next.and_then(|dir| on_home_ground(&dir, workspace));
+        all.push(next.ok_or(run.shown.as_str())?);
         // Whether it has been carried out, only the shell knows: a second relative one leads anywhere.
         here = None;
     }
-    None
+    Ok(all)
 }
 
 /// The directory named, if it is a plain name.
@@ -132,15 +142,16 @@ fn target(run: &Run, env: &Env) -> Option<PathBuf> {
         .then(|| PathBuf::from(text))
 }
 
-/// Whether the directory is in the workspace and not in a repository of its own there.
-fn is_home_ground(dir: &Path, workspace: &Workspace) -> bool {
-    let Some(real) = real_path(dir) else { return false };
+/// The directory, links resolved, if it is in the workspace and not in a repository of its own there.
+fn on_home_ground(dir: &Path, workspace: &Workspace) -> Option<PathBuf> {
+    let real = real_path(dir)?;
     let roots: Vec<PathBuf> = workspace.roots().iter().filter_map(|root| real_path(root)).collect();
-    let Some(root) = roots.iter().find(|root| real.starts_with(root)) else { return false };
-    real.ancestors().take_while(|dir| dir != root).all(|dir| {
+    let root = roots.iter().find(|root| real.starts_with(root))?;
+    let ours = real.ancestors().take_while(|dir| dir != root).all(|dir| {
         let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
         !(has(".git") || has("HEAD") && has("objects"))
-    })
+    });
+    ours.then_some(real)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Programs that a project's files put in the place of those that were called.
 //!
 //! `cargo --version` starts what a `rust-toolchain.toml` names, `cargo tree` the compiler of
-//! `.cargo/config.toml`, and `yarn` the file that its settings name. A command may have written these.
+//! `.cargo/config.toml`, and `yarn` the file that its settings name. A command may have written these; those
+//! of the person, in the home directory, are the person's.
 
-use std::fs;
 use std::path::Path;
 
-/// Longer files are not read: what they name is not known.
-const MAX_BYTES: u64 = 1 << 20;
+use super::settings_file::read;
+use crate::tools::path_guard::real_path;
 
 /// The files beside or above which a program starts another one.
 struct Chooser {
@@ -36,54 +36,92 @@ const CHOOSERS: &[Chooser] = &[
     },
 ];
 
-/// The file by which a project around `dir` names the program that `called` starts, if one may do so.
-pub(super) fn program(dir: &Path, called: &str) -> Option<&'static str> {
+/// The file by which a project around `dir` names the program that `called` starts, if one may do so. What
+/// is in `home` and above belongs to no project, unless `dir` itself is there.
+pub(super) fn program(dir: &Path, home: &Path, called: &str) -> Option<&'static str> {
     let name = called.rsplit('/').next().unwrap_or(called);
     let choosers = CHOOSERS.iter().filter(|chooser| chooser.programs.contains(&name));
     let mut files = choosers.flat_map(|it| it.files.iter().map(|file| (*file, it.words)));
+    let real = |path: &Path| real_path(path).unwrap_or_else(|| path.to_path_buf());
+    let (dir, home) = (real(dir), real(home));
+    let at_home = dir == home;
+    let around = || dir.ancestors().take_while(|above| at_home || *above != home);
     files
-        .find(|(file, words)| dir.ancestors().any(|dir| names_program(&dir.join(file), words)))
+        .find(|(file, words)| around().any(|dir| names_program(&dir.join(file), words)))
         .map(|(file, _)| file)
 }
 
 fn names_program(file: &Path, words: &[&str]) -> bool {
-    let Ok(found) = file.metadata() else {
-        // There, and leading nowhere: nobody knows what it will say.
-        return file.symlink_metadata().is_ok();
-    };
-    if !found.is_file() || found.len() > MAX_BYTES {
-        return true;
+    match read(file) {
+        Ok(Some(text)) => words.iter().any(|word| text.contains(word)) || text.contains('\\'),
+        Ok(None) => false,
+        Err(_) => true,
     }
-    let text = fs::read(file).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    words.iter().any(|word| text.contains(word)) || text.contains('\\')
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn of(dir: &Path, called: &str) -> Option<&'static str> {
+        program(dir, Path::new("/h"), called)
+    }
+
+    #[test]
+    fn what_is_in_the_home_directory_is_the_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("h");
+        let work = home.join("code/work");
+        fs::create_dir_all(home.join(".cargo")).unwrap();
+        fs::create_dir_all(work.join(".cargo")).unwrap();
+        let own = "[build]\nrustc-wrapper = \"sccache\"\n";
+        fs::write(home.join(".cargo/config.toml"), own).unwrap();
+        fs::write(dir.path().join("rust-toolchain.toml"), "path = 1").unwrap();
+        assert_eq!(program(&work, &home, "cargo"), None);
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link");
+            std::os::unix::fs::symlink(&home, &link).unwrap();
+            assert_eq!(program(&link.join("code/work"), &home, "cargo"), None);
+            assert_eq!(program(&work, &link, "cargo"), None);
+        }
+        // Who works there may have had them written.
+        assert_eq!(program(&home, &home, "cargo"), Some("rust-toolchain.toml"));
+        assert_eq!(program(&work, Path::new("/h"), "cargo"), Some("rust-toolchain.toml"));
+        fs::write(work.join(".cargo/config.toml"), own).unwrap();
+        assert_eq!(program(&work, &home, "cargo"), Some(".cargo/config.toml"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_may_name_any() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("rust-toolchain.toml")).unwrap();
+        assert_eq!(of(dir.path(), "cargo"), Some("rust-toolchain.toml"));
+    }
 
     #[test]
     fn files_that_name_a_program_are_found_above_and_others_are_not() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("a/b");
         fs::create_dir_all(inner.join(".cargo")).unwrap();
-        assert_eq!(program(&inner, "cargo"), None);
+        assert_eq!(of(&inner, "cargo"), None);
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
         write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.90\"\n");
-        assert_eq!(program(&inner, "cargo"), None);
+        assert_eq!(of(&inner, "cargo"), None);
         write("rust-toolchain.toml", "[toolchain]\npath = \"/tmp/tc\"\n");
-        assert_eq!(program(&inner, "/usr/bin/cargo"), Some("rust-toolchain.toml"));
-        assert_eq!(program(&inner, "rustc"), Some("rust-toolchain.toml"));
-        assert_eq!(program(&inner, "node"), None);
+        assert_eq!(of(&inner, "/usr/bin/cargo"), Some("rust-toolchain.toml"));
+        assert_eq!(of(&inner, "rustc"), Some("rust-toolchain.toml"));
+        assert_eq!(of(&inner, "node"), None);
         // An escape may spell the same word.
         write("rust-toolchain.toml", "[toolchain]\n\"p\\u0061th\" = \"/tmp/tc\"\n");
-        assert_eq!(program(&inner, "cargo"), Some("rust-toolchain.toml"));
+        assert_eq!(of(&inner, "cargo"), Some("rust-toolchain.toml"));
         fs::remove_file(dir.path().join("rust-toolchain.toml")).unwrap();
         write("a/b/.cargo/config.toml", "[build]\nrustc-wrapper = \"./x\"\n");
-        assert_eq!(program(&inner, "cargo"), Some(".cargo/config.toml"));
-        assert_eq!(program(&inner, "rustc"), None);
+        assert_eq!(of(&inner, "cargo"), Some(".cargo/config.toml"));
+        assert_eq!(of(&inner, "rustc"), None);
         write("a/.yarnrc.yml", "yarnPath: ./x.cjs\n");
-        assert_eq!(program(&inner, "yarn"), Some(".yarnrc.yml"));
+        assert_eq!(of(&inner, "yarn"), Some(".yarnrc.yml"));
     }
 }

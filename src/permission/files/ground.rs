@@ -8,8 +8,10 @@ use super::programs::goes_to;
 use crate::permission::shell::{Part, Run, Script, Word};
 use crate::tools::path_guard::{lexical, real_path};
 
-/// More `cd` than these on one line lead anywhere.
+/// More `cd` than these on one line, or `-C` of one program, lead anywhere.
 const MAX_STEPS: usize = 4;
+/// More directories than these, in which a program may be, are not known.
+const MAX_BASES: usize = 200;
 /// Most files that a glob is held against; more are not known.
 const MAX_NAMES: usize = 5_000;
 
@@ -28,7 +30,8 @@ pub(in crate::permission) struct Ground {
 pub(in crate::permission) enum Leads {
     /// To these and no others, links resolved.
     To(Vec<PathBuf>),
-    Anywhere,
+    /// Anywhere, and by this path from there, if so much is known.
+    Anywhere(Option<PathBuf>),
 }
 
 impl Ground {
@@ -58,10 +61,26 @@ impl Ground {
 
     /// The same for a program, which may go to a directory first: `git -C dir`.
     pub fn of_run(&self, run: &Run) -> Self {
-        let mut ground =
-            Self { bases: self.bases.clone(), home: self.home.clone(), dots: self.dots };
-        goes_to(run).iter().for_each(|dir| ground.step(dir));
-        ground
+        let dirs = goes_to(run);
+        let bases = (dirs.len() <= MAX_STEPS).then(|| self.along(&dirs)).flatten();
+        Self { bases, home: self.home.clone(), dots: self.dots }
+    }
+
+    /// The directories that a program passes as it goes from one to the next, and where it would be had it
+    /// gone to but one of them. Where it began counts too: `tar` reads some files there, `git show` names
+    /// files from the root of the repository, and `ninja` heeds the last `-C` alone.
+    fn along(&self, dirs: &[Word]) -> Option<Vec<PathBuf>> {
+        let begin = self.bases.clone()?;
+        let (mut all, mut here) = (begin.clone(), begin.clone());
+        for dir in dirs {
+            let dir = self.plain(dir)?;
+            here.iter_mut().for_each(|here| here.push(&dir));
+            all.extend(here.iter().flat_map(|here| [lexical(here), here.clone()]));
+            all.extend(begin.iter().map(|begin| begin.join(&dir)));
+        }
+        all.sort();
+        all.dedup();
+        (all.len() <= MAX_BASES).then_some(all)
     }
 
     /// A `cd` that may have happened, or not: it may have failed, or stand in a subshell.
@@ -108,8 +127,8 @@ impl Ground {
             return self.leads_to(&path);
         }
         match &word.glob {
-            Some(glob) => self.found(glob).map_or(Leads::Anywhere, Leads::To),
-            None => Leads::Anywhere,
+            Some(glob) => self.found(glob).map_or(Leads::Anywhere(None), Leads::To),
+            None => Leads::Anywhere(None),
         }
     }
 
@@ -121,7 +140,7 @@ impl Ground {
             (false, Some(bases)) => {
                 Leads::To(bases.iter().filter_map(|base| real_path(&base.join(path))).collect())
             }
-            (false, None) => Leads::Anywhere,
+            (false, None) => Leads::Anywhere(Some(path.to_path_buf())),
         }
     }
 

@@ -4,7 +4,7 @@ use super::line::Line;
 use super::readers::{Deep, INTERPRETERS, NAMERS, READERS, Reader};
 use super::writers::{COPIERS, after, copying, targeted, writes};
 use super::{Access, Ground, Leads, Reach, Touch};
-use crate::permission::shell::{Part, Run, Word};
+use crate::permission::shell::{self, Part, Run, Word};
 
 /// What a simple command opens.
 pub(in crate::permission) fn touches(run: &Run) -> Vec<Touch> {
@@ -31,9 +31,14 @@ pub(in crate::permission) fn writes_of(part: &Part, ground: &Ground) -> Vec<(Lea
 
 /// The directories that a program goes to before it looks at its words.
 pub(super) fn goes_to(run: &Run) -> Vec<Word> {
-    let goes = ["git", "tar", "bsdtar", "make", "gmake", "ninja", "cargo", "go"];
+    // Behind the subcommand of git `-C` is another option.
     let program = run.words.first().and_then(Word::literal).unwrap_or_default();
-    if !goes.contains(&program.rsplit('/').next().unwrap_or(program)) {
+    let program = program.rsplit('/').next().unwrap_or(program);
+    if let Some(git) = (program == "git").then(|| shell::git(&run.words)).flatten() {
+        return git.dirs.into_iter().cloned().collect();
+    }
+    let goes = ["git", "tar", "bsdtar", "make", "gmake", "ninja", "cargo", "go"];
+    if !goes.contains(&program) {
         return Vec::new();
     }
     let mut dirs = Vec::new();

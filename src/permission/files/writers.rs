@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::{Access, Reach, Touch};
-use crate::permission::shell::Word;
+use crate::permission::shell::{ANY, Word};
 
 /// Programs that change every file they are given.
 const CHANGERS: &[&str] = &[
@@ -46,6 +46,10 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             let short = if name == "wget" { 'O' } else { 'o' };
             let long = if name == "wget" { "output-document" } else { "output" };
             line.value(short, long).cloned().for_each(|word| write(word, false));
+            // A shortened name, behind which the file may stand as an operand: `sort --out f`.
+            if line.has_long(long) && line.value(ANY, long).next().is_none() {
+                line.operands.into_iter().for_each(|word| write(word, false));
+            }
         }
         "find" => {
             let is_root = |word: &&Word| !word.text.starts_with(['-', '(', '!']);
@@ -61,6 +65,8 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             let pairs = words.iter().zip(words.iter().skip(1));
             let files = pairs.filter(|(word, _)| matches!(&*word.text, "-out" | "--out"));
             files.for_each(|(_, file)| write(file.clone(), false));
+            let glued = |word| after(word, "-out=").or_else(|| after(word, "--out="));
+            words.iter().filter_map(glued).for_each(|word| write(word, false));
         }
         // The names of the pieces begin as they are told, or with `x`.
         "split" | "csplit" => {
@@ -75,10 +81,11 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
             let path = Word::known(&dir);
             all.push(Touch { path, access: Access::Write, reach: Reach::Anything });
         }
-        "uniq" | "xxd" => {
-            let line = Line::of(words, "fswclos", &[]);
-            line.operands.into_iter().skip(1).take(1).for_each(|word| write(word, false));
+        "uniq" => {
+            let line = Line::of(words, "fsw", &[]);
+            line.operands.into_iter().skip(1).for_each(|word| write(word, false));
         }
+        "xxd" => dumped(words).into_iter().skip(1).for_each(|word| write(word, false)),
         "tar" | "bsdtar" | "unzip" | "7z" | "cpio" => {
             let mut options = words.iter().skip(1).enumerate();
             let letter = if name == "cpio" { 'i' } else { 'x' };
@@ -99,6 +106,41 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
         }
         _ => {}
     }
+}
+
+/// The operands of `xxd`, whose options are whole words with one dash, or two.
+fn dumped(words: &[Word]) -> Vec<Word> {
+    const VALUED: &[&str] = &[
+        "R",
+        "c",
+        "cols",
+        "g",
+        "group",
+        "groupsize",
+        "l",
+        "len",
+        "n",
+        "name",
+        "o",
+        "offset",
+        "s",
+        "seek",
+        "skip",
+    ];
+    let mut operands = Vec::new();
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.text.strip_prefix('-') {
+            Some("-") => operands.extend(words.by_ref().cloned()),
+            Some(option) if !option.is_empty() => {
+                if VALUED.contains(&option.strip_prefix('-').unwrap_or(option)) {
+                    words.next();
+                }
+            }
+            _ => operands.push(word.clone()),
+        }
+    }
+    operands
 }
 
 /// Letters with a value that is no file.

@@ -149,6 +149,30 @@ fn what_is_in_sight_is_told_from_what_may_hide() {
     }
 }
 
+/// Words that lead from one directory to the next cost no more than there are of them.
+#[test]
+fn many_directories_are_judged_at_once() {
+    let rules = rules(&["Shell"], &[], &["Shell(rm:*)", "WriteFile(/etc/**)"]);
+    let steps = |count: usize| -> String { (0..count).map(|at| format!("-C a{at} ")).collect() };
+    assert_eq!(judged(&rules, &format!("git {}status", steps(40))), Judgment::Allow);
+    for program in ["git", "make", "tar cf a.tar", "cargo", "go", "ninja"] {
+        judged(&rules, &format!("{program} {}x", steps(40)));
+        judged(&rules, &format!("cd ../a; cd ../b; {program} {}x", "-C ../c ".repeat(4)));
+    }
+    // Where that leads is not known any more, which lets nothing through.
+    let made = |count: usize| format!("echo 'all: ; rm z' > Makefile; make {}", steps(count));
+    for count in [0, 3, 5, 40] {
+        assert_ne!(judged(&rules, &made(count)), Judgment::Allow, "{count}");
+    }
+    let each = |each: &dyn Fn(usize) -> String| -> String { (0..4).map(each).collect() };
+    let (cds, dirs) =
+        (each(&|at| format!("cd x{at}/../a{at}; ")), each(&|at| format!("-C y{at}/../b{at} ")));
+    let checkout = format!("{cds} git {dirs} checkout passwd");
+    assert!(matches!(judged(&rules, &checkout), Judgment::Unsure { .. }), "{checkout}");
+    let checkout = format!("git {}checkout passwd", steps(40));
+    assert!(matches!(judged(&rules, &checkout), Judgment::Unsure { .. } | Judgment::Deny { .. }));
+}
+
 #[test]
 fn an_approval_of_a_family_is_no_pattern() {
     let approved: Vec<Rule> = ["Shell(git fetch:*)", "Shell(npm test:*)", "Shell(cargo check:*)"]

@@ -3,9 +3,11 @@
 //! Where the command begins depends on options that are not known here, so every place is one where it
 //! may begin. That is enough to find what a rule forbids, and not to say what is allowed.
 
+use std::collections::HashMap;
+
 use super::launch::asks_for_version;
 use super::simple::is_of_shell;
-use super::{Part, Reader, Run, Unclear, Word, read};
+use super::{ANY, Part, Reader, Run, Unclear, Word, read};
 
 /// A program that starts what stands among its words.
 struct Carrier {
@@ -24,6 +26,17 @@ struct Carrier {
     flags: &'static [&'static str],
     /// Options of which the next word is the value.
     valued: &'static [&'static str],
+    input: Input,
+}
+
+/// Whether what a carrier starts reads what the carrier is fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Always,
+    /// If it is told so, as containers are.
+    Asked,
+    /// The same, and not at all with a terminal: it refuses to go on.
+    AskedNoTerminal,
 }
 
 const fn carrier(name: &'static str, verbs: &'static [&'static str]) -> Carrier {
@@ -36,6 +49,7 @@ const fn carrier(name: &'static str, verbs: &'static [&'static str]) -> Carrier 
         ends_options: false,
         flags: &[],
         valued: &[],
+        input: Input::Always,
     }
 }
 
@@ -53,6 +67,8 @@ const DOCKER_FLAGS: &[&str] = &[
     "-t",
     "-ti",
 ];
+/// Letters of [`DOCKER_FLAGS`], which may stand together.
+const DOCKER_LETTERS: &str = "dit";
 const DOCKER_VALUED: &[&str] = &[
     "--env",
     "--env-file",
@@ -70,6 +86,29 @@ const DOCKER_VALUED: &[&str] = &[
     "-v",
     "-w",
 ];
+
+/// A program that starts others in containers, as `docker` does.
+const fn container(name: &'static str) -> Carrier {
+    Carrier {
+        before: 1,
+        flags: DOCKER_FLAGS,
+        valued: DOCKER_VALUED,
+        ..carrier(name, &["exec", "run"])
+    }
+}
+
+/// One that does so in pods.
+const fn in_pod(name: &'static str) -> Carrier {
+    Carrier {
+        before: 1,
+        ends_options: true,
+        flags: DOCKER_FLAGS,
+        valued: &["-c", "-f", "-n"],
+        input: Input::Asked,
+        ..carrier(name, &["exec", "run"])
+    }
+}
+
 const NPX_FLAGS: &[&str] = &["--no", "--no-install", "--quiet", "--yes", "-q", "-y"];
 const UV_FLAGS: &[&str] = &[
     "--all-extras",
@@ -99,12 +138,9 @@ const CARRIERS: &[Carrier] = &[
     carrier("conda", &["run"]),
     carrier("corepack", &[]),
     carrier("cross-env", &[]),
-    Carrier {
-        before: 1,
-        flags: DOCKER_FLAGS,
-        valued: DOCKER_VALUED,
-        ..carrier("docker", &["exec", "run"])
-    },
+    Carrier { input: Input::AskedNoTerminal, ..container("docker") },
+    // What stands in the place of `docker compose` hands its input on by itself.
+    container("docker-compose"),
     Carrier { scripts: true, ..carrier("doppler", &["run"]) },
     carrier("dotenv", &[]),
     carrier("dotenvx", &["run"]),
@@ -118,23 +154,12 @@ const CARRIERS: &[Carrier] = &[
     carrier("hatch", &["run"]),
     carrier("heaptrack", &[]),
     carrier("honcho", &["run"]),
-    Carrier {
-        before: 1,
-        ends_options: true,
-        flags: DOCKER_FLAGS,
-        valued: &["-c", "-f", "-n"],
-        ..carrier("kubectl", &["exec", "run"])
-    },
+    in_pod("kubectl"),
     carrier("mamba", &["run"]),
     carrier("micromamba", &["run"]),
     Carrier { anywhere: true, scripts: true, ..carrier("mise", &["exec", "x"]) },
     Carrier { before: 1, ends_options: true, ..carrier("mosh", &[]) },
-    Carrier {
-        before: 1,
-        flags: DOCKER_FLAGS,
-        valued: DOCKER_VALUED,
-        ..carrier("nerdctl", &["exec", "run"])
-    },
+    Carrier { input: Input::AskedNoTerminal, ..container("nerdctl") },
     Carrier {
         before: 1,
         ends_options: true,
@@ -143,6 +168,7 @@ const CARRIERS: &[Carrier] = &[
     },
     Carrier { scripts: true, ..carrier("nodemon", &[]) },
     Carrier { flags: NPX_FLAGS, valued: &["--package", "-p"], ..carrier("npx", &[]) },
+    in_pod("oc"),
     carrier("op", &["run"]),
     carrier("pdm", &["run"]),
     Carrier { anywhere: true, scripts: true, ..carrier("pee", &[]) },
@@ -150,12 +176,8 @@ const CARRIERS: &[Carrier] = &[
     carrier("pipx", &["run"]),
     carrier("pnpm", &["dlx", "exec"]),
     Carrier { flags: NPX_FLAGS, ..carrier("pnpx", &[]) },
-    Carrier {
-        before: 1,
-        flags: DOCKER_FLAGS,
-        valued: DOCKER_VALUED,
-        ..carrier("podman", &["exec", "run"])
-    },
+    Carrier { input: Input::Asked, ..container("podman") },
+    container("podman-compose"),
     carrier("poetry", &["run"]),
     carrier("pyenv", &["exec"]),
     carrier("rbenv", &["exec"]),
@@ -202,8 +224,12 @@ pub fn carried(run: &Run) -> Vec<Carried> {
     let words = &run.words;
     let Some((carrier, begin)) = Carrier::of(words) else { return Vec::new() };
     let mut all = carrier.unknown(words, begin, run);
-    let places = carrier.places(words, begin);
-    let input = carrier.hands_input(words);
+    // Where a command may begin, and whether it is handed the input there.
+    let fed = |carrier: &Carrier, words: &[Word], from: usize, begin: usize| {
+        let input = carrier.hands_input(words, begin);
+        carrier.places(words, begin).into_iter().map(move |at| (from + at, input))
+    };
+    let mut places: HashMap<usize, bool> = fed(carrier, words, 0, begin).collect();
     let mut scripts = carrier.scripts;
     for at in (begin..words.len()).take(MAX_PLACES) {
         let Some(rest) = words.get(at..) else { break };
@@ -224,12 +250,18 @@ pub fn carried(run: &Run) -> Vec<Carried> {
             }
         };
         let counts = parts.into_iter().filter(|part| certain || part.run().is_some());
-        let begins = places.contains(&at);
-        all.extend(counts.map(|part| Carried { part, begins, fed: begins && input }));
+        let begins = places.get(&at).copied();
+        let input = begins.unwrap_or_default();
+        all.extend(counts.map(|part| Carried { part, begins: begins.is_some(), fed: input }));
         // One that starts another: `npx concurrently …`.
         if let Some((inner, begin)) = Carrier::of(rest) {
             scripts |= inner.scripts;
             all.extend(inner.unknown(rest, begin, run));
+            if begins.is_some() {
+                for (place, handed) in fed(inner, rest, at, begin) {
+                    *places.entry(place).or_default() |= input && handed;
+                }
+            }
         }
     }
     all
@@ -282,22 +314,51 @@ impl Carrier {
         places
     }
 
-    /// Whether what it starts reads what the carrier is fed: in a container only if it is told so, and with a
-    /// terminal not at all.
-    fn hands_input(&self, words: &[Word]) -> bool {
-        if self.flags != DOCKER_FLAGS {
-            return true;
+    /// Whether what it starts reads what the carrier is fed. `begin`: the word behind its verb.
+    fn hands_input(&self, words: &[Word], begin: usize) -> bool {
+        // `docker compose exec` hands its input on unasked, and without a terminal where it has none.
+        let composes = || words.iter().take(begin).skip(1).any(|word| word.may_be("compose"));
+        match self.input {
+            Input::Always => true,
+            Input::Asked => composes() || asks_for_input(words),
+            Input::AskedNoTerminal => {
+                composes() || (asks_for_input(words) && !self.needs_terminal(words, begin))
+            }
         }
-        let has = |letter: char, long: &str| {
-            words.iter().skip(1).any(|word| match word.text.strip_prefix('-') {
-                Some(option) if option.starts_with('-') => option == long,
-                Some(letters) => letters.contains(letter),
-                None => false,
-            })
-        };
-        // `kubectl` goes on without one.
-        let needs_terminal = has('t', "-tty") && !self.ends_options;
-        has('i', "-interactive") && !needs_terminal
+    }
+
+    /// Whether a terminal is asked for, for certain: by its own options, each of which is known.
+    fn needs_terminal(&self, words: &[Word], begin: usize) -> bool {
+        let mut terminal = false;
+        let mut words = words.iter().skip(begin);
+        while let Some(word) = words.next() {
+            let Some(text) = word.literal() else { return false };
+            let letters = text.strip_prefix('-').unwrap_or_default();
+            if self.valued.contains(&text) {
+                if words.next().is_none_or(|value| !value.is_one()) {
+                    return false;
+                }
+            } else if letters.is_empty() {
+                break;
+            } else if letters.chars().all(|letter| DOCKER_LETTERS.contains(letter)) {
+                terminal |= letters.contains('t');
+            } else if self.flags.contains(&text) {
+                terminal |= text == "--tty";
+            } else if !self.has_value(text) {
+                // It may take the terminal back: `-t=false`.
+                return false;
+            }
+        }
+        terminal
+    }
+
+    /// Whether an option is one with a value that stands in the same word: `-uroot`, `--user=root`.
+    fn has_value(&self, text: &str) -> bool {
+        let is_long = text.starts_with("--");
+        self.valued.iter().any(|option| match option.starts_with("--") {
+            true => text.split_once('=').is_some_and(|(name, _)| name == *option),
+            false => !is_long && text.starts_with(option),
+        })
     }
 
     /// The words that are not known and stand where its command may begin.
@@ -310,7 +371,7 @@ impl Carrier {
             }
             let own = started_by_option(&word.text).map(|text| vec![Word::known(text)]);
             let part = self.unknown_part(own.unwrap_or_else(|| rest.to_vec()), run);
-            Some(Carried { part, begins: true, fed: self.hands_input(words) })
+            Some(Carried { part, begins: true, fed: self.hands_input(words, begin) })
         };
         self.places(words, begin).into_iter().filter_map(unknown).collect()
     }
@@ -323,6 +384,19 @@ impl Carrier {
         }
         Part::Run(Run { words, ..run.clone() })
     }
+}
+
+/// Whether an option may ask that the input is handed on.
+fn asks_for_input(words: &[Word]) -> bool {
+    let asks = |word: &Word| match word.text.strip_prefix('-') {
+        Some(option) if option.starts_with('-') => {
+            let name = option.split('=').next().unwrap_or_default();
+            matches!(name, "-attach" | "-interactive" | "-stdin") || word.literal().is_none()
+        }
+        Some(letters) => letters.contains(['a', 'i', ANY]),
+        None => word.literal().is_none() && word.may_be_option(),
+    };
+    words.iter().skip(1).any(asks)
 }
 
 /// `rm` of `--entrypoint=rm`.

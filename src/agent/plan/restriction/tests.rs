@@ -156,3 +156,57 @@ fn other_tools_go_by_their_names() {
         assert_ne!(of(tool), Effect::ReadOnly, "{tool}");
     }
 }
+
+#[test]
+fn a_toolchain_is_looked_for_wherever_a_command_may_run() {
+    let place = place();
+    let work = place.workspace.work_dir.clone();
+    let root = work.display();
+    std::fs::create_dir_all(work.join("sub/.cargo")).unwrap();
+    std::fs::create_dir_all(work.join("sub/deep")).unwrap();
+    let files = [
+        ("sub/rust-toolchain.toml", "[toolchain]\npath = \"/tmp/tc\"\n", "cargo --version"),
+        ("sub/.cargo/config.toml", "[build]\nrustc = \"./x\"\n", "cargo -V"),
+        ("sub/.yarnrc.yml", "yarnPath: ./x.cjs\n", "yarn --version"),
+    ];
+    for (file, text, command) in files {
+        let ways = [
+            format!("cd sub && {command}"),
+            format!("cd sub/deep; ls; {command}"),
+            format!("cd {root}/src; cd {root}/sub/deep; {command}"),
+            format!("bash -c 'cd sub; {command}'"),
+            format!("pushd sub && {command}"),
+        ];
+        for way in &ways {
+            assert_eq!(of(&place, way), Effect::ReadOnly, "{way} without {file}");
+        }
+        std::fs::write(work.join(file), text).unwrap();
+        for way in &ways {
+            assert_eq!(of(&place, way), Effect::Unknown, "{way} with {file}");
+        }
+        assert_eq!(of(&place, command), Effect::ReadOnly, "{command}");
+        assert_eq!(of(&place, &format!("cd src && {command}")), Effect::ReadOnly, "{command}");
+        std::fs::remove_file(work.join(file)).unwrap();
+    }
+}
+
+/// A directory that was added has a repository of its own.
+#[test]
+fn settings_are_looked_for_in_every_root_of_the_workspace() {
+    let mut place = place();
+    let other = place.dir.path().canonicalize().unwrap().join("other");
+    std::fs::create_dir_all(other.join(".git")).unwrap();
+    place.workspace = Workspace::new(place.workspace.work_dir.clone(), vec![other.clone()]);
+    let ways = [
+        format!("cd {} && git status", other.display()),
+        format!("git log; cd {} && git diff", other.display()),
+    ];
+    for way in &ways {
+        assert_eq!(of(&place, way), Effect::ReadOnly, "{way}");
+    }
+    std::fs::write(other.join(".git/config"), "[core]\nfsmonitor = touch x\n").unwrap();
+    for way in &ways {
+        assert_eq!(of(&place, way), Effect::Unknown, "{way}");
+    }
+    assert_eq!(of(&place, "git status"), Effect::ReadOnly);
+}

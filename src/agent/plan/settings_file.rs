@@ -1,0 +1,53 @@
+//! Files of settings that may name programs, read within bounds.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Longer files are not read: what they say is not known.
+const MAX_BYTES: u64 = 1 << 20;
+/// Stands in what was read for bytes that are no text.
+pub(super) const NO_TEXT: char = '\u{fffd}';
+
+/// It cannot be told what a file says, now or when a program reads it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Illegible;
+
+/// The text of a file, if there is one. A link that leads nowhere is there: nobody knows what it will say.
+pub(super) fn read(file: &Path) -> Result<Option<String>, Illegible> {
+    match fs::metadata(file) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            let found = file.symlink_metadata().is_ok();
+            return if found { Err(Illegible) } else { Ok(None) };
+        }
+        Err(_) => return Err(Illegible),
+        Ok(meta) if meta.len() > MAX_BYTES || !meta.is_file() => return Err(Illegible),
+        Ok(_) => {}
+    }
+    let bytes = fs::read(file).map_err(|_| Illegible)?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_not_taken_for_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        assert_eq!(read(&file), Ok(None));
+        fs::write(&file, b"a\xff").unwrap();
+        assert_eq!(read(&file), Ok(Some(format!("a{NO_TEXT}"))));
+        assert_eq!(read(&file.join("below")), Ok(None));
+        assert_eq!(read(dir.path()), Err(Illegible));
+        fs::write(&file, "x".repeat(MAX_BYTES as usize + 1)).unwrap();
+        assert_eq!(read(&file), Err(Illegible));
+        #[cfg(unix)]
+        {
+            let link = dir.path().join("link");
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            assert_eq!(read(&link), Err(Illegible));
+        }
+    }
+}
