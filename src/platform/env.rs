@@ -37,6 +37,11 @@ pub struct Env {
 pub trait Clock: Send + Sync {
     /// Wall clock time.
     fn now(&self) -> SystemTime;
+    /// The least time that a file has which is written from now on: some systems stamp files by a clock
+    /// that is moved on now and then, and late where the machine is busy.
+    fn file_time(&self) -> SystemTime {
+        self.now()
+    }
     /// Monotonic time, for durations.
     fn instant(&self) -> Instant;
     /// A number in `0.0..1.0`, for jitter.
@@ -143,6 +148,17 @@ impl Clock for SystemClock {
         SystemTime::now()
     }
 
+    #[cfg(target_os = "linux")]
+    fn file_time(&self) -> SystemTime {
+        use rustix::time::{ClockId, clock_gettime};
+        let time = clock_gettime(ClockId::RealtimeCoarse);
+        let (Ok(seconds), Ok(ns)) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec))
+        else {
+            return self.now();
+        };
+        UNIX_EPOCH + Duration::new(seconds, ns)
+    }
+
     fn instant(&self) -> Instant {
         Instant::now()
     }
@@ -244,6 +260,18 @@ pub mod fixed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_is_older_than_the_time_before_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        for n in 0..200 {
+            let before = SystemClock.file_time();
+            std::fs::write(&file, n.to_string()).unwrap();
+            let written = std::fs::metadata(&file).unwrap().modified().unwrap();
+            assert!(before <= written && before <= SystemClock.now(), "{before:?} {written:?}");
+        }
+    }
 
     #[test]
     fn children_carry_our_number_and_not_our_state_file() {

@@ -2,7 +2,8 @@
 
 use crate::store::snapshots::By;
 
-/// A file's time may lie this much before that of the clock.
+/// A file's time may lie this much before that of the clock, where another clock stamps it than ours: that of
+/// another machine, or of a system that does not tell ([`Clock::file_time`](crate::platform::env::Clock::file_time)).
 const SLACK_NS: i64 = 20_000_000;
 
 /// When something ran that may have changed files; nanoseconds since 1970.

@@ -307,8 +307,12 @@ impl Rewinder {
     }
 
     fn now_ns(&self) -> i64 {
-        let since = self.env.clock.now().duration_since(std::time::UNIX_EPOCH);
-        since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        ns(self.env.clock.now())
+    }
+
+    /// The least time of a file that is written from now on, in nanoseconds since 1970.
+    fn file_ns(&self) -> i64 {
+        ns(self.env.clock.file_time())
     }
 
     /// Works with the log of points. The error is one line for a person.
@@ -365,6 +369,12 @@ impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         Self(trouble(&error))
     }
+}
+
+/// Nanoseconds since 1970.
+fn ns(time: std::time::SystemTime) -> i64 {
+    let since = time.duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn trouble(error: &std::io::Error) -> String {

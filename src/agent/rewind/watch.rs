@@ -107,7 +107,7 @@ impl Rewinder {
         title: Option<String>,
     ) {
         let this = Arc::clone(self);
-        let begun = self.now_ns();
+        let begun = self.file_ns();
         let noted = tokio::task::spawn_blocking(move || {
             this.with_log(|log| {
                 let before = log.newest();
@@ -195,7 +195,7 @@ impl Rewinder {
         if !exact {
             self.wait(CALL_PATIENCE, |running| running.looks + running.copies == 0).await;
         }
-        let (from, known) = (self.now_ns(), self.known.load(Ordering::Relaxed));
+        let (from, known) = (self.file_ns(), self.known.load(Ordering::Relaxed));
         let noted = self.with_log(|log| {
             if !exact && !known {
                 log.add_partial(log.newest())?;
