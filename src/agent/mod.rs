@@ -93,7 +93,7 @@ pub use goal::{
     spent as goal_spent, starts_goal,
 };
 pub use hub::Hub;
-pub use notifications::TASKS_HAVE_ENDED;
+pub use notifications::{ANNOUNCED, TASKS_HAVE_ENDED};
 pub use plan::PlanStart;
 pub use prompt::{MadePrompt, PromptFacts};
 pub use rewind::{Fate, Plan, PlannedFile, RewindPoint, RewindPoints, Rewinder, Target};

@@ -23,6 +23,9 @@ use crate::tasks::{self, Kind, Runtime, Status, View};
 pub const TASKS_HAVE_ENDED: &str =
     "<system-reminder>Background tasks have completed. Process their results.</system-reminder>";
 
+/// What such a turn is called where the words of a user would stand.
+pub const ANNOUNCED: &str = "[a background task has ended]";
+
 /// Whether a turn with this input is one of those.
 pub(super) fn announces(input: &UserInput) -> bool {
     matches!(input, UserInput::Text(text) if text == TASKS_HAVE_ENDED)

@@ -121,6 +121,32 @@ async fn a_call_to_an_entry_that_is_none_waits_for_nobody() {
     world.servers.shutdown().await;
 }
 
+/// Who is named is waited for, and nobody else: neither where it dies at once nor where it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_server_costs_nothing_beside_one_that_hangs() {
+    let entries = || {
+        json!({
+            "dead": Script::new().start("exit").entry(),
+            "good": Script::new().entry(),
+            "hangs": Script::new().start("hang").entry(),
+        })
+    };
+    let before = Instant::now();
+    let worlds: Vec<World> = (0..3).map(|_| World::new(entries())).collect();
+    let said = worlds[0].mcp_call("dead.echo", json!({})).await;
+    assert!(said.message.starts_with("The MCP server `dead` is not connected: "), "{said:?}");
+    let said = worlds[1].mcp_call("good.nosuch", json!({})).await;
+    assert!(said.message.contains("no tool") || said.message.contains("nosuch"), "{said:?}");
+    let arguments = json!({"query": "repeat a text", "server": "dead"});
+    let said = worlds[2].call("mcp_search", arguments).await;
+    assert!(said.message.starts_with("The MCP server `dead` is not connected: "), "{said:?}");
+    assert!(before.elapsed() < Duration::from_secs(15));
+    for world in &worlds {
+        assert!(!world.servers.get("hangs").unwrap().state().status.is_settled());
+        world.servers.shutdown().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_never_ready_fails_in_its_time() {
     let mut entry = Script::new().start("hang").entry();

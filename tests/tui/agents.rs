@@ -151,6 +151,15 @@ fn ctrl_b_sends_it_to_the_background_and_the_end_is_news() {
     assert_eq!(row.trim(), "[a background task has ended]", "{rows:#?}");
     let at = rows.iter().position(|other| other == row).unwrap();
     assert!(!rows[at - 1].contains('╭') && !rows[at + 1].contains('╰'), "{rows:#?}");
+    // Nor is it among the words that one can go back to and send again.
+    kimi.send("/undo\r");
+    kimi.wait_text("· [a background task has ended]");
+    kimi.send("\r");
+    kimi.wait_text("Rewind to before: [a background task has ended]");
+    kimi.send("\r");
+    kimi.wait_text("ewound to before: [a background task has ended]");
+    let rows = kimi.wait_for_rows("the prompt", is_idle);
+    assert!(!rows.iter().any(|row| row.contains("system-reminder")), "{rows:#?}");
     assert_eq!(kimi.exit(), 0);
 }
 

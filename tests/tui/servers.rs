@@ -91,6 +91,11 @@ fn a_login_goes_on_beside_everything_else() {
     kimi.send("\r");
     kimi.wait_text("still here");
     wait_until("the browser is opened", || opened.exists());
+    // All of it can be copied, where the browser is on another machine.
+    let address = std::fs::read_to_string(&opened).unwrap();
+    kimi.wait_for_rows("the whole address", |rows| {
+        rows.iter().map(|row| row.trim()).collect::<String>().contains(&address)
+    });
     say_yes(&std::fs::read_to_string(&opened).unwrap());
     kimi.wait_text("You are logged in to MCP server far.");
     kimi.wait_for_rows("the prompt", is_idle);

@@ -46,6 +46,7 @@ pub(super) use act::run;
 pub(super) use journal::finish_interrupted;
 pub use plan::{Fate, Plan, PlannedFile, Target};
 
+use super::notifications::{ANNOUNCED, TASKS_HAVE_ENDED};
 use crate::platform::Env;
 use crate::protocol::Hand;
 use crate::store::snapshots::{Before, Content, Ended, PointLog};
@@ -184,7 +185,7 @@ impl Rewinder {
                 .map(|point| RewindPoint {
                     id: point.id,
                     at: point.at,
-                    prompt: point.prompt.clone(),
+                    prompt: words(&point.prompt),
                     did: log.ended(point.id).unwrap_or_else(|| watch::roughly(log, point.id)),
                     has_files: log.has_files(point.id),
                     partial: log.is_partial(point.id),
@@ -217,7 +218,7 @@ impl Rewinder {
                 Target::Point(id) => {
                     let point = log.point(id).ok_or("that turn cannot be undone any more")?;
                     let wanted = if log.has_files(id) { log.since(id) } else { Default::default() };
-                    (wanted, point.prompt.clone(), point.at, None)
+                    (wanted, words(&point.prompt), point.at, None)
                 }
                 Target::Redo => {
                     let rewound = log.redo().ok_or("there is nothing to redo")?;
@@ -229,7 +230,7 @@ impl Rewinder {
                         (put.path.clone(), Before { state: put.from.clone(), by })
                     });
                     let scope = Some(rewound.scope);
-                    (wanted.collect(), rewound.prompt.clone(), rewound.at, scope)
+                    (wanted.collect(), words(&rewound.prompt), rewound.at, scope)
                 }
             })
         })?;
@@ -369,6 +370,11 @@ impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         Self(trouble(&error))
     }
+}
+
+/// What a person is told of the words that a turn began with.
+fn words(prompt: &str) -> String {
+    if prompt == TASKS_HAVE_ENDED { ANNOUNCED.to_owned() } else { prompt.to_owned() }
 }
 
 /// Nanoseconds since 1970.

@@ -145,7 +145,8 @@ impl Chosen {
 /// `stopped`: how many of how many files are back.
 fn title(journal: &Journal, stopped: Option<(usize, usize)>) -> String {
     let rewound = &journal.rewound;
-    let line: String = rewound.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: String =
+        super::words(&rewound.prompt).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut prompt: String = line.chars().take(TITLE).collect();
     if line.chars().count() > TITLE {
         prompt.push('…');

@@ -61,11 +61,11 @@ impl McpCall {
             }
             target = self.target(name);
         }
-        let may_come =
-            !servers.has_started() && owner.as_ref().is_none_or(|owner| !owner.has_started());
-        if target.is_err() && may_come {
+        // Whoever is named is waited for alone: another that hangs keeps nobody.
+        let over = || owner.as_ref().is_some_and(|owner| owner.has_started());
+        if target.is_err() && !servers.has_started() && !over() {
             tokio::select! {
-                _ = servers.until(PATIENCE, || self.target(name).is_ok()) => {}
+                _ = servers.until(PATIENCE, || over() || self.target(name).is_ok()) => {}
                 () = cancel.cancelled() => {}
             }
             target = self.target(name);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::away::absent;
+use super::away::{absent, away, reason};
 use super::{LOGIN_PATIENCE, lock};
 use crate::mcp::schema::shown::ShownSchemas;
-use crate::mcp::search::answer::answer;
+use crate::mcp::search::answer::{answer, named};
 use crate::mcp::servers::Servers;
 use crate::protocol::ToolReturnValue;
 use crate::tools::{CallContext, Effect, Tool, ToolReturn};
@@ -90,6 +90,13 @@ impl Tool for McpSearch {
             }
         }
         let catalog = self.servers.catalog();
+        if let Some(name) = server.map(str::trim)
+            && named(&catalog, name).is_none()
+            && let Some(known) = self.servers.get(name)
+            && let Some(why) = reason(&known)
+        {
+            return away(&known, &why).into();
+        }
         let limit = self.servers.limits().search_results;
         let mut output = answer(&catalog, query, server, limit, &mut lock(&self.shown));
         if let Some(absent) = absent(&self.servers.view()) {

@@ -104,7 +104,7 @@ fn entry(number: usize, tool: &Tool, shown: &mut ShownSchemas) -> String {
 }
 
 /// The server that is meant: as it is called, or sanitised, in any case.
-fn named<'a>(catalog: &'a Catalog, written: &str) -> Option<&'a str> {
+pub fn named<'a>(catalog: &'a Catalog, written: &str) -> Option<&'a str> {
     let mut all = catalog.servers().map(|listing| listing.server());
     all.clone().find(|server| *server == written).or_else(|| {
         let written = sanitized(written);

@@ -53,7 +53,7 @@ impl App {
         match news {
             AccountNews::Step(News::Address { page, user_code }) => {
                 let title = format!("Sign in with the browser; the page shows {user_code}:");
-                self.say(Severity::Info, &title, &page);
+                self.report(&title, &page);
             }
             AccountNews::Step(News::Info(line)) => self.toast("login", &line),
             AccountNews::Step(News::Waiting { .. }) => {}

@@ -41,7 +41,8 @@ impl App {
         match news {
             LoginNews::Address(address) => {
                 let title = format!("Log in to MCP server {server} with the browser at:");
-                self.say(Severity::Info, &title, &address);
+                // Whoever has the browser on another machine needs all of it.
+                self.report(&title, &address);
             }
             LoginNews::Over(Ok(())) => {
                 let title = format!("You are logged in to MCP server {server}.");

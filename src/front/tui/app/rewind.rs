@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::jobs::Done;
 use super::panes::Pane;
 use super::{App, TuiError};
-use crate::agent::{Plan, RewindPoints, Target};
+use crate::agent::{ANNOUNCED, Plan, RewindPoints, Target};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::overlays::RewindPicker;
 use crate::front::tui::status::toast::Toast;
-use crate::protocol::{Hand, Op, Outcome, RewindRequest, RewindScope};
+use crate::protocol::{Hand, Op, Outcome, RewindRequest, RewindScope, labelled_goal_turn};
 
 /// How long a second Esc counts as the second; programs that type are not quick.
 const TWICE: Duration = Duration::from_millis(1_200);
@@ -151,7 +151,9 @@ impl App {
             return Ok(());
         };
         let redo = target == Target::Redo;
-        self.back_to = (!redo && request.scope.conversation()).then_some(prompt);
+        // Turns that began by themselves have no words of the person.
+        let own = prompt != ANNOUNCED && labelled_goal_turn(&prompt).is_none();
+        self.back_to = (!redo && own && request.scope.conversation()).then_some(prompt);
         let queued = self.take_in_text(if redo { "/redo" } else { "/undo" });
         self.start_with(queued, |id, _| Op::Rewind { id, request })
     }

@@ -7,12 +7,11 @@ use super::jobs::Done;
 use super::panes::Pane;
 use super::turns::Queued;
 use super::{App, TuiError};
-use crate::agent::TASKS_HAVE_ENDED;
+use crate::agent::{ANNOUNCED, TASKS_HAVE_ENDED};
 use crate::front::text::clean_line;
 use crate::front::tui::cells::Severity;
 use crate::front::tui::composer::Draft;
 use crate::front::tui::overlays::{TaskBrowser, TaskItem};
-use crate::front::tui::transcript::ANNOUNCED;
 use crate::protocol::Op;
 use crate::tasks::{self, View};
 

@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use ratatui::text::Line;
 
-pub use news::ANNOUNCED;
 pub use past::Past;
 pub use phase::{Activity, Phase};
 pub use replay::replay;
@@ -31,7 +30,7 @@ use super::cells::{
 use super::markdown::MarkdownStyle;
 use super::terminal::Mark;
 use super::theme::Theme;
-use crate::agent::TASKS_HAVE_ENDED;
+use crate::agent::{ANNOUNCED, TASKS_HAVE_ENDED};
 use crate::mcp::servers::Servers;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, Notification, Outcome, TodoItem, ToolCall, ToolReturnValue,

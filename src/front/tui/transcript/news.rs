@@ -6,13 +6,11 @@ use std::time::Instant;
 use ratatui::text::{Line, Span};
 
 use super::{Call, Look, Transcript, Update};
+use crate::agent::ANNOUNCED;
 use crate::front::text::{clean_line, truncate};
 use crate::front::tui::cells::{NOTICE, Severity, notice_of, report, row};
 use crate::front::tui::theme::Theme;
 use crate::protocol::Notification;
-
-/// How a turn that began by itself is announced, in the place of the user's words.
-pub const ANNOUNCED: &str = "[a background task has ended]";
 
 impl Call {
     fn could_go_on(&self) -> bool {
