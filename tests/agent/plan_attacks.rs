@@ -298,6 +298,39 @@ async fn a_stored_name_that_leads_elsewhere_is_replaced() {
     }
 }
 
+/// A repository within the repository, which no `.gitmodules` tells of, has settings of its own.
+#[tokio::test]
+async fn looking_starts_nothing_that_lies_below() {
+    let bench = careless();
+    let work = bench.work_dir();
+    let git = |dir: &Path, words: &[&str]| {
+        let who = ["-c", "user.name=a", "-c", "user.email=a@b"];
+        let mut git = std::process::Command::new("git");
+        git.args(who).args(words).current_dir(dir);
+        let done = git.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+        assert!(done.status.success(), "{words:?}: {done:?}");
+    };
+    git(&work, &["init", "-q", "."]);
+    git(&work, &["init", "-q", "src"]);
+    git(&work.join("src"), &["commit", "-q", "--allow-empty", "-m", "x"]);
+    git(&work, &["add", "src", "code.rs"]);
+    let mut live = bench.open();
+    let full = format!("git -C {} status", work.display());
+    let looking = ["git status", "git diff", &full];
+    for command in looking {
+        let value = attempt(&bench, &mut live, &[("Shell", json!({"command": command}))]).await;
+        assert!(!value[0].is_error, "{command}: {value:?}");
+    }
+    git(&work.join("src"), &["config", "core.fsmonitor", "touch ../ran; false"]);
+    std::fs::write(work.join("src/rust-toolchain.toml"), "[toolchain]\npath = \"x\"\n").unwrap();
+    let before = snapshot(&work);
+    for command in looking.into_iter().chain(["find src -execdir rustc -V \\;"]) {
+        let value = attempt(&bench, &mut live, &[("Shell", json!({"command": command}))]).await;
+        assert!(is_restriction(&value[0]), "{command}: {value:?}");
+    }
+    assert_eq!(snapshot(&work), before);
+}
+
 /// A model that enters plan mode in the same step is held to it from then on.
 #[tokio::test]
 async fn a_call_after_entering_in_the_same_step_is_refused() {

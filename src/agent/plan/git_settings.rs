@@ -3,97 +3,110 @@
 //! `git status` asks `core.fsmonitor`, `git diff` runs the drivers of `.gitattributes` and filters. A command
 //! may have written these settings; those of the person, in the home directory, are the person's.
 
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use super::settings_file::{Illegible, NO_TEXT, read};
+use super::git_places::{MAX_MODULES, Place, around, path};
+use super::settings_file::read;
+use crate::tools::path_guard::real_path;
 
-/// More submodules than these are not looked at.
-const MAX_MODULES: usize = 200;
+/// Longer indexes, all taken together, are not read.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+/// Settings that matter where git fetches what it misses while it only looks.
+const FETCHING: &[(&str, &str)] = &[
+    ("core", "askpass"),
+    ("core", "gitproxy"),
+    ("core", "sshcommand"),
+    ("credential", "helper"),
+    ("protocol", "allow"),
+];
 
-/// The setting by which the repository around a directory names a program, if one does, or the file of which
-/// that cannot be told.
+/// What of the repository around a directory, or of one that git goes into from there, names a program, if
+/// one does, or the file of which that cannot be told.
 pub(super) fn program(dir: &Path) -> Option<String> {
-    let root = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
-    match dirs(root) {
-        Ok(dirs) => dirs.iter().find_map(|dir| in_dir(dir, root)),
-        Err(file) => Some(file.to_owned()),
-    }
-}
-
-/// The directories with the settings that rule in a repository. The error: a file that leads nobody knows
-/// where to.
-fn dirs(root: &Path) -> Result<Vec<PathBuf>, &'static str> {
-    let Some(own) = git_dir(&root.join(".git")).map_err(|_| ".git")? else { return Ok(Vec::new()) };
-    let mut dirs = vec![own.clone()];
-    if let Some(common) = read(&own.join("commondir")).map_err(|_| "commondir")? {
-        dirs.push(own.join(path(&common).map_err(|_| "commondir")?));
-    }
-    // Git goes into submodules, each with settings of its own.
-    for inner in modules(&root.join(".gitmodules")).map_err(|_| ".gitmodules")? {
-        dirs.extend(git_dir(&root.join(inner).join(".git")).map_err(|_| ".gitmodules")?);
-    }
-    Ok(dirs)
-}
-
-/// A path that is written in a file, unless it is not all text.
-fn path(text: &str) -> Result<&str, Illegible> {
-    if text.contains([NO_TEXT, '\\']) { Err(Illegible) } else { Ok(text.trim_end()) }
-}
-
-/// Where a `.git` leads, which may be a file that says so.
-fn git_dir(dot_git: &Path) -> Result<Option<PathBuf>, Illegible> {
-    if dot_git.is_dir() {
-        return Ok(Some(dot_git.to_path_buf()));
-    }
-    let text = read(dot_git)?;
-    let Some(to) = text.as_deref().and_then(|text| text.strip_prefix("gitdir:")) else {
-        return Ok(None);
-    };
-    let to = path(to)?.trim_start();
-    Ok(dot_git.parent().map(|dir| dir.join(to)))
-}
-
-/// The directories of submodules.
-fn modules(file: &Path) -> Result<Vec<String>, Illegible> {
-    let text = read(file)?.unwrap_or_default();
-    let paths = settings(&text).into_iter().filter(|setting| setting.key == "path");
-    let paths: Vec<String> = paths.map(|setting| setting.value).collect();
-    if paths.len() > MAX_MODULES {
-        return Err(Illegible);
-    }
-    paths.iter().map(|it| path(it).map(str::to_owned)).collect()
-}
-
-fn in_dir(dir: &Path, root: &Path) -> Option<String> {
-    let mut hooks = dir.join("hooks");
-    for name in ["config", "config.worktree"] {
-        let Ok(text) = read(&dir.join(name)) else { return Some(name.to_owned()) };
-        for setting in settings(&text.unwrap_or_default()) {
-            if setting.names_program() {
-                return Some(format!("{}.{}", setting.section, setting.key));
-            }
-            if setting.section == "core" && setting.key == "hookspath" {
-                let Ok(path) = path(&setting.value) else {
-                    return Some("core.hookspath".to_owned());
-                };
-                hooks = root.join(path);
-            }
+    let mut places: VecDeque<Place> = around(dir).into();
+    let mut seen = HashSet::new();
+    let mut bytes = MAX_INDEX_BYTES;
+    while let Some(place) = places.pop_front() {
+        if !seen.insert(place.clone()) {
+            continue;
         }
+        if seen.len() > MAX_MODULES + 1 {
+            return Some("index".to_owned());
+        }
+        match inner(&place, &mut bytes) {
+            Ok(inner) => places.extend(inner),
+            Err(named) => return Some(named),
+        }
+    }
+    None
+}
+
+/// The repositories that git goes into from one whose settings name no program. The error is what does.
+fn inner(place: &Place, bytes: &mut u64) -> Result<Vec<Place>, String> {
+    let dirs = place.dirs()?;
+    let Some(own) = dirs.first() else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for dir in &dirs {
+        for name in ["config", "config.worktree"] {
+            let text = read(&dir.join(name)).map_err(|_| name.to_owned())?;
+            let found = settings(&text.unwrap_or_default());
+            if dir == own && found.iter().any(|it| it.leads_from(&place.root, own)) {
+                return Err("core.worktree".to_owned());
+            }
+            all.extend(found);
+        }
+    }
+    let fetches = all.iter().any(Setting::fetches);
+    let names = |it: &&Setting| it.names_program() || fetches && it.rules_fetching();
+    if let Some(setting) = all.iter().find(names) {
+        return Err(format!("{}.{}", setting.section, setting.key));
     }
     // The one hook that git runs when it has looked at the work tree.
     let hook = "post-index-change";
-    hooks.join(hook).exists().then(|| format!("hooks/{hook}"))
+    let mut hooks: Vec<PathBuf> = dirs.iter().map(|dir| dir.join("hooks")).collect();
+    for setting in all.iter().filter(|it| it.is("core", "hookspath")) {
+        let to = path(&setting.value).ok().filter(|to| !to.starts_with(['~', '%']));
+        hooks.push(place.root.join(to.ok_or("core.hookspath")?));
+    }
+    if hooks.iter().any(|hooks| hooks.join(hook).exists()) {
+        return Err(format!("hooks/{hook}"));
+    }
+    Ok(place.inner(own, bytes)?)
 }
 
 /// One setting: the first name of its section, the key, both in lower case, and the value without quotes.
 #[derive(Debug, PartialEq, Eq)]
-struct Setting {
+pub(super) struct Setting {
     section: String,
-    key: String,
-    value: String,
+    pub key: String,
+    pub value: String,
 }
 
 impl Setting {
+    fn is(&self, section: &str, key: &str) -> bool {
+        self.section == section && self.key == key
+    }
+
+    /// Whether it says that the work tree of the repository `own` is another than `root`.
+    fn leads_from(&self, root: &Path, own: &Path) -> bool {
+        let to = || path(&self.value).ok().and_then(|to| real_path(&own.join(to)));
+        self.is("core", "worktree") && to().is_none_or(|to| Some(to) != real_path(root))
+    }
+
+    /// Whether the repository lacks what another one has until it is asked for.
+    fn fetches(&self) -> bool {
+        self.is("remote", "promisor") || self.is("extensions", "partialclone")
+    }
+
+    /// Whether it may name a program that fetches.
+    fn rules_fetching(&self) -> bool {
+        let leads = matches!(self.key.as_str(), "url" | "insteadof") && self.value.contains("::");
+        leads
+            || self.section == "url"
+            || FETCHING.iter().any(|(section, key)| self.is(section, key))
+    }
+
     fn names_program(&self) -> bool {
         match (self.section.as_str(), self.key.as_str()) {
             // With these words git asks a daemon of its own.
@@ -101,6 +114,10 @@ impl Setting {
                 let own = ["true", "false", "yes", "no", "on", "off", "1", "0", ""];
                 !own.contains(&self.value.to_ascii_lowercase().as_str())
             }
+            // It goes into submodules that no index lists.
+            ("diff", "submodule") => !["log", "short"].contains(&self.value.as_str()),
+            // The index is read for the hashes that everybody has.
+            ("extensions", "objectformat") => !self.value.eq_ignore_ascii_case("sha1"),
             ("diff", "external" | "command" | "textconv") => true,
             ("filter", "clean" | "smudge" | "process") => !is_of_lfs(&self.value),
             ("gpg", "program") => true,
@@ -133,13 +150,13 @@ fn plain(value: &str) -> String {
     plain.trim().to_owned()
 }
 
-fn settings(text: &str) -> Vec<Setting> {
+pub(super) fn settings(text: &str) -> Vec<Setting> {
     let mut section = String::new();
     let mut found = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
         let mut line = line.trim();
-        if line.starts_with('[') {
-            let Some((name, rest)) = header(line) else { continue };
+        // Several sections may begin in one line.
+        while let Some((name, rest)) = header(line) {
             section = name;
             line = rest.trim();
         }
@@ -155,6 +172,9 @@ fn settings(text: &str) -> Vec<Setting> {
 
 /// The first name of `[diff "driver"]` or `[diff.driver]`, and what follows on the line.
 fn header(line: &str) -> Option<(String, &str)> {
+    if !line.starts_with('[') {
+        return None;
+    }
     let (mut quoted, mut escaped) = (false, false);
     let end = line.char_indices().find(|(_, c)| {
         let ends = *c == ']' && !quoted;
@@ -187,6 +207,10 @@ mod tests {
             "[diff.ev]\ntextconv = x",
             "[diff]\nexternal=x",
             "\u{feff}[filter \"f\"]\n clean = x",
+            "[a] [core] fsmonitor = x",
+            "[a]\r[b][diff \"c\"]textconv=x",
+            "[diff]\nsubmodule = diff",
+            "[extensions]\nobjectFormat = sha256",
             "[include]\npath = ../x",
             "[includeIf \"gitdir:/\"] path = x",
             "[remote \"o\"]\nuploadpack = x",
@@ -223,6 +247,10 @@ mod tests {
         assert_eq!(told(), None);
         put(".gitmodules", "[submodule \"m\"]\n\tpath = m\n");
         put("m/.git", "gitdir: ../.git/modules/m\n");
+        put(".git/modules/m/config", "[core]\nworktree = ../../../m\n");
+        assert_eq!(told(), None);
+        put(".git/modules/m/config", "[core]\nworktree = ../../..\n");
+        assert_eq!(told().as_deref(), Some("core.worktree"));
         put(".git/modules/m/config", "[core]\nfsmonitor = x\n");
         assert_eq!(told().as_deref(), Some("core.fsmonitor"));
         put(".git/modules/m/config", "");
@@ -230,6 +258,25 @@ mod tests {
         assert_eq!(told().as_deref(), Some("hooks/post-index-change"));
         put(".git/config", "[diff]\nexternal = x\n");
         assert_eq!(told().as_deref(), Some("diff.external"));
+    }
+
+    /// Git asks another repository for what is missing, by what the settings name.
+    #[test]
+    fn what_fetches_for_a_repository_that_lacks_something_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".git")).unwrap();
+        let of = |text: &str| {
+            fs::write(dir.path().join(".git/config"), text).unwrap();
+            program(dir.path())
+        };
+        let ssh = "[core]\nsshCommand = x\n";
+        assert_eq!(of(ssh), None);
+        assert_eq!(of("[remote \"o\"]\npromisor = true\nurl = https://h/x\n"), None);
+        for lacks in ["[remote \"o\"]\npromisor = true\n", "[extensions]\npartialClone = o\n"] {
+            assert_eq!(of(&format!("{ssh}{lacks}")).as_deref(), Some("core.sshcommand"));
+            assert!(of(&format!("{lacks}[remote \"o\"]\nurl = ext::x\n")).is_some());
+            assert!(of(&format!("{lacks}[credential \"u\"]\nhelper = x\n")).is_some());
+        }
     }
 
     /// What cannot be read, or leads to no plain path, may name any program.

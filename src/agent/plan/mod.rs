@@ -6,6 +6,7 @@
 //! | `desk` | what the two tools and clients do with it |
 //! | `restriction` | what a call would do, and whether that is let through |
 //! | `git_settings`, `toolchain` | programs that the files of a project put in the place of others |
+//! | `git_places`, `git_index` | the repositories that git goes into |
 //! | `settings_file` | how these files are read |
 //! | `reminder` | what the model is told of it |
 //! | `command` | `/plan` |
@@ -13,6 +14,8 @@
 
 pub(super) mod command;
 mod desk;
+mod git_index;
+mod git_places;
 mod git_settings;
 pub(super) mod reminder;
 pub(super) mod restriction;

@@ -1,6 +1,7 @@
 //! What a call would do, and whether plan mode lets it through.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::ptr;
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use super::{Plan, git_settings, toolchain};
 use crate::permission::Call;
 use crate::permission::call::Subject;
 use crate::permission::effect::{self, Effect, Finding, of_call, of_script};
-use crate::permission::shell::{self, Part, Run, Script};
+use crate::permission::shell::{self, Part, Run, Script, Word};
 use crate::platform::Env;
 use crate::tools::path_guard::real_path;
 use crate::tools::{Tool, Workspace};
@@ -22,7 +23,7 @@ pub(in crate::agent) fn finding(
     env: &Env,
 ) -> Finding {
     let found = match &call.subject {
-        Subject::Command { script, .. } => of_script(script),
+        Subject::Command { script, .. } => of_script(&at_home(script, workspace)),
         _ => of_call(&call.tool, arguments),
     };
     if found.effect == Effect::ReadOnly {
@@ -34,6 +35,13 @@ pub(in crate::agent) fn finding(
                 return unknown(format!("`{shown}` leads to where other settings may rule"));
             }
         };
+        let place_matters = |run: &&Run| run.astray && depends_on_place(run);
+        if let Some(run) = script.parts.iter().filter_map(Part::run).find(place_matters) {
+            return unknown(format!(
+                "`{}` runs where other settings may rule, which may name programs",
+                run.shown
+            ));
+        }
         let called = |run: &Run| {
             let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
             let chosen = |dir: &PathBuf| toolchain::program(dir, &env.home, program);
@@ -50,7 +58,7 @@ pub(in crate::agent) fn finding(
             .and_then(|run| Some((run, dirs.iter().find_map(|dir| git_settings::program(dir))?)))
         {
             Some((run, setting)) => unknown(format!(
-                "`{}` may start the program that the setting {setting} of the repository names",
+                "`{}` may start a program: {setting} of the repository may name one",
                 run.shown
             )),
             None => found,
@@ -94,6 +102,36 @@ pub(in crate::agent) fn writes_plan(plan: &Plan, call: &Call) -> Option<Result<(
     }
 }
 
+/// The script as it is judged: to name a directory of the workspace in full is to stay in it.
+fn at_home(script: &Script, workspace: &Workspace) -> Script {
+    let mut script = script.clone();
+    for part in &mut script.parts {
+        let Part::Run(run) = part else { continue };
+        let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+        if program.rsplit('/').next() != Some("git") {
+            continue;
+        }
+        let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
+        let is_home = |word: &Word| {
+            let dir = word.literal().map(Path::new).filter(|dir| dir.is_absolute());
+            dir.is_some_and(|dir| on_home_ground(dir, workspace).is_some())
+        };
+        let named = |word: &Word| dirs.iter().any(|dir| ptr::eq(*dir, word)) && is_home(word);
+        let words = run.words.iter().map(|word| match named(word) {
+            true => Word::known("."),
+            false => word.clone(),
+        });
+        run.words = words.collect();
+    }
+    script
+}
+
+/// Whether files of the directory in which a program runs may name another program.
+fn depends_on_place(run: &Run) -> bool {
+    let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
+    program.rsplit('/').next() == Some("git") || toolchain::depends_on_place(program)
+}
+
 /// The directories in which parts of a script may run. The error: the change of directory that leads out of
 /// the workspace, into another repository, or nobody knows where to: programs like git run what the settings
 /// there say.
@@ -109,9 +147,10 @@ fn directories<'a>(
         let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
         if program.rsplit('/').next() == Some("git") {
             let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
-            let beside = here.clone().and_then(|here| {
-                dirs.iter().try_fold(here, |from, dir| Some(from.join(dir.literal()?)))
+            let beside = dirs.iter().try_fold(here.clone(), |from, dir| {
+                beside(from.as_deref(), Path::new(dir.literal()?)).map(Some)
             });
+            let beside = beside.flatten();
             if !dirs.is_empty() {
                 let beside = beside.and_then(|dir| on_home_ground(&dir, workspace));
                 all.push(beside.ok_or(run.shown.as_str())?);
@@ -121,16 +160,36 @@ fn directories<'a>(
             continue;
         }
         let there = target(run, env).filter(|_| program != "popd");
-        let next = there.and_then(|there| match here {
-            Some(from) => Some(from.join(there)),
-            None => there.is_absolute().then_some(there),
-        });
-        let next = next.and_then(|dir| on_home_ground(&dir, workspace));
-        all.push(next.ok_or(run.shown.as_str())?);
+        let next = there.and_then(|there| beside(here.as_deref(), &there));
+        // To a shell `..` leads back over a link by which it came, to other programs it does not.
+        for dir in [next.as_deref().map(without_dots), next] {
+            let dir = dir.and_then(|dir| on_home_ground(&dir, workspace));
+            all.push(dir.ok_or(run.shown.as_str())?);
+        }
         // Whether it has been carried out, only the shell knows: a second relative one leads anywhere.
         here = None;
     }
     Ok(all)
+}
+
+/// Where a path leads from a directory, which may not be known.
+fn beside(from: Option<&Path>, to: &Path) -> Option<PathBuf> {
+    match from {
+        Some(from) => Some(from.join(to)),
+        None => to.is_absolute().then(|| to.to_path_buf()),
+    }
+}
+
+/// The path with each `..` taken back together with the name before it.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// The directory named, if it is a plain name.

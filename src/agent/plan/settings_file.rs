@@ -15,17 +15,22 @@ pub(super) struct Illegible;
 
 /// The text of a file, if there is one. A link that leads nowhere is there: nobody knows what it will say.
 pub(super) fn read(file: &Path) -> Result<Option<String>, Illegible> {
+    let bytes = bytes(file, MAX_BYTES)?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// What is in a file of at most so many bytes, if there is one.
+pub(super) fn bytes(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Illegible> {
     match fs::metadata(file) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             let found = file.symlink_metadata().is_ok();
             return if found { Err(Illegible) } else { Ok(None) };
         }
         Err(_) => return Err(Illegible),
-        Ok(meta) if meta.len() > MAX_BYTES || !meta.is_file() => return Err(Illegible),
+        Ok(meta) if meta.len() > max || !meta.is_file() => return Err(Illegible),
         Ok(_) => {}
     }
-    let bytes = fs::read(file).map_err(|_| Illegible)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    fs::read(file).map(Some).map_err(|_| Illegible)
 }
 
 #[cfg(test)]

@@ -39,9 +39,7 @@ const CHOOSERS: &[Chooser] = &[
 /// The file by which a project around `dir` names the program that `called` starts, if one may do so. What
 /// is in `home` and above belongs to no project, unless `dir` itself is there.
 pub(super) fn program(dir: &Path, home: &Path, called: &str) -> Option<&'static str> {
-    let name = called.rsplit('/').next().unwrap_or(called);
-    let choosers = CHOOSERS.iter().filter(|chooser| chooser.programs.contains(&name));
-    let mut files = choosers.flat_map(|it| it.files.iter().map(|file| (*file, it.words)));
+    let mut files = choosers(called).flat_map(|it| it.files.iter().map(|file| (*file, it.words)));
     let real = |path: &Path| real_path(path).unwrap_or_else(|| path.to_path_buf());
     let (dir, home) = (real(dir), real(home));
     let at_home = dir == home;
@@ -49,6 +47,16 @@ pub(super) fn program(dir: &Path, home: &Path, called: &str) -> Option<&'static 
     files
         .find(|(file, words)| around().any(|dir| names_program(&dir.join(file), words)))
         .map(|(file, _)| file)
+}
+
+/// Whether it depends on where a program runs which one is started.
+pub(super) fn depends_on_place(called: &str) -> bool {
+    choosers(called).next().is_some()
+}
+
+fn choosers(called: &str) -> impl Iterator<Item = &'static Chooser> {
+    let name = called.rsplit('/').next().unwrap_or(called);
+    CHOOSERS.iter().filter(move |chooser| chooser.programs.contains(&name))
 }
 
 fn names_program(file: &Path, words: &[&str]) -> bool {

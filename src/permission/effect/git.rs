@@ -1,8 +1,14 @@
 //! What `git` does.
 
+use super::Effect;
 use super::guarded::Guarded;
 use super::programs::{CHANGES, MAY_WRITE, RUNS, Verdict};
 use crate::permission::shell::{Word, git};
+
+const ELSEWHERE: Verdict = Err((
+    Effect::Unknown,
+    "is told to work where other settings may rule, which may name programs",
+));
 
 /// Subcommands that read. None of their short options does more, but `-O` of `grep`.
 const READERS: &[&str] = &[
@@ -332,16 +338,27 @@ const GREP: Guarded =
 
 pub(super) fn judge(words: &[Word]) -> Verdict {
     let Some(git) = git(words) else { return MAY_WRITE };
+    if git.configured {
+        return RUNS;
+    }
     let beside = |dir: &&Word| {
         dir.literal().is_some_and(|dir| !dir.starts_with(['/', '~']) && !dir.contains(".."))
     };
-    // The configuration of another repository may name programs to run. Whether a directory below
-    // is another one, those know who can look.
-    if git.configured || git.elsewhere || !git.dirs.iter().all(beside) {
-        return RUNS;
+    // The settings of another repository may name programs to run. Whether a directory below is
+    // another one, those know who can look.
+    if git.elsewhere || !git.dirs.iter().all(beside) {
+        return ELSEWHERE;
     }
     let Some(subcommand) = git.subcommand else { return Ok(()) };
     let rest = git.rest;
+    // It shows the differences in submodules by the settings of each, also of those that are no more.
+    let shows = |word: &Word| {
+        let kind = word.text.strip_prefix("--submodule=");
+        kind.is_some_and(|kind| !matches!(kind, "log" | "short"))
+    };
+    if rest.iter().any(shows) {
+        return ELSEWHERE;
+    }
     if subcommand == "grep" {
         return GREP.judge(rest);
     }

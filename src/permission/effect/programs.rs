@@ -293,6 +293,7 @@ fn cargo(arguments: &[Word]) -> Verdict {
                     && !word.text.starts_with("--config")
                     && !word.text.starts_with("--manifest-path")
                     && !word.text.starts_with("-Z")
+                    && !word.text.starts_with("-C")
             }) =>
         {
             Ok(())

@@ -144,6 +144,13 @@ pub fn find(words: &[Word]) -> Option<Find> {
     Some(found)
 }
 
+/// Whether a command is `find` that goes to where it finds something before it runs what it is told to.
+pub(super) fn goes_around(words: &[Word]) -> bool {
+    let program = words.first().map(|word| word.text.rsplit('/').next().unwrap_or_default());
+    let moves = |word: &Word| matches!(&*word.text, "-execdir" | "-okdir");
+    program == Some("find") && words.iter().any(moves)
+}
+
 /// The command up to `;` or `{} +`. A word that may turn out to be `;` would end it elsewhere.
 fn command<'a>(words: &mut impl Iterator<Item = &'a Word>) -> Option<Vec<Word>> {
     let mut command = Vec::new();

@@ -79,6 +79,8 @@ pub struct Run {
     pub shown: String,
     /// Whether another command's output is its input.
     pub piped: bool,
+    /// Whether it runs in directories that are only known when it runs: behind `find -execdir`.
+    pub astray: bool,
     /// False for what only starts another part (`timeout 5 …`) and for what does nothing (`set -e`).
     pub needs_rule: bool,
     /// Why more may run than its words say: they hold a program in another language, or it runs what
@@ -180,6 +182,8 @@ struct Reader {
     variables: variables::Variables,
     /// Whether what is read stands behind a `|`.
     piped: bool,
+    /// Whether what is read runs in directories that are not known.
+    astray: bool,
 }
 
 impl Reader {

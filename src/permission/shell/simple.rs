@@ -10,7 +10,7 @@ use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
 use super::variables::is_number;
 use super::word::{children, is_name};
-use super::{Part, Reader, Run, Word, clip, git};
+use super::{Part, Reader, Run, Word, clip, find, git};
 
 /// Builtins and words of the language after which nothing on the line means what it says.
 const CHANGES_MEANING: &[&str] = &[
@@ -245,7 +245,8 @@ impl Reader {
             self.moved = true;
             self.step(&words);
         }
-        if name == "find" && words.iter().any(|word| matches!(&*word.text, "-execdir" | "-okdir")) {
+        let goes_around = find::goes_around(&words);
+        if goes_around {
             (self.moved, self.lost) = (true, true);
         }
         let launched = launch(&words);
@@ -262,8 +263,11 @@ impl Reader {
             assigns: assigns.clone(),
             shown: shown.clone(),
             piped: self.piped,
+            astray: self.astray,
             fed: None,
         }));
+        let astray = self.astray;
+        self.astray |= goes_around;
         match launched {
             Launch::None | Launch::Quiet => {}
             Launch::Opaque(why) => self.unclear(&shown, why),
@@ -279,6 +283,7 @@ impl Reader {
                 }
             }
         }
+        self.astray = astray;
     }
 
     /// Notes where a `cd` goes.

@@ -32,6 +32,7 @@ impl Walk<'_, '_> {
             assigns: Vec::new(),
             shown,
             piped: false,
+            astray: false,
             needs_rule: false,
             hides: None,
             fed: None,

@@ -18,6 +18,7 @@ fn place() -> Place {
     }
     std::fs::write(work.join("bare/HEAD"), "ref: refs/heads/main\n").unwrap();
     std::fs::create_dir(dir.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../src/deep", work.join("vendored/link")).unwrap();
     std::os::unix::fs::symlink("../outside", work.join("away")).unwrap();
     Place { workspace: Workspace::new(work, Vec::new()), dir }
 }
@@ -50,6 +51,13 @@ fn git_is_only_trusted_at_home() {
         "pushd src && ls".to_owned(),
         "git -C . log".to_owned(),
         "git -C src -C deep status".to_owned(),
+        format!("git -C {work} status"),
+        format!("git -C {work}/src -C deep log"),
+        format!("cd src && git -C {work} diff"),
+        "find . -execdir cat {} \\;".to_owned(),
+        "find . -execdir ls {} + ; git status".to_owned(),
+        "find . -exec git log \\;".to_owned(),
+        "cd vendored/../src && git status".to_owned(),
     ] {
         assert_eq!(of(&place, &command), Effect::ReadOnly, "{command}");
     }
@@ -67,6 +75,15 @@ fn git_is_only_trusted_at_home() {
         "cd src && git -C deep log",
         "git -C bare log",
         "cd away && git status",
+        "cd vendored/link/.. && git status",
+        "git -C /tmp status",
+        "git -C ~ status",
+        "git -C \"$PWD\" status",
+        "git -C .. status",
+        "cd src && git -C .. status",
+        "git --git-dir=.git log",
+        "git log --submodule=diff",
+        "git diff \"--submodule=$x\"",
         "cd vendored && git status",
         "cd bare/hooks && git status",
         "cd src && cd deep && git status",
@@ -82,6 +99,42 @@ fn git_is_only_trusted_at_home() {
         |command: &str| effect(&place, &[("CDPATH", "/tmp")], "Shell", json!({"command": command}));
     assert_ne!(found_elsewhere("cd src && git status"), Effect::ReadOnly);
     assert_eq!(found_elsewhere("cd ./src && git status"), Effect::ReadOnly);
+}
+
+/// `-execdir` runs a program wherever something is found.
+#[test]
+fn what_depends_on_its_place_does_not_go_around() {
+    let place = place();
+    for program in
+        ["rustc -V", "cargo --version", "/usr/bin/rustc -V", "yarn -V", "git status", "git log {}"]
+    {
+        for command in [
+            format!("find sub -maxdepth 1 -name Cargo.toml -execdir {program} \\;"),
+            format!("/usr/bin/find sub -execdir {program} ';'"),
+            format!("timeout 5 find . -execdir {program} {{}} +"),
+            format!("sh -c 'find . -execdir {program} \\;'"),
+            format!("find . -execdir timeout 5 {program} \\;"),
+            format!("find . -execdir sh -c 'cd ./src; {program}' \\;"),
+            format!("find . -execdir find . -exec {program} \\; \\;"),
+            format!("find . -okdir {program} \\;"),
+            format!("fd -x {program}"),
+            format!("fd -C sub -x {program}"),
+            format!("fd --base-directory sub -x {program}"),
+            format!("env -C sub {program}"),
+            format!("env --chdir=sub {program}"),
+            format!("sudo -D sub {program}"),
+            format!("parallel --wd sub {program} ::: a"),
+        ] {
+            assert_ne!(of(&place, &command), Effect::ReadOnly, "{command}");
+        }
+    }
+    // What comes behind it is where it was.
+    assert_eq!(of(&place, "find . -execdir ls \\; ; rustc -V"), Effect::ReadOnly);
+    for command in
+        ["make -C sub --version", "cargo tree --locked -C sub", "cargo -C sub tree --locked"]
+    {
+        assert_ne!(of(&place, command), Effect::ReadOnly, "{command}");
+    }
 }
 
 /// A tool that says itself what plan mode lets through.
@@ -200,6 +253,8 @@ fn settings_are_looked_for_in_every_root_of_the_workspace() {
     let ways = [
         format!("cd {} && git status", other.display()),
         format!("git log; cd {} && git diff", other.display()),
+        format!("git -C {} log", other.display()),
+        format!("cd src; git -C {} diff", other.display()),
     ];
     for way in &ways {
         assert_eq!(of(&place, way), Effect::ReadOnly, "{way}");
