@@ -4,7 +4,7 @@ use tree_sitter::{Node, Tree};
 
 use super::count;
 use super::word::children;
-use super::{Assign, MAX_DEPTH, Part, Reader, clip};
+use super::{Assign, MAX_DEPTH, Part, Reader, Searched, clip};
 
 /// A script on its way into a reader.
 pub(super) struct Walk<'a, 'r> {
@@ -281,6 +281,10 @@ impl<'a> Walk<'a, '_> {
 
     /// A variable is set for what follows. `exported`: programs see it for certain.
     pub fn set(&mut self, name: &str, node: Node, exported: bool) {
+        if name == "PATH" && self.reader.paths.is_empty() {
+            // By a loop, or taken away: where programs are found is not known.
+            self.reader.paths.push((String::new(), vec![Searched::Unknown]));
+        }
         if exported || !private_name(name) {
             let shown = clip(self.text(node));
             let name = name.to_owned();
