@@ -30,8 +30,8 @@ pub(super) const GIVES_NAME: &str = "it gives a program that the rule names anot
 /// Words that a shell understands itself, wherever it finds programs.
 const BUILTINS: &[&str] = &[
     ":", "[", "break", "cd", "continue", "echo", "eval", "exec", "exit", "export", "false", "hash",
-    "printf", "pwd", "read", "return", "set", "shift", "source", "test", "trap", "true", "type", "umask",
-    "unset", "wait",
+    "printf", "pwd", "read", "return", "set", "shift", "source", "test", "trap", "true", "type",
+    "umask", "unset", "wait",
 ];
 
 /// What is known of the programs that a script starts.

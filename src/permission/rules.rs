@@ -247,9 +247,9 @@ impl Bench<'_> {
             };
             // What a program runs that it reads may write and read anything.
             let reads = || {
-                let reads = part.run().is_some_and(|run| {
-                    run.hides == Some(READS) || runs_input(run, script.feeds)
-                });
+                let reads = part
+                    .run()
+                    .is_some_and(|run| run.hides == Some(READS) || runs_input(run, script.feeds));
                 Some((named.filter(|_| reads)?, READS))
             };
             let touched = || {
@@ -309,14 +309,15 @@ impl Bench<'_> {
         }
         let carried = self.scene.as_ref().map(|scene| scene.carried(at)).unwrap_or_default();
         about.iter().find_map(|rule| {
-            let why =
-                if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
-                    MAY_BE_NAMED
-                } else if carried.iter().any(|carried| self.may_be(rule, carried, run.piped || feeds)) {
-                    CARRIES
-                } else {
-                    return None;
-                };
+            let why = if rule.fits_run(run) == Fits::Maybe
+                || self.disguised(rule, run) == Fits::Maybe
+            {
+                MAY_BE_NAMED
+            } else if carried.iter().any(|carried| self.may_be(rule, carried, run.piped || feeds)) {
+                CARRIES
+            } else {
+                return None;
+            };
             Some((*rule, why))
         })
     }

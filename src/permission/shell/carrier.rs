@@ -184,11 +184,7 @@ const CARRIERS: &[Carrier] = &[
     carrier("pipx", &["run"]),
     carrier("pnpm", &["dlx", "exec"]),
     Carrier { flags: NPX_FLAGS, ..carrier("pnpx", &[]) },
-    Carrier {
-        verbs: &["exec", "run", "unshare"],
-        input: Input::Asked,
-        ..container("podman")
-    },
+    Carrier { verbs: &["exec", "run", "unshare"], input: Input::Asked, ..container("podman") },
     container("podman-compose"),
     carrier("poetry", &["run"]),
     carrier("pyenv", &["exec"]),

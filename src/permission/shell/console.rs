@@ -124,9 +124,8 @@ impl Console {
             };
             word.literal().is_some() && self.given.iter().any(|option| known(&option))
         };
-        let is_file = |word: &Word| {
-            self.by_file && word.literal().is_some_and(|text| !text.starts_with('-'))
-        };
+        let is_file =
+            |word: &Word| self.by_file && word.literal().is_some_and(|text| !text.starts_with('-'));
         !rest.iter().any(|word| gives(word) || is_file(word))
     }
 }
@@ -151,8 +150,11 @@ pub(super) fn starts_by_words(name: &str, rest: &[Word]) -> bool {
         "dc" => rest.iter().any(|word| word.text.contains('!')),
         "gnuplot" => rest.iter().any(|word| {
             let text = lower(word);
-            text.contains(['!', '`']) || text.contains("system") || text.contains("'<")
-                || text.contains("\"<") || piped(&text)
+            text.contains(['!', '`'])
+                || text.contains("system")
+                || text.contains("'<")
+                || text.contains("\"<")
+                || piped(&text)
         }),
         "lftp" | "smbclient" => rest.iter().any(|word| word.text.contains('!')),
         "duckdb" => rest.iter().any(|word| word.text.contains(".sh") || word.text.contains(".sy")),

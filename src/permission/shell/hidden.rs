@@ -341,7 +341,9 @@ fn flags_evaluate(value: &Word) -> bool {
     let text = value.text.as_str();
     let unknown = value.literal().is_none() && !text.starts_with("-j");
     let words = || text.split_whitespace();
-    unknown || text.contains('$') || words().any(|flag| flag.starts_with("--ev"))
+    unknown
+        || text.contains('$')
+        || words().any(|flag| flag.starts_with("--ev"))
         || words().any(|flag| !flag.starts_with("--") && flag.contains('E'))
 }
 

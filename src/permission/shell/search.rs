@@ -26,7 +26,11 @@ pub(super) fn of(written: &str, variables: &mut Variables) -> Vec<Searched> {
 
 /// The parts of a `PATH` of which only the word is known.
 pub(super) fn of_word(value: &Word) -> Vec<Searched> {
-    value.text.split(':').map(|part| if part.contains(ANY) { Searched::Unknown } else { dir(part) }).collect()
+    value
+        .text
+        .split(':')
+        .map(|part| if part.contains(ANY) { Searched::Unknown } else { dir(part) })
+        .collect()
 }
 
 fn part_of(part: &str, variables: &mut Variables) -> Searched {
@@ -37,7 +41,8 @@ fn part_of(part: &str, variables: &mut Variables) -> Searched {
         let rest = begins.iter().find_map(|begin| part.strip_prefix(begin))?;
         (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
     };
-    let is_plain = |text: &str| !text.contains(['$', '`', '\\', '\'', '~', '*', '?', '[', '{', '(']);
+    let is_plain =
+        |text: &str| !text.contains(['$', '`', '\\', '\'', '~', '*', '?', '[', '{', '(']);
     let rest = if let Some(rest) = below(&["$HOME", "${HOME}"]).filter(|rest| is_plain(rest)) {
         variables.leads_home("HOME", part);
         rest
@@ -51,7 +56,11 @@ fn part_of(part: &str, variables: &mut Variables) -> Searched {
     } else {
         return if is_plain(part) { dir(part) } else { Searched::Unknown };
     };
-    Searched::Dir(Word { text: format!("{ANY}/{rest}"), glob: Some(format!("~/{rest}")), several: false })
+    Searched::Dir(Word {
+        text: format!("{ANY}/{rest}"),
+        glob: Some(format!("~/{rest}")),
+        several: false,
+    })
 }
 
 /// No name at all is the directory where the line runs.
@@ -64,10 +73,6 @@ impl Searched {
     pub fn program(&self, name: &str) -> Option<Word> {
         let Self::Dir(dir) = self else { return None };
         let join = |text: &str| format!("{}/{name}", text.trim_end_matches('/'));
-        Some(Word {
-            text: join(&dir.text),
-            glob: dir.glob.as_deref().map(join),
-            several: false,
-        })
+        Some(Word { text: join(&dir.text), glob: dir.glob.as_deref().map(join), several: false })
     }
 }
