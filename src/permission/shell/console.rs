@@ -1,7 +1,7 @@
 //! Programs that take commands from what they are fed, and those commands may start others: `ed`, `psql`,
 //! `ssh host`. What their own words say is looked at here too.
 
-use super::hidden::{STARTERS, is_input};
+use super::hidden::{STARTERS, is_input, is_version_of};
 use super::launch::{Launch, OPAQUE, asks_for_version, launch};
 use super::{ANY, Word};
 
@@ -20,8 +20,12 @@ const fn console(name: &'static str, given: &'static [&'static str]) -> Console 
 
 const CONSOLES: &[Console] = &[
     console("Mail", &[]),
+    console("amm", &[]),
     console("autossh", &[]),
     console("beeline", &["-e", "-f"]),
+    console("bpython", &[]),
+    Console { by_file: true, ..console("clisp", &[]) },
+    Console { by_file: true, ..console("csi", &[]) },
     console("dbclient", &[]),
     console("dc", &["-e", "--expression"]),
     console("dlv", &[]),
@@ -30,7 +34,10 @@ const CONSOLES: &[Console] = &[
     Console { by_file: true, ..console("gap", &[]) },
     Console { by_file: true, ..console("gnuplot", &["-e"]) },
     Console { by_file: true, ..console("gp", &[]) },
+    console("ghci", &["-e"]),
     console("hive", &["-e", "-f"]),
+    console("iex", &[]),
+    console("jshell", &[]),
     console("lftp", &["-c", "-f"]),
     console("litecli", &["-e"]),
     console("mail", &[]),
@@ -45,7 +52,10 @@ const CONSOLES: &[Console] = &[
     console("nix-shell", &["--run", "--command"]),
     console("pgcli", &[]),
     console("plink", &[]),
+    console("pry", &[]),
     console("psql", &["-c", "--command", "-f", "--file", "-l", "--list"]),
+    console("psysh", &[]),
+    console("ptpython", &[]),
     console("r2", &[]),
     console("radare2", &[]),
     console("red", &[]),
@@ -95,6 +105,9 @@ pub fn obeys_input(words: &[Word]) -> bool {
     if rest.is_empty() && (STARTERS.contains(&name) || OPAQUE.contains(&name) || name == "wsl") {
         return true;
     }
+    if goes_on_to_read(name, rest) {
+        return true;
+    }
     if name == "ssh" {
         return matches!(launch(words), Launch::None);
     }
@@ -112,6 +125,27 @@ pub fn obeys_input(words: &[Word]) -> bool {
     !behind.iter().any(|word| says(word) || named(word))
 }
 
+/// Whether an interpreter reads on when its program has ended: `python3 -i x.py`.
+fn goes_on_to_read(name: &str, rest: &[Word]) -> bool {
+    let known = ["python", "pypy", "ipython", "lua", "luajit", "node", "nodejs"];
+    if !known.iter().any(|known| is_version_of(name, known)) {
+        return false;
+    }
+    let mut words = rest.iter();
+    while let Some(word) = words.next() {
+        let Some(option) = word.text.strip_prefix('-') else { return false };
+        let letters = option.strip_prefix('-').is_none();
+        if option.starts_with("-interactive") || (letters && option.contains('i')) {
+            return true;
+        }
+        // The next is the value of it.
+        if letters && option.ends_with(['W', 'X', 'l', 'r']) {
+            words.next();
+        }
+    }
+    false
+}
+
 impl Console {
     fn reads(&self, rest: &[Word]) -> bool {
         if rest.iter().any(|word| is_input(&word.text)) {
@@ -122,7 +156,7 @@ impl Console {
                 true => word.text.split('=').next() == Some(option),
                 false => !word.text.starts_with("--") && word.text.starts_with(option),
             };
-            word.literal().is_some() && self.given.iter().any(|option| known(&option))
+            word.literal().is_some() && self.given.iter().any(known)
         };
         let is_file =
             |word: &Word| self.by_file && word.literal().is_some_and(|text| !text.starts_with('-'));

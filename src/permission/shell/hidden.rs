@@ -266,6 +266,7 @@ pub fn holds_command(name: &str) -> bool {
         "PS1",
         "PS2",
         "PS4",
+        "PYTHONINSPECT",
         "PYTHONSTARTUP",
         "RUBYOPT",
         "RUSTC_WORKSPACE_WRAPPER",
@@ -356,7 +357,7 @@ fn aliases(rest: &[Word]) -> bool {
 /// Modules of Python that run the code in their words, that they read, or that another option names.
 fn of_module(module: &str, words: &[Word]) -> Option<&'static str> {
     match module {
-        "code" | "asyncio" => Some(READS),
+        "code" | "asyncio" | "IPython" | "bpython" | "ptpython" => Some(READS),
         "timeit" | "pdb" => (!words.is_empty()).then_some(CODE),
         "cProfile" | "profile" | "runpy" | "trace" => {
             let gives = |word: &Word| match word.literal() {

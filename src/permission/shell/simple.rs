@@ -188,7 +188,10 @@ impl Walk<'_, '_> {
         for child in children(node).into_iter().filter(Node::is_named) {
             let name = self.word(child, depth + 1);
             match name.literal() {
-                Some(name) if is_name(name) => self.set(name, child, false),
+                Some(name) if is_name(name) => {
+                    self.loses(name);
+                    self.set(name, child, false);
+                }
                 _ => self.unclear(node, "what it unsets is not understood"),
             }
         }

@@ -210,6 +210,7 @@ impl<'a> Walk<'a, '_> {
         if let Some(variable) = node.child_by_field_name("variable") {
             let name = self.text(variable);
             self.reader.variables.sets(name, false);
+            self.loses(name);
             self.set(name, variable, false);
         }
         let body = node.child_by_field_name("body").map(|body| body.id());
@@ -279,12 +280,16 @@ impl<'a> Walk<'a, '_> {
         self.source.get(..node.start_byte()).unwrap_or_default().trim_end_matches([' ', '\t'])
     }
 
-    /// A variable is set for what follows. `exported`: programs see it for certain.
-    pub fn set(&mut self, name: &str, node: Node, exported: bool) {
-        if name == "PATH" && self.reader.paths.is_empty() {
-            // By a loop, or taken away: where programs are found is not known.
+    /// A variable is given a value that is not known, or loses its own. If it is `PATH`, programs may be found
+    /// anywhere.
+    pub fn loses(&mut self, name: &str) {
+        if name == "PATH" {
             self.reader.paths.push((String::new(), vec![Searched::Unknown]));
         }
+    }
+
+    /// A variable is set for what follows. `exported`: programs see it for certain.
+    pub fn set(&mut self, name: &str, node: Node, exported: bool) {
         if exported || !private_name(name) {
             let shown = clip(self.text(node));
             let name = name.to_owned();
