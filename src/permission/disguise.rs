@@ -11,10 +11,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::files::{Access, Ground, Leads, touches};
-use super::made::{Made, copies, packs};
+use super::made::{Made, copies, packs, sets_path};
 use super::pattern::Pattern;
 use super::rule::Rule;
-use super::shell::{Carried, Run, Script, Word};
+use super::shell::{Carried, Run, Script, Searched, Word};
 use super::spelling::Fits;
 use crate::tools::path_guard::real_path;
 
@@ -27,6 +27,13 @@ const SYSTEM: &[&str] =
     &["/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin"];
 
 pub(super) const GIVES_NAME: &str = "it gives a program that the rule names another name";
+/// Words that a shell understands itself, wherever it finds programs.
+const BUILTINS: &[&str] = &[
+    ":", "[", "break", "cd", "continue", "echo", "eval", "exec", "exit", "export", "false", "hash",
+    "printf", "pwd", "read", "return", "set", "shift", "source", "test", "trap", "true", "type",
+    "umask", "unset", "wait",
+];
+
 /// What is known of the programs that a script starts.
 pub(super) struct Disguises {
     /// Where the shell finds programs.
@@ -37,6 +44,8 @@ pub(super) struct Disguises {
     /// What files are known as, by the rule's name and the file.
     known: RefCell<HashMap<(String, PathBuf), Option<String>>>,
     made: Made,
+    /// Where programs are found by each `PATH` that the script sets.
+    paths: Vec<Vec<Searched>>,
 }
 
 impl Disguises {
@@ -47,7 +56,12 @@ impl Disguises {
         ground: &Ground,
         search: &[PathBuf],
     ) -> Self {
+        let mut paths = script.paths.clone();
+        if carried.iter().flatten().any(|carried| sets_path(&carried.part)) {
+            paths.push(vec![Searched::Unknown]);
+        }
         Self {
+            paths,
             search: search.to_vec(),
             system: SYSTEM.iter().map(PathBuf::from).collect(),
             found: RefCell::default(),
@@ -60,6 +74,11 @@ impl Disguises {
     pub fn fits(&self, rule: &Rule, run: &Run, ground: &Ground) -> Fits {
         let Some(program) = run.words.first().and_then(Word::literal) else { return Fits::No };
         let Some(named) = named_by(rule) else { return Fits::No };
+        let plain = !program.contains('/');
+        let searched = match plain && !BUILTINS.contains(&program) {
+            true => self.searched(named, program, ground),
+            false => Fits::No,
+        };
         let known_as = if self.is_system(Path::new(program)) {
             let name = program.rsplit('/').next().unwrap_or(program);
             self.found_as(named, name, Path::new(program))
@@ -78,12 +97,53 @@ impl Disguises {
                 files.iter().find_map(|file| self.known_as(named, file))
             })
         };
-        let Some(name) = known_as else { return Fits::No };
+        let name = match (known_as, searched) {
+            (Some(name), _) => name,
+            (None, Fits::No) => return Fits::No,
+            (None, _) => named.replace('*', ""),
+        };
         let mut words = run.words.clone();
         if let Some(first) = words.first_mut() {
             *first = Word::known(&name);
         }
-        rule.fits_run(&Run { words, ..run.clone() })
+        let fits = rule.fits_run(&Run { words, ..run.clone() });
+        if fits == Fits::Yes && searched == Fits::Maybe { Fits::Maybe } else { fits }
+    }
+
+    /// Whether a program of this name is, by a `PATH` that the script sets, one that a rule is about.
+    fn searched(&self, named: &str, program: &str, ground: &Ground) -> Fits {
+        let by = |path: &Vec<Searched>| {
+            let mut maybe = Fits::No;
+            for part in path {
+                match part {
+                    Searched::Usual if self.search_for(program).is_some() => break,
+                    Searched::Usual => {}
+                    Searched::Unknown => maybe = Fits::Maybe,
+                    Searched::Dir(dir) => {
+                        if self.system.iter().any(|system| Path::new(&dir.text) == system)
+                            && is_program(&Path::new(&dir.text).join(program))
+                        {
+                            break;
+                        }
+                        let Some(file) = part.program(program) else { continue };
+                        match ground.leads(&file) {
+                            Leads::To(files) => {
+                                if files.iter().any(|file| self.known_as(named, file).is_some()) {
+                                    return Fits::Yes;
+                                }
+                            }
+                            Leads::Anywhere(_) => maybe = Fits::Maybe,
+                        }
+                    }
+                }
+            }
+            maybe
+        };
+        if Pattern::of_name(named).covers(program) {
+            return Fits::No;
+        }
+        let all: Vec<Fits> = self.paths.iter().map(by).collect();
+        [Fits::Yes, Fits::Maybe].into_iter().find(|fits| all.contains(fits)).unwrap_or(Fits::No)
     }
 
     /// Why a command may make another name for a program that a rule is about, or run one so made.
@@ -322,6 +382,58 @@ mod tests {
         // Of the rule's options each counts.
         assert!(matches!(world.judge("Shell(wipe -rf:*)", "./copy -fr a"), Judgment::Deny { .. }));
         assert_eq!(world.judge("Shell(wipe -rf:*)", "./copy a"), Judgment::Allow);
+    }
+
+    /// A directory that was there before, in which `list` is the program of the rule.
+    #[test]
+    fn a_path_that_is_set_leads_to_other_programs() {
+        let world = world();
+        let work = &world.site.workspace.work_dir;
+        fs::create_dir_all(work.join("own")).unwrap();
+        symlink(work.join("../bin/wipe"), work.join("own/list")).unwrap();
+        fs::copy(work.join("../bin/other"), work.join("own/other")).unwrap();
+        fs::create_dir_all(world.site.home.join("bin")).unwrap();
+        fs::copy(work.join("../bin/wipe"), world.site.home.join("bin/list")).unwrap();
+        for (command, denied) in [
+            ("PATH=$PWD/own:$PATH list a", true),
+            ("PATH=own:$PATH list a", true),
+            ("PATH=own list a", true),
+            ("PATH+=:own list a", true),
+            ("PATH='own:/bin' list a", true),
+            ("PATH=\"$(pwd)/own:$PATH\" list a", true),
+            ("export PATH=$PWD/own:$PATH; list a", true),
+            ("PATH=own:$PATH; list a", true),
+            ("cd own && PATH=.:$PATH list a", true),
+            ("cd own && PATH=:$PATH list a", true),
+            ("env PATH=own:/bin list a", true),
+            ("env \"PATH=$PWD/own:$PATH\" list a", true),
+            ("PATH=$HOME/bin:$PATH list a", true),
+            ("PATH=\"${HOME}/bin:$PATH\" list a", true),
+            ("PATH=~/bin:$PATH list a", true),
+            ("PATH=$PATH:own list a", true),
+            ("PATH=$X:$PATH list a", false),
+            ("PATH=own$X:$PATH list a", false),
+            ("cd \"$X\" && PATH=own:$PATH list a", false),
+            ("xargs -I% env PATH=% list a", false),
+        ] {
+            let judged = world.judge("Shell(wipe:*)", command);
+            let held = match judged {
+                Judgment::Deny { .. } => true,
+                Judgment::Unsure { .. } => !denied,
+                _ => false,
+            };
+            assert!(held, "{command} {judged:?}");
+        }
+        for command in [
+            "PATH=own:$PATH other a",
+            "PATH=$PWD/absent:$PATH list a",
+            "PATH=$PATH:$X other a",
+            "export PATH=$HOME/.cargo/bin:$PATH && cd sub && echo a",
+            "PATH=own:$PATH echo list",
+        ] {
+            assert_eq!(world.judge("Shell(wipe:*)", command), Judgment::Allow, "{command}");
+        }
+        assert_eq!(world.judge("Shell(wipe -rf:*)", "PATH=$X:$PATH list a"), Judgment::Allow);
     }
 
     #[test]

@@ -38,11 +38,6 @@ impl Made {
         let behind = carried.iter().flatten().map(|carried| &carried.part);
         let behind = behind.filter(|part| may_make(part));
         let parts: Vec<Part> = script.parts.iter().chain(behind).cloned().collect();
-        let sets_path = |part: &Part| match part {
-            Part::Assign(assign) => assign.name == "PATH",
-            Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
-            _ => false,
-        };
         let mut new = Self {
             copied: Traces::default(),
             written: Traces::default(),
@@ -161,6 +156,15 @@ fn hands_on(run: &Run) -> bool {
     match name_of(run) {
         "mkfifo" => true,
         name => COPIERS.contains(&name) && run.words.iter().any(is_input),
+    }
+}
+
+/// Whether a part changes where programs are found.
+pub(super) fn sets_path(part: &Part) -> bool {
+    match part {
+        Part::Assign(assign) => assign.name == "PATH",
+        Part::Run(run) => run.assigns.iter().any(|(name, _)| name == "PATH"),
+        _ => false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, Subject, real};
 use super::offer::family;
 use super::rule::{Decision, Place, Rule, is_harmless};
-use super::shell::{Carried, Part, READS, Run, Script, Target, holds_command};
+use super::shell::{Carried, Part, READS, Run, Script, Target, holds_command, obeys_input};
 use super::spelling::Fits;
 use super::touched::{Scene, Touched};
 use super::withheld::Withheld;
@@ -247,7 +247,9 @@ impl Bench<'_> {
             };
             // What a program runs that it reads may write and read anything.
             let reads = || {
-                let reads = part.run().is_some_and(|run| run.hides == Some(READS));
+                let reads = part
+                    .run()
+                    .is_some_and(|run| run.hides == Some(READS) || runs_input(run, script.feeds));
                 Some((named.filter(|_| reads)?, READS))
             };
             let touched = || {
@@ -258,7 +260,7 @@ impl Bench<'_> {
             };
             let (rule, why) = unclear()
                 .or_else(heeded)
-                .or_else(|| self.may_hide(&about, part.run()?, at))
+                .or_else(|| self.may_hide(&about, part.run()?, at, script.feeds))
                 .or_else(|| self.renames(&about, part))
                 .or_else(reads)
                 .or_else(touched)?;
@@ -291,44 +293,57 @@ impl Bench<'_> {
     }
 
     /// A rule that a simple command, the part at this place, may be about in a way that its words do not
-    /// say, and why.
+    /// say, and why. `feeds`: whether a redirection gives something of the line an input.
     fn may_hide<'r>(
         &self,
         about: &[&'r Rule],
         run: &Run,
         at: usize,
+        feeds: bool,
     ) -> Option<(&'r Rule, &'static str)> {
+        if runs_input(run, feeds) {
+            return about.first().map(|rule| (*rule, READS));
+        }
         if let Some(why) = run.hides {
             return about.first().map(|rule| (*rule, why));
         }
         let carried = self.scene.as_ref().map(|scene| scene.carried(at)).unwrap_or_default();
         about.iter().find_map(|rule| {
-            let why =
-                if rule.fits_run(run) == Fits::Maybe || self.disguised(rule, run) == Fits::Maybe {
-                    MAY_BE_NAMED
-                } else if carried.iter().any(|carried| self.may_be(rule, carried)) {
-                    CARRIES
-                } else {
-                    return None;
-                };
+            let why = if rule.fits_run(run) == Fits::Maybe
+                || self.disguised(rule, run) == Fits::Maybe
+            {
+                MAY_BE_NAMED
+            } else if carried.iter().any(|carried| self.may_be(rule, carried, run.piped || feeds)) {
+                CARRIES
+            } else {
+                return None;
+            };
             Some((*rule, why))
         })
     }
 
-    /// Whether what a command may start may be what a rule is about.
-    fn may_be(&self, rule: &Rule, carried: &Carried) -> bool {
+    /// Whether what a command may start may be what a rule is about. `fed`: whether the command has an
+    /// input.
+    fn may_be(&self, rule: &Rule, carried: &Carried, fed: bool) -> bool {
         let run = match &carried.part {
             Part::Run(run) => run,
             Part::Unclear(unclear) => return unclear.hides,
             _ => return false,
         };
         let hides = run.hides.is_some() && (run.words.len() > 1 || carried.fed);
+        let hides = hides || (obeys_input(&run.words) && (carried.given || (carried.fed && fed)));
         let made = |scene: &Scene| scene.runs_made(run, carried.begins);
         hides
             || rule.fits_run(run) != Fits::No
             || self.disguised(rule, run) != Fits::No
             || self.scene.as_ref().is_some_and(made)
     }
+}
+
+/// Whether a command runs what the line gives it to read. `feeds`: whether a redirection gives something of
+/// the line an input.
+fn runs_input(run: &Run, feeds: bool) -> bool {
+    (run.piped || feeds) && obeys_input(&run.words)
 }
 
 #[cfg(test)]

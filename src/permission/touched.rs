@@ -153,7 +153,9 @@ fn by_touch(touch: &Touch, files: &Files, ground: &Ground) -> Touched {
             });
         }
     };
-    let is_there = |path: &PathBuf| maybe.is_none() || path.symlink_metadata().is_ok();
+    // What a program writes it may make.
+    let is_there =
+        |path: &PathBuf| touch.access != Access::MayRead || path.symlink_metadata().is_ok();
     if paths.iter().any(|path| files.hold(path) && is_there(path)) {
         return maybe.map_or(Touched::Yes, Touched::Unsure);
     }

@@ -4,7 +4,7 @@ use super::line::Line;
 use super::readers::{Deep, INTERPRETERS, NAMERS, READERS, Reader};
 use super::writers::{COPIERS, after, copying, targeted, writes};
 use super::{Access, Ground, Leads, Reach, Touch};
-use crate::permission::shell::{self, Part, Run, Word};
+use crate::permission::shell::{self, ANY, Part, Run, Word};
 
 /// What a simple command opens.
 pub(in crate::permission) fn touches(run: &Run) -> Vec<Touch> {
@@ -79,6 +79,7 @@ fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {
     if let Some(reader) = READERS.iter().find(|reader| reader.names.contains(&name)) {
         return reader.read(run, all);
     }
+    name_lists(name, words, all);
     // What is started is looked at by itself.
     let launcher = !run.needs_rule && name != "xargs";
     if launcher || NAMERS.contains(&name) {
@@ -96,6 +97,32 @@ fn reads(name: &str, run: &Run, all: &mut Vec<Touch>) {
                 all.push(Touch::new(word, Access::MayWrite));
             }
         }
+    }
+}
+
+/// The files in which programs that only name others find these names, and say what they found.
+fn name_lists(name: &str, words: &[Word], all: &mut Vec<Touch>) {
+    let (letter, long) = match name {
+        "file" => ('f', "files-from"),
+        "du" => (ANY, "files0-from"),
+        "tree" => (ANY, "fromfile"),
+        "find" => {
+            let pairs = words.iter().zip(words.iter().skip(1));
+            let lists = pairs.filter(|(word, _)| word.text == "-files0-from");
+            return all.extend(lists.map(|(_, list)| Touch::new(list.clone(), Access::Read)));
+        }
+        _ => return,
+    };
+    let line = Line::of(words, if name == "file" { "eFfmP" } else { "" }, &[long, "magic-file"]);
+    let lists = line.value(letter, long).cloned();
+    all.extend(lists.map(|word| Touch::new(word, Access::Read)));
+    // A shortened name, or one that has no value of its own: the file is an operand.
+    if line.has_long(long) {
+        all.extend(line.operands.iter().map(|word| Touch::new(word.clone(), Access::Read)));
+    }
+    if name == "file" {
+        let magic = line.value('m', "magic-file").flat_map(literals);
+        all.extend(magic.map(|word| Touch::new(word, Access::Read)));
     }
 }
 
@@ -150,6 +177,7 @@ fn git(words: &[Word], all: &mut Vec<Touch>) {
     let line =
         Line::of(words, "Cc", &["git-dir", "work-tree", "namespace", "exec-path", "super-prefix"]);
     let Some(command) = line.operands.first().and_then(Word::literal) else { return };
+    git_makes(command, &line, words, all);
     let shows =
         ["archive", "blame", "annotate", "cat-file", "diff", "grep", "log", "show", "format-patch"];
     let access = match command {
@@ -166,6 +194,41 @@ fn git(words: &[Word], all: &mut Vec<Touch>) {
         let roots: Vec<Word> = rest.cloned().collect();
         let roots = if roots.is_empty() { vec![Word::known(".")] } else { roots };
         all.extend(roots.into_iter().map(|root| Touch::new(root, Access::Read).below(true)));
+    }
+}
+
+/// Where a subcommand of git makes files: repositories, and what it is told to write its output to.
+fn git_makes(command: &str, line: &Line, words: &[Word], all: &mut Vec<Touch>) {
+    let mut make =
+        |path: Word| all.push(Touch { path, access: Access::Write, reach: Reach::Anything });
+    let operand = |at: usize| line.operands.get(at).cloned();
+    match command {
+        "init" => {
+            let dir = operand(1).unwrap_or_else(|| Word::known("."));
+            make(Word::known(&format!("{}/.git", dir.text)));
+        }
+        "clone" => operand(2).into_iter().for_each(make),
+        "worktree" if operand(1).is_some_and(|word| word.text == "add") => {
+            line.operands.iter().skip(2).take(1).cloned().for_each(make);
+        }
+        "archive" | "diff" | "format-patch" | "log" | "show" => {
+            let own = |word: &Word| {
+                ["--output=", "--output-directory="].iter().find_map(|name| after(word, name))
+            };
+            let glued = |word: &Word| after(word, "-o").filter(|own| !own.text.is_empty());
+            let writes_by_letter = matches!(command, "archive" | "format-patch");
+            let apart = |word: &Word| {
+                matches!(&*word.text, "--output" | "--output-directory")
+                    || (writes_by_letter && word.text == "-o")
+            };
+            let pairs = words.iter().zip(words.iter().skip(1));
+            pairs.filter(|(word, _)| apart(word)).for_each(|(_, to)| make(to.clone()));
+            words.iter().filter_map(own).for_each(&mut make);
+            if writes_by_letter {
+                words.iter().filter_map(glued).for_each(make);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -40,12 +40,44 @@ pub(super) fn writes(name: &str, words: &[Word], all: &mut Vec<Touch>) {
         "dd" => {
             words.iter().filter_map(|word| after(word, "of=")).for_each(|word| write(word, false))
         }
+        "mktemp" => {
+            let line = Line::of(words, "p", &["suffix"]);
+            let dirs: Vec<Word> = line.value('p', "tmpdir").cloned().collect();
+            if dirs.is_empty() {
+                line.operands.into_iter().for_each(|word| write(word, false));
+            }
+            let reach = Reach::Anything;
+            all.extend(dirs.into_iter().map(|path| Touch { path, access: Access::Write, reach }));
+        }
         "sort" | "curl" | "wget" | "gcc" | "cc" => {
-            let valued = if name == "sort" { "kSTto" } else { "oOHXAud" };
-            let line = Line::of(words, valued, &["output", "output-document"]);
+            let valued = match name {
+                "sort" => "kSTto",
+                "wget" => "oOHXAudaP",
+                _ => "oOHXAud",
+            };
+            let dir = if name == "wget" { "directory-prefix" } else { "output-dir" };
+            let logs: &[_] =
+                if name == "wget" { &[('o', "output-file"), ('a', "append-output")] } else { &[] };
+            let long = ["output", "output-document", "output-file", "append-output", dir];
+            let line = Line::of(words, valued, &long);
+            for (letter, long) in logs {
+                line.value(*letter, long).cloned().for_each(|word| write(word, false));
+            }
             let short = if name == "wget" { 'O' } else { 'o' };
             let long = if name == "wget" { "output-document" } else { "output" };
             line.value(short, long).cloned().for_each(|word| write(word, false));
+            if matches!(name, "curl" | "wget") {
+                let letter = if name == "wget" { 'P' } else { ANY };
+                let dirs: Vec<Word> = line.value(letter, dir).cloned().collect();
+                let reach = Reach::Anything;
+                all.extend(dirs.into_iter().map(|path| Touch {
+                    path,
+                    access: Access::Write,
+                    reach,
+                }));
+            }
+            let mut write =
+                |word: Word, below: bool| all.push(Touch::new(word, Access::Write).below(below));
             // A shortened name, behind which the file may stand as an operand: `sort --out f`.
             if line.has_long(long) && line.value(ANY, long).next().is_none() {
                 line.operands.into_iter().for_each(|word| write(word, false));

@@ -105,7 +105,7 @@ const fn in_pod(name: &'static str) -> Carrier {
         flags: DOCKER_FLAGS,
         valued: &["-c", "-f", "-n"],
         input: Input::Asked,
-        ..carrier(name, &["exec", "run"])
+        ..carrier(name, &["debug", "exec", "run"])
     }
 }
 
@@ -125,6 +125,8 @@ const UV_FLAGS: &[&str] = &[
 const CARRIERS: &[Carrier] = &[
     Carrier { before: 1, ..carrier("asdf", &["exec"]) },
     Carrier { before: 1, ends_options: true, ..carrier("aws-vault", &["exec"]) },
+    Carrier { scripts: true, ..carrier("adb", &["shell"]) },
+    Carrier { before: 1, ends_options: true, ..carrier("buildah", &["run"]) },
     carrier("bun", &["exec", "x"]),
     carrier("bundle", &["exec"]),
     Carrier { flags: NPX_FLAGS, ..carrier("bunx", &[]) },
@@ -138,6 +140,7 @@ const CARRIERS: &[Carrier] = &[
     carrier("conda", &["run"]),
     carrier("corepack", &[]),
     carrier("cross-env", &[]),
+    Carrier { before: 1, ends_options: true, ..carrier("distrobox", &["enter"]) },
     Carrier { input: Input::AskedNoTerminal, ..container("docker") },
     // What stands in the place of `docker compose` hands its input on by itself.
     container("docker-compose"),
@@ -151,14 +154,19 @@ const CARRIERS: &[Carrier] = &[
     Carrier { before: 1, ..carrier("gdbserver", &[]) },
     Carrier { before: 1, ..carrier("gosu", &[]) },
     carrier("gpg-agent", &[]),
+    Carrier { anywhere: true, ends_options: true, ..carrier("guix", &["environment", "shell"]) },
     carrier("hatch", &["run"]),
     carrier("heaptrack", &[]),
     carrier("honcho", &["run"]),
+    Carrier { before: 1, ends_options: true, ..carrier("incus", &["exec"]) },
     in_pod("kubectl"),
+    Carrier { before: 1, ends_options: true, ..carrier("lxc", &["exec"]) },
+    Carrier { before: 1, ends_options: true, ..carrier("machinectl", &["shell"]) },
     carrier("mamba", &["run"]),
     carrier("micromamba", &["run"]),
     Carrier { anywhere: true, scripts: true, ..carrier("mise", &["exec", "x"]) },
     Carrier { before: 1, ends_options: true, ..carrier("mosh", &[]) },
+    Carrier { before: 1, ends_options: true, ..carrier("multipass", &["exec"]) },
     Carrier { input: Input::AskedNoTerminal, ..container("nerdctl") },
     Carrier {
         before: 1,
@@ -176,7 +184,7 @@ const CARRIERS: &[Carrier] = &[
     carrier("pipx", &["run"]),
     carrier("pnpm", &["dlx", "exec"]),
     Carrier { flags: NPX_FLAGS, ..carrier("pnpx", &[]) },
-    Carrier { input: Input::Asked, ..container("podman") },
+    Carrier { verbs: &["exec", "run", "unshare"], input: Input::Asked, ..container("podman") },
     container("podman-compose"),
     carrier("poetry", &["run"]),
     carrier("pyenv", &["exec"]),
@@ -187,6 +195,7 @@ const CARRIERS: &[Carrier] = &[
     carrier("ssh-agent", &[]),
     Carrier { before: 1, ..carrier("su-exec", &[]) },
     carrier("tini", &[]),
+    Carrier { before: 1, ..carrier("toolbox", &["run"]) },
     Carrier { anywhere: true, ..carrier("tox", &["--", "exec"]) },
     Carrier {
         flags: UV_FLAGS,
@@ -200,7 +209,9 @@ const CARRIERS: &[Carrier] = &[
         ..carrier("uvx", &[])
     },
     Carrier { before: 1, scripts: true, ..carrier("vagrant", &["ssh"]) },
+    carrier("volta", &["run"]),
     Carrier { scripts: true, ..carrier("watchexec", &[]) },
+    Carrier { scripts: true, ends_options: true, ..carrier("wsl", &[]) },
     carrier("yarn", &["dlx", "exec"]),
 ];
 /// Options of them that name a program, or hold a script, behind a `=`.
@@ -217,6 +228,8 @@ pub struct Carried {
     pub begins: bool,
     /// Whether it is also handed the carrier's input.
     pub fed: bool,
+    /// Whether the words that it stands in give it an input.
+    pub given: bool,
 }
 
 /// What a simple command may start in this way.
@@ -234,10 +247,15 @@ pub fn carried(run: &Run) -> Vec<Carried> {
     for at in (begin..words.len()).take(MAX_PLACES) {
         let Some(rest) = words.get(at..) else { break };
         let Some(text) = rest.first().and_then(Word::literal) else { continue };
+        let mut given = false;
         // Of what no shell reads, and of what is a word to shells alone, only the commands may count.
         let (parts, certain) = match text.contains(' ') {
             // A whole command in one word.
-            true => (read(text).parts, scripts),
+            true => {
+                let script = read(text);
+                given = script.feeds;
+                (script.parts, scripts)
+            }
             false if text.starts_with('-') => match started_by_option(text) {
                 Some(program) => (read(program).parts, false),
                 None => continue,
@@ -252,7 +270,12 @@ pub fn carried(run: &Run) -> Vec<Carried> {
         let counts = parts.into_iter().filter(|part| certain || part.run().is_some());
         let begins = places.get(&at).copied();
         let input = begins.unwrap_or_default();
-        all.extend(counts.map(|part| Carried { part, begins: begins.is_some(), fed: input }));
+        all.extend(counts.map(|part| Carried {
+            given: given || part.run().is_some_and(|run| run.piped),
+            begins: begins.is_some(),
+            fed: input,
+            part,
+        }));
         // One that starts another: `npx concurrently …`.
         if let Some((inner, begin)) = Carrier::of(rest) {
             scripts |= inner.scripts;
@@ -371,7 +394,7 @@ impl Carrier {
             }
             let own = started_by_option(&word.text).map(|text| vec![Word::known(text)]);
             let part = self.unknown_part(own.unwrap_or_else(|| rest.to_vec()), run);
-            Some(Carried { part, begins: true, fed: self.hands_input(words, begin) })
+            Some(Carried { part, begins: true, fed: self.hands_input(words, begin), given: false })
         };
         self.places(words, begin).into_iter().filter_map(unknown).collect()
     }

@@ -10,9 +10,17 @@ const SETS: &str = "the setting names a program that git starts";
 
 /// Interpreters, and the letters of the options behind which a program stands.
 const INTERPRETERS: &[(&str, &str)] = &[
+    ("ipython", "c"),
+    ("irb", "er"),
+    ("octave", ""),
+    ("octave-cli", ""),
+    ("ocaml", "e"),
     ("python", "c"),
+    ("racket", "e"),
+    ("sbcl", ""),
+    ("swipl", "gt"),
     ("pypy", "c"),
-    ("perl", "eEMmx"),
+    ("perl", "deEMmx"),
     ("ruby", "er"),
     ("node", "epr"),
     ("nodejs", "epr"),
@@ -38,7 +46,7 @@ const INTERPRETERS: &[(&str, &str)] = &[
 const CODE_OPTIONS: &[&str] = &["eval", "print", "require", "import", "code", "execute", "command"];
 
 /// Programs that start others in the way their words say.
-const STARTERS: &[&str] = &[
+pub(super) const STARTERS: &[&str] = &[
     "caffeinate",
     "catchsegv",
     "chronic",
@@ -129,9 +137,11 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("nix-shell", &["--run", "--command"]),
     ("wget", &["--use-askpass"]),
     ("ctags", &["--options"]),
+    ("fzf", &["--preview", "--bind", "--with-shell", "--become"]),
+    ("sk", &["--preview", "--bind", "-c", "--cmd", "-i"]),
     (
         "make",
-        &["-f-", "--eval", "--file=-", "--makefile=-", "-f/dev", "-f/proc", "SHELL=", "MAKEFLAGS="],
+        &["-f-", "--ev", "--file=-", "--makefile=-", "-f/dev", "-f/proc", "SHELL=", "MAKEFLAGS="],
     ),
     ("cargo", &["--config"]),
     ("ssh", &["-o", "-F"]),
@@ -204,6 +214,12 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
         }
         return interpreter(rest, letters);
     }
+    if name == "sqlite3" && super::console::only_queries(rest) {
+        return None;
+    }
+    if super::console::starts_by_words(name, rest) {
+        return Some(STARTS);
+    }
     if STARTERS.contains(&name) && !rest.is_empty() && !only_looks(words) {
         return Some(STARTS);
     }
@@ -211,12 +227,15 @@ pub(super) fn hides(words: &[Word]) -> Option<&'static str> {
     let (_, begins) = RUNNERS.iter().find(|(known, _)| *known == plain)?;
     let acts = |word: &Word| begins.iter().any(|begin| word.text.starts_with(begin));
     let unknown = |word: &Word| word.literal().is_none() && word.may_be_option();
+    if plain == "make" && rest.iter().any(make_evaluates) {
+        return Some(STARTS);
+    }
     // `make -f -`, `make -f /dev/stdin`.
     let fed = plain == "make"
         && rest.windows(2).any(|pair| {
             let [option, file] = pair else { return false };
             let is_file = option.text.starts_with('-') && option.text.ends_with('f')
-                || matches!(&*option.text, "--file" | "--makefile");
+                || ["--fi", "--mak"].iter().any(|begin| option.text.starts_with(begin));
             is_file && (file.literal().is_none() || is_input(&file.text))
         });
     if plain == "npm" && runs_by_npm(rest) {
@@ -247,6 +266,7 @@ pub fn holds_command(name: &str) -> bool {
         "PS1",
         "PS2",
         "PS4",
+        "PYTHONINSPECT",
         "PYTHONSTARTUP",
         "RUBYOPT",
         "RUSTC_WORKSPACE_WRAPPER",
@@ -278,7 +298,10 @@ pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
         let known = ["", "cat", "less", "more", "true", "false", ":"];
         value.literal().is_some_and(|text| known.contains(&text))
     };
-    let hides = |(name, value): &(String, Word)| holds_command(name) && !plain(value);
+    let flags = |name: &str| matches!(name, "MAKEFLAGS" | "GNUMAKEFLAGS" | "MFLAGS");
+    let hides = |(name, value): &(String, Word)| {
+        (holds_command(name) && !plain(value)) || (flags(name) && flags_evaluate(value))
+    };
     assigns.iter().any(hides).then_some(HELD)
 }
 
@@ -286,6 +309,43 @@ pub(super) fn assigned(assigns: &[(String, Word)]) -> Option<&'static str> {
 pub(super) fn is_version_of(name: &str, known: &str) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '-' || c.is_ascii_digit()))
+}
+
+/// Whether a word of `make` holds a piece of a makefile, which may start anything, or says that one comes
+/// by its input: `-E '$(shell …)'`, `-sf-`, `CC=$(shell …)`.
+fn make_evaluates(word: &Word) -> bool {
+    /// Letters of its options that have a value.
+    const VALUED: &str = "CIWfjloO";
+    let text = word.text.as_str();
+    if text.contains('$') {
+        return true;
+    }
+    if let Some(long) = text.strip_prefix("--") {
+        let file = |name: &str| name.starts_with("fi") || name.starts_with("mak");
+        return long.split_once('=').is_some_and(|(name, value)| file(name) && is_input(value));
+    }
+    let Some(cluster) = text.strip_prefix('-') else { return false };
+    for (at, letter) in cluster.char_indices() {
+        let own = cluster.get(at + letter.len_utf8()..).unwrap_or_default();
+        match letter {
+            'E' => return true,
+            'f' => return is_input(own),
+            _ if VALUED.contains(letter) => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a value of `MAKEFLAGS` may hold a piece of a makefile.
+fn flags_evaluate(value: &Word) -> bool {
+    let text = value.text.as_str();
+    let unknown = value.literal().is_none() && !text.starts_with("-j");
+    let words = || text.split_whitespace();
+    unknown
+        || text.contains('$')
+        || words().any(|flag| flag.starts_with("--ev"))
+        || words().any(|flag| !flag.starts_with("--") && flag.contains('E'))
 }
 
 /// `gh alias set x '!command'`.
@@ -297,7 +357,7 @@ fn aliases(rest: &[Word]) -> bool {
 /// Modules of Python that run the code in their words, that they read, or that another option names.
 fn of_module(module: &str, words: &[Word]) -> Option<&'static str> {
     match module {
-        "code" | "asyncio" => Some(READS),
+        "code" | "asyncio" | "IPython" | "bpython" | "ptpython" => Some(READS),
         "timeit" | "pdb" => (!words.is_empty()).then_some(CODE),
         "cProfile" | "profile" | "runpy" | "trace" => {
             let gives = |word: &Word| match word.literal() {
@@ -342,7 +402,7 @@ pub(super) fn feed(run: &mut Run, program: &str) {
 }
 
 /// Files that are what a program is fed.
-fn is_input(text: &str) -> bool {
+pub(super) fn is_input(text: &str) -> bool {
     text == "-" || text.starts_with("/dev/") || text.starts_with("/proc/")
 }
 

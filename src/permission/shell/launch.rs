@@ -137,7 +137,7 @@ const FORMS: &[Form] = &[
 ];
 
 /// Programs that start others in ways that are not read here.
-const OPAQUE: &[&str] = &[
+pub(super) const OPAQUE: &[&str] = &[
     "ash",
     "at",
     "batch",

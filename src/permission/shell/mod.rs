@@ -5,6 +5,7 @@
 
 pub mod awk;
 mod carrier;
+mod console;
 mod count;
 mod find;
 mod git;
@@ -13,6 +14,7 @@ mod heredoc;
 mod hidden;
 mod launch;
 mod redirect;
+mod search;
 pub mod sed;
 mod settled;
 mod simple;
@@ -26,12 +28,14 @@ use std::ops::ControlFlow;
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
 pub use carrier::{Carried, carried};
+pub use console::obeys_input;
 pub use find::{Find, find};
 pub use git::{Git, git};
 pub use git_names::{may_be_alias, twin};
 pub(super) use hidden::{READS, only_looks};
 pub use hidden::{holds_command, script_file};
 pub use redirect::NOWHERE;
+pub use search::Searched;
 pub use word::{ANY, Word};
 
 /// Longer commands are not read.
@@ -51,6 +55,10 @@ pub struct Script {
     pub parts: Vec<Part>,
     /// Where each `cd` goes, in order; `None` when one leads anywhere, or may be run again.
     pub steps: Option<Vec<Word>>,
+    /// Whether a redirection gives something of it another input.
+    pub feeds: bool,
+    /// Where programs are found by each `PATH` that it sets.
+    pub paths: Vec<Vec<Searched>>,
 }
 
 /// What a command line does in one place.
@@ -161,7 +169,12 @@ pub fn read(command: &str) -> Script {
     }
     count::settle(&mut reader.parts, &reader.counts, &reader.variables);
     let known = !reader.lost && (!reader.loops || reader.steps.is_empty());
-    Script { parts: reader.parts, steps: known.then_some(reader.steps) }
+    Script {
+        parts: reader.parts,
+        steps: known.then_some(reader.steps),
+        feeds: reader.feeds,
+        paths: reader.paths.into_iter().map(|(_, path)| path).collect(),
+    }
 }
 
 /// Collects parts.
@@ -184,6 +197,10 @@ struct Reader {
     piped: bool,
     /// Whether what is read runs in directories that are not known.
     astray: bool,
+    /// Whether a redirection of an input was seen.
+    feeds: bool,
+    /// Each value that `PATH` is given, as a word's text, and where programs are found by it.
+    paths: Vec<(String, Vec<Searched>)>,
 }
 
 impl Reader {

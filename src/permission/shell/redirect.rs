@@ -37,13 +37,17 @@ impl Walk<'_, '_> {
         }
         match node.kind() {
             "herestring_redirect" => {
+                self.reader.feeds = true;
                 for child in children(node).into_iter().filter(Node::is_named) {
                     if child.kind() != "file_descriptor" {
                         self.word(child, depth + 1);
                     }
                 }
             }
-            "heredoc_redirect" => self.heredoc(node, depth),
+            "heredoc_redirect" => {
+                self.reader.feeds = true;
+                self.heredoc(node, depth);
+            }
             _ => self.file(node, depth),
         }
     }
@@ -51,6 +55,7 @@ impl Walk<'_, '_> {
     fn file(&mut self, node: Node, depth: usize) {
         let all = children(node);
         let operator = all.iter().find(|child| !child.is_named()).map(|child| self.text(*child));
+        self.reader.feeds |= operator.is_some_and(|operator| operator.starts_with('<'));
         let mut targets =
             all.iter().filter(|child| child.is_named() && child.kind() != "file_descriptor");
         let (target, more) = (targets.next(), targets.next());

@@ -10,7 +10,7 @@ use super::test_command::{EVALUATES, may_evaluate};
 use super::tree::Walk;
 use super::variables::is_number;
 use super::word::{children, is_name};
-use super::{Part, Reader, Run, Word, clip, find, git};
+use super::{Part, Reader, Run, Word, clip, find, git, search};
 
 /// Builtins and words of the language after which nothing on the line means what it says.
 const CHANGES_MEANING: &[&str] = &[
@@ -83,8 +83,14 @@ impl Walk<'_, '_> {
                     {
                         self.unclear(node, "where it redirects is not understood");
                     }
-                    texts.push(self.text(child));
-                    words.push(self.word(child, depth + 1));
+                    let word = self.word(child, depth + 1);
+                    let text = self.text(child);
+                    let path = text.trim_start_matches('"').strip_prefix("PATH=");
+                    if let Some((path, value)) = path.zip(word.text.strip_prefix("PATH=")) {
+                        self.reader.searches(path, value);
+                    }
+                    texts.push(text);
+                    words.push(word);
                 }
             }
         }
@@ -111,6 +117,11 @@ impl Walk<'_, '_> {
             None => Word::default(),
         };
         let name = self.text(name?);
+        if name == "PATH" {
+            let written = node.child_by_field_name("value");
+            let written = written.map(|value| self.text(value)).unwrap_or_default();
+            self.reader.searches(written, &value.text);
+        }
         self.reader.variables.sets(name, counted || is_number(&value));
         Some((name.to_owned(), value))
     }
@@ -177,7 +188,10 @@ impl Walk<'_, '_> {
         for child in children(node).into_iter().filter(Node::is_named) {
             let name = self.word(child, depth + 1);
             match name.literal() {
-                Some(name) if is_name(name) => self.set(name, child, false),
+                Some(name) if is_name(name) => {
+                    self.loses(name);
+                    self.set(name, child, false);
+                }
                 _ => self.unclear(node, "what it unsets is not understood"),
             }
         }
@@ -274,6 +288,11 @@ impl Reader {
             Launch::Script { text, .. } => self.script(&text),
             Launch::Command { words, assigns: more, .. } => {
                 more.iter().for_each(|(name, value)| self.variables.sets_to(name, value));
+                for (_, value) in more.iter().filter(|(name, _)| name == "PATH") {
+                    if !self.paths.iter().any(|(known, _)| *known == value.text) {
+                        self.paths.push((value.text.clone(), search::of_word(value)));
+                    }
+                }
                 let assigns = assigns.into_iter().chain(more).collect();
                 self.nested(words, assigns);
             }
@@ -284,6 +303,12 @@ impl Reader {
             }
         }
         self.astray = astray;
+    }
+
+    /// Notes a value that `PATH` is given: as it is written, and as the text of a word.
+    fn searches(&mut self, written: &str, value: &str) {
+        let path = search::of(written, &mut self.variables);
+        self.paths.push((value.to_owned(), path));
     }
 
     /// Notes where a `cd` goes.

@@ -4,7 +4,7 @@ use tree_sitter::{Node, Tree};
 
 use super::count;
 use super::word::children;
-use super::{Assign, MAX_DEPTH, Part, Reader, clip};
+use super::{Assign, MAX_DEPTH, Part, Reader, Searched, clip};
 
 /// A script on its way into a reader.
 pub(super) struct Walk<'a, 'r> {
@@ -210,6 +210,7 @@ impl<'a> Walk<'a, '_> {
         if let Some(variable) = node.child_by_field_name("variable") {
             let name = self.text(variable);
             self.reader.variables.sets(name, false);
+            self.loses(name);
             self.set(name, variable, false);
         }
         let body = node.child_by_field_name("body").map(|body| body.id());
@@ -277,6 +278,14 @@ impl<'a> Walk<'a, '_> {
 
     fn text_before(&self, node: Node) -> &'a str {
         self.source.get(..node.start_byte()).unwrap_or_default().trim_end_matches([' ', '\t'])
+    }
+
+    /// A variable is given a value that is not known, or loses its own. If it is `PATH`, programs may be found
+    /// anywhere.
+    pub fn loses(&mut self, name: &str) {
+        if name == "PATH" {
+            self.reader.paths.push((String::new(), vec![Searched::Unknown]));
+        }
     }
 
     /// A variable is set for what follows. `exported`: programs see it for certain.
