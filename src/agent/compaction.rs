@@ -213,7 +213,7 @@ pub(super) async fn run(
     let result = match result {
         Ok(summary) => {
             let begin = vec![ContentPart::text(SUMMARY_PREFACE), ContentPart::text(summary)];
-            replace(core, &llm, begin, quoted, kept).await
+            replace(core, &llm, opening(begin, &quoted), kept).await
         }
         Err(error) => Err(error),
     };
@@ -229,23 +229,23 @@ pub(super) async fn run(
 /// out.
 pub(super) async fn drop_oldest(core: &Arc<Core>) -> Result<Option<Compacted>, CompactionError> {
     let llm = core.llm().ok_or(CompactionError::NoModel)?;
-    let (kept, quoted, before) = {
+    let (begin, kept, before) = {
         let context = core.context.lock().await;
         let messages = context.messages();
         let at = last_step(messages);
-        let gone: usize = messages[..at].iter().map(|message| message.text().len()).sum();
-        (messages[at..].to_vec(), quote::before(messages, at), (at, context.tokens(), gone))
+        let note = vec![ContentPart::text(DROPPED_PREFACE)];
+        let begin = opening(note, &quote::before(messages, at));
+        // The user's words stay, and so does the note: where there is little else, nothing would be gained.
+        let gone = estimate::messages_tokens(&messages[..at]);
+        if estimate::messages_tokens(std::slice::from_ref(&begin)) >= gone {
+            return Ok(None);
+        }
+        (begin, messages[at..].to_vec(), context.tokens())
     };
-    let note = vec![ContentPart::text(DROPPED_PREFACE)];
-    let left: usize = quoted.iter().map(String::len).sum();
-    // The user's words stay: where there is nothing else, nothing would be gone.
-    if before.0 == 0 || left >= before.2 {
-        return Ok(None);
-    }
     core.hub.event(Event::CompactionBegin {});
-    let result = replace(core, &llm, note, quoted, kept).await;
+    let result = replace(core, &llm, begin, kept).await;
     core.hub.event(Event::CompactionEnd {});
-    result.map(|after| Some(Compacted { before: before.1, after }))
+    result.map(|after| Some(Compacted { before, after }))
 }
 
 /// Takes the middle out of all long results, also of those that the model has not seen yet: what one
@@ -266,17 +266,21 @@ pub(super) async fn results_weigh(core: &Core) -> bool {
         >= estimate::messages_tokens(messages).max(1)
 }
 
-/// Puts `begin`, the user's `quoted` messages that the kept end lacks, and the end in place of the
-/// conversation. Where that is still too long for the window, long results lose their middle.
+/// What stands for the part that goes: `begin`, and the user's messages that the kept end lacks.
+fn opening(mut begin: Vec<ContentPart>, quoted: &[String]) -> Message {
+    begin.extend(quoted.iter().map(|words| quote::part(words)));
+    Message::user(begin)
+}
+
+/// Puts `begin` and the kept end in place of the conversation. Where that is still too long for the
+/// window, long results lose their middle.
 async fn replace(
     core: &Arc<Core>,
     llm: &Llm,
-    mut begin: Vec<ContentPart>,
-    quoted: Vec<String>,
+    begin: Message,
     kept: Vec<Message>,
 ) -> Result<u64, CompactionError> {
-    begin.extend(quoted.iter().map(|words| quote::part(words)));
-    let mut messages = vec![Message::user(begin)];
+    let mut messages = vec![begin];
     messages.extend(kept);
     messages.extend(running_tasks(core));
     let mut context = core.context.lock().await;

@@ -11,7 +11,7 @@ use super::core::Core;
 use crate::mcp::project::ProjectFile;
 use crate::mcp::server::{Order, Status, login_wanted};
 use crate::mcp::servers::{CORRECT_ENTRY, ServerView, Servers, not_connected};
-use crate::mcp::tidy::one_line;
+use crate::mcp::tidy::{name_written_out, one_line};
 use crate::protocol::{ContentPart, Event, Failure, FailureKind, Outcome};
 
 /// Servers of one list, and tools named of one server.
@@ -79,7 +79,7 @@ pub(super) async fn run(
 
 /// Logs in to a server with the browser: the address is told, the answer comes to a port of this machine.
 async fn log_in(core: &Core, servers: &Servers, name: &str) -> Result<Order, Outcome> {
-    let shown = one_line(name, MAX_NAME);
+    let shown = name_written_out(name, MAX_NAME);
     // What a login leaves is looked for by the servers of the configuration alone.
     if let Some(given) = servers.get(name).filter(|server| server.config.literal) {
         let why = format!("The MCP server {shown}: {}", login_wanted(&given.config));
@@ -100,7 +100,7 @@ async fn log_in(core: &Core, servers: &Servers, name: &str) -> Result<Order, Out
 
 /// What came of an order to one server.
 fn carried_out(server: &ServerView, order: Order) -> Result<String, Outcome> {
-    let name = one_line(&server.name, MAX_NAME);
+    let name = name_written_out(&server.name, MAX_NAME);
     match server.status {
         Status::Connected => {
             let tools = server.tools.len();
@@ -157,7 +157,7 @@ fn list(servers: &Servers) -> String {
 
 /// `- **name**: failed: why` and what to do.
 fn entry(server: &ServerView, advice: &str) -> String {
-    let name = one_line(&server.name, MAX_NAME).replace(['`', '*'], "");
+    let name = name_written_out(&server.name, MAX_NAME).replace(['`', '*'], "");
     let mut entry = match server.status {
         Status::Connected => {
             format!("- **{name}**: connected, {}", tools(&server.tools))
@@ -193,7 +193,7 @@ fn tools(names: &[String]) -> String {
 
 /// The one thing to do next, a whole sentence; empty when there is nothing.
 fn advice(servers: &Servers, server: &ServerView) -> String {
-    let name = one_line(&server.name, MAX_NAME);
+    let name = name_written_out(&server.name, MAX_NAME);
     match (server.status, servers.get(&server.name)) {
         (Status::Failed, Some(known)) => {
             let log = servers.log_of(&server.name);

@@ -213,8 +213,8 @@ impl Servers {
         lock(&self.running().unasked).clone()
     }
 
-    /// What the user says of a file that waits: `None` is not now. With a yes its servers start, in
-    /// exactly the form that was shown. Returns what went wrong or was left out, a line each. Writes
+    /// What the user says of a file that waits: `None` is not now, and it goes on waiting. With a yes its
+    /// servers start, in exactly the form that was shown. Returns what went wrong or was left out, a line each. Writes
     /// to the disk. Call it inside the runtime.
     pub fn decide(&self, path: &Path, verdict: Option<Verdict>) -> Vec<String> {
         let running = self.running();
@@ -223,7 +223,11 @@ impl Servers {
             let Some(at) = unasked.iter().position(|file| file.path == path) else {
                 return Vec::new();
             };
-            unasked.remove(at)
+            // Who says not now can be asked again.
+            match verdict {
+                Some(_) => unasked.remove(at),
+                None => unasked[at].clone(),
+            }
         };
         let mut warnings = Vec::new();
         if let (Some(project), Some(_)) = (&self.sources.project, verdict)
@@ -347,7 +351,7 @@ impl Servers {
             }
         });
         let bad = lock(&running.bad).clone().into_iter().map(|bad| ServerView {
-            name: shown(&bad.name),
+            name: bad.name,
             status: Status::Failed,
             reason: Some(bad.reason),
             tools: Vec::new(),
@@ -368,7 +372,7 @@ impl Servers {
         let mut servers = Vec::new();
         for server in &view {
             servers.push(json!({
-                "name": one_line(&server.name, MAX_NAME),
+                "name": shown(&server.name),
                 "status": server.status.word(),
                 "tools": server.tools,
             }));

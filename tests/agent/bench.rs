@@ -351,6 +351,8 @@ pub struct Bench {
     /// Plan mode is on from the start.
     pub plan: bool,
     pub max_context: u64,
+    /// What the model takes besides text.
+    pub capabilities: Capabilities,
     pub no_model: bool,
     /// The real tools instead of the probes.
     pub real_tools: bool,
@@ -390,6 +392,7 @@ impl Bench {
             hooks: Vec::new(),
             plan: false,
             max_context: 200_000,
+            capabilities: Capabilities::default(),
             no_model: false,
             real_tools: false,
             crew: None,
@@ -431,7 +434,7 @@ impl Bench {
             model: format!("{name}-id"),
             display_name: name.to_owned(),
             max_context: self.max_context,
-            capabilities: Capabilities::default(),
+            capabilities: self.capabilities,
             thinking: Thinking::Off,
             prices: None,
             is_tour: false,

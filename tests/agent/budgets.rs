@@ -112,7 +112,7 @@ async fn a_dialog_that_waits_for_a_person_takes_no_time() {
 async fn a_dialog_for_an_agent_gives_no_time_to_another() {
     let mut bench = super::subagents::bench();
     bench.rules.ask = vec![Rule::parse("Agent(coder)").unwrap()];
-    let limit = Duration::from_millis(400);
+    let limit = Duration::from_secs(3);
     bench.limits.budget =
         Budget { time: Some(limit), renewed_by_prompts: true, ..Budget::default() };
     bench.model.reply(agents(&[
@@ -125,7 +125,7 @@ async fn a_dialog_for_an_agent_gives_no_time_to_another() {
     let heard = live.end().await;
     let asks = |it: &Message| matches!(it, Message::Request(Request::ApprovalRequest(_)));
     assert!(heard.0.iter().any(asks), "{:?}", heard.lines());
-    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(Spent::Time { limit_s: 0.4 }));
+    assert_eq!(heard.outcome(), &Outcome::BudgetSpent(Spent::Time { limit_s: 3.0 }));
 }
 
 #[tokio::test]

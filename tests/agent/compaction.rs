@@ -1,6 +1,8 @@
 //! Making a long conversation short.
 
-use kimi_tui::protocol::{Event, FailureKind, Message, Op, Outcome, StopReason};
+use kimi_tui::protocol::{
+    ContentPart, Event, FailureKind, MediaUrl, Message, Op, Outcome, StopReason, UserInput,
+};
 
 use super::bench::{Bench, Gate, Heard, Say, calls, status, text, usage};
 
@@ -166,7 +168,7 @@ async fn what_is_still_refused_after_all_that_can_be_done_is_final() {
     let bench = Bench::with([
         vec![text("one")],
         refuse(),
-        vec![text("SUMMARY")],
+        vec![text(&"A SUMMARY. ".repeat(40))],
         refuse(),
         refuse(),
         vec![text("never")],
@@ -442,7 +444,7 @@ async fn a_summariser_that_finds_the_text_too_long_gets_less() {
 async fn without_any_summary_the_oldest_goes() {
     let refuse = || vec![status(400, "maximum context length exceeded")];
     let bench = Bench::with([
-        vec![text("one")],
+        vec![text(&"one ".repeat(100))],
         refuse(),
         vec![status(400, "no summaries today")],
         vec![text("three")],
@@ -453,4 +455,41 @@ async fn without_any_summary_the_oldest_goes() {
     let stored = live.stored().await;
     assert!(stored[0].contains("beginning of this conversation is gone"), "{stored:#?}");
     assert_eq!(stored[1..], ["user: second", "assistant: three"]);
+}
+
+/// A picture takes two thousand tokens and hardly any letters.
+#[tokio::test]
+async fn a_picture_at_the_beginning_is_worth_leaving_out() {
+    let mut bench = Bench::with([
+        vec![text("seen")],
+        vec![status(400, "maximum context length exceeded")],
+        vec![status(400, "no summaries today")],
+        vec![text("two")],
+    ]);
+    bench.capabilities.image_in = true;
+    let mut live = bench.open();
+    let picture = MediaUrl { url: "data:image/png;base64,AAAA".into(), id: None };
+    let input = vec![ContentPart::text("look"), ContentPart::ImageUrl { image_url: picture }];
+    live.handle.submit(Op::Prompt { id: "p".into(), input: UserInput::Parts(input) });
+    live.end().await.finished();
+    live.prompt("second").await.finished();
+    let stored = live.stored().await;
+    assert!(stored[0].contains("beginning of this conversation is gone"), "{stored:#?}");
+    assert_eq!(stored[1..], ["user: second", "assistant: two"]);
+}
+
+#[tokio::test]
+async fn a_few_words_at_the_beginning_are_not_worth_a_note_that_they_are_gone() {
+    let refused = "maximum context length exceeded";
+    let bench = Bench::with([
+        vec![text("one")],
+        vec![status(400, refused)],
+        vec![status(400, "no summaries today")],
+    ]);
+    let mut live = bench.open();
+    live.prompt("first").await;
+    let heard = live.prompt("second").await;
+    assert!(matches!(heard.outcome(), Outcome::Failed(_)), "{:?}", heard.outcome());
+    assert_eq!(live.stored().await[..2], ["user: first", "assistant: one"]);
+    assert_eq!(bench.model.asked().len(), 3, "nothing was gained, so nothing is tried again");
 }

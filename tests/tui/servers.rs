@@ -194,6 +194,45 @@ fn enter_is_no_yes_and_never_is_for_good() {
 }
 
 #[test]
+fn what_was_put_off_is_asked_about_again() {
+    let project = Project::new();
+    let own = json!({"mcpServers": {"own": {"command": "/no/such"}}}).to_string();
+    for (own, command) in [(None, "/mcp"), (Some(own), "/mcp trust")] {
+        if let Some(own) = &own {
+            std::fs::write(project.world.share().join("mcp.json"), own).unwrap();
+        }
+        let mut kimi = project.asked(&[]);
+        kimi.send("\r");
+        kimi.wait_for_rows("the prompt", is_idle);
+        if own.is_some() {
+            kimi.send("/mcp\r");
+            kimi.wait_text("1 of the project: /mcp trust");
+            kimi.send("\x1b");
+            kimi.wait_for_rows("the prompt", is_idle);
+        }
+        kimi.send(&format!("{command}\r"));
+        kimi.wait_text("▶ Start the MCP server of this project?");
+        kimi.send("\x0e\x10\x1b");
+        kimi.wait_for_rows("the prompt", is_idle);
+        assert!(!project.was_started());
+    }
+    let mut kimi = project.asked(&[]);
+    kimi.send("\r");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("/mcp trust\r");
+    kimi.wait_text("▶ Start the MCP server of this project?");
+    kimi.send("\x0e\x101");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("/mcp\r");
+    kimi.wait_text("MCP servers: 1/2 connected");
+    assert!(project.was_started());
+    kimi.send("\x1b");
+    kimi.wait_for_rows("the prompt", is_idle);
+    kimi.send("/mcp trust\r");
+    kimi.wait_text("No MCP servers of this project wait for a word.");
+}
+
+#[test]
 fn who_drives_the_program_is_told_and_not_asked() {
     let project = Project::new();
     let kimi = project.start(&[], &[("CAO_TERMINAL_ID", "t1")]);

@@ -134,7 +134,7 @@ impl Door {
             // It goes out with the next change.
             Event::StatusUpdate(update) => {
                 if let Some((tokens, max)) = update.counted {
-                    self.status.context = StatusUpdate::share(tokens, max);
+                    self.status.context = StatusUpdate::share(tokens, max).min(1.0);
                 }
             }
             _ => {}

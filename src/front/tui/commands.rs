@@ -109,7 +109,7 @@ pub const COMMANDS: &[Entry] = &[
         Command::Mcp,
         "mcp",
         &[],
-        "[reconnect|enable|disable|login name]",
+        "[reconnect|enable|disable|login name|trust]",
         "MCP servers: state, tools, reconnect, on and off, log in",
         true,
     ),

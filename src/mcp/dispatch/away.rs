@@ -3,7 +3,7 @@
 use crate::mcp::config::BadServer;
 use crate::mcp::server::{SWITCHED_OFF, Server, Status};
 use crate::mcp::servers::ServerView;
-use crate::mcp::tidy::one_line;
+use crate::mcp::tidy::{name_written_out, one_line};
 use crate::protocol::ToolReturnValue;
 
 /// Servers named in one line.
@@ -32,7 +32,7 @@ pub(super) fn unusable(bad: &BadServer) -> ToolReturnValue {
 }
 
 fn not_there(name: &str, why: &str, next: &str) -> ToolReturnValue {
-    let name = one_line(name, MAX_NAME);
+    let name = name_written_out(name, MAX_NAME);
     let message = format!("The MCP server `{name}` is not connected: {why}. {next}");
     ToolReturnValue::error(message, "MCP server not connected")
 }
@@ -63,7 +63,7 @@ pub(super) fn absent(view: &[ServerView]) -> Option<String> {
                 (_, Some(reason)) => format!("failed, {}", one_line(reason, MAX_REASON)),
                 (_, None) => "failed".to_owned(),
             };
-            format!("{} ({reason})", one_line(&server.name, MAX_NAME))
+            format!("{} ({reason})", name_written_out(&server.name, MAX_NAME))
         })
         .collect();
     if absent.is_empty() {

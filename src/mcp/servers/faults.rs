@@ -42,7 +42,7 @@ impl Servers {
             .find(|bad| bad.name == name || shown(&bad.name) == name)
             .cloned();
         match bad {
-            Some(bad) => (not_connected(name, &bad.reason), CORRECT_ENTRY),
+            Some(bad) => (not_connected(&bad.name, &bad.reason), CORRECT_ENTRY),
             None => {
                 let name = shown(name);
                 (format!("There is no MCP server \"{name}\"."), "/mcp lists those that there are.")

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::front::control::Status;
 use crate::front::tui::transcript::Activity;
+use crate::protocol::StatusUpdate;
 use crate::protocol::control::{LastTurn, OpenAsk, Receipt, State};
 
 /// The shortest time between two looks at what a running turn is doing. Changes of state are told at
@@ -49,10 +50,8 @@ impl Glance<'_> {
     }
 
     fn fill(&self) -> f64 {
-        match self.context {
-            (_, 0) => 0.0,
-            (used, size) => (used as f64 / size as f64).min(1.0),
-        }
+        let (used, size) = self.context;
+        StatusUpdate::share(used, size).min(1.0)
     }
 
     fn status(&self, phase: Option<String>, ask: Option<OpenAsk>) -> Status {

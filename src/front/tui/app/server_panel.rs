@@ -13,9 +13,14 @@ use crate::mcp::server::{ASKS_FOR_LOGIN, Order, Server, State, Status};
 use crate::mcp::servers::{CORRECT_ENTRY, ServerView};
 
 impl App {
-    /// `/mcp`, `/mcp reconnect|enable|disable [name]`, `/mcp login name`.
+    /// `/mcp`, `/mcp reconnect|enable|disable [name]`, `/mcp login name`, `/mcp trust`.
     pub(super) fn mcp_command(&mut self, arguments: &str) -> Result<(), TuiError> {
+        let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
         let view = self.servers_view();
+        // Where all servers there are wait for a word, there is nothing else to show.
+        if (verb == "trust" || view.is_empty()) && self.ask_for_trust() {
+            return Ok(());
+        }
         if view.is_empty() {
             self.say(
                 Severity::Info,
@@ -24,18 +29,22 @@ impl App {
             );
             return Ok(());
         }
-        let (verb, name) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
         let order = match verb {
             "" => return self.open_servers(),
             "login" => {
                 self.log_in(name.trim());
                 return Ok(());
             }
+            "trust" => {
+                self.say(Severity::Info, "No MCP servers of this project wait for a word.", "");
+                return Ok(());
+            }
             "reconnect" => Order::Reconnect,
             "enable" => Order::Enable,
             "disable" => Order::Disable,
             other => {
-                let title = format!("\"{other}\" is none of reconnect, enable, disable, login.");
+                let title =
+                    format!("\"{other}\" is none of reconnect, enable, disable, login, trust.");
                 self.say(Severity::Warning, &title, "");
                 return Ok(());
             }
@@ -46,7 +55,7 @@ impl App {
 
     pub(super) fn open_servers(&mut self) -> Result<(), TuiError> {
         let view = self.servers_view();
-        let picker = ServerPicker::new(items(&view), &title(&view));
+        let picker = ServerPicker::new(items(&view), &self.servers_title(&view));
         self.open_pane(Pane::Servers(picker))
     }
 
@@ -84,8 +93,9 @@ impl App {
 
     /// Shows what is open of the servers as they are now.
     pub(super) fn refresh_servers(&mut self, view: &[ServerView]) -> Result<(), TuiError> {
+        let title = self.servers_title(view);
         match &mut self.pane {
-            Some(Pane::Servers(picker)) => picker.set_items(items(view), &title(view)),
+            Some(Pane::Servers(picker)) => picker.set_items(items(view), &title),
             Some(Pane::Server(sheet)) => {
                 let name = sheet.name().to_owned();
                 let lines = self.server_lines(&name);
@@ -96,6 +106,12 @@ impl App {
             _ => return Ok(()),
         }
         self.redraw_pane()
+    }
+
+    fn servers_title(&self, view: &[ServerView]) -> String {
+        let unasked = self.host.options.mcp.as_ref().map(|servers| servers.unasked());
+        let waiting = unasked.iter().flatten().map(|file| file.source.servers.len()).sum();
+        title(view, waiting)
     }
 
     fn server_lines(&self, name: &str) -> Vec<Line<'static>> {
@@ -175,7 +191,8 @@ fn items(view: &[ServerView]) -> Vec<ServerItem> {
     view.iter().map(item).collect()
 }
 
-fn title(view: &[ServerView]) -> String {
+/// What there is, and how many servers of the project wait for a word.
+fn title(view: &[ServerView], waiting: usize) -> String {
     let connected = view.iter().filter(|server| server.status == Status::Connected);
     let tools: usize = connected.clone().map(|server| server.tools.len()).sum();
     let (connected, all, s) = (connected.count(), view.len(), plural(tools));
@@ -185,6 +202,9 @@ fn title(view: &[ServerView]) -> String {
             0 => {}
             count => title.push_str(&format!(" · {count} {word}")),
         }
+    }
+    if waiting > 0 {
+        title.push_str(&format!(" · {waiting} of the project: /mcp trust"));
     }
     title
 }

@@ -1,6 +1,6 @@
 //! Questions of the program itself, which belong to no turn: may a project's MCP servers start?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::App;
@@ -25,18 +25,27 @@ impl Asking {
         Self { can_ask, open: Vec::new(), since: None }
     }
 
+    fn is_open(&self, path: &Path) -> bool {
+        self.open.iter().any(|(_, open)| open == path)
+    }
+
     fn is_about(&self, id: &str) -> bool {
         self.open.iter().any(|(open, _)| open == id)
     }
 }
 
 impl App {
-    /// Asks about the files that wait. A program that drives us could not know what it agrees to: it
-    /// is told instead.
-    pub(super) fn ask_for_trust(&mut self) {
-        let Some(servers) = self.host.options.mcp.clone() else { return };
+    /// Asks about the files that wait, once more about those that were put off. A program that drives us
+    /// could not know what it agrees to: it is told instead. False when none waits.
+    pub(super) fn ask_for_trust(&mut self) -> bool {
+        let Some(servers) = self.host.options.mcp.clone() else { return false };
         let now = self.now();
-        for file in servers.unasked() {
+        let unasked = servers.unasked();
+        let any = !unasked.is_empty();
+        for file in unasked {
+            if self.asking.is_open(&file.path) {
+                continue;
+            }
             if !self.asking.can_ask || self.orchestrated() {
                 self.say(Severity::Info, &file.unasked_line(), "");
                 continue;
@@ -48,6 +57,7 @@ impl App {
             self.asking.since.get_or_insert(now);
             self.dirty = true;
         }
+        any
     }
 
     /// Takes the answer to a question, whosever it is.

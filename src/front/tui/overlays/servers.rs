@@ -5,6 +5,7 @@ use ratatui::layout::Size;
 use ratatui::text::Line;
 
 use super::{ListItem, ListPicker, Overlay, OverlayReply, Pager};
+use crate::front::text::visible_line;
 use crate::front::tui::theme::{Theme, Tone};
 
 /// A server as the list shows it.
@@ -40,7 +41,7 @@ impl ServerPicker {
 fn rows(items: Vec<ServerItem>) -> Vec<ListItem> {
     let row = |item: ServerItem| ListItem {
         id: item.name.clone(),
-        label: item.name,
+        label: visible_line(&item.name),
         detail: item.detail,
         dot: Some(item.tone),
         ..ListItem::default()
