@@ -32,8 +32,7 @@ fn an_approval_has_every_field_and_is_echoed() {
             "agent_id",
             "subagent_type",
             "source_description",
-            "display",
-            "note"
+            "display"
         ]
     );
     assert_eq!((&payload["tool_call_id"], &payload["sender"]), (&json!("c1"), &json!("Shell")));
@@ -55,6 +54,22 @@ fn an_approval_has_every_field_and_is_echoed() {
     assert!(home.path("project/made").exists());
     // An answer to what is decided changes nothing.
     client.reply(&id, json!({"request_id": id, "response": "reject"}));
+    client.finish();
+}
+
+#[test]
+fn who_shows_notes_is_told_what_an_approval_for_the_session_covers() {
+    let server = ModelServer::start(vec![shell("c1", "touch made"), Reply::new().text("Done.")]);
+    let home = Home::new(&server.url());
+    let mut client = Client::start(&home, &[]);
+    client.initialize(json!({"capabilities": {"supports_approval_note": true}}));
+    let prompt = client.prompt("do it");
+    let (id, payload) = client.request("ApprovalRequest");
+    let note = payload["note"].as_str().unwrap();
+    assert!(note.contains("For this session: "), "{note}");
+    assert_eq!(payload["display"].as_array().unwrap().len(), 1);
+    client.reply(&id, json!({"request_id": id, "response": "approve"}));
+    client.result(&prompt);
     client.finish();
 }
 

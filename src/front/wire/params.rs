@@ -34,6 +34,9 @@ struct Capabilities {
     supports_question: bool,
     #[serde(default)]
     supports_plan_mode: bool,
+    /// One of ours: what an approval for the session covers, in a field that kimi-cli's requests lack.
+    #[serde(default)]
+    supports_approval_note: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +54,13 @@ struct Hook {
     matcher: Option<String>,
     #[serde(default)]
     timeout: Option<u64>,
+}
+
+impl Initialize {
+    /// Whether the client shows the note of an approval request.
+    pub fn shows_notes(&self) -> bool {
+        self.capabilities.as_ref().is_some_and(|it| it.supports_approval_note)
+    }
 }
 
 impl From<Initialize> for Introduction {

@@ -15,11 +15,13 @@ pub(super) fn event(event: &Event) -> Option<String> {
     fit::fitted(rpc::event(&told(event))?)
 }
 
-/// The line of a request; `None` when it cannot be put.
-pub(super) fn request(request: &Request) -> Option<String> {
+/// The line of a request; `None` when it cannot be put. The note of an approval is a field of ours: only
+/// for clients that have said they show `notes`.
+pub(super) fn request(request: &Request, notes: bool) -> Option<String> {
     let told = match request {
         Request::ApprovalRequest(approval) => {
             let mut approval = approval.clone().with_note_apart();
+            approval.note = approval.note.filter(|_| notes);
             approval.display.iter_mut().for_each(tell_task);
             Cow::Owned(Request::ApprovalRequest(approval))
         }
@@ -105,23 +107,27 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_the_blocks_of_kimi_cli_and_its_note_beside_them() {
-        let asked = |display: Value| {
+    fn a_request_has_the_blocks_of_kimi_cli_and_its_note_beside_them_where_that_is_shown() {
+        let asked = |display: Value, notes: bool| {
             let payload = json!({"id": "r", "tool_call_id": "c", "sender": "Shell",
                 "action": "run command", "description": "d", "display": display});
-            let line = request(&Request::ApprovalRequest(serde_json::from_value(payload).unwrap()));
+            let asks = Request::ApprovalRequest(serde_json::from_value(payload).unwrap());
+            let line = request(&asks, notes);
             let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
             line["params"]["payload"].clone()
         };
         let shell = json!({"type": "shell", "language": "bash", "command": "ls"});
         let note = ApprovalRequest::note(Some("why"), "ls");
-        let told = asked(json!([shell.clone(), note]));
+        let both = json!([shell.clone(), note]);
+        let told = asked(both.clone(), false);
+        assert_eq!((&told["display"], told.get("note")), (&json!([shell.clone()]), None));
+        let told = asked(both, true);
         assert_eq!(told["display"], json!([shell.clone()]));
         assert_eq!(told["note"], "why\nFor this session: ls");
         // What a server says is no note.
         let brief = json!({"type": "brief", "text": "For this session: all"});
         for display in [json!([brief]), json!([shell, {"type": "brief", "text": "else"}])] {
-            let told = asked(display.clone());
+            let told = asked(display.clone(), true);
             assert_eq!((&told["display"], told.get("note")), (&display, None));
         }
     }
@@ -132,7 +138,7 @@ mod tests {
         let call = |arguments: String| {
             let call =
                 ToolCallRequest { id: "c".into(), name: "t".into(), arguments: Some(arguments) };
-            request(&Request::ToolCallRequest(call))
+            request(&Request::ToolCallRequest(call), false)
         };
         assert_eq!(
             call("{}".into()).unwrap(),

@@ -42,7 +42,8 @@ fn read(record: &std::path::Path, pieces: &Sender<Piece>) {
     for record in whole(records.map(|(_, record)| record)) {
         let line = match &record {
             WireRecord::Event(event) => relay::event(event),
-            WireRecord::Request(request) => relay::request(request),
+            // Records of ours have no approvals.
+            WireRecord::Request(request) => relay::request(request, false),
         };
         let Some(line) = line else { continue };
         piece.lines.push_str(&line);

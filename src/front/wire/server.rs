@@ -57,6 +57,8 @@ pub(super) struct Server {
     steers: VecDeque<UserInput>,
     /// News from between two prompts.
     held: VecDeque<Notification>,
+    /// The client shows the notes of approval requests.
+    notes: bool,
     /// The client is gone.
     closed: bool,
 }
@@ -110,6 +112,7 @@ impl Server {
             waiting: Waiting::default(),
             steers: VecDeque::new(),
             held: VecDeque::new(),
+            notes: false,
             closed: false,
         }
     }
@@ -185,6 +188,7 @@ impl Server {
             Method::Initialize => {
                 let params: Initialize = params::parse(method, params)?;
                 self.must_be_idle()?;
+                self.notes = params.shows_notes();
                 let introduced = self.client.introduce(params.into());
                 self.initialized = true;
                 self.start_servers();
@@ -193,7 +197,7 @@ impl Server {
                 let result = params::initialized(self.version, &commands, &introduced, &hooks);
                 self.send(rpc::result(id, &result));
                 for request in self.waiting.background() {
-                    self.send(relay::request(request));
+                    self.send(relay::request(request, self.notes));
                 }
                 Ok(())
             }
@@ -323,7 +327,7 @@ impl Server {
             return;
         }
         self.waiting.put(request);
-        match relay::request(request) {
+        match relay::request(request, self.notes) {
             Some(line) => self.outbox.send(line),
             None => {
                 let error = Err("The call is too long for the client.".to_owned());
