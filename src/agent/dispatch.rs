@@ -335,7 +335,7 @@ pub(super) fn context_of_person(
     let finding = crate::permission::effect::Finding { effect, reason: String::new() };
     let gate = Gate::new(core, Call::of_tool("Shell"), finding);
     let context = call_context(core, gate, None, cancel, call_id);
-    CallContext { child_env: Vec::new(), ..context }
+    CallContext { child_env: Vec::new(), terminals: None, ..context }
 }
 
 fn call_context(
@@ -379,6 +379,7 @@ fn call_context(
         reads_only: core.reads_only,
         plan: core.desk.clone(),
         child_env: child_env(core),
+        terminals: core.client.terminals(),
         llm: core.llm(),
         mail: Arc::clone(&core.mail),
     }

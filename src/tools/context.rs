@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::file_access::{Editor, cancelled};
-use super::{GoalKeeper, Mailbox, PlanMode, schema};
+use super::{GoalKeeper, Mailbox, PlanMode, Terminals, schema};
 use crate::llm::{Capabilities, Llm};
 use crate::permission::Withheld;
 use crate::platform::Env;
@@ -172,6 +172,8 @@ pub struct CallContext {
     pub reads_only: bool,
     /// The environment variables given to child processes, beyond the inherited ones.
     pub child_env: Vec<(String, String)>,
+    /// Where commands run that their user is to see; `None`: here.
+    pub terminals: Option<Arc<dyn Terminals>>,
     /// The model that made the call.
     pub llm: Option<Llm>,
     /// Where messages to an earlier point of the conversation go.

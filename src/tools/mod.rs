@@ -57,5 +57,7 @@ pub use plan::{NoPlanMode, PlanMode, only_reads, restricted};
 pub use registry::{Registry, not_found, prepared, spec};
 pub use secrets::Secrets;
 pub use send_d_mail::{DMail, Mailbox, SendDMail};
-pub use shell::run_for_person;
+pub use shell::{
+    NoTerminal, Terminal, TerminalCommand, TerminalEnd, TerminalOutput, Terminals, run_for_person,
+};
 pub use web::WebServices;

@@ -1,8 +1,12 @@
 //! `Shell`: runs a command, in the foreground or as a background task.
 
+mod terminal;
+
+pub use terminal::{NoTerminal, Terminal, TerminalCommand, TerminalEnd, TerminalOutput, Terminals};
+
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -137,7 +141,15 @@ impl Tool for Shell {
         if arguments.run_in_background {
             return start(arguments, cx).await.into();
         }
-        run(&arguments.command, Some(arguments.timeout), cx).await.into()
+        let (line, timeout) = (arguments.command, Some(arguments.timeout));
+        // What may only read is held to that here, where it is known what a command finds.
+        let terminals = cx.terminals.as_ref().filter(|_| !cx.plan_mode && !cx.reads_only);
+        if let Some(terminals) = terminals
+            && let Some(value) = terminal::run(terminals, &line, timeout, cx).await
+        {
+            return value.into();
+        }
+        run(&line, timeout, cx).await.into()
     }
 }
 
@@ -220,24 +232,55 @@ async fn run(command: &str, timeout: Option<u64>, cx: &CallContext) -> ToolRetur
     tokio::spawn(running.drain());
     let collected = output.collector.finish();
     match ended {
-        Ok(End::Exited(status)) if status.success() => {
+        Ok(End::Exited(status)) => self::ended(collected, How::of_process(status), timeout),
+        Ok(End::TimedOut) => self::ended(collected, How::TimedOut, timeout),
+        Ok(End::Cancelled | End::LetGo) => self::ended(collected, How::Cancelled, timeout),
+        Err(error) => not_started(&error, cx),
+    }
+}
+
+/// How a command in the foreground has ended.
+enum How {
+    Succeeded,
+    /// With an exit code, as a shell tells it.
+    Failed(String),
+    TimedOut,
+    Cancelled,
+}
+
+impl How {
+    fn of_process(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Self::Succeeded,
+            (Some(code), _) => Self::Failed(code.to_string()),
+            (None, Some(signal)) => Self::Failed(format!("{} (signal {signal})", 128 + signal)),
+            (None, None) => Self::Failed("unknown".to_owned()),
+        }
+    }
+
+    fn of_terminal(end: TerminalEnd) -> Self {
+        match (end.signal, end.exit_code) {
+            (Some(signal), _) => Self::Failed(format!("unknown (signal {signal})")),
+            (None, Some(0)) => Self::Succeeded,
+            (None, Some(code)) => Self::Failed(code.to_string()),
+            (None, None) => Self::Failed("unknown".to_owned()),
+        }
+    }
+}
+
+/// The result of a command that has ended, `timeout` being its limit in seconds.
+fn ended(collected: Collected, how: How, timeout: Option<u64>) -> ToolReturnValue {
+    match how {
+        How::Succeeded => {
             let message = collected.message("Command executed successfully.");
             ToolReturnValue::ok(collected.text, message)
         }
-        Ok(End::Exited(status)) => {
-            let code = match (status.code(), status.signal()) {
-                (Some(code), _) => code.to_string(),
-                // As a shell tells it.
-                (None, Some(signal)) => format!("{} (signal {signal})", 128 + signal),
-                (None, None) => "unknown".to_owned(),
-            };
-            failure(
-                collected,
-                &format!("Command failed with exit code: {code}."),
-                &format!("Failed with exit code: {code}"),
-            )
-        }
-        Ok(End::TimedOut) => {
+        How::Failed(code) => failure(
+            collected,
+            &format!("Command failed with exit code: {code}."),
+            &format!("Failed with exit code: {code}"),
+        ),
+        How::TimedOut => {
             let timeout = timeout.unwrap_or_default();
             failure(
                 collected,
@@ -245,10 +288,7 @@ async fn run(command: &str, timeout: Option<u64>, cx: &CallContext) -> ToolRetur
                 &format!("Killed by timeout ({timeout}s)"),
             )
         }
-        Ok(End::Cancelled | End::LetGo) => {
-            failure(collected, "Command was cancelled and killed.", "Cancelled")
-        }
-        Err(error) => not_started(&error, cx),
+        How::Cancelled => failure(collected, "Command was cancelled and killed.", "Cancelled"),
     }
 }
 

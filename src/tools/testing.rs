@@ -98,6 +98,7 @@ impl Bench {
             plan_mode: false,
             reads_only: false,
             child_env: vec![],
+            terminals: None,
             llm: None,
             mail: Arc::default(),
         };

@@ -10,4 +10,5 @@ mod hostile;
 mod introduce;
 mod past;
 mod servers;
+mod terminals;
 mod turns;

@@ -149,6 +149,7 @@ impl World {
             cancel: cancel.clone(),
             spill_dir: self.dir.path().join("outputs"),
             child_env: Vec::new(),
+            terminals: None,
             llm: None,
             mail: Arc::default(),
         };

@@ -24,7 +24,7 @@ use crate::customize::hooks::Subscription;
 use crate::llm::{Thinking, ToolSpec};
 use crate::mcp::tidy::one_line;
 use crate::protocol::{HookEvent, Response};
-use crate::tools::{Editor, Tool, spec};
+use crate::tools::{Editor, Terminals, Tool, spec};
 
 /// Tools that put questions.
 const ASKING: [&str; 1] = ["AskUserQuestion"];
@@ -106,6 +106,7 @@ struct State {
     /// Tools of the session that the program has no use for.
     hidden: Vec<&'static str>,
     tools: Vec<Arc<ExternalTool>>,
+    terminals: Option<Arc<dyn Terminals>>,
 }
 
 impl Client {
@@ -133,6 +134,11 @@ impl Client {
         let state = self.lock();
         let tool = state.tools.iter().find(|tool| tool.name() == name)?;
         Some(Arc::clone(tool) as Arc<dyn Tool>)
+    }
+
+    /// The program's terminals, if commands run there.
+    pub fn terminals(&self) -> Option<Arc<dyn Terminals>> {
+        self.lock().terminals.clone()
     }
 
     /// Takes the answer to a request of the program's own kinds. One that nobody waits for changes
@@ -186,6 +192,11 @@ impl ClientView {
     /// The program has the session's files open, and reads and writes them for the file tools.
     pub fn open_files_in(&self, editor: Arc<dyn Editor>) {
         self.0.workspace.open_in(editor);
+    }
+
+    /// The program has terminals, in which commands run from now on; those of subagents do not.
+    pub fn run_commands_in(&self, terminals: Arc<dyn Terminals>) {
+        self.0.client.lock().terminals = Some(terminals);
     }
 
     /// Every command that a prompt may begin with: the agent's own, then the skills, then those of them

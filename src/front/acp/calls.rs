@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::clean::{cleaned, written_out};
 use super::content::{block, fenced, text};
+use super::terminals::Shown;
 use crate::protocol::{ContentPart, DisplayBlock, ToolCall, ToolOutput, ToolReturnValue};
 use crate::tools::key_argument;
 
@@ -28,6 +29,8 @@ pub(super) struct Calls {
     open: HashMap<String, Call>,
     /// The one whose arguments are still coming.
     streaming: Option<String>,
+    /// Those that the client shows in terminals of its own.
+    shown: Shown,
 }
 
 struct Call {
@@ -42,9 +45,9 @@ struct Call {
 
 impl Calls {
     /// A turn without calls.
-    pub fn new(work_dir: PathBuf, turn: String) -> Self {
+    pub fn new(work_dir: PathBuf, turn: String, shown: Shown) -> Self {
         let (announced, open) = (HashMap::new(), HashMap::new());
-        Self { work_dir, turn, announced, open, streaming: None }
+        Self { work_dir, turn, announced, open, streaming: None, shown }
     }
 
     /// Announces a call; its arguments may still be coming.
@@ -124,9 +127,17 @@ impl Calls {
         described
     }
 
-    /// A running tool has printed something. Told from time to time, and never more than the end of it.
+    /// A running tool has printed something. Told from time to time, and never more than the end of it. What
+    /// runs in a terminal of the client's is seen there: only which one is told.
     pub fn printed(&mut self, call_id: &str, text: &str, now: Instant) -> Option<Value> {
         let call = self.open.get_mut(call_id)?;
+        if let Some(terminal) = self.shown.content(call_id) {
+            return Some(json!({
+                "sessionUpdate": "tool_call_update",
+                "toolCallId": call.id,
+                "content": [terminal],
+            }));
+        }
         call.live.push_str(text);
         if call.live.len() > 2 * LIVE_TAIL {
             let from = call.live.len() - LIVE_TAIL;
@@ -151,11 +162,15 @@ impl Calls {
     /// A call has its result. `None` when it was not announced.
     pub fn end(&mut self, call_id: &str, result: &ToolReturnValue) -> Option<Value> {
         let call = self.open.remove(call_id)?;
+        let content = match self.shown.take(call_id) {
+            Some(terminal) => in_terminal(terminal, result),
+            None => result_content(&call.name, result),
+        };
         Some(json!({
             "sessionUpdate": "tool_call_update",
             "toolCallId": call.id,
             "status": if result.is_error { "failed" } else { "completed" },
-            "content": result_content(&call.name, result),
+            "content": content,
         }))
     }
 
@@ -195,6 +210,12 @@ fn location(name: &str, arguments: &str, work_dir: &Path) -> Option<Value> {
         location["line"] = json!(line);
     }
     Some(location)
+}
+
+/// What the result of a command looks like that has run before the user's eyes.
+fn in_terminal(terminal: Value, result: &ToolReturnValue) -> Vec<Value> {
+    let remark = result.is_error.then(|| content(text(&cleaned(&result.message))));
+    std::iter::once(terminal).chain(remark).collect()
 }
 
 /// What a result looks like: changes as diffs, what was printed as it is, else the remark about it.
@@ -248,7 +269,7 @@ mod tests {
     use super::*;
 
     fn calls() -> Calls {
-        Calls::new("/w".into(), "t".into())
+        Calls::new("/w".into(), "t".into(), Shown::default())
     }
 
     #[test]

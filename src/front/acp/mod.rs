@@ -14,7 +14,7 @@
 //! | `updates`, `calls` | what the session tells; its tool calls |
 //! | `record` | what was told in a session before |
 //! | `peer` | the client as sessions see it: told things, and called |
-//! | `asking`, `files` | such calls: approvals and questions; files as the editor has them |
+//! | `asking`, `files`, `terminals` | such calls: approvals and questions; files as the editor has them; commands in its terminals |
 //! | `forms`, `filled` | questions as forms; forms of MCP servers |
 //! | `deprecated` | the option in whose place this is |
 //!
@@ -54,6 +54,7 @@ mod rpc;
 mod server;
 mod servers;
 mod session;
+mod terminals;
 mod updates;
 
 use std::io::Write;

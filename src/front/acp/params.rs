@@ -26,6 +26,8 @@ pub(super) struct Initialize {
 #[serde(from = "Value")]
 pub(super) struct ClientCapabilities {
     pub fs: FileSystem,
+    /// It runs commands in terminals of its own.
+    pub terminal: bool,
     pub elicitation: Elicitation,
 }
 
@@ -51,6 +53,7 @@ impl From<Value> for ClientCapabilities {
             group => matches!(group[name], Value::Bool(true) | Value::Object(_)),
         };
         Self {
+            terminal: matches!(said["terminal"], Value::Bool(true) | Value::Object(_)),
             fs: FileSystem {
                 read_text_file: offers("fs", "readTextFile"),
                 write_text_file: offers("fs", "writeTextFile"),

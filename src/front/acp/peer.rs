@@ -30,7 +30,7 @@ struct Shared {
 pub(super) type Answer = Result<Value, String>;
 
 /// What an answer of a client that is gone says.
-const GONE: &str = "the client is gone";
+pub(super) const GONE: &str = "the client is gone";
 
 impl Peer {
     pub fn new(outbox: Outbox) -> Self {

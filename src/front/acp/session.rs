@@ -13,6 +13,7 @@ use super::failures::{self, Failures};
 use super::files::ClientFiles;
 use super::peer::Peer;
 use super::rpc::{Id, RpcError};
+use super::terminals::{ClientTerminals, Shown};
 use super::updates::{self, Updates, said_by_agent};
 use super::{asking, content, introduction, record};
 use crate::agent::{ClientView, Introduction, OfferedCommand, SessionHandle, Shows};
@@ -103,6 +104,10 @@ impl Session {
         if let Some(files) = ClientFiles::of(&peer, &id) {
             client.open_files_in(files);
         }
+        let shown = Shown::default();
+        if let Some(terminals) = ClientTerminals::of(&peer, &id, &shown) {
+            client.run_commands_in(terminals);
+        }
         // Where there are no forms, there are only buttons.
         let forms = peer.can().elicitation.form;
         client.introduce(Introduction {
@@ -117,7 +122,7 @@ impl Session {
             client,
             peer,
             commands,
-            updates: Updates::live(host.options.work_dir.clone()),
+            updates: Updates::live(host.options.work_dir.clone(), shown),
             running: None,
             prompts: 0,
             asked: HashMap::new(),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::calls::Calls;
 use super::clean::cleaned;
 use super::content::{block, text};
+use super::terminals::Shown;
 use crate::agent::OfferedCommand;
 use crate::protocol::{
     ContentPart, DisplayBlock, Event, TodoItem, TodoStatus, ToolCall, UserInput,
@@ -19,6 +20,7 @@ use crate::protocol::{
 pub(super) struct Updates {
     work_dir: PathBuf,
     calls: Calls,
+    shown: Shown,
     /// Calls of subagents that run, by id: announced only when something is asked because of them.
     inner: HashMap<String, ToolCall>,
     /// Messages of the user are told, too.
@@ -26,11 +28,12 @@ pub(super) struct Updates {
 }
 
 impl Updates {
-    /// Live news: the client knows what its user has said.
-    pub fn live(work_dir: PathBuf) -> Self {
+    /// Live news: the client knows what its user has said, and has `shown` some calls in terminals.
+    pub fn live(work_dir: PathBuf, shown: Shown) -> Self {
         Self {
-            calls: Calls::new(work_dir.clone(), String::new()),
+            calls: Calls::new(work_dir.clone(), String::new(), shown.clone()),
             work_dir,
+            shown,
             inner: HashMap::new(),
             replays: false,
         }
@@ -38,7 +41,7 @@ impl Updates {
 
     /// The record.
     pub fn of_record(work_dir: PathBuf) -> Self {
-        Self { replays: true, ..Self::live(work_dir) }
+        Self { replays: true, ..Self::live(work_dir, Shown::default()) }
     }
 
     /// What the client hears of an event. `turn` makes the name of a turn that begins, `now` is the time.
@@ -55,7 +58,7 @@ impl Updates {
         match event {
             Event::TurnBegin { user_input } => {
                 updates.extend(self.abandon());
-                self.calls = Calls::new(self.work_dir.clone(), turn());
+                self.calls = Calls::new(self.work_dir.clone(), turn(), self.shown.clone());
                 updates.extend(self.said(user_input));
             }
             Event::SteerInput { user_input } => updates.extend(self.said(user_input)),
@@ -262,7 +265,7 @@ mod tests {
             "tool_call_update in_progress",
             "tool_call_update failed",
         ];
-        assert_eq!(all(&mut Updates::live("/".into()), &turn()), live);
+        assert_eq!(all(&mut Updates::live("/".into(), Shown::default()), &turn()), live);
         let replayed = all(&mut Updates::of_record("/".into()), &turn());
         assert_eq!(replayed[0], "user_message_chunk hi");
         assert_eq!(replayed[1..], live);
@@ -270,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_told_beside_the_turn_does_not_tear_arguments() {
-        let mut updates = Updates::live("/".into());
+        let mut updates = Updates::live("/".into(), Shown::default());
         let part = |text: &str| Event::ToolCallPart { arguments_part: Some(text.into()) };
         let inner = ToolCall::new("in", "Shell", "{}");
         let told = all(
@@ -298,7 +301,7 @@ mod tests {
 
     #[test]
     fn calls_of_subagents_are_announced_when_they_ask() {
-        let mut updates = Updates::live("/".into());
+        let mut updates = Updates::live("/".into(), Shown::default());
         let inner = |event: Event| Event::SubagentEvent {
             parent_tool_call_id: Some("p".into()),
             agent_id: None,
