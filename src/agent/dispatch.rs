@@ -245,8 +245,7 @@ async fn run_one(
     let ran = run_alone(core, cancel, tool, arguments, effect, call_id, counts).await;
     match &ran {
         Ran::Done(result) => guard::after(core, &used, Some(&result.value)),
-        Ran::CutOff(_) => guard::after(core, &used, None),
-        Ran::NotStarted => {}
+        Ran::CutOff(_) | Ran::NotStarted => guard::after(core, &used, None),
     }
     ran
 }
@@ -264,7 +263,9 @@ async fn run_alone(
     let name = tool.name().to_owned();
     let call = Call::of(&name, &arguments, &core.workspace, &core.env.home)
         .known_as(tool.subject(&arguments));
-    let finding = restriction::finding(&*tool, &call, &arguments, &core.workspace, &core.env);
+    let (workspace, env) = (&core.workspace, &core.env);
+    let found = restriction::finding(&*tool, &call, &arguments, workspace, env, cancel).await;
+    let Some(finding) = found else { return Ran::NotStarted };
     let changes = finding.effect != crate::permission::effect::Effect::ReadOnly;
     let exact = EXACT.contains(&name.as_str());
     let watched = match (&core.rewinder, effect) {

@@ -196,12 +196,9 @@ fn advice(servers: &Servers, server: &ServerView) -> String {
     let name = name_written_out(&server.name, MAX_NAME);
     match (server.status, servers.get(&server.name)) {
         (Status::Failed, Some(known)) => {
-            let log = servers.log_of(&server.name);
-            // There is none before it has said something.
-            let log = match log.is_file() {
-                true => format!("; its error output is in `{}`", log.display()),
-                false => String::new(),
-            };
+            let log = servers.log_if_any(&server.name);
+            let log = log.map(|log| format!("; its error output is in `{}`", log.display()));
+            let log = log.unwrap_or_default();
             let place = known.config.place();
             format!("Correct it {place}, or try again with `/mcp reconnect {name}`{log}.")
         }
@@ -219,7 +216,17 @@ fn advice(servers: &Servers, server: &ServerView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::mcp::config::Source;
+    use crate::mcp::connection::Surroundings;
+    use crate::mcp::elicit::Person;
+    use crate::mcp::limits::Limits;
+    use crate::mcp::servers::Sources;
+    use crate::platform::env::fixed;
 
     fn view(name: &str, status: Status, reason: Option<&str>, tools: usize) -> ServerView {
         ServerView {
@@ -242,5 +249,37 @@ mod tests {
         );
         let bad = view("a\u{1b}[2J\n*b*", Status::Failed, Some("no\nway"), 0);
         assert_eq!(entry(&bad, "Do it."), "- **a b**: failed: no way. Do it.");
+    }
+
+    #[tokio::test]
+    async fn a_log_is_named_where_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let says =
+            json!({"command": "/bin/sh", "args": ["-c", "echo no such library >&2; exit 9"]});
+        let entries =
+            json!({"mcpServers": {"says": says, "no": {"command": "/nonexistent/server"}}});
+        let given = vec![Source::read(entries.as_object().unwrap()).unwrap()];
+        let around = Surroundings {
+            env: fixed::env(dir.path(), &[]),
+            work_dir: dir.path().to_path_buf(),
+            logs: dir.path().join("logs"),
+            person: Person::new(false),
+            guard: None,
+        };
+        let sources = Sources { given, ..Sources::default() };
+        let servers = Servers::new(sources, around, Limits::default(), Duration::from_secs(30));
+        servers.start();
+        servers.settled().await;
+        let told = |name: &str| {
+            let view = servers.view();
+            advice(&servers, view.iter().find(|server| server.name == name).unwrap())
+        };
+        let log = servers.log_of("says");
+        let wanted = format!("`; its error output is in `{}`.", log.display());
+        assert!(told("says").ends_with(&wanted), "{}", told("says"));
+        assert!(told("no").ends_with("again with `/mcp reconnect no`."), "{}", told("no"));
+        assert_eq!(servers.log_if_any("says"), Some(log));
+        assert_eq!((servers.log_if_any("no"), servers.log_if_any("other")), (None, None));
+        servers.shutdown().await;
     }
 }

@@ -15,7 +15,7 @@ use tracing::warn;
 use super::core::Core;
 use crate::customize::hooks::Occasion;
 use crate::llm::{Message, Role};
-use crate::protocol::{ContentPart, Event, Notification, UserInput};
+use crate::protocol::{ContentPart, Event, Notification};
 use crate::store::{Delivery, NotificationRecord, NotificationStore, Session, StoreError};
 use crate::tasks::{self, Kind, Runtime, Status, View};
 
@@ -25,11 +25,6 @@ pub const TASKS_HAVE_ENDED: &str =
 
 /// What such a turn is called where the words of a user would stand.
 pub const ANNOUNCED: &str = "[a background task has ended]";
-
-/// Whether a turn with this input is one of those.
-pub(super) fn announces(input: &UserInput) -> bool {
-    matches!(input, UserInput::Text(text) if text == TASKS_HAVE_ENDED)
-}
 
 /// Most notifications that the model gets with one request.
 const PER_STEP: usize = 4;

@@ -27,6 +27,7 @@ use super::notifications::{self, Notifications};
 use super::plan::Plan;
 use super::recorder::Recorder;
 use super::rewind::{self, Rewinder, finish_interrupted};
+use super::turn::Opening;
 use super::{btw, goal, instructions, shell, slash};
 use crate::customize::hooks::{Hooks, Place};
 use crate::llm::Message as LlmMessage;
@@ -386,10 +387,18 @@ impl Actor {
         match op {
             Op::Prompt { id, input } => {
                 let core = Arc::clone(&self.core);
-                if self.turn.is_none() && !notifications::announces(&input) {
+                if self.turn.is_none() {
                     core.meter.renew(core.env.clock.instant());
                 }
-                let work = move |cancel| async move { goal::drive(&core, input, &cancel).await };
+                let opening = Opening::Sent(input);
+                let work = move |cancel| async move { goal::drive(&core, opening, &cancel).await };
+                self.begin_turn(id, work).await;
+            }
+            // It goes on with what is left of the budget.
+            Op::SeeToTasks { id } => {
+                let core = Arc::clone(&self.core);
+                let work =
+                    move |cancel| async move { goal::drive(&core, Opening::Tasks, &cancel).await };
                 self.begin_turn(id, work).await;
             }
             Op::Shell { id, command, told } => {

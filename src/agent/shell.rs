@@ -24,7 +24,7 @@ pub(super) async fn run(
     let mark = if told { "!" } else { "!!" };
     let shown = format!("{mark}{command}");
     core.hub.event(Event::TurnBegin { user_input: UserInput::from(shown.as_str()) });
-    let point = note_point(core, &shown).await;
+    let point = note_point(core, shown.into()).await;
     let id = format!("person_{}", core.env.ids.uuid());
     core.hub.event(Event::ToolCall(ToolCall {
         id: id.clone(),

@@ -9,11 +9,12 @@ use super::compaction::AutoCompact;
 use super::core::Core;
 use super::dmail;
 use super::goal::{self, Goals, LastStep};
-use super::notifications::announces;
+use super::notifications::{ANNOUNCED, TASKS_HAVE_ENDED};
 use super::ralph;
 use super::reminders;
 use super::repeat::RepeatGuard;
 use super::resources;
+use super::rewind::Words;
 use super::servers::Loading;
 use super::slash;
 use super::step::{self, StepEnd, StepError};
@@ -37,23 +38,33 @@ pub(super) struct Turn<'a> {
 }
 
 /// What a turn begins with.
-pub(super) struct Opening {
-    /// What everybody is told.
-    shown: UserInput,
-    /// What the model gets instead, when nobody has written it: never a command.
-    prompt: Option<String>,
-}
-
-impl From<UserInput> for Opening {
-    fn from(input: UserInput) -> Self {
-        Self { shown: input, prompt: None }
-    }
+pub(super) enum Opening {
+    /// Somebody has sent it.
+    Sent(UserInput),
+    /// Background tasks have ended.
+    Tasks,
+    /// Work on a goal goes on or begins. The label stands where the words of a user would; the model gets the
+    /// message, which is never a command.
+    Goal { label: Words, message: String },
 }
 
 impl Opening {
-    /// A turn that follows by itself. `label` stands where the words of a user would.
-    pub fn continued(label: String, prompt: String) -> Self {
-        Self { shown: UserInput::Text(label), prompt: Some(prompt) }
+    /// What everybody is told.
+    fn shown(&self) -> UserInput {
+        match self {
+            Self::Sent(input) => input.clone(),
+            Self::Tasks => TASKS_HAVE_ENDED.into(),
+            Self::Goal { label, .. } => UserInput::Text(label.text.clone()),
+        }
+    }
+
+    /// What a list of turns has of it.
+    fn words(&self) -> Words {
+        match self {
+            Self::Sent(input) => input.text().into(),
+            Self::Tasks => Words::of_nobody(ANNOUNCED.to_owned()),
+            Self::Goal { label, .. } => label.clone(),
+        }
     }
 }
 
@@ -82,31 +93,34 @@ pub(super) async fn run(core: &Arc<Core>, opening: Opening, cancel: &Cancellatio
 
 /// Runs a turn. `TurnBegin` and `TurnEnd` always come as a pair, whatever happens between them.
 async fn run_whole(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
-    let Opening { shown: input, prompt } = opening;
-    core.hub.event(Event::TurnBegin { user_input: input.clone() });
+    core.hub.event(Event::TurnBegin { user_input: opening.shown() });
     let loading = Loading::begin(core);
     // The turns of a goal are asked about one by one: a guard must not be walked around by a prompt
     // that nobody has written (agent-loop.md section 17).
-    let allowed = match &prompt {
-        Some(message) => submitted(core, message, cancel).await,
+    let allowed = match &opening {
+        Opening::Goal { message, .. } => submitted(core, message, cancel).await,
         // Results that came by themselves: no hook for prompts may make them vanish (section 1.2).
-        None if announces(&input) => {
+        Opening::Tasks => {
             cancel.run_until_cancelled(core.begun()).await.ok_or(NotSubmitted::Cancelled)
         }
-        None => submitted(core, &input.text(), cancel).await,
+        Opening::Sent(input) => submitted(core, &input.text(), cancel).await,
     };
     let allowed = allowed.map_err(|stopped| match stopped {
         NotSubmitted::Cancelled => Outcome::Cancelled,
         NotSubmitted::Forbidden(reason) => {
-            goal::forbidden(core, prompt.is_none().then(|| input.text()).as_deref(), &reason);
+            let typed = match &opening {
+                Opening::Sent(input) => Some(input.text()),
+                Opening::Tasks | Opening::Goal { .. } => None,
+            };
+            goal::forbidden(core, typed.as_deref(), &reason);
             core.hub.event(Event::ContentPart(ContentPart::text(reason)));
             Outcome::Finished { stop: StopReason::Command }
         }
     });
     let outcome = match allowed {
         Ok(()) => {
-            let point = note_point(core, &input.text()).await;
-            let outcome = run_submitted(core, input, prompt, cancel).await;
+            let point = note_point(core, opening.words()).await;
+            let outcome = run_submitted(core, opening, cancel).await;
             let outcome = stopping(core, outcome, cancel).await;
             note_silence(core, point).await;
             outcome
@@ -155,25 +169,24 @@ async fn submitted(
 }
 
 /// Runs a command or the model.
-async fn run_submitted(
-    core: &Arc<Core>,
-    input: UserInput,
-    prompt: Option<String>,
-    cancel: &CancellationToken,
-) -> Outcome {
-    let text = input.text();
-    match (prompt, slash::parse(&text)) {
-        (Some(prompt), _) => run_plain(core, prompt.as_str().into(), cancel).await,
-        (None, Some(command)) => slash::run(core, &command, &input, cancel).await,
-        (None, None) => {
-            let input = resources::attached(core, input, cancel).await;
-            let outcome = ralph::run(core, input, cancel).await;
-            if matches!(outcome, Outcome::Finished { .. }) {
-                set_first_title(core, &text);
-            }
-            outcome
+async fn run_submitted(core: &Arc<Core>, opening: Opening, cancel: &CancellationToken) -> Outcome {
+    let input = match opening {
+        Opening::Goal { message, .. } => {
+            return run_plain(core, message.as_str().into(), cancel).await;
         }
+        Opening::Tasks => return ralph::run(core, TASKS_HAVE_ENDED.into(), cancel).await,
+        Opening::Sent(input) => input,
+    };
+    let text = input.text();
+    if let Some(command) = slash::parse(&text) {
+        return slash::run(core, &command, &input, cancel).await;
     }
+    let input = resources::attached(core, input, cancel).await;
+    let outcome = ralph::run(core, input, cancel).await;
+    if matches!(outcome, Outcome::Finished { .. }) {
+        set_first_title(core, &text);
+    }
+    outcome
 }
 
 /// Lets the hooks see that the turn is about to end well. One that forbids it makes its reason the
@@ -219,7 +232,7 @@ pub(super) async fn run_subagent(
 }
 
 /// Notes where one can return to: the end of the conversation as it is now.
-pub(super) async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMark> {
+pub(super) async fn note_point(core: &Arc<Core>, words: Words) -> Option<ContextMark> {
     let rewinder = core.rewinder.as_ref()?;
     let mark = async {
         let mut context = core.context.lock().await;
@@ -230,7 +243,7 @@ pub(super) async fn note_point(core: &Arc<Core>, text: &str) -> Option<ContextMa
         Ok(mark) => {
             let state = core.settings.snapshot();
             let (todos, title) = (state.todos, state.custom_title);
-            rewinder.begin_turn(text.to_owned(), mark.clone(), todos, title).await;
+            rewinder.begin_turn(words, mark.clone(), todos, title).await;
             Some(mark)
         }
         Err(error) => {

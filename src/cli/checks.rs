@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -14,6 +14,7 @@ use crate::customize::{Builtin, agent_file};
 use crate::front::print::Format;
 use crate::platform::Env;
 use crate::store::ShareDir;
+use crate::tools::path_guard::lexical;
 
 /// The longest file that is read while the command line is checked, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -23,17 +24,7 @@ pub(super) struct JsonObject(pub Map<String, Value>);
 
 /// An absolute path without `.` and `..`, symlinks not followed.
 pub(super) fn absolute(path: &Path, env: &Env) -> PathBuf {
-    let mut whole = PathBuf::new();
-    for part in env.cwd.join(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                whole.pop();
-            }
-            part => whole.push(part),
-        }
-    }
-    whole
+    lexical(&env.cwd.join(path))
 }
 
 /// A directory that exists and can be listed.

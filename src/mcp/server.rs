@@ -95,6 +95,8 @@ pub struct State {
     pub offerings: Option<Offerings>,
     /// The last lines of its error output when it failed, clean.
     pub said: Vec<String>,
+    /// There is a file with its error output: it was there when the server last failed.
+    pub logged: bool,
     connection: Option<Arc<Connection>>,
     /// How often it was tried.
     tries: u64,
@@ -156,6 +158,7 @@ impl Server {
             listing: None,
             offerings: None,
             said: Vec::new(),
+            logged: false,
             connection: None,
             tries: 0,
         });
@@ -437,10 +440,13 @@ impl Keeper {
         let reason = one_line(reason.trim_end_matches([' ', ':', '.']), MAX_REASON);
         warn!(server = self.config.name, "MCP server not connected: {reason}");
         let said = self.last_words.error_lines();
+        let log = tokio::fs::metadata(self.around.log_of(&self.config.name)).await;
+        let logged = log.is_ok_and(|log| log.is_file());
         self.tell(|state| {
             state.status = status;
             state.reason = Some(reason);
             state.said = said;
+            state.logged = logged;
         });
         if again && self.retries < MOST_RETRIES {
             let wait = FIRST_WAIT * 2u32.pow(self.retries);

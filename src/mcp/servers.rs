@@ -306,6 +306,11 @@ impl Servers {
         self.around.log_of(name)
     }
 
+    /// The same, if there was one when the server last failed: a server may have said nothing. No disk.
+    pub fn log_if_any(&self, name: &str) -> Option<PathBuf> {
+        self.get(name)?.state().logged.then(|| self.log_of(name))
+    }
+
     /// Gives all servers, or the one of that name, an order. False when there is no such server.
     pub fn order(&self, name: Option<&str>, order: Order) -> bool {
         let meant = self.meant(name, order);

@@ -12,6 +12,9 @@ use super::{Event, GoalAct, Request, Response, UserInput};
 pub enum Op {
     /// Run a turn. Answered by a [`Message::Outcome`] with the same id, always.
     Prompt { id: String, input: UserInput },
+    /// Let the model see to background tasks that have ended: a turn that nobody has written. Answered by a
+    /// [`Message::Outcome`] with the same id, always.
+    SeeToTasks { id: String },
     /// Run a command of the person's own in a shell, as a turn: answered by a [`Message::Outcome`] with
     /// the same id, always. It needs no approval and has no limit of time. The model hears of it, and
     /// of what it printed, with the next message if it is to be `told`.

@@ -23,10 +23,15 @@ pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
 /// The whole of a regular file of at most `max` bytes; `None` when there is none.
 pub(crate) fn read_regular(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
     let Some(file) = open_regular(path)? else { return Ok(None) };
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "it is too large");
+    if file.metadata()?.len() > max {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
+    // It may grow.
     file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large"));
+        return Err(too_large());
     }
     Ok(Some(bytes))
 }

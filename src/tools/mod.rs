@@ -7,7 +7,7 @@
 
 pub(crate) mod arguments;
 mod ask_user;
-mod blocking;
+pub(crate) mod blocking;
 mod changes;
 mod context;
 mod diff_blocks;

@@ -537,6 +537,12 @@ impl Live {
         self.end().await
     }
 
+    /// Runs the turn of tasks that have ended to its end.
+    pub async fn see_to_tasks(&mut self) -> Heard {
+        self.handle.submit(Op::SeeToTasks { id: "tasks".into() });
+        self.end().await
+    }
+
     /// Everything until the next outcome.
     pub async fn end(&mut self) -> Heard {
         self.until("an outcome", |message| matches!(message, Message::Outcome { .. })).await

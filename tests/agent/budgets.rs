@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kimi_tui::agent::{Budget, TASKS_HAVE_ENDED};
+use kimi_tui::agent::Budget;
 use kimi_tui::permission::Rule;
 use kimi_tui::protocol::{Message, Outcome, Request, Spent, StopReason, Verdict};
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn turns_that_nobody_has_sent_go_on_with_what_is_left() {
     live.prompt("go").await;
     assert!(live.handle.spent().is_some());
     for _ in 0..3 {
-        let heard = live.prompt(TASKS_HAVE_ENDED).await;
+        let heard = live.see_to_tasks().await;
         assert!(matches!(heard.outcome(), Outcome::BudgetSpent(_)), "{:?}", heard.outcome());
     }
     assert_eq!(bench.model.asked().len(), 2, "nothing was asked");

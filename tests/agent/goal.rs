@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kimi_tui::agent::{Budget, Modes};
+use kimi_tui::agent::{ANNOUNCED, Budget, Modes, TASKS_HAVE_ENDED, Target};
 use kimi_tui::protocol::{
     Event, GoalAct, GoalSnapshot, GoalStatus, GoalUpdate, Message, Op, Outcome, QuestionResponse,
     Request, Response, StopReason, Verdict,
@@ -544,4 +544,33 @@ async fn what_a_cleared_history_has_lost_is_told_again() {
     heard.finished();
     assert_eq!(begins(&heard), ["go on with it", "goal: turn 3"]);
     assert_eq!(changes(&heard), ["active", "complete"]);
+}
+
+/// What stands in a list for a turn that nobody has written, somebody may write.
+#[tokio::test]
+async fn words_of_a_turn_are_a_persons_unless_it_began_by_itself() {
+    let replies = [vec![text("One part.")], update("u", "complete"), vec![text("It is there.")]];
+    let bench = bench(replies.into_iter().chain((0..4).map(|_| vec![text("fine")])));
+    let (mut live, heard) = reach(&bench).await;
+    let second = "goal: turn 2";
+    assert_eq!(begins(&heard), ["/goal x", second]);
+    assert_eq!(begins(&live.see_to_tasks().await), [TASKS_HAVE_ENDED]);
+    let written = [second, ANNOUNCED, TASKS_HAVE_ENDED];
+    for words in written {
+        live.prompt(words).await.finished();
+    }
+    let rewinder = live.handle.rewinder().expect("a rewinder");
+    let told = tokio::task::spawn_blocking(move || {
+        let points = rewinder.points().unwrap().points.into_iter().rev();
+        let told = points.map(|point| {
+            let plan = rewinder.plan(Target::Point(point.id)).unwrap();
+            (point.prompt, rewinder.planned(plan.id).unwrap().1)
+        });
+        told.collect::<Vec<_>>()
+    });
+    let of_person = |words: &str| (words.to_owned(), Some(words.to_owned()));
+    let of_nobody = |words: &str| (words.to_owned(), None);
+    let before = [of_person("/goal x"), of_nobody(second), of_nobody(ANNOUNCED)];
+    let all: Vec<_> = before.into_iter().chain(written.map(of_person)).collect();
+    assert_eq!(told.await.unwrap(), all);
 }

@@ -90,8 +90,10 @@ async fn a_forbidden_prompt_never_enters_the_conversation() {
 async fn what_tasks_have_found_is_no_prompt() {
     let mut bench = Bench::with([vec![text("seen")]]);
     bench.hooks = vec![hook(HookEvent::UserPromptSubmit, "exit 2")];
-    bench.open().prompt(kimi_tui::agent::TASKS_HAVE_ENDED).await.finished();
+    let mut live = bench.open();
+    live.see_to_tasks().await.finished();
     assert_eq!(bench.model.asked().len(), 1);
+    assert_eq!(live.handle.info().title, None, "nor what the session is about");
 }
 
 #[tokio::test]

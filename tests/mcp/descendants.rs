@@ -194,7 +194,9 @@ async fn what_a_guard_complains_of_is_told_and_kept() {
     let why = world.until("s", Status::Failed).await.unwrap();
     assert!(why.contains("its guard has failed (exit status: 9)"), "{why}");
     assert!(why.contains("it said: no such library"), "{why}");
-    let log = std::fs::read_to_string(world.servers.log_of("s")).unwrap();
+    let log = world.servers.log_if_any("s").unwrap();
+    assert_eq!(log, world.servers.log_of("s"));
+    let log = std::fs::read_to_string(log).unwrap();
     assert!(log.contains("first\nno such library\n"), "{log:?}");
     world.servers.shutdown().await;
 }
@@ -222,6 +224,7 @@ async fn what_is_wrong_before_the_start_is_told_as_it_is() {
     let why = world.until("s", Status::Failed).await.unwrap();
     assert!(why.contains("file is no directory"), "{why}");
     assert!(!world.servers.log_of("s").exists());
+    assert_eq!(world.servers.log_if_any("s"), None);
     world.until("zero", Status::Failed).await;
     world.servers.shutdown().await;
 }

@@ -9,15 +9,15 @@ use super::goals::EndedTurn;
 use super::reminder::{self, Variant};
 use super::stall::Stall;
 use crate::agent::core::Core;
+use crate::agent::rewind::Words;
 use crate::agent::turn::{self, Opening};
-use crate::protocol::{GoalActor, GoalStatus, Outcome, StopReason, UserInput, goal_turn_label};
+use crate::protocol::{GoalActor, GoalStatus, Outcome, StopReason, goal_turn_label};
 
 /// Turns in a row that may end because the model repeats a call.
 const MAX_REPEATED: u32 = 3;
 
 /// Runs the prompt and, as long as a goal is active after a turn, the next turn.
-pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToken) -> Outcome {
-    let mut opening = Opening::from(input);
+pub async fn drive(core: &Arc<Core>, mut opening: Opening, cancel: &CancellationToken) -> Outcome {
     let mut repeated = 0;
     let mut stall = Stall::default();
     loop {
@@ -70,7 +70,7 @@ pub async fn drive(core: &Arc<Core>, input: UserInput, cancel: &CancellationToke
         };
         let turn = core.goals.begin_turn();
         let message = reminder::message(core, variant);
-        opening = Opening::continued(goal_turn_label(turn), message);
+        opening = Opening::Goal { label: Words::of_nobody(goal_turn_label(turn)), message };
     }
 }
 
@@ -151,7 +151,10 @@ fn next_goal(core: &Core) -> Option<Opening> {
     }
     let next = core.goals.next_upcoming()?;
     match core.goals.create(&next.objective, None, false, GoalActor::System) {
-        Ok(_) => Some(Opening::continued(line(&next.objective), next.objective)),
+        // Somebody has written what it is about.
+        Ok(_) => {
+            Some(Opening::Goal { label: line(&next.objective).into(), message: next.objective })
+        }
         Err(error) => {
             tracing::warn!(%error, "the next goal could not begin");
             None

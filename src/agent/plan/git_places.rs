@@ -1,6 +1,7 @@
 //! The repositories that git goes into from a directory: the one around it, and the submodules that their
 //! indexes and `.gitmodules` list.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,18 +21,29 @@ pub(super) struct Place {
     dot_git: PathBuf,
 }
 
-/// Where git may find the repository of a directory: as it is, it goes on above what it takes for none.
-pub(super) fn around(dir: &Path) -> Vec<Place> {
+/// What git may take for a repository in a directory: its `.git`, and the directory itself where it is one
+/// without a work tree.
+fn repositories(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    let within = has(".git").then(|| dir.join(".git"));
+    let itself = (has("HEAD") && has("objects")).then(|| dir.to_path_buf());
+    within.into_iter().chain(itself)
+}
+
+/// Whether git may take a directory, or what is in it, for a repository.
+pub(super) fn has_repository(dir: &Path) -> bool {
+    repositories(dir).next().is_some()
+}
+
+/// Where git may find the repository of a directory: as it is, it goes on above what it takes for none. Directories
+/// that are among the `passed` already are left out, with all above them.
+pub(super) fn around(dir: &Path, passed: &mut HashSet<PathBuf>) -> Vec<Place> {
     let mut places = Vec::new();
     for root in dir.ancestors() {
-        let dot_git = root.join(".git");
-        let has = |name: &str| root.join(name).symlink_metadata().is_ok();
-        // What has no work tree of its own is a repository itself.
-        for dot_git in [
-            has(".git").then_some(dot_git),
-            (has("HEAD") && has("objects")).then(|| root.to_path_buf()),
-        ] {
-            let Some(dot_git) = dot_git else { continue };
+        if !passed.insert(root.to_path_buf()) {
+            break;
+        }
+        for dot_git in repositories(root) {
             let ends = dot_git.is_file() || is_repository(&dot_git);
             places.push(Place { root: root.to_path_buf(), dot_git });
             if ends {
@@ -137,7 +149,7 @@ mod tests {
         }
 
         fn told(&self, dir: &str) -> Option<String> {
-            program(&self.0.path().join(dir))
+            program(&[self.0.path().join(dir)])
         }
     }
 

@@ -21,25 +21,42 @@ const FETCHING: &[(&str, &str)] = &[
     ("protocol", "allow"),
 ];
 
-/// What of the repository around a directory, or of one that git goes into from there, names a program, if
-/// one does, or the file of which that cannot be told.
-pub(super) fn program(dir: &Path) -> Option<String> {
-    let mut places: VecDeque<Place> = around(dir).into();
-    let mut seen = HashSet::new();
-    let mut bytes = MAX_INDEX_BYTES;
-    while let Some(place) = places.pop_front() {
-        if !seen.insert(place.clone()) {
-            continue;
+/// What of the repositories around some directories, or of those that git goes into from there, names a program,
+/// if one does, or the file of which that cannot be told. Each is read once.
+pub(super) fn program(dirs: &[PathBuf]) -> Option<String> {
+    let mut repositories = Repositories::default();
+    dirs.iter().find_map(|dir| repositories.program(dir))
+}
+
+/// The repositories that were looked at.
+#[derive(Debug, Default)]
+struct Repositories {
+    /// Directories in which a repository was looked for.
+    passed: HashSet<PathBuf>,
+    /// Those that were read.
+    read: HashSet<Place>,
+}
+
+impl Repositories {
+    /// What of those around one more directory names a program. Where one was named, no more is asked.
+    fn program(&mut self, dir: &Path) -> Option<String> {
+        let mut places: VecDeque<Place> = around(dir, &mut self.passed).into();
+        let (mut count, mut bytes) = (0, MAX_INDEX_BYTES);
+        while let Some(place) = places.pop_front() {
+            if !self.read.insert(place.clone()) {
+                continue;
+            }
+            count += 1;
+            if count > MAX_MODULES + 1 {
+                return Some("index".to_owned());
+            }
+            match inner(&place, &mut bytes) {
+                Ok(inner) => places.extend(inner),
+                Err(named) => return Some(named),
+            }
         }
-        if seen.len() > MAX_MODULES + 1 {
-            return Some("index".to_owned());
-        }
-        match inner(&place, &mut bytes) {
-            Ok(inner) => places.extend(inner),
-            Err(named) => return Some(named),
-        }
+        None
     }
-    None
 }
 
 /// The repositories that git goes into from one whose settings name no program. The error is what does.
@@ -194,6 +211,10 @@ mod tests {
 
     use super::*;
 
+    fn program(dir: &Path) -> Option<String> {
+        super::program(&[dir.to_path_buf()])
+    }
+
     fn named(config: &str) -> bool {
         settings(config).iter().any(Setting::names_program)
     }
@@ -258,6 +279,28 @@ mod tests {
         assert_eq!(told().as_deref(), Some("hooks/post-index-change"));
         put(".git/config", "[diff]\nexternal = x\n");
         assert_eq!(told().as_deref(), Some("diff.external"));
+    }
+
+    /// A line may look at it many times, from many of its directories.
+    #[test]
+    fn for_one_command_a_repository_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = dir.path().join(".git");
+        for made in [git.join("objects"), git.join("refs"), dir.path().join("a/b")] {
+            fs::create_dir_all(made).unwrap();
+        }
+        fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        let mut repositories = Repositories::default();
+        assert_eq!(repositories.program(&dir.path().join("a")), None);
+        fs::write(git.join("config"), "[diff]\nexternal = x\n").unwrap();
+        for below in ["a", "a/b", "", "c"] {
+            assert_eq!(repositories.program(&dir.path().join(below)), None, "{below}");
+        }
+        // Another one is.
+        let other = dir.path().join("other");
+        fs::create_dir_all(other.join(".git")).unwrap();
+        fs::write(other.join(".git/config"), "[diff]\nexternal = x\n").unwrap();
+        assert_eq!(repositories.program(&other).as_deref(), Some("diff.external"));
     }
 
     /// Git asks another repository for what is missing, by what the settings name.

@@ -24,7 +24,7 @@ mod toolchain;
 mod words;
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ use sha2::{Digest as _, Sha256};
 use self::words::WORDS;
 use super::core::Settings;
 use crate::platform::Env;
-use crate::store::SessionState;
+use crate::store::{SessionState, read_regular};
 use crate::tools::path_guard::real_path;
 
 /// A longer plan is not shown to anybody.
@@ -150,17 +150,13 @@ impl Plan {
     /// The plan as it is written so far; `None` when there is no file.
     pub fn read(&self) -> Result<Option<String>, String> {
         let real = self.real_file()?;
-        let file = match fs::File::open(real) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.to_string()),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(format!("it is longer than {} KB, shorten it", MAX_BYTES / 1024));
+        match read_regular(&real, MAX_BYTES) {
+            Ok(bytes) => Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(format!("it is longer than {} KB, shorten it", MAX_BYTES / 1024))
+            }
+            Err(error) => Err(error.to_string()),
         }
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Removes what is written. Returns whether there was anything.

@@ -1,74 +1,101 @@
 //! What a call would do, and whether plan mode lets it through.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::{Plan, git_settings, toolchain};
+use super::git_places::has_repository;
+use super::toolchain::{self, Toolchains};
+use super::{Plan, git_settings};
 use crate::permission::Call;
 use crate::permission::call::Subject;
 use crate::permission::effect::{self, Effect, Finding, of_call, of_script};
 use crate::permission::shell::{self, Part, Run, Script, Word};
 use crate::platform::Env;
-use crate::tools::path_guard::real_path;
+use crate::tools::blocking::{Unfinished, bounded};
+use crate::tools::path_guard::{lexical, real_path};
 use crate::tools::{Tool, Workspace};
 
-/// What a call would do, told before it runs.
-pub(in crate::agent) fn finding(
+/// How long the files may take that tell what a command starts.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Characters of a command in a reason.
+const SHOWN: usize = 120;
+
+/// What a call would do, told before it runs; `None` when it was cancelled before that was known.
+pub(in crate::agent) async fn finding(
     tool: &dyn Tool,
     call: &Call,
     arguments: &Value,
-    workspace: &Workspace,
+    workspace: &Arc<Workspace>,
     env: &Env,
-) -> Finding {
-    let found = match &call.subject {
-        Subject::Command { script, .. } => of_script(&at_home(script, workspace)),
-        _ => of_call(&call.tool, arguments),
-    };
-    if found.effect == Effect::ReadOnly {
-        let Subject::Command { script, .. } = &call.subject else { return found };
-        let unknown = |reason: String| Finding { effect: Effect::Unknown, reason };
-        let dirs = match directories(script, workspace, env) {
-            Ok(dirs) => dirs,
-            Err(shown) => {
-                return unknown(format!("`{shown}` leads to where other settings may rule"));
+    cancel: &CancellationToken,
+) -> Option<Finding> {
+    if let Subject::Command { script, text } = &call.subject {
+        let (script, workspace, env) = (script.clone(), Arc::clone(workspace), env.clone());
+        let told = bounded(PATIENCE, cancel, move || of_command(&script, &workspace, &env)).await;
+        return match told {
+            Ok(finding) => Some(finding),
+            Err(Unfinished::Cancelled) => None,
+            Err(Unfinished::Stuck(_) | Unfinished::Broken) => {
+                let shown: String = text.chars().take(SHOWN).collect();
+                let why = "may start what files around it name, and these cannot be read";
+                Some(unknown(format!("`{shown}` {why}")))
             }
         };
-        let place_matters = |run: &&Run| run.astray && depends_on_place(run);
-        if let Some(run) = script.parts.iter().filter_map(Part::run).find(place_matters) {
-            return unknown(format!(
-                "`{}` runs where other settings may rule, which may name programs",
-                run.shown
-            ));
-        }
-        let called = |run: &Run| {
-            let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
-            let chosen = |dir: &PathBuf| toolchain::program(dir, &env.home, program);
-            Some((run.shown.clone(), dirs.iter().find_map(chosen)?))
-        };
-        if let Some((shown, file)) = script.parts.iter().filter_map(Part::run).find_map(called) {
-            return unknown(format!(
-                "`{shown}` may start the program that {file} of the project names"
-            ));
-        }
-        let starts = |run: &&Run| effect::heeds_settings(run);
-        let looking = script.parts.iter().filter_map(Part::run).find(starts);
-        return match looking
-            .and_then(|run| Some((run, dirs.iter().find_map(|dir| git_settings::program(dir))?)))
-        {
-            Some((run, setting)) => unknown(format!(
-                "`{}` may start a program: {setting} of the repository may name one",
-                run.shown
-            )),
-            None => found,
-        };
     }
-    match tool.in_plan_mode(arguments) {
+    let found = of_call(&call.tool, arguments);
+    if found.effect == Effect::ReadOnly {
+        return Some(found);
+    }
+    Some(match tool.in_plan_mode(arguments) {
         None => found,
         Some(Ok(())) => Finding { effect: Effect::ReadOnly, reason: String::new() },
-        Some(Err(reason)) => Finding { effect: Effect::Unknown, reason },
+        Some(Err(reason)) => unknown(reason),
+    })
+}
+
+fn unknown(reason: String) -> Finding {
+    Finding { effect: Effect::Unknown, reason }
+}
+
+/// What a command would do. For a thread that may block.
+fn of_command(script: &Script, workspace: &Workspace, env: &Env) -> Finding {
+    let ground = HomeGround::of(workspace);
+    let found = of_script(&at_home(script, &ground));
+    if found.effect != Effect::ReadOnly {
+        return found;
     }
+    started_by_files(script, &ground, env).map_or(found, unknown)
+}
+
+/// Why a command that only reads may start a program that files name, if so.
+fn started_by_files(script: &Script, ground: &HomeGround, env: &Env) -> Option<String> {
+    let dirs = match ground.directories(script, env) {
+        Ok(dirs) => dirs,
+        Err(shown) => return Some(format!("`{shown}` leads to where other settings may rule")),
+    };
+    let runs = || script.parts.iter().filter_map(Part::run);
+    if let Some(run) = runs().find(|run| run.astray && depends_on_place(run)) {
+        return Some(format!(
+            "`{}` runs where other settings may rule, which may name programs",
+            run.shown
+        ));
+    }
+    let mut toolchains = Toolchains::around(&dirs, &env.home);
+    let mut chosen = |run: &Run| Some((run.shown.clone(), toolchains.chosen(program(run))?));
+    if let Some((shown, file)) = runs().find_map(&mut chosen) {
+        return Some(format!("`{shown}` may start the program that {file} of the project names"));
+    }
+    let looking = runs().find(|run| effect::heeds_settings(run))?;
+    let setting = git_settings::program(&dirs)?;
+    Some(format!(
+        "`{}` may start a program: {setting} of the repository may name one",
+        looking.shown
+    ))
 }
 
 /// Why plan mode does not let the call through, if so.
@@ -103,18 +130,17 @@ pub(in crate::agent) fn writes_plan(plan: &Plan, call: &Call) -> Option<Result<(
 }
 
 /// The script as it is judged: to name a directory of the workspace in full is to stay in it.
-fn at_home(script: &Script, workspace: &Workspace) -> Script {
+fn at_home(script: &Script, ground: &HomeGround) -> Script {
     let mut script = script.clone();
     for part in &mut script.parts {
         let Part::Run(run) = part else { continue };
-        let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
-        if program.rsplit('/').next() != Some("git") {
+        if !is_git(run) {
             continue;
         }
         let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
         let is_home = |word: &Word| {
             let dir = word.literal().map(Path::new).filter(|dir| dir.is_absolute());
-            dir.is_some_and(|dir| on_home_ground(dir, workspace).is_some())
+            dir.is_some_and(|dir| ground.real(dir).is_some())
         };
         let named = |word: &Word| dirs.iter().any(|dir| ptr::eq(*dir, word)) && is_home(word);
         let words = run.words.iter().map(|word| match named(word) {
@@ -126,50 +152,76 @@ fn at_home(script: &Script, workspace: &Workspace) -> Script {
     script
 }
 
-/// Whether files of the directory in which a program runs may name another program.
-fn depends_on_place(run: &Run) -> bool {
-    let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
-    program.rsplit('/').next() == Some("git") || toolchain::depends_on_place(program)
+/// The program that is called, as it is written; nothing if that is not known.
+fn program(run: &Run) -> &str {
+    run.words.first().and_then(|word| word.literal()).unwrap_or_default()
 }
 
-/// The directories in which parts of a script may run. The error: the change of directory that leads out of
-/// the workspace, into another repository, or nobody knows where to: programs like git run what the settings
-/// there say.
-fn directories<'a>(
-    script: &'a Script,
-    workspace: &Workspace,
-    env: &Env,
-) -> Result<Vec<PathBuf>, &'a str> {
-    let mut here = Some(workspace.work_dir.clone());
-    let mut all = vec![workspace.work_dir.clone()];
-    for part in &script.parts {
-        let Part::Run(run) = part else { continue };
-        let program = run.words.first().and_then(|word| word.literal()).unwrap_or_default();
-        if program.rsplit('/').next() == Some("git") {
-            let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
-            let beside = dirs.iter().try_fold(here.clone(), |from, dir| {
-                beside(from.as_deref(), Path::new(dir.literal()?)).map(Some)
-            });
-            let beside = beside.flatten();
-            if !dirs.is_empty() {
-                let beside = beside.and_then(|dir| on_home_ground(&dir, workspace));
-                all.push(beside.ok_or(run.shown.as_str())?);
-            }
-        }
-        if !matches!(program, "cd" | "pushd" | "popd") {
-            continue;
-        }
-        let there = target(run, env).filter(|_| program != "popd");
-        let next = there.and_then(|there| beside(here.as_deref(), &there));
-        // To a shell `..` leads back over a link by which it came, to other programs it does not.
-        for dir in [next.as_deref().map(without_dots), next] {
-            let dir = dir.and_then(|dir| on_home_ground(&dir, workspace));
-            all.push(dir.ok_or(run.shown.as_str())?);
-        }
-        // Whether it has been carried out, only the shell knows: a second relative one leads anywhere.
-        here = None;
+fn is_git(run: &Run) -> bool {
+    program(run).rsplit('/').next() == Some("git")
+}
+
+/// Whether files of the directory in which a program runs may name another program.
+fn depends_on_place(run: &Run) -> bool {
+    is_git(run) || toolchain::depends_on_place(program(run))
+}
+
+/// The directories of the workspace, as they are when a command is judged.
+struct HomeGround {
+    /// Links kept.
+    work_dir: PathBuf,
+    /// Links resolved.
+    roots: Vec<PathBuf>,
+}
+
+impl HomeGround {
+    fn of(workspace: &Workspace) -> Self {
+        let roots = workspace.roots().iter().filter_map(|root| real_path(root)).collect();
+        Self { work_dir: workspace.work_dir.clone(), roots }
     }
-    Ok(all)
+
+    /// The directory, links resolved, if it is in the workspace and not in a repository of its own there.
+    fn real(&self, dir: &Path) -> Option<PathBuf> {
+        let real = real_path(dir)?;
+        let root = self.roots.iter().find(|root| real.starts_with(root))?;
+        let ours = real.ancestors().take_while(|dir| dir != root).all(|dir| !has_repository(dir));
+        ours.then_some(real)
+    }
+
+    /// The directories in which parts of a script may run, links resolved. The error: the change of
+    /// directory that leads out of the workspace, into another repository, or nobody knows where to:
+    /// programs like git run what the settings there say.
+    fn directories<'a>(&self, script: &'a Script, env: &Env) -> Result<Vec<PathBuf>, &'a str> {
+        let mut here = Some(self.work_dir.clone());
+        let mut all = vec![real_path(&self.work_dir).unwrap_or_else(|| self.work_dir.clone())];
+        for part in &script.parts {
+            let Part::Run(run) = part else { continue };
+            if is_git(run) {
+                let dirs = shell::git(&run.words).map(|git| git.dirs).unwrap_or_default();
+                let beside = dirs.iter().try_fold(here.clone(), |from, dir| {
+                    beside(from.as_deref(), Path::new(dir.literal()?)).map(Some)
+                });
+                if !dirs.is_empty() {
+                    let beside = beside.flatten().and_then(|dir| self.real(&dir));
+                    all.push(beside.ok_or(run.shown.as_str())?);
+                }
+            }
+            let program = program(run);
+            if !matches!(program, "cd" | "pushd" | "popd") {
+                continue;
+            }
+            let there = target(run, env).filter(|_| program != "popd");
+            let next = there.and_then(|there| beside(here.as_deref(), &there));
+            // To a shell `..` leads back over a link by which it came, to other programs it does not.
+            for dir in [next.as_deref().map(lexical), next] {
+                let dir = dir.and_then(|dir| self.real(&dir));
+                all.push(dir.ok_or(run.shown.as_str())?);
+            }
+            // Whether it has been carried out, only the shell knows: a second relative one leads anywhere.
+            here = None;
+        }
+        Ok(all)
+    }
 }
 
 /// Where a path leads from a directory, which may not be known.
@@ -180,18 +232,6 @@ fn beside(from: Option<&Path>, to: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The path with each `..` taken back together with the name before it.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
 /// The directory named, if it is a plain name.
 fn target(run: &Run, env: &Env) -> Option<PathBuf> {
     let [_, word] = run.words.as_slice() else { return None };
@@ -199,18 +239,6 @@ fn target(run: &Run, env: &Env) -> Option<PathBuf> {
     let found_elsewhere = !text.starts_with(['/', '.']) && env.var("CDPATH").is_some();
     (!text.is_empty() && !text.starts_with(['-', '~', '+']) && !found_elsewhere)
         .then(|| PathBuf::from(text))
-}
-
-/// The directory, links resolved, if it is in the workspace and not in a repository of its own there.
-fn on_home_ground(dir: &Path, workspace: &Workspace) -> Option<PathBuf> {
-    let real = real_path(dir)?;
-    let roots: Vec<PathBuf> = workspace.roots().iter().filter_map(|root| real_path(root)).collect();
-    let root = roots.iter().find(|root| real.starts_with(root))?;
-    let ours = real.ancestors().take_while(|dir| dir != root).all(|dir| {
-        let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
-        !(has(".git") || has("HEAD") && has("objects"))
-    });
-    ours.then_some(real)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Files of settings that may name programs, read within bounds.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+
+use crate::store::read_regular;
 
 /// Longer files are not read: what they say is not known.
 const MAX_BYTES: u64 = 1 << 20;
@@ -21,20 +22,19 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Illegible> {
 
 /// What is in a file of at most so many bytes, if there is one.
 pub(super) fn bytes(file: &Path, max: u64) -> Result<Option<Vec<u8>>, Illegible> {
-    match fs::metadata(file) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            let found = file.symlink_metadata().is_ok();
-            return if found { Err(Illegible) } else { Ok(None) };
-        }
-        Err(_) => return Err(Illegible),
-        Ok(meta) if meta.len() > max || !meta.is_file() => return Err(Illegible),
-        Ok(_) => {}
+    match read_regular(file, max) {
+        Ok(Some(bytes)) => Ok(Some(bytes)),
+        Ok(None) if file.symlink_metadata().is_ok() => Err(Illegible),
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(None),
+        Err(_) => Err(Illegible),
     }
-    fs::read(file).map(Some).map_err(|_| Illegible)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

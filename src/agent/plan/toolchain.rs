@@ -4,7 +4,8 @@
 //! `.cargo/config.toml`, and `yarn` the file that its settings name. A command may have written these; those
 //! of the person, in the home directory, are the person's.
 
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use super::settings_file::read;
 use crate::tools::path_guard::real_path;
@@ -36,17 +37,40 @@ const CHOOSERS: &[Chooser] = &[
     },
 ];
 
-/// The file by which a project around `dir` names the program that `called` starts, if one may do so. What
-/// is in `home` and above belongs to no project, unless `dir` itself is there.
-pub(super) fn program(dir: &Path, home: &Path, called: &str) -> Option<&'static str> {
-    let mut files = choosers(called).flat_map(|it| it.files.iter().map(|file| (*file, it.words)));
-    let real = |path: &Path| real_path(path).unwrap_or_else(|| path.to_path_buf());
-    let (dir, home) = (real(dir), real(home));
-    let at_home = dir == home;
-    let around = || dir.ancestors().take_while(|above| at_home || *above != home);
-    files
-        .find(|(file, words)| around().any(|dir| names_program(&dir.join(file), words)))
-        .map(|(file, _)| file)
+/// What the files of the projects around some directories name, for one command: each is read once at most.
+pub(super) struct Toolchains {
+    /// Where a program that runs in one of the directories looks.
+    around: BTreeSet<PathBuf>,
+    /// Of files that were asked for: whether one of that name names a program.
+    names: HashMap<&'static str, bool>,
+}
+
+impl Toolchains {
+    /// For programs that run in one of `dirs`. What is in `home` and above belongs to no project, unless such a
+    /// directory itself is there.
+    pub fn around(dirs: &[PathBuf], home: &Path) -> Self {
+        let real = |path: &Path| real_path(path).unwrap_or_else(|| path.to_path_buf());
+        let home = real(home);
+        let mut around = BTreeSet::new();
+        for dir in dirs.iter().map(|dir| real(dir)) {
+            let at_home = dir == home;
+            let above = dir.ancestors().take_while(|above| at_home || *above != home);
+            around.extend(above.map(Path::to_path_buf));
+        }
+        Self { around, names: HashMap::new() }
+    }
+
+    /// The file by which a project names the program that `called` starts, if one may do so.
+    pub fn chosen(&mut self, called: &str) -> Option<&'static str> {
+        let mut files =
+            choosers(called).flat_map(|it| it.files.iter().map(|file| (*file, it.words)));
+        let Self { around, names } = self;
+        let mut named = |file: &'static str, words: &[&str]| {
+            let look = || around.iter().any(|dir| names_program(&dir.join(file), words));
+            *names.entry(file).or_insert_with(look)
+        };
+        files.find(|(file, words)| named(file, words)).map(|(file, _)| file)
+    }
 }
 
 /// Whether it depends on where a program runs which one is started.
@@ -73,8 +97,23 @@ mod tests {
 
     use super::*;
 
+    fn program(dir: &Path, home: &Path, called: &str) -> Option<&'static str> {
+        Toolchains::around(&[dir.to_path_buf()], home).chosen(called)
+    }
+
     fn of(dir: &Path, called: &str) -> Option<&'static str> {
         program(dir, Path::new("/h"), called)
+    }
+
+    /// `cargo` and `rustc` heed the same file, and a line may call each many times.
+    #[test]
+    fn for_one_command_a_file_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut toolchains = Toolchains::around(&[dir.path().to_path_buf()], Path::new("/h"));
+        assert_eq!(toolchains.chosen("cargo"), None);
+        fs::write(dir.path().join("rust-toolchain.toml"), "path = 1").unwrap();
+        assert_eq!((toolchains.chosen("cargo"), toolchains.chosen("rustc")), (None, None));
+        assert_eq!(of(dir.path(), "rustc"), Some("rust-toolchain.toml"), "for another it is");
     }
 
     #[test]

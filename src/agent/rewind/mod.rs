@@ -46,7 +46,6 @@ pub(super) use act::run;
 pub(super) use journal::finish_interrupted;
 pub use plan::{Fate, Plan, PlannedFile, Target};
 
-use super::notifications::{ANNOUNCED, TASKS_HAVE_ENDED};
 use crate::platform::Env;
 use crate::protocol::Hand;
 use crate::store::snapshots::{Before, Content, Ended, PointLog};
@@ -97,6 +96,28 @@ pub struct Rewinder {
     /// The session ends: what is not done is done at its next opening.
     closing: AtomicBool,
     max_store: u64,
+}
+
+/// What a turn begins with, as lists of turns show it.
+#[derive(Debug, Clone)]
+pub struct Words {
+    pub text: String,
+    /// Nobody has written them: it is what the turn is called.
+    by_itself: bool,
+}
+
+impl From<String> for Words {
+    /// What somebody has written.
+    fn from(text: String) -> Self {
+        Self { text, by_itself: false }
+    }
+}
+
+impl Words {
+    /// What a turn is called that begins by itself.
+    pub fn of_nobody(text: String) -> Self {
+        Self { text, by_itself: true }
+    }
 }
 
 /// A turn that can be undone, as a list shows it.
@@ -185,7 +206,7 @@ impl Rewinder {
                 .map(|point| RewindPoint {
                     id: point.id,
                     at: point.at,
-                    prompt: words(&point.prompt),
+                    prompt: point.prompt.clone(),
                     did: log.ended(point.id).unwrap_or_else(|| watch::roughly(log, point.id)),
                     has_files: log.has_files(point.id),
                     partial: log.is_partial(point.id),
@@ -213,12 +234,12 @@ impl Rewinder {
                 Target::Redo => newest,
             }))
         })?;
-        let (wanted, prompt, at, scope) = self.with_log(|log| {
+        let (wanted, prompt, by_itself, at, scope) = self.with_log(|log| {
             Ok(match target {
                 Target::Point(id) => {
                     let point = log.point(id).ok_or("that turn cannot be undone any more")?;
                     let wanted = if log.has_files(id) { log.since(id) } else { Default::default() };
-                    (wanted, words(&point.prompt), point.at, None)
+                    (wanted, point.prompt.clone(), point.by_itself, point.at, None)
                 }
                 Target::Redo => {
                     let rewound = log.redo().ok_or("there is nothing to redo")?;
@@ -230,7 +251,7 @@ impl Rewinder {
                         (put.path.clone(), Before { state: put.from.clone(), by })
                     });
                     let scope = Some(rewound.scope);
-                    (wanted.collect(), words(&rewound.prompt), rewound.at, scope)
+                    (wanted.collect(), rewound.prompt.clone(), false, rewound.at, scope)
                 }
             })
         })?;
@@ -263,17 +284,18 @@ impl Rewinder {
             Ok(files)
         })?;
         let id = self.plans.fetch_add(1, Ordering::Relaxed) + 1;
-        let plan = Plan { id, target, prompt, at, files, scope, partial };
+        let plan = Plan { id, target, prompt, by_itself, at, files, scope, partial };
         *lock(&self.plan) = Some(plan.clone());
         Ok(plan)
     }
 
-    /// Where the plan of this number goes, and what the user said there; `None` when it is not the
-    /// newest.
-    pub fn planned(&self, id: u64) -> Option<(Target, String)> {
+    /// Where the plan of this number goes, and what the user wrote there, to be sent again: nothing of a turn
+    /// that began by itself, nor where a rewind is taken back. `None` when it is not the newest.
+    pub fn planned(&self, id: u64) -> Option<(Target, Option<String>)> {
         let plan = lock(&self.plan);
         let plan = plan.as_ref().filter(|plan| plan.id == id)?;
-        Some((plan.target, plan.prompt.clone()))
+        let written = plan.target != Target::Redo && !plan.by_itself;
+        Some((plan.target, written.then(|| plan.prompt.clone())))
     }
 
     /// How many of how many paths are put back, while that goes on. Waits for nothing.
@@ -370,11 +392,6 @@ impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         Self(trouble(&error))
     }
-}
-
-/// What a person is told of the words that a turn began with.
-fn words(prompt: &str) -> String {
-    if prompt == TASKS_HAVE_ENDED { ANNOUNCED.to_owned() } else { prompt.to_owned() }
 }
 
 /// Nanoseconds since 1970.

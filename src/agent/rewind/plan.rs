@@ -60,8 +60,10 @@ pub struct Plan {
     /// What [`crate::protocol::Op::Rewind`] names.
     pub id: u64,
     pub target: Target,
-    /// What the user said in the first turn that is undone.
+    /// What the user said in the first turn that is undone, or what that turn is called.
     pub prompt: String,
+    /// Nobody has written that: the turn began by itself.
+    pub by_itself: bool,
     /// Unix seconds.
     pub at: f64,
     pub files: Vec<PlannedFile>,

@@ -316,6 +316,27 @@ async fn play(acts: Vec<Act>) {
     }
 }
 
+/// What a turn is called that nobody has written may also be what somebody writes.
+#[tokio::test]
+async fn what_nobody_has_written_is_not_there_to_be_sent_again() {
+    let mut bench = Bench::new();
+    let words = "goal: turn 2";
+    let own = Words::of_nobody(words.to_owned());
+    bench.rewinder.begin_turn(own, ContextMark::default(), vec![], None).await;
+    bench.end().await;
+    bench.begin(words).await;
+    bench.end().await;
+    bench.reopen();
+    for (id, written) in [(1, None), (2, Some(words.to_owned()))] {
+        let plan = bench.rewinder.plan(Target::Point(id)).unwrap();
+        assert_eq!((plan.prompt.as_str(), plan.by_itself), (words, written.is_none()));
+        assert_eq!(bench.rewinder.planned(plan.id), Some((Target::Point(id), written)));
+    }
+    bench.rewind(2);
+    let redo = bench.rewinder.plan(Target::Redo).unwrap();
+    assert_eq!(bench.rewinder.planned(redo.id), Some((Target::Redo, None)));
+}
+
 /// As `PROPTEST_CASES` says, else few: each plays on the disk.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)

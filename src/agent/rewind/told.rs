@@ -145,8 +145,7 @@ impl Chosen {
 /// `stopped`: how many of how many files are back.
 fn title(journal: &Journal, stopped: Option<(usize, usize)>) -> String {
     let rewound = &journal.rewound;
-    let line: String =
-        super::words(&rewound.prompt).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: String = rewound.prompt.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut prompt: String = line.chars().take(TITLE).collect();
     if line.chars().count() > TITLE {
         prompt.push('…');
@@ -239,7 +238,16 @@ mod tests {
 
     fn plan(files: Vec<PlannedFile>) -> Plan {
         let (prompt, target) = ("do it".to_owned(), Target::Point(1));
-        Plan { id: 1, target, prompt, at: 0.0, files, scope: None, partial: false }
+        Plan {
+            id: 1,
+            target,
+            prompt,
+            by_itself: false,
+            at: 0.0,
+            files,
+            scope: None,
+            partial: false,
+        }
     }
 
     fn journal(scope: Scope) -> Journal {

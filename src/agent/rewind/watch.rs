@@ -13,7 +13,7 @@ use super::calls::{CallId, Ran, When};
 use super::plan::count;
 use super::tree::Tree;
 use super::walk::{walk, walk_to};
-use super::{Rewinder, lock};
+use super::{Rewinder, Words, lock};
 use crate::protocol::TodoItem;
 use crate::store::ContextMark;
 use crate::store::snapshots::{By, Content, Ended, PathState, Point, PointLog};
@@ -101,18 +101,19 @@ impl Rewinder {
     /// changed until now belongs to the turn before. A failure costs the way back, not the turn.
     pub async fn begin_turn(
         self: &Arc<Self>,
-        prompt: String,
+        words: impl Into<Words>,
         context: ContextMark,
         todos: Vec<TodoItem>,
         title: Option<String>,
     ) {
+        let Words { text: prompt, by_itself } = words.into();
         let this = Arc::clone(self);
         let begun = self.file_ns();
         let noted = tokio::task::spawn_blocking(move || {
             this.with_log(|log| {
                 let before = log.newest();
                 let (id, at) = (before + 1, this.env.unix_now());
-                log.add_point(Point { id, at, prompt, context, todos, title })?;
+                log.add_point(Point { id, at, prompt, by_itself, context, todos, title })?;
                 this.begun.store(begun, Ordering::Relaxed);
                 this.open.store(true, Ordering::Relaxed);
                 Ok(before)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Scope, Skills, builtin, scan};
 use crate::platform::Env;
+use crate::platform::git::project_root;
 
 /// The programs whose skill directories count, in the order of their precedence.
 const BRANDS: [&str; 3] = [".kimi", ".claude", ".codex"];
@@ -82,10 +83,10 @@ impl Places {
 
     /// The directories that may have skills, those that count first in front.
     fn roots(&self) -> Vec<(PathBuf, Scope)> {
-        let project = self.project();
+        let project = project_root(&self.work_dir);
         let mut roots = Vec::new();
         if self.given.is_empty() {
-            self.brands(&project, Scope::Project, &mut roots);
+            self.brands(project, Scope::Project, &mut roots);
             roots.push((project.join(".agents/skills"), Scope::Project));
             self.brands(&self.home, Scope::User, &mut roots);
             let general = [".config/agents/skills", ".agents/skills"];
@@ -94,7 +95,7 @@ impl Places {
         } else {
             roots.extend(self.given.iter().map(|dir| (dir.clone(), Scope::Extra)));
         }
-        roots.extend(self.extra.iter().map(|dir| (self.resolved(dir, &project), Scope::Extra)));
+        roots.extend(self.extra.iter().map(|dir| (self.resolved(dir, project), Scope::Extra)));
         roots.push((self.share.join("plugins"), Scope::Extra));
         roots
     }
@@ -103,13 +104,6 @@ impl Places {
         let dirs = BRANDS.iter().map(|brand| base.join(brand).join("skills"));
         let there = dirs.filter(|dir| dir.is_dir()).map(|dir| (dir, scope));
         roots.extend(there.take(if self.merge_brands { BRANDS.len() } else { 1 }));
-    }
-
-    /// The nearest directory upwards with a `.git`, else the work directory.
-    fn project(&self) -> PathBuf {
-        let mut above = self.work_dir.ancestors();
-        let root = above.find(|dir| fs::symlink_metadata(dir.join(".git")).is_ok());
-        root.unwrap_or(&self.work_dir).to_path_buf()
     }
 
     fn resolved(&self, dir: &str, project: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::failure::Trouble;
 use super::turns::{End, Turns};
-use crate::agent::{BackgroundView, TASKS_HAVE_ENDED};
+use crate::agent::BackgroundView;
 use crate::front::ending::ExitCode;
 use crate::protocol::Outcome;
 
@@ -25,7 +25,7 @@ impl Turns {
             background.settle().await;
             let waiting = background.pending_notifications();
             if waiting > 0 {
-                match self.turn(TASKS_HAVE_ENDED).await {
+                match self.see_to_tasks().await {
                     // No budget, no more turns: the run ends as one that came to that sooner.
                     End::Done(code @ (ExitCode::BudgetSpent | ExitCode::TimedOut)) => {
                         return End::Done(code);
@@ -94,7 +94,7 @@ impl Turns {
             ));
         });
         background.settle().await;
-        match self.turn(TASKS_HAVE_ENDED).await {
+        match self.see_to_tasks().await {
             End::Done(_) => End::Done(ExitCode::Failure),
             end => end,
         }

@@ -13,7 +13,7 @@ use super::goal::GoalRun;
 use super::input::{self, Line, Lines};
 use super::output::{Output, Pieces, Writer};
 use super::{Dialect, Format, Link, PrintOptions, Printer, Signal, code, printer};
-use crate::agent::BackgroundView;
+use crate::agent::{BackgroundView, TASKS_HAVE_ENDED};
 use crate::front::control::Asked;
 use crate::front::ending::{ExitCode, resume_hint};
 use crate::protocol::{
@@ -222,11 +222,21 @@ impl Turns {
 
     /// Runs one prompt to its end.
     pub(super) async fn turn(&mut self, prompt: &str) -> End {
+        self.run_turn(prompt, |id| Op::Prompt { id, input: prompt.into() }).await
+    }
+
+    /// Lets the model see to background tasks that have ended.
+    pub(super) async fn see_to_tasks(&mut self) -> End {
+        self.run_turn(TASKS_HAVE_ENDED, |id| Op::SeeToTasks { id }).await
+    }
+
+    /// Runs the turn of an op, which begins with these words.
+    async fn run_turn(&mut self, prompt: &str, op: impl FnOnce(String) -> Op) -> End {
         self.prompts += 1;
         self.goal = GoalRun::of(prompt);
         self.forbidden = false;
         let id = format!("print-{}", self.prompts);
-        let op = Op::Prompt { id: id.clone(), input: prompt.into() };
+        let op = op(id.clone());
         if let Some(door) = &mut self.door {
             door.begins(prompt);
         }

@@ -242,12 +242,13 @@ async fn keep_errors(stderr: ChildStderr, log: ServerLog, last_words: LastWords)
             Line::Whole(text) => text,
             Line::TooLong { head, .. } => head,
         };
+        // Before it is told: who hears of it may look there for more.
+        log.write(&text).await;
         last_words.said(&quoted(&text));
         unpaused += text.len();
         if unpaused > ERROR_BURST {
             unpaused = 0;
             tokio::time::sleep(ERROR_PAUSE).await;
         }
-        log.write(&text).await;
     }
 }

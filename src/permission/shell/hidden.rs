@@ -139,10 +139,8 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("ctags", &["--options"]),
     ("fzf", &["--preview", "--bind", "--with-shell", "--become"]),
     ("sk", &["--preview", "--bind", "-c", "--cmd", "-i"]),
-    (
-        "make",
-        &["-f-", "--ev", "--file=-", "--makefile=-", "-f/dev", "-f/proc", "SHELL=", "MAKEFLAGS="],
-    ),
+    // Besides what [`make_evaluates`] finds.
+    ("make", &["--ev", "SHELL=", "MAKEFLAGS="]),
     ("cargo", &["--config"]),
     ("ssh", &["-o", "-F"]),
     ("npm", &["--script-shell", "--node-options"]),

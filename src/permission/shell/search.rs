@@ -1,6 +1,6 @@
 //! Where programs are found on a line that sets `PATH`.
 
-use super::variables::Variables;
+use super::variables::{Variables, behind};
 use super::{ANY, Word};
 
 /// A part of a `PATH`.
@@ -37,30 +37,19 @@ fn part_of(part: &str, variables: &mut Variables) -> Searched {
     if matches!(part, "$PATH" | "${PATH}") {
         return Searched::Usual;
     }
-    let below = |begins: &[&str]| {
-        let rest = begins.iter().find_map(|begin| part.strip_prefix(begin))?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/').to_owned())
-    };
-    let is_plain =
-        |text: &str| !text.contains(['$', '`', '\\', '\'', '~', '*', '?', '[', '{', '(']);
-    let rest = if let Some(rest) = below(&["$HOME", "${HOME}"]).filter(|rest| is_plain(rest)) {
-        variables.leads_home("HOME", part);
-        rest
-    } else if let Some(rest) = below(&["~"]).filter(|rest| is_plain(rest)) {
-        rest
-    } else if let Some(rest) = below(&["$PWD", "${PWD}", "$(pwd)"]).filter(|rest| is_plain(rest)) {
-        if !part.starts_with("$(") {
-            variables.leads_home("PWD", part);
-        }
+    let below = |begin: &str| behind(begin, part).filter(|rest| is_plain(rest));
+    if let Some(rest) = variables.leads_below("HOME", part, is_plain).or_else(|| below("~")) {
+        return Searched::Dir(Word::below_home(rest));
+    }
+    if let Some(rest) = variables.leads_below("PWD", part, is_plain).or_else(|| below("$(pwd)")) {
         return dir(&format!("./{rest}"));
-    } else {
-        return if is_plain(part) { dir(part) } else { Searched::Unknown };
-    };
-    Searched::Dir(Word {
-        text: format!("{ANY}/{rest}"),
-        glob: Some(format!("~/{rest}")),
-        several: false,
-    })
+    }
+    if is_plain(part) { dir(part) } else { Searched::Unknown }
+}
+
+/// Whether nothing in a text means anything but itself.
+fn is_plain(text: &str) -> bool {
+    !text.contains(['$', '`', '\\', '\'', '~', '*', '?', '[', '{', '('])
 }
 
 /// No name at all is the directory where the line runs.

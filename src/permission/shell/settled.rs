@@ -66,9 +66,7 @@ fn is_file(word: &Word) -> bool {
 /// `texts`: the words as they are written.
 pub(super) fn find_homes(words: &mut [Word], texts: &[&str], variables: &mut Variables) {
     let mut below = |name: &'static str, text: &str| {
-        let rest = below(name, text)?.to_owned();
-        variables.leads_home(name, text);
-        Some(rest)
+        Some(variables.leads_below(name, text, is_plain)?.to_owned())
     };
     if let [program, ..] = words
         && let Some(rest) = texts.first().and_then(|text| below("PWD", text))
@@ -80,26 +78,15 @@ pub(super) fn find_homes(words: &mut [Word], texts: &[&str], variables: &mut Var
         && let Some(text) = texts.get(1)
     {
         if let Some(rest) = below("HOME", text) {
-            let text = format!("{ANY}/{rest}");
-            *file = Word {
-                text,
-                glob: Some(format!("~/{}", rest.replace('-', "\\-"))),
-                several: false,
-            };
+            *file = Word::below_home(&rest);
         } else if let Some(rest) = below("PWD", text) {
             *file = Word::known(&format!("./{rest}"));
         }
     }
 }
 
-/// The plain path behind `$NAME/`.
-fn below<'a>(name: &str, text: &'a str) -> Option<&'a str> {
-    let inside = text.strip_prefix('"').map_or(Some(text), |text| text.strip_suffix('"'))?;
-    let rest = inside.strip_prefix('$')?;
-    let rest = rest
-        .strip_prefix(name)
-        .or_else(|| rest.strip_prefix('{')?.strip_prefix(name)?.strip_prefix('}'))?;
-    let rest = rest.strip_prefix('/')?;
+/// Whether a text is a path and nothing else, however it is quoted.
+fn is_plain(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-    (!rest.is_empty() && rest.chars().all(plain)).then_some(rest)
+    !text.is_empty() && text.chars().all(plain)
 }

@@ -213,3 +213,83 @@ proptest! {
         read(&pieces.join(" "));
     }
 }
+
+/// What it reads is a makefile like any other, unless it is what it is fed.
+#[test]
+fn make_hides_what_it_is_fed_and_what_its_words_hold() {
+    let hides = |command: &str| read(command).parts.iter().any(hides_something);
+    for command in [
+        "make -f-",
+        "make -f -",
+        "make -sf-",
+        "make -C x -f-",
+        "make --file=-",
+        "make --fil -",
+        "make --makefile=-",
+        "make --mak=/dev/stdin",
+        "make -f/dev/stdin",
+        "make -f/dev/fd/3",
+        "make -f /proc/self/fd/0",
+        "make -f/proc/self/fd/0",
+        "make -f$X",
+        "make -f/dev$X",
+        "make --file=-$X",
+        "make --eval x",
+        "make --ev='x:;y'",
+        "make -sE x",
+        "make SHELL=/bin/x",
+        "make MAKEFLAGS=--eval=x",
+        "make 'CC=$(shell x)'",
+        "gmake -f-",
+    ] {
+        assert!(hides(command), "{command}");
+    }
+    for command in [
+        "make -f build.mk",
+        "make -fbuild.mk",
+        "make -f-x",
+        "make --file=-x",
+        "make --makefile=-x",
+        "make -f/devel/rules.mk",
+        "make -f/process.mk",
+        "make -j4 CC=gcc all",
+    ] {
+        assert!(!hides(command), "{command}");
+    }
+}
+
+fn hides_something(part: &Part) -> bool {
+    part.run().is_some_and(|run| run.hides.is_some())
+}
+
+/// In a `PATH` and in front of a file they are read alike, as `~/…` is.
+#[test]
+fn directories_that_variables_hold_are_known() {
+    let home = Word { text: format!("{ANY}/a-b"), glob: Some("~/a\\-b".into()), several: false };
+    let hides = |part: &Part| matches!(part, Part::Unclear(unclear) if unclear.hides);
+    let unclear = |script: &Script| script.parts.iter().any(hides);
+    for begin in ["$HOME", "${HOME}"] {
+        for word in [format!("{begin}/a-b"), format!("\"{begin}/a-b\"")] {
+            let script = read(&format!("source {word}"));
+            let file = script.parts.iter().find_map(Part::run).and_then(|run| run.words.get(1));
+            assert_eq!((file, unclear(&script)), (Some(&home), false), "{word}");
+            let line = format!("HOME=/x; source {word}");
+            assert!(unclear(&read(&line)), "{line}");
+        }
+        let mut variables = variables::Variables::default();
+        let path = format!("\"{begin}/a-b:{begin}:{begin}x:~/a-b\"");
+        let above = search::Searched::Dir(Word::below_home(""));
+        let found = search::of(&path, &mut variables);
+        let below = search::Searched::Dir(home.clone());
+        let wanted = [below.clone(), above, search::Searched::Unknown, below];
+        assert_eq!(found, wanted, "{path}");
+    }
+    for begin in ["$PWD", "${PWD}"] {
+        let script = read(&format!("{begin}/a-b"));
+        let run = script.parts.iter().find_map(Part::run);
+        assert_eq!(run.map(|run| &run.words[..]), Some(&[Word::known("./a-b")][..]), "{begin}");
+        let found = search::of(&format!("{begin}/a-b:{begin}"), &mut Default::default());
+        let dir = |text: &str| search::Searched::Dir(Word::known(text));
+        assert_eq!(found, [dir("./a-b"), dir("./")], "{begin}");
+    }
+}

@@ -29,9 +29,20 @@ impl Variables {
         self.sets(name, is_number(value));
     }
 
-    /// A word counts as a path below the directory that a variable holds if nothing sets it.
-    pub fn leads_home(&mut self, name: &'static str, word: &str) {
+    /// What stands behind the slash in `$NAME/…`, `"${NAME}/…"`, where that is `plain`. From then on the word
+    /// counts as a path below the directory that the variable holds, if nothing sets it.
+    pub fn leads_below<'a>(
+        &mut self,
+        name: &'static str,
+        word: &'a str,
+        plain: impl Fn(&str) -> bool,
+    ) -> Option<&'a str> {
+        let inside = word.strip_prefix('"').map_or(Some(word), |word| word.strip_suffix('"'))?;
+        let rest = behind(&format!("${name}"), inside)
+            .or_else(|| behind(&format!("${{{name}}}"), inside))
+            .filter(|rest| plain(rest))?;
         self.homes.push((name, word.to_owned()));
+        Some(rest)
     }
 
     /// Whether every value that is given to a variable is a number.
@@ -60,6 +71,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// What of a path follows its begin: nothing, or what is behind the slash.
+pub(super) fn behind<'a>(begin: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(begin)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
 }
 
 /// Whether a variable that is given this value is a number.

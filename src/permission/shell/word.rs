@@ -27,6 +27,15 @@ impl Word {
         Self { text: text.to_owned(), glob: None, several: text.contains(ANY) }
     }
 
+    /// The word `~/rest`, where nothing in `rest` means anything but itself.
+    pub(super) fn below_home(rest: &str) -> Self {
+        let mut draft = Draft::default();
+        draft.names('~');
+        draft.plain('/');
+        rest.chars().for_each(|c| draft.plain(c));
+        Self { text: draft.text, glob: Some(draft.glob), several: false }
+    }
+
     /// A word of which nothing is known.
     pub fn any() -> Self {
         Self { text: ANY.to_string(), glob: None, several: true }

@@ -37,8 +37,11 @@ pub struct Point {
     pub id: u64,
     /// Unix seconds.
     pub at: f64,
-    /// What the user said.
+    /// What the user said; of a turn that nobody has written, what it is called.
     pub prompt: String,
+    /// Nobody has written it: the turn began by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_itself: bool,
     /// The end of the conversation.
     pub context: ContextMark,
     pub todos: Vec<TodoItem>,
@@ -361,6 +364,7 @@ mod tests {
             id,
             at: 0.0,
             prompt: format!("turn {id}"),
+            by_itself: false,
             context: ContextMark::default(),
             todos: vec![],
             title: None,

@@ -1,3 +1,4 @@
+use futures_util::poll;
 use serde_json::json;
 
 use super::*;
@@ -6,7 +7,8 @@ use crate::tools::Registry;
 
 struct Place {
     dir: tempfile::TempDir,
-    workspace: Workspace,
+    workspace: Arc<Workspace>,
+    runtime: tokio::runtime::Runtime,
 }
 
 /// A work directory with a repository, a copy of another one and an unpacked bare one in it.
@@ -20,7 +22,17 @@ fn place() -> Place {
     std::fs::create_dir(dir.path().join("outside")).unwrap();
     std::os::unix::fs::symlink("../src/deep", work.join("vendored/link")).unwrap();
     std::os::unix::fs::symlink("../outside", work.join("away")).unwrap();
-    Place { workspace: Workspace::new(work, Vec::new()), dir }
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().max_blocking_threads(1).build().unwrap();
+    Place { workspace: Arc::new(Workspace::new(work, Vec::new())), dir, runtime }
+}
+
+impl Place {
+    fn finding(&self, tool: &dyn Tool, call: &Call, arguments: &Value, env: &Env) -> Finding {
+        let never = CancellationToken::new();
+        let found = finding(tool, call, arguments, &self.workspace, env, &never);
+        self.runtime.block_on(found).unwrap()
+    }
 }
 
 fn effect(place: &Place, vars: &[(&str, &str)], tool: &str, arguments: Value) -> Effect {
@@ -29,7 +41,7 @@ fn effect(place: &Place, vars: &[(&str, &str)], tool: &str, arguments: Value) ->
     let known = Registry::all(&crate::tools::WebServices::default());
     // What a tool that is not there would do is judged by its name.
     let tool = known.get(tool).or_else(|| known.get("Think")).unwrap();
-    finding(&*tool, &call, &arguments, &place.workspace, &env).effect
+    place.finding(&*tool, &call, &arguments, &env).effect
 }
 
 fn of(place: &Place, command: &str) -> Effect {
@@ -190,7 +202,7 @@ fn a_tool_that_knows_better_is_asked() {
     let env = fixed::env(place.dir.path(), &[]);
     let found = |arguments: Value| {
         let call = Call::of("Agent", &arguments, &place.workspace, &env.home);
-        finding(&Sender, &call, &arguments, &place.workspace, &env)
+        place.finding(&Sender, &call, &arguments, &env)
     };
     assert_eq!(found(json!({})).effect, Effect::ReadOnly);
     let refused = found(json!({"bad": true}));
@@ -246,10 +258,10 @@ fn a_toolchain_is_looked_for_wherever_a_command_may_run() {
 /// A directory that was added has a repository of its own.
 #[test]
 fn settings_are_looked_for_in_every_root_of_the_workspace() {
-    let mut place = place();
+    let place = place();
     let other = place.dir.path().canonicalize().unwrap().join("other");
     std::fs::create_dir_all(other.join(".git")).unwrap();
-    place.workspace = Workspace::new(place.workspace.work_dir.clone(), vec![other.clone()]);
+    place.workspace.add(&other);
     let ways = [
         format!("cd {} && git status", other.display()),
         format!("git log; cd {} && git diff", other.display()),
@@ -264,4 +276,42 @@ fn settings_are_looked_for_in_every_root_of_the_workspace() {
         assert_eq!(of(&place, way), Effect::Unknown, "{way}");
     }
     assert_eq!(of(&place, "git status"), Effect::ReadOnly);
+}
+
+/// A directory may be on a disk that does not answer.
+#[test]
+fn nobody_waits_while_the_files_are_read_that_tell_what_a_command_starts() {
+    let place = place();
+    let env = fixed::env(place.dir.path(), &[]);
+    let (free, taken) = std::sync::mpsc::channel::<()>();
+    place.runtime.spawn_blocking(move || taken.recv());
+    let known = Registry::all(&crate::tools::WebServices::default());
+    let shell = known.get("Shell").unwrap();
+    let arguments = json!({"command": "git status"});
+    let call = Call::of("Shell", &arguments, &place.workspace, &env.home);
+    let (cancel, never) = (CancellationToken::new(), CancellationToken::new());
+    let of = |cancel| finding(&*shell, &call, &arguments, &place.workspace, &env, cancel);
+    place.runtime.block_on(async {
+        let mut given_up = std::pin::pin!(of(&cancel));
+        let mut waited_for = std::pin::pin!(of(&never));
+        assert!(poll!(&mut given_up).is_pending() && poll!(&mut waited_for).is_pending());
+        cancel.cancel();
+        assert_eq!(given_up.await, None);
+        assert!(poll!(&mut waited_for).is_pending());
+        free.send(()).unwrap();
+        assert_eq!(waited_for.await.map(|found| found.effect), Some(Effect::ReadOnly));
+    });
+}
+
+/// It is judged by where it really is, as git does.
+#[test]
+fn settings_around_a_work_directory_behind_a_link_are_found() {
+    let mut place = place();
+    let work = place.workspace.work_dir.clone();
+    let link = place.dir.path().join("link");
+    std::os::unix::fs::symlink(work.join("src/deep"), &link).unwrap();
+    place.workspace = Arc::new(Workspace::new(link, Vec::new()));
+    assert_eq!(of(&place, "git status"), Effect::ReadOnly);
+    std::fs::write(work.join(".git/config"), "[core]\nfsmonitor = touch x\n").unwrap();
+    assert_eq!(of(&place, "git status"), Effect::Unknown);
 }

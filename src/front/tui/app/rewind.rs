@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::jobs::Done;
 use super::panes::Pane;
 use super::{App, TuiError};
-use crate::agent::{ANNOUNCED, Plan, RewindPoints, Target};
+use crate::agent::{Plan, RewindPoints, Target};
 use crate::front::tui::cells::Severity;
 use crate::front::tui::overlays::RewindPicker;
 use crate::front::tui::status::toast::Toast;
-use crate::protocol::{Hand, Op, Outcome, RewindRequest, RewindScope, labelled_goal_turn};
+use crate::protocol::{Hand, Op, Outcome, RewindRequest, RewindScope};
 
 /// How long a second Esc counts as the second; programs that type are not quick.
 const TWICE: Duration = Duration::from_millis(1_200);
@@ -146,14 +146,12 @@ impl App {
     /// Carries out a plan, as a turn.
     pub(super) fn rewind(&mut self, request: RewindRequest) -> Result<(), TuiError> {
         let Some(rewinder) = self.session.rewinder() else { return Ok(()) };
-        let Some((target, prompt)) = rewinder.planned(request.plan) else {
+        let Some((target, written)) = rewinder.planned(request.plan) else {
             self.say(Severity::Warning, "The files have changed; choose again.", "");
             return Ok(());
         };
         let redo = target == Target::Redo;
-        // Turns that began by themselves have no words of the person.
-        let own = prompt != ANNOUNCED && labelled_goal_turn(&prompt).is_none();
-        self.back_to = (!redo && own && request.scope.conversation()).then_some(prompt);
+        self.back_to = written.filter(|_| request.scope.conversation());
         let queued = self.take_in_text(if redo { "/redo" } else { "/undo" });
         self.start_with(queued, |id, _| Op::Rewind { id, request })
     }

@@ -9,7 +9,7 @@ use crate::front::tui::cells::{Severity, row};
 use crate::front::tui::overlays::{ServerItem, ServerPicker, ServerSheet};
 use crate::front::tui::theme::Tone;
 use crate::mcp::project;
-use crate::mcp::server::{ASKS_FOR_LOGIN, Order, Server, State, Status};
+use crate::mcp::server::{ASKS_FOR_LOGIN, Order, Server, Status};
 use crate::mcp::servers::{CORRECT_ENTRY, ServerView};
 
 impl App {
@@ -118,8 +118,9 @@ impl App {
         let servers = self.host.options.mcp.as_ref();
         match servers.and_then(|servers| Some((servers, servers.get(name)?))) {
             Some((servers, server)) => {
-                let log = self.tilde(&servers.log_of(name).display().to_string());
-                self.lines_of(&server, &log)
+                let log = servers.log_if_any(name);
+                let log = log.map(|log| self.tilde(&log.display().to_string()));
+                self.lines_of(&server, log.as_deref())
             }
             // An entry that cannot be used.
             None => {
@@ -135,7 +136,7 @@ impl App {
         }
     }
 
-    fn lines_of(&self, server: &Server, log: &str) -> Vec<Line<'static>> {
+    fn lines_of(&self, server: &Server, log: Option<&str>) -> Vec<Line<'static>> {
         let state = server.state();
         let listing = state.listing.as_deref();
         let count = listing.map_or(0, |listing| listing.len());
@@ -144,7 +145,7 @@ impl App {
         let style = self.theme.style(tone(state.status));
         let mut lines: Vec<Line<'static>> =
             vec![Span::styled(format!("● {}", row::foreign_line(&status)), style).into()];
-        if let Some(advice) = advice(&state, log) {
+        if let Some(advice) = advice(state.status, log) {
             lines.push(Line::raw(row::foreign_line(&advice)));
         }
         let keys = "ctrl-r retry · ctrl-t on/off · ctrl-s keep it · ctrl-l log in · esc list";
@@ -235,16 +236,31 @@ fn told(status: Status, reason: Option<&str>, tools: usize) -> String {
 }
 
 /// What can be done about a state.
-fn advice(state: &State, log: &str) -> Option<String> {
-    match state.status {
-        Status::Failed => Some(format!(
-            "Correct what is wrong and press ctrl-r, or switch it off with ctrl-t. Its error \
-             output is in {log}."
-        )),
+fn advice(status: Status, log: Option<&str>) -> Option<String> {
+    match status {
+        Status::Failed => {
+            let log = log.map(|log| format!(" Its error output is in {log}.")).unwrap_or_default();
+            Some(format!(
+                "Correct what is wrong and press ctrl-r, or switch it off with ctrl-t.{log}"
+            ))
+        }
         Status::Unauthorized => {
             Some("ctrl-l logs in to it with the browser; over ssh use `kimi mcp auth`.".to_owned())
         }
         Status::Disabled => Some("ctrl-t switches it on.".to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_named_where_there_is_one() {
+        let with = advice(Status::Failed, Some("~/.kimi/s.log")).unwrap();
+        assert!(with.ends_with("with ctrl-t. Its error output is in ~/.kimi/s.log."), "{with}");
+        let without = advice(Status::Failed, None).unwrap();
+        assert!(without.ends_with("switch it off with ctrl-t."), "{without}");
     }
 }

@@ -85,7 +85,7 @@ impl App {
             command: None,
             by_program: false,
         };
-        self.start_turn(queued)?;
+        self.start_with(queued, |id, _| Op::SeeToTasks { id })?;
         if let Some(turn) = &mut self.turn {
             turn.by_itself = true;
         }
