@@ -48,6 +48,14 @@ impl Stop {
         let _ = self.0.compare_exchange(RUNNING, reason, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// A signal of a search whose time is up.
+    #[cfg(test)]
+    pub fn over() -> Self {
+        let stop = Self::default();
+        stop.set(TIMED_OUT);
+        stop
+    }
+
     /// Whether to stop now.
     pub fn now(&self) -> bool {
         self.0.load(Ordering::Relaxed) != RUNNING
