@@ -303,6 +303,8 @@ mod tests {
             let value = bench.run(&Glob, json!({"pattern": "*", "directory": directory})).await;
             assert_eq!(brief(&value), why);
         }
+        let escapes = json!({"pattern": "*", "directory": "../out"});
+        assert_eq!(brief(&bench.run(&Glob, escapes).await), "Invalid directory");
         for pattern in ["../out/*", "/etc/*", "a[", ""] {
             let value = bench.run(&Glob, json!({"pattern": pattern})).await;
             assert_eq!(brief(&value), "Invalid pattern");
@@ -343,6 +345,8 @@ mod tests {
         let bench = bench();
         let here = json!({"pattern": "*.js", "directory": "src"});
         assert_eq!(glob(&bench, here).await, "w.js");
+        let null = json!({"pattern": "src/*.js", "directory": null});
+        assert_eq!(glob(&bench, null).await, "src/w.js");
         bench.cx.workspace.add(&bench.root.join("out"));
         std::fs::write(bench.root.join("out/far.rs"), "x").unwrap();
         let added = json!({"pattern": "*.rs", "directory": bench.root.join("out")});

@@ -124,6 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn time_and_cancel_stop_a_search() {
+        assert_eq!(TIME_LIMIT.as_secs(), 20);
         let bench = Bench::new();
         let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
         assert_eq!(search_for(short, long, &bench.cx, endless).await, Ok(true));

@@ -413,3 +413,16 @@ async fn a_line_of_a_page_has_twenty_thousand_characters() {
     assert!(lines[2].ends_with("é[...truncated]"));
     assert!(value.message.contains("spill/call-1.txt"), "{}", value.message);
 }
+
+#[tokio::test]
+async fn a_page_that_takes_too_long_is_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let limits = [TOTAL_TIMEOUT, READ_TIMEOUT, CONNECT_TIMEOUT];
+    assert_eq!(limits.map(|limit| limit.as_secs()), [180, 60, 15]);
+    let hasty = Client::builder().no_proxy().timeout(Duration::from_millis(20)).build().unwrap();
+    let error = hasty.get(url.clone()).send().await.unwrap_err();
+    let value = network(&url, &error);
+    assert_eq!(brief(&value), "Network error");
+    assert_eq!(value.message, format!("`{url}` could not be fetched: it took too long."));
+}

@@ -333,3 +333,35 @@ async fn a_read_only_file_stays_as_it_is() {
     assert_eq!(brief(&written), "Failed to write file");
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
 }
+
+#[tokio::test]
+async fn edits_may_come_as_their_text_and_build_on_each_other() {
+    let bench = Bench::new();
+    let path = bench.put("a", "one two");
+    let edits = json!([{"old": "one", "new": "1"}, {"old": "1 two", "new": "{\"old\": 1}"}]);
+    let value = edit(&bench, "a", json!(edits.to_string())).await;
+    assert!(!value.is_error, "{value:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"old\": 1}");
+    let single = json!({"old": "{\"old\": 1}", "new": "three"}).to_string();
+    assert!(!edit(&bench, "a", json!(single)).await.is_error);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+    let tool = StrReplaceFile::new(Arc::default());
+    for bad in [json!("three"), json!([1]), json!({"old": "three"}), json!(null)] {
+        assert!(tool.check(json!({"path": "a", "edit": bad.clone()})).is_err(), "{bad}");
+    }
+}
+
+/// The file is what it says, to the byte: nothing is added, nothing translated.
+#[tokio::test]
+async fn any_text_is_written_as_it_is() {
+    let bench = Bench::new();
+    for text in ["", "\n", "no end", "\u{feff}mark\r\n\r\n\ttab \n", "nul \0 and \u{1b}[1m"] {
+        let value = write(&bench, json!({"path": "a", "content": text})).await;
+        let size = text.len();
+        assert_eq!(
+            value.message,
+            format!("File successfully overwritten. Current size: {size} bytes.")
+        );
+        assert_eq!(std::fs::read(bench.ws("a")).unwrap(), text.as_bytes());
+    }
+}

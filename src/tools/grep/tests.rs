@@ -411,3 +411,19 @@ async fn what_is_outside_is_searched_by_its_absolute_path_and_nobody_is_asked() 
     let value = grep(&bench, json!({"pattern": "needle", "path": "../out"})).await;
     assert_eq!(brief(&value), "Invalid path");
 }
+
+#[tokio::test]
+async fn a_long_line_is_cut_where_it_is_shown_and_counted_whole() {
+    let bench = Bench::new();
+    bench.put("f", format!("{}needle{}\nneedle\n", "a".repeat(3000), "b".repeat(3000)));
+    let arguments = json!({"pattern": "needle", "output_mode": "content", "path": "f"});
+    let value = grep(&bench, arguments).await;
+    let text = value.output.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0].chars().count(), 2000);
+    assert!(lines[0].starts_with("f:1:aaa") && lines[0].ends_with("a[...truncated]"));
+    assert_eq!(lines[1..], ["f:2:needle"]);
+    assert!(value.message.contains("Output is truncated to fit"), "{}", value.message);
+    let count = json!({"pattern": "needle", "output_mode": "count_matches", "path": "f"});
+    assert_eq!(grep(&bench, count).await.output.text(), "f:2");
+}
