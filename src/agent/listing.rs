@@ -94,4 +94,61 @@ mod tests {
         assert_eq!(tree(&root.join("void")), "(empty)");
         assert_eq!(tree(&root.join("none")), "(this directory cannot be read)");
     }
+
+    fn fill(dir: &Path, files: usize) {
+        fs::create_dir_all(dir).unwrap();
+        for n in 0..files {
+            fs::write(dir.join(format!("f{n:04}")), "").unwrap();
+        }
+    }
+
+    #[test]
+    fn thirty_entries_of_the_directory_and_ten_of_each_below_are_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fill(&root.join("ten"), 10);
+        fill(&root.join("eleven"), 11);
+        fill(root, 28);
+        let whole = tree(root);
+        assert!(whole.ends_with("└── f0027"), "{whole}");
+        assert_eq!(whole.matches("more").count(), 1, "{whole}");
+        assert!(whole.contains("│   ├── f0009\n│   └── ... and 1 more\n├── ten/\n"), "{whole}");
+        assert!(whole.contains("│   └── f0009\n├── f0000\n"), "{whole}");
+        // The thirty-first.
+        fs::write(root.join("z"), "").unwrap();
+        let cut = tree(root);
+        assert!(cut.ends_with("├── f0027\n└── ... and 1 more"), "{cut}");
+        let top = cut.lines().filter(|line| line.starts_with(['├', '└']));
+        assert_eq!(top.count(), 31, "{cut}");
+    }
+
+    #[test]
+    fn of_a_huge_directory_no_more_is_read_than_it_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path(), READ_LIMIT);
+        assert!(tree(dir.path()).ends_with("└── ... and 1970 more"));
+        fs::write(dir.path().join("one"), "").unwrap();
+        assert!(tree(dir.path()).ends_with("└── ... and at least 1970 more"));
+    }
+
+    #[test]
+    fn hidden_and_ignored_names_are_shown_and_links_are_no_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fill(&root.join("target"), 1);
+        fs::write(root.join(".gitignore"), "target/\n").unwrap();
+        fs::write(root.join(".env"), "").unwrap();
+        std::os::unix::fs::symlink("target", root.join("link")).unwrap();
+        assert_eq!(tree(root), "├── target/\n│   └── f0000\n├── .env\n├── .gitignore\n└── link");
+    }
+
+    #[test]
+    fn a_directory_below_that_cannot_be_read_is_marked() {
+        let dir = tempfile::tempdir().unwrap();
+        // It was there when the names were read.
+        let names = vec!["gone/".to_owned(), "last".to_owned()];
+        let mut out = String::new();
+        level(&mut out, dir.path(), &Entries { names, more: false }, ROOT_ENTRIES, "");
+        assert_eq!(out, "├── gone/\n│   └── (cannot be read)\n└── last\n");
+    }
 }

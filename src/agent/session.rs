@@ -152,6 +152,11 @@ impl SessionHandle {
         };
         let approved = state.approval.auto_approve_actions;
         let settings = Arc::new(Settings::new(file));
+        // Those of the command line are the session's from now on, and those that are gone are not.
+        let dirs = remembered(&state.additional_dirs, &workspace.additional());
+        if dirs != state.additional_dirs {
+            settings.update(|state| state.additional_dirs = dirs);
+        }
         let meter = Arc::new(Meter::new(limits.budget));
         let desk = {
             let settings = Arc::clone(&settings);
@@ -560,4 +565,13 @@ async fn finished(turn: &mut Option<RunningTurn>) -> Result<Outcome, tokio::task
         Some(running) => (&mut running.task).await,
         None => std::future::pending().await,
     }
+}
+
+/// The directories beside the work directory as the session keeps them: those it knew and that are still
+/// in the workspace, then the others.
+fn remembered(known: &[String], additional: &[std::path::PathBuf]) -> Vec<String> {
+    let there: Vec<String> = additional.iter().map(|dir| dir.display().to_string()).collect();
+    let mut dirs: Vec<String> = known.iter().filter(|dir| there.contains(dir)).cloned().collect();
+    dirs.extend(there.into_iter().filter(|dir| !known.contains(dir)));
+    dirs
 }

@@ -204,9 +204,29 @@ mod tests {
         assert_eq!(failed.text(), "<system>ERROR: no</system>");
         let partly = ToolReturnValue::error("no", "No").with_output("half");
         assert_eq!(Message::tool_result("c1", &partly).text(), "<system>ERROR: no</system>\nhalf");
+        let said = Message::tool_result("c1", &ToolReturnValue::ok("", "Done."));
+        assert_eq!(said.content, [ContentPart::text("<system>Done.</system>")]);
+        let bare = Message::tool_result("c1", &ToolReturnValue::ok("hi", ""));
+        assert_eq!(
+            serde_json::to_string(&bare).unwrap(),
+            r#"{"role":"tool","content":"hi","tool_call_id":"c1"}"#
+        );
         let image = ContentPart::ImageUrl {
             image_url: crate::protocol::MediaUrl { url: "data:,".into(), id: None },
         };
+        let parts = |message: &str, is_error| ToolReturnValue {
+            is_error,
+            message: message.to_owned(),
+            output: crate::protocol::ToolOutput::Parts(vec![image.clone()]),
+            ..ToolReturnValue::default()
+        };
+        for (value, first) in [
+            (parts("Done.", false), "<system>Done.</system>"),
+            (parts("no", true), "<system>ERROR: no</system>"),
+        ] {
+            let told = Message::tool_result("c1", &value);
+            assert_eq!(told.content, [ContentPart::text(first), image.clone()]);
+        }
         let mute = ToolReturnValue {
             output: crate::protocol::ToolOutput::Parts(vec![image.clone()]),
             ..ToolReturnValue::default()

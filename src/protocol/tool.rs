@@ -290,6 +290,52 @@ mod tests {
     }
 
     #[test]
+    fn every_block_has_its_fields_in_their_order_and_comes_back_as_it_was() {
+        for text in [
+            r#"{"type":"brief","text":"b"}"#,
+            r#"{"type":"diff","path":"/a","old_text":"x","new_text":"y","old_start":3,"new_start":4,"is_summary":true}"#,
+            r#"{"type":"todo","items":[{"title":"a","status":"pending"},{"title":"b","status":"in_progress"},{"title":"c","status":"done"}]}"#,
+            r#"{"type":"shell","language":"bash","command":"ls"}"#,
+            r#"{"type":"background_task","task_id":"bash-1","kind":"bash","status":"running","description":"d"}"#,
+        ] {
+            let block: DisplayBlock = serde_json::from_str(text).unwrap();
+            assert!(!matches!(block, DisplayBlock::Unknown { .. }), "{text}");
+            assert_eq!(serde_json::to_string(&block).unwrap(), text);
+        }
+    }
+
+    /// What is not of a kind that we know is kept, also a known kind with other fields.
+    #[test]
+    fn what_is_no_block_of_ours_is_kept_whole() {
+        for (came, goes) in [
+            (
+                json!({"type": "chart", "x": 1, "y": []}),
+                json!({"type": "chart", "data": {"x": 1, "y": []}}),
+            ),
+            (json!({"type": "chart"}), json!({"type": "chart", "data": {}})),
+            (json!({"type": "chart", "data": [1]}), json!({"type": "chart", "data": [1]})),
+            (
+                json!({"type": "chart", "data": 1, "x": 2}),
+                json!({"type": "chart", "data": {"x": 2, "data": 1}}),
+            ),
+            (
+                json!({"type": "brief", "words": "b"}),
+                json!({"type": "brief", "data": {"words": "b"}}),
+            ),
+            (
+                json!({"type": "todo", "items": [{"title": "a", "status": "completed"}]}),
+                json!({"type": "todo", "data": {"items": [{"title": "a", "status": "completed"}]}}),
+            ),
+        ] {
+            let block: DisplayBlock = serde_json::from_value(came).unwrap();
+            assert_eq!(serde_json::to_value(&block).unwrap(), goes);
+        }
+        for none in [json!(1), json!({}), json!({"type": 1})] {
+            assert!(serde_json::from_value::<DisplayBlock>(none).is_err());
+        }
+    }
+
+    #[test]
     fn diff_defaults_follow_the_wire() {
         let block: DisplayBlock =
             serde_json::from_value(json!({"type":"diff","path":"/a","old_text":"","new_text":"x"}))

@@ -69,12 +69,7 @@ impl Tool for AskUserQuestion {
         if !arguments.questions.iter().all(|question| texts.insert(question.question.as_str())) {
             return arguments::invalid("each question must have its own text").into();
         }
-        // Whoever is asked may always say something else.
-        let questions = arguments
-            .questions
-            .into_iter()
-            .map(|question| Question { only_options: false, ..question })
-            .collect();
+        let questions = arguments.questions.into_iter().map(posed).collect();
         let outcome = tokio::select! {
             outcome = cx.desk.ask(&cx.call_id, questions) => outcome,
             () = cx.cancel.cancelled() => return super::file_access::cancelled().into(),
@@ -98,6 +93,19 @@ impl Tool for AskUserQuestion {
             .into(),
         }
     }
+}
+
+/// The question as it is put.
+fn posed(mut question: Question) -> Question {
+    // Whoever is asked may always say something else.
+    question.only_options = false;
+    if question.multi_select {
+        // What was chosen comes back as one text, with ", " between the labels.
+        for option in &mut question.options {
+            option.label = option.label.replace(", ", "; ");
+        }
+    }
+    question
 }
 
 fn brief(output: String, message: &str, brief: &str) -> ToolReturn {
@@ -137,6 +145,10 @@ mod tests {
         bench.run(&AskUserQuestion, questions(&["Which?", "What?"])).await
     }
 
+    fn short(value: &ToolReturnValue) -> &str {
+        crate::tools::testing::brief(value)
+    }
+
     fn answered(answers: Value) -> QuestionOutcome {
         QuestionOutcome::Answered(QuestionResponse {
             request_id: "r".into(),
@@ -162,9 +174,61 @@ mod tests {
         );
         assert_eq!(value.message, "Afk mode, auto-dismissed.");
         assert!(!value.is_error);
+        assert_eq!(short(&value), "Auto-dismissed (afk)");
         let dismissed = ask(answered(json!({}))).await;
-        assert!(dismissed.output.text().starts_with(r#"{"answers": {}, "note": "#));
-        assert!(ask(QuestionOutcome::Unsupported).await.is_error);
+        assert_eq!(
+            dismissed.output.text(),
+            r#"{"answers": {}, "note": "The user dismissed the questions without answering."}"#
+        );
+        assert_eq!((dismissed.is_error, short(&dismissed)), (false, "User dismissed"));
+        let mute = ask(QuestionOutcome::Unsupported).await;
+        assert_eq!((mute.is_error, short(&mute)), (true, "Questions not supported"));
+        assert!(mute.message.contains("Do NOT call this tool again") && mute.output.is_empty());
+    }
+
+    #[tokio::test]
+    async fn answers_of_every_kind_stay_readable_json() {
+        let given = json!({"Say \"hi\"?": "a \"b\"\n\\c é", "And\n?": "x, y"});
+        let value = ask(answered(given.clone())).await;
+        let read: Value = serde_json::from_str(&value.output.text()).unwrap();
+        assert_eq!(read, json!({ "answers": given }));
+    }
+
+    #[tokio::test]
+    async fn questions_are_put_as_they_were_asked_and_may_be_answered_in_words() {
+        let bench = Bench::new();
+        let header = "longer than the twelve that are advised";
+        let asked = json!({"questions": [{
+            "question": "Which?", "header": header, "multi_select": true, "only_options": true,
+            "options": [{"label": "A", "description": "first"}, {"label": "B"}],
+        }]});
+        bench.run(&AskUserQuestion, asked).await;
+        let posed = bench.desk.posed.lock().unwrap();
+        let [question] = posed.as_slice() else { panic!("{posed:?}") };
+        assert_eq!((question.question.as_str(), question.header.as_str()), ("Which?", header));
+        assert!(question.multi_select && !question.only_options);
+        let options: Vec<_> = question
+            .options
+            .iter()
+            .map(|option| (option.label.as_str(), option.description.as_str()))
+            .collect();
+        assert_eq!(options, [("A", "first"), ("B", "")]);
+    }
+
+    /// The labels of several choices come back joined by commas.
+    #[tokio::test]
+    async fn labels_of_several_choices_have_no_commas_of_their_own() {
+        let bench = Bench::new();
+        let options = json!([{"label": "Red, green"}, {"label": "1,5"}, {"label": "Blue"}]);
+        let question = |text: &str, multi: bool| json!({"question": text, "multi_select": multi, "options": options});
+        let asked = json!({"questions": [question("Which?", true), question("And?", false)]});
+        bench.run(&AskUserQuestion, asked).await;
+        let posed = bench.desk.posed.lock().unwrap();
+        let labels = |at: usize| {
+            posed[at].options.iter().map(|option| option.label.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(0), ["Red; green", "1,5", "Blue"]);
+        assert_eq!(labels(1), ["Red, green", "1,5", "Blue"], "of one there is nothing to join");
     }
 
     #[tokio::test]
@@ -189,5 +253,16 @@ mod tests {
         let filled = AskUserQuestion.check(questions(&["Which?"])).unwrap();
         assert_eq!(filled["questions"][0]["header"], "");
         assert_eq!(filled["questions"][0]["multi_select"], false);
+        assert_eq!(filled["questions"][0]["options"][0]["description"], "");
+        let without = |field: &str| {
+            let mut asked = questions(&["Which?"]);
+            asked["questions"][0].as_object_mut().unwrap().shift_remove(field);
+            AskUserQuestion.check(asked)
+        };
+        assert_eq!(without("question").unwrap_err(), "`questions[0].question` is required");
+        assert_eq!(without("options").unwrap_err(), "`questions[0].options` is required");
+        let blank = json!({"questions": [{"question": "Q?", "options": [label("a"), label("")]}]});
+        let error = AskUserQuestion.check(blank).unwrap_err();
+        assert_eq!(error, "`questions[0].options[1].label` must not be empty");
     }
 }

@@ -159,4 +159,36 @@ mod tests {
         let far = format!("{long}\n1\n2\n3\n4\n5\nold\n");
         assert!(!summed_up(&far, &far.replace("old", "new")));
     }
+
+    #[test]
+    fn ten_thousand_lines_are_compared_and_one_more_on_either_side_is_not() {
+        let lines = |count: usize| "x\n".repeat(count);
+        let is_summary = |old: &str, new: &str| {
+            matches!(
+                &diff_blocks(Path::new("/a"), old, new)[..],
+                [DisplayBlock::Diff { is_summary: true, .. }]
+            )
+        };
+        let most = lines(MAX_LINES);
+        assert!(!is_summary(&most, &format!("{}y\n", lines(MAX_LINES - 1))));
+        assert!(is_summary(&format!("{most}y\n"), &most));
+        assert!(is_summary(&most, &format!("{most}y\n")));
+    }
+
+    #[test]
+    fn three_lines_of_context_stand_around_a_change_and_seven_apart_are_two() {
+        let old: String = (1..=20).map(|n| format!("{n}\n")).collect();
+        let changed = |lines: [&str; 2]| {
+            let new = lines.iter().fold(old.clone(), |text, line| {
+                text.replace(&format!("\n{line}\n"), &format!("\n{line}!\n"))
+            });
+            let blocks = diff_blocks(Path::new("/a"), &old, &new);
+            starts(&blocks).iter().map(|hunk| hunk.2.lines().count()).collect::<Vec<_>>()
+        };
+        assert_eq!(changed(["8", "8"]), [7]);
+        assert_eq!(changed(["5", "12"]), [14], "their contexts touch");
+        assert_eq!(changed(["5", "13"]), [7, 7]);
+        let only_ends = diff_blocks(Path::new("/a"), "a\r\nb\r\n", "a\nb\n");
+        assert!(matches!(&only_ends[..], [DisplayBlock::Diff { is_summary: true, .. }]));
+    }
 }

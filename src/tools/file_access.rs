@@ -218,7 +218,8 @@ impl FileAccess {
 /// What is at a path that the model wants to read. The error is the result of the call.
 pub fn metadata(shown: &Path, real: &Path) -> Result<Metadata, ToolReturnValue> {
     std::fs::metadata(real).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ToolReturnValue::error(
+        // A file in the place of a directory: nothing can be behind it.
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ToolReturnValue::error(
             format!("`{}` does not exist. Look for it with Glob.", shown.display()),
             "File not found",
         ),

@@ -303,6 +303,8 @@ mod tests {
             let value = bench.run(&Glob, json!({"pattern": "*", "directory": directory})).await;
             assert_eq!(brief(&value), why);
         }
+        let escapes = json!({"pattern": "*", "directory": "../out"});
+        assert_eq!(brief(&bench.run(&Glob, escapes).await), "Invalid directory");
         for pattern in ["../out/*", "/etc/*", "a[", ""] {
             let value = bench.run(&Glob, json!({"pattern": pattern})).await;
             assert_eq!(brief(&value), "Invalid pattern");
@@ -343,11 +345,91 @@ mod tests {
         let bench = bench();
         let here = json!({"pattern": "*.js", "directory": "src"});
         assert_eq!(glob(&bench, here).await, "w.js");
+        let null = json!({"pattern": "src/*.js", "directory": null});
+        assert_eq!(glob(&bench, null).await, "src/w.js");
         bench.cx.workspace.add(&bench.root.join("out"));
         std::fs::write(bench.root.join("out/far.rs"), "x").unwrap();
         let added = json!({"pattern": "*.rs", "directory": bench.root.join("out")});
         assert_eq!(glob(&bench, added).await, "far.rs");
         // kimi-cli refuses a pattern that begins so; here it is bounded by time and number instead.
         assert_eq!(glob(&bench, json!({"pattern": "**/*.js"})).await, "src/w.js");
+    }
+
+    #[tokio::test]
+    async fn the_directory_of_a_skill_may_be_listed_wherever_it_is() {
+        let mut bench = bench();
+        let out = bench.root.join("out");
+        std::fs::create_dir_all(out.join("skill/more")).unwrap();
+        std::fs::create_dir_all(out.join("skills-of-others")).unwrap();
+        for name in ["skill/SKILL.md", "skill/more/x.md", "skills-of-others/y.md"] {
+            std::fs::write(out.join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("skill", out.join("alias")).unwrap();
+        std::os::unix::fs::symlink("../skills-of-others", out.join("skill/leak")).unwrap();
+        // A skill that is gone is in nobody's way.
+        let skills = vec![out.join("gone"), out.join("alias")];
+        let workspace = Workspace::new(bench.ws(""), vec![]).with_skills(skills);
+        bench.cx.workspace = Arc::new(workspace);
+        for (directory, found) in [
+            ("skill", "SKILL.md\nmore/x.md"),
+            ("alias", "SKILL.md\nmore/x.md"),
+            ("skill/more", "x.md"),
+        ] {
+            let arguments = json!({"pattern": "**/*.md", "directory": out.join(directory)});
+            assert_eq!(glob(&bench, arguments).await, found, "{directory}");
+        }
+        for outside in ["", "skills-of-others", "skill/leak", "skill/.."] {
+            let arguments = json!({"pattern": "*", "directory": out.join(outside)});
+            let value = bench.run(&Glob, arguments).await;
+            assert_eq!(brief(&value), "Directory outside workspace", "{outside}");
+        }
+    }
+
+    /// The search itself notices that its time is up, and tells what it has by then.
+    #[test]
+    fn a_search_that_takes_too_long_tells_what_it_has_found() {
+        let bench = bench();
+        let matcher = compile("**").unwrap();
+        let wanted = Wanted { pattern: "**", matcher, withheld: Withheld::default() };
+        let arguments = Arguments {
+            pattern: "**".into(),
+            directory: None,
+            include_dirs: true,
+            include_ignored: true,
+        };
+        let found = find(&bench.ws(""), &wanted, &arguments, &Stop::over());
+        assert!(found.timed_out && found.total == 0);
+        let nothing = result("**", found);
+        assert!(nothing.is_error && nothing.message.contains("took too long"), "{nothing:?}");
+        assert_eq!(brief(&nothing), "Glob timed out");
+        let paths = vec!["a".to_owned()];
+        let part = result("**", Found { paths, total: 1, withheld: 0, timed_out: true });
+        assert_eq!((part.is_error, part.output.text().as_str()), (false, "a"));
+        assert_eq!(
+            part.message,
+            "Found 1 matches for pattern `**`. The search took too long and was stopped; there may be more."
+        );
+    }
+
+    #[tokio::test]
+    async fn patterns_are_those_of_a_shell() {
+        let bench = bench();
+        bench.put("A.rs", "x");
+        bench.put("a[1].rs", "x");
+        for (pattern, found) in [
+            ("?.rs", "A.rs\na.rs\nb.rs"),
+            ("[ab].rs", "a.rs\nb.rs"),
+            ("[!ab].rs", "A.rs"),
+            ("a\\[1\\].rs", "a[1].rs"),
+            ("src/**", "src/deep\nsrc/deep/z.ts\nsrc/w.js\nsrc/x.ts\nsrc/y.tsx"),
+            ("src/**/*.ts", "src/deep/z.ts\nsrc/x.ts"),
+            ("*/deep", "src/deep"),
+            (".*", ".hidden.rs"),
+            ("{a,b,none}.rs", "a.rs\nb.rs"),
+        ] {
+            assert_eq!(glob(&bench, json!({"pattern": pattern})).await, found, "{pattern}");
+        }
+        let files = json!({"pattern": "src/**", "include_dirs": false});
+        assert_eq!(glob(&bench, files).await, "src/deep/z.ts\nsrc/w.js\nsrc/x.ts\nsrc/y.tsx");
     }
 }

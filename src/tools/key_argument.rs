@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Longest key argument, in characters; a longer one keeps both its ends.
+/// Characters that are kept of a key argument: of a longer one both ends, around three dots.
 const WIDTH: usize = 50;
 
 /// The key argument of a call whose arguments may still be incomplete. `None` when the tool has
@@ -176,6 +176,118 @@ mod tests {
         assert_eq!(key("EnterPlanMode", "{}"), None);
         assert_eq!(key("ExitPlanMode", r#"{"options":[{"label":"A","description":"b"}]}"#), None);
         assert_eq!(key("mcp_tool", r#"{"a": 1}"#).unwrap(), r#"{"a": 1}"#);
+    }
+
+    /// Tools with a key argument that is a text at the top level (tools.md section 0.5).
+    const KEYS: [(&str, &str); 15] = [
+        ("ReadFile", "path"),
+        ("ReadMediaFile", "path"),
+        ("WriteFile", "path"),
+        ("StrReplaceFile", "path"),
+        ("Glob", "pattern"),
+        ("Grep", "pattern"),
+        ("SearchWeb", "query"),
+        ("FetchURL", "url"),
+        ("Agent", "description"),
+        ("AgentSwarm", "description"),
+        ("Think", "thought"),
+        ("Shell", "command"),
+        ("TaskOutput", "task_id"),
+        ("TaskStop", "task_id"),
+        ("CreateGoal", "objective"),
+    ];
+
+    #[test]
+    fn the_key_is_found_among_other_arguments_and_none_is_made_up() {
+        for (tool, name) in KEYS {
+            let whole = format!(
+                r#"{{"other": "{name}", "nested": {{"{name}": "no", "x": ["}}", 1.5, null]}}, "flag": true, "{name}": "the \"key\"", "last": 1}}"#
+            );
+            assert_eq!(key(tool, &whole).as_deref(), Some("the \"key\""), "{tool}");
+            for without in [
+                String::new(),
+                "{}".to_owned(),
+                format!(r#"{{"other": "{name}"}}"#),
+                format!(r#"{{"{name}": ""}}"#),
+                format!(r#"{{"{name}": 7}}"#),
+                format!(r#"{{"{name}": null}}"#),
+                format!(r#"["{name}", "x"]"#),
+                format!(r#"{{"nested": {{"{name}": "no"}}}}"#),
+            ] {
+                assert_eq!(key(tool, &without), None, "{tool}: {without}");
+            }
+        }
+        for none in ["SendDMail", "SetTodoList", "EnterPlanMode", "ExitPlanMode", "GetGoal"] {
+            let all = r#"{"path": "a", "query": "b", "message": "c", "todos": []}"#;
+            assert_eq!(key(none, all), None, "{none}");
+        }
+        assert_eq!(key("mcp__s__t", " {\"a\":\n 1} ").as_deref(), Some("{\"a\":  1}"));
+        assert_eq!(key("mcp__s__t", "  "), None);
+    }
+
+    /// Arguments come in pieces: what is shown grows with them and is never anything else.
+    #[test]
+    fn the_key_of_every_tool_grows_while_its_arguments_stream_in() {
+        let full = "/x/caf\u{e9} \"q\"\\ 😀.rs";
+        for (tool, name) in KEYS {
+            let written = r#"/x/caf\u00e9 \"q\"\\ \ud83d\ude00.rs"#;
+            let whole = format!(r#"{{"more": {{"{name}": [1]}}, "{name}": "{written}", "z": 1}}"#);
+            let begins = whole.find(written).unwrap();
+            let mut longest = 0;
+            for end in 0..=whole.len() {
+                let shown = key(tool, &whole[..end]);
+                if end <= begins {
+                    assert_eq!(shown, None, "{tool}: {}", &whole[..end]);
+                    continue;
+                }
+                let shown = shown.unwrap_or_else(|| panic!("{tool}: {}", &whole[..end]));
+                let known = shown.trim_end_matches('\u{fffd}');
+                assert!(full.starts_with(known) && known.len() >= longest, "{tool}: {shown:?}");
+                longest = known.len();
+            }
+            assert_eq!(key(tool, &whole).as_deref(), Some(full), "{tool}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_the_work_directory_is_told_from_there_and_every_other_whole() {
+        let shown = |tool: &str, name: &str, value: &str, dir: &str| {
+            key_argument(tool, &format!(r#"{{"{name}": "{value}"}}"#), Path::new(dir))
+        };
+        for tool in ["ReadFile", "ReadMediaFile", "WriteFile", "StrReplaceFile"] {
+            for (path, told) in [
+                ("/home/dir/src/a.rs", "src/a.rs"),
+                ("/home/dir/", ""),
+                ("/home/dir", "/home/dir"),
+                ("/home/director/a", "/home/director/a"),
+                ("/other/home/dir/a", "/other/home/dir/a"),
+                ("src/a.rs", "src/a.rs"),
+            ] {
+                let wanted = (!told.is_empty()).then_some(told);
+                assert_eq!(shown(tool, "path", path, "/home/dir").as_deref(), wanted, "{path}");
+                assert_eq!(shown(tool, "path", path, "/home/dir/").as_deref(), wanted, "{path}");
+            }
+            assert_eq!(shown(tool, "path", "/a/b", "/").as_deref(), Some("a/b"));
+        }
+        // What is no path keeps what looks like the directory.
+        for (tool, name) in [("Glob", "pattern"), ("Grep", "pattern"), ("FetchURL", "url")] {
+            let told = shown(tool, name, "/home/dir/a", "/home/dir");
+            assert_eq!(told.as_deref(), Some("/home/dir/a"), "{tool}");
+        }
+    }
+
+    #[test]
+    fn fifty_characters_are_kept_of_whatever_language() {
+        let of =
+            |text: &str| key("SearchWeb", &serde_json::json!({"query": text}).to_string()).unwrap();
+        assert_eq!(of(&"字".repeat(50)), "字".repeat(50));
+        let long = format!("{}{}", "頭".repeat(26), "尾".repeat(25));
+        assert_eq!(of(&long), format!("{}...{}", "頭".repeat(25), "尾".repeat(25)));
+        assert_eq!(of("one\ntwo\r\nthree"), "one two  three");
+        let raw = format!(r#"{{"a": "{}"}}"#, "x".repeat(60));
+        let shown = key("mcp__s__t", &raw).unwrap();
+        assert!(shown.starts_with(r#"{"a": "xxx"#) && shown.ends_with("xxx\"}"), "{shown}");
+        assert_eq!(shown.chars().count(), 53);
     }
 
     #[test]

@@ -453,4 +453,39 @@ mod tests {
     fn last_lines_are_cut() {
         assert_eq!(last_lines("a\nbbb\nccc\n\n", 2, 2), "bb\ncc");
     }
+
+    #[test]
+    fn a_cut_line_keeps_its_head_and_its_line_break() {
+        let at_limit = "x".repeat(2000);
+        let text = format!("first\n{at_limit}\n{at_limit}y\nlast\n");
+        let (collected, whole, _dir) = collect(&[text.as_bytes()]);
+        let lines: Vec<&str> = collected.text.split('\n').collect();
+        assert_eq!((lines[0], lines[1]), ("first", at_limit.as_str()), "what fits is whole");
+        assert_eq!(lines[2], format!("{}[...truncated]", "x".repeat(1986)));
+        assert_eq!(lines[3..], ["last", ""]);
+        assert!(collected.cut && whole.unwrap() == text);
+    }
+
+    #[test]
+    fn what_reaches_the_cap_to_the_character_is_whole() {
+        let fits = format!("{}\n", "é".repeat(99)).repeat(500);
+        assert_eq!(fits.chars().count(), 50_000);
+        let (collected, whole, _dir) = collect(&[fits.as_bytes()]);
+        assert!(!collected.cut && whole.is_none());
+        assert_eq!(collected.text, fits);
+    }
+
+    #[test]
+    fn what_was_cut_is_said_behind_whatever_else_there_is_to_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(Limits { total: 4, line: 2 }, dir.path(), "c");
+        collector.push_str("long line\n");
+        let collected = collector.finish();
+        let note = format!(
+            "Output is truncated to fit; the whole output is in `{}`, which ReadFile and Grep can read.",
+            dir.path().join("c.txt").display()
+        );
+        assert_eq!(collected.message(""), note);
+        assert_eq!(collected.message("Done."), format!("Done. {note}"));
+    }
 }

@@ -259,6 +259,83 @@ mod tests {
         }
     }
 
+    /// To the letter: in the order in which they are declared, with their defaults.
+    #[test]
+    fn the_model_reads_what_may_be_left_out_and_what_it_is_then() {
+        let specs = Registry::all(&web()).specs(BLIND);
+        let of = |name: &str| {
+            let spec = specs.iter().find(|spec| spec.name == name).unwrap();
+            let mut parameters = spec.parameters.clone();
+            for property in parameters["properties"].as_object_mut().unwrap().values_mut() {
+                property.as_object_mut().unwrap().shift_remove("description");
+            }
+            parameters.to_string()
+        };
+        for (name, parameters) in [
+            (
+                "ReadFile",
+                r#"{"type":"object","properties":{"path":{"type":"string"},"line_offset":{"type":"integer","default":1,"minimum":-1000},"n_lines":{"type":"integer","default":1000,"minimum":1}},"required":["path"]}"#,
+            ),
+            (
+                "Glob",
+                r#"{"type":"object","properties":{"pattern":{"type":"string"},"directory":{"anyOf":[{"type":"string"},{"type":"null"}],"default":null},"include_dirs":{"type":"boolean","default":true},"include_ignored":{"type":"boolean","default":false}},"required":["pattern"]}"#,
+            ),
+            (
+                "Grep",
+                r#"{"type":"object","properties":{"pattern":{"type":"string"},"path":{"type":"string","default":"."},"glob":{"anyOf":[{"type":"string"},{"type":"null"}],"default":null},"output_mode":{"type":"string","enum":["files_with_matches","content","count_matches"],"default":"files_with_matches"},"-B":{"anyOf":[{"type":"integer","minimum":0},{"type":"null"}],"default":null},"-A":{"anyOf":[{"type":"integer","minimum":0},{"type":"null"}],"default":null},"-C":{"anyOf":[{"type":"integer","minimum":0},{"type":"null"}],"default":null},"-n":{"type":"boolean","default":true},"-i":{"type":"boolean","default":false},"type":{"anyOf":[{"type":"string"},{"type":"null"}],"default":null},"head_limit":{"anyOf":[{"type":"integer","minimum":0},{"type":"null"}],"default":250},"offset":{"type":"integer","default":0,"minimum":0},"multiline":{"type":"boolean","default":false},"include_ignored":{"type":"boolean","default":false}},"required":["pattern"]}"#,
+            ),
+            (
+                "WriteFile",
+                r#"{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string"},"mode":{"type":"string","enum":["overwrite","append"],"default":"overwrite"}},"required":["path","content"]}"#,
+            ),
+            (
+                "SearchWeb",
+                r#"{"type":"object","properties":{"query":{"type":"string"},"limit":{"type":"integer","default":5,"minimum":1,"maximum":20},"include_content":{"type":"boolean","default":false}},"required":["query"]}"#,
+            ),
+            (
+                "FetchURL",
+                r#"{"type":"object","properties":{"url":{"type":"string"}},"required":["url"]}"#,
+            ),
+            ("EnterPlanMode", r#"{"type":"object","properties":{}}"#),
+        ] {
+            assert_eq!(of(name), parameters);
+        }
+        let optional: serde_json::Value = serde_json::from_str(&of("ExitPlanMode")).unwrap();
+        assert_eq!(optional.get("required"), None);
+    }
+
+    #[test]
+    fn of_two_tools_with_one_name_the_first_is_called() {
+        let registry = Registry::new(vec![Arc::new(Glob), Arc::new(Grep)]);
+        struct Named(&'static str);
+        #[async_trait::async_trait]
+        impl Tool for Named {
+            fn name(&self) -> &str {
+                self.0
+            }
+            fn description(&self) -> &str {
+                "of a server"
+            }
+            fn parameters(&self) -> Value {
+                json!({"type": "object"})
+            }
+            fn effect(&self, _: &Value) -> crate::tools::Effect {
+                crate::tools::Effect::Read
+            }
+            async fn call(
+                &self,
+                _: Value,
+                _: &crate::tools::CallContext,
+            ) -> crate::tools::ToolReturn {
+                ToolReturnValue::ok("", "").into()
+            }
+        }
+        let more: [Arc<dyn Tool>; 2] = [Arc::new(Named("Grep")), Arc::new(Named("own"))];
+        let registry = registry.with(more);
+        assert_eq!(registry.get("Grep").unwrap().description(), Grep.description());
+        assert_eq!(registry.get("own").unwrap().description(), "of a server");
+    }
+
     #[test]
     fn calls_are_prepared() {
         let registry = Registry::all(&WebServices::default());

@@ -1,5 +1,6 @@
 //! `StrReplaceFile`: replaces text in a file.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -155,14 +156,17 @@ fn prepare(
             "Invalid path",
         ));
     }
+    let missing = || {
+        ToolReturnValue::error(
+            format!("`{shown}` does not exist. Create it with WriteFile."),
+            "File not found",
+        )
+    };
     let before = match read_anywhere(editor, &target.path, &target.real) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => {
-            return Err(ToolReturnValue::error(
-                format!("`{shown}` does not exist. Create it with WriteFile."),
-                "File not found",
-            ));
-        }
+        Ok(None) => return Err(missing()),
+        // A file in the place of a directory: nothing can be behind it.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(missing()),
         Err(error) => {
             return Err(ToolReturnValue::error(
                 format!("Failed to edit file `{shown}`: {error}."),

@@ -29,6 +29,8 @@ pub struct TestDesk {
     pub asks: Mutex<Vec<ApprovalAsk>>,
     pub verdict: Mutex<ApprovalVerdict>,
     pub outcome: Mutex<QuestionOutcome>,
+    /// The questions that were put last.
+    pub posed: Mutex<Vec<Question>>,
     /// Happens while the person thinks about an approval.
     pub meanwhile: Mutex<Option<Meanwhile>>,
 }
@@ -43,7 +45,13 @@ impl Desk for TestDesk {
         self.verdict.lock().unwrap().clone()
     }
 
-    async fn pose(&self, _: &str, _: Vec<Question>, _: Option<QuestionForm>) -> QuestionOutcome {
+    async fn pose(
+        &self,
+        _: &str,
+        questions: Vec<Question>,
+        _: Option<QuestionForm>,
+    ) -> QuestionOutcome {
+        *self.posed.lock().unwrap() = questions;
         self.outcome.lock().unwrap().clone()
     }
 }
@@ -76,6 +84,7 @@ impl Bench {
             asks: Mutex::default(),
             verdict: Mutex::new(ApprovalVerdict::Approved),
             outcome: Mutex::new(QuestionOutcome::Afk),
+            posed: Mutex::default(),
             meanwhile: Mutex::default(),
         });
         let live = Arc::new(Mutex::new(String::new()));

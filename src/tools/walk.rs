@@ -48,6 +48,14 @@ impl Stop {
         let _ = self.0.compare_exchange(RUNNING, reason, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// A signal of a search whose time is up.
+    #[cfg(test)]
+    pub fn over() -> Self {
+        let stop = Self::default();
+        stop.set(TIMED_OUT);
+        stop
+    }
+
     /// Whether to stop now.
     pub fn now(&self) -> bool {
         self.0.load(Ordering::Relaxed) != RUNNING
@@ -116,6 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn time_and_cancel_stop_a_search() {
+        assert_eq!(TIME_LIMIT.as_secs(), 20);
         let bench = Bench::new();
         let (short, long) = (Duration::from_millis(20), Duration::from_secs(60));
         assert_eq!(search_for(short, long, &bench.cx, endless).await, Ok(true));

@@ -1,7 +1,7 @@
 //! The calls of a step: which run together, and that each is answered exactly once.
 
 use kimi_tui::llm::Delta;
-use kimi_tui::protocol::{Event, FailureKind, Outcome, StopReason, Verdict};
+use kimi_tui::protocol::{DisplayBlock, Event, FailureKind, Outcome, StopReason, Verdict};
 
 use super::bench::{Bench, Heard, Live, Say, call_at, calls, text};
 
@@ -183,6 +183,8 @@ async fn a_tool_that_panics_fails_its_call_alone() {
     for (id, value) in heard.results() {
         assert_eq!(value.is_error, ["a", "c"].contains(&id.as_str()), "{id}");
         assert_eq!(value.is_error, value.message.contains("tool is probably not working"));
+        let short = DisplayBlock::Brief { text: "Tool runtime error".into() };
+        assert_eq!(value.is_error, value.display == [short], "{value:?}");
     }
     // The session is as it was.
     bench.model.reply([text("more")]);

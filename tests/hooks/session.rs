@@ -224,3 +224,27 @@ async fn a_session_that_only_hooks_heard_of_is_empty() {
     assert_eq!(heard(&bench, "hook_event_name"), ["SessionStart", "SessionEnd"]);
     assert!(bench.store().is_empty(&session));
 }
+
+/// Nobody waits for what hears of a call that is over: it may take as long as it likes, and its refusal
+/// comes too late.
+#[tokio::test]
+async fn what_hears_of_a_finished_call_holds_nothing_up() {
+    let mut bench = Bench::with([
+        calls(&[("a", "Look", "{}"), ("b", "Look", r#"{"fail": true}"#)]),
+        vec![text("ok")],
+    ]);
+    let slow =
+        "until [ -e open ]; do sleep 0.02; done; echo x >> after; echo 'too late' >&2; exit 2";
+    bench.hooks = [HookEvent::PostToolUse, HookEvent::PostToolUseFailure]
+        .map(|event| hook(event, slow))
+        .to_vec();
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    assert!(!bench.work_dir().join("after").exists());
+    let stored = live.stored().await;
+    assert!(!stored.concat().contains("too late"), "{stored:?}");
+    std::fs::write(bench.work_dir().join("open"), "").unwrap();
+    live.handle.shutdown(None).await;
+    let after = std::fs::read_to_string(bench.work_dir().join("after")).unwrap();
+    assert_eq!(after.lines().count(), 2, "the end of the session waits for both");
+}

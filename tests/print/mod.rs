@@ -18,3 +18,4 @@ mod streams;
 mod subagents;
 mod together;
 mod web;
+mod workspace;

@@ -11,6 +11,35 @@ const SKIPPED: [&str; 14] = [
 /// takes stack.
 const MAX_DEPTH: usize = 512;
 const STACK: usize = 64 << 20;
+/// Characters of a title.
+const MAX_TITLE: usize = 300;
+
+/// The page with its title first, where its text does not say it anyway. Empty for a page without a
+/// text: a title alone is none.
+pub fn to_titled_text(html: &str) -> String {
+    let text = to_text(html);
+    match title(html) {
+        Some(title) if !text.trim().is_empty() && !text.contains(&title) => {
+            format!("Title: {title}\n\n{text}")
+        }
+        _ => text,
+    }
+}
+
+/// What the head of the page calls it, on one line.
+fn title(html: &str) -> Option<String> {
+    // Drawings in the page have titles too.
+    let head = html.get(..find_ignoring_case(html, "<body").unwrap_or(html.len()))?;
+    let tag = head.get(find_ignoring_case(head, "<title")? + "<title".len()..)?;
+    if !tag.starts_with(|c: char| c == '>' || c.is_ascii_whitespace()) {
+        return None;
+    }
+    let title = tag.get(tag.find('>')? + 1..)?;
+    let title = to_text(title.get(..find_ignoring_case(title, "</title")?)?);
+    let line: String = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line: String = line.chars().take(MAX_TITLE).collect();
+    (!line.is_empty()).then_some(line)
+}
 
 /// The page as Markdown, without scripts and navigation.
 pub fn to_text(html: &str) -> String {
@@ -100,6 +129,61 @@ mod tests {
         assert!(text.contains("# Title") && text.contains("Some **bold** text."), "{text}");
         for gone in ["evil", "Home", "imprint", "p{}"] {
             assert!(!text.contains(gone), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_title_stands_before_a_text_that_does_not_say_it() {
+        let page =
+            |title: &str| to_titled_text(&format!("<html><head>{title}</head><body><p>Some words"));
+        for (title, told) in [
+            ("<title>A page</title>", "Title: A page\n\nSome words"),
+            (
+                "<meta x><TITLE lang=en>\n Tom &amp;\tJerry </TITLE ><title>b</title>",
+                "Title: Tom & Jerry\n\nSome words",
+            ),
+            ("<title>Some words</title>", "Some words"),
+            ("<title> </title>", "Some words"),
+            ("<titles>No</titles>", "No\n\nSome words"),
+            ("", "Some words"),
+        ] {
+            assert_eq!(page(title).trim(), told, "{title}");
+        }
+        let drawing = "<body><svg><title>An icon</title></svg><p>Some words";
+        assert_eq!(to_titled_text(drawing).trim(), "Some words");
+        assert_eq!(to_titled_text("<title>App</title><div id=app></div>").trim(), "");
+        let long = title(&format!("<title>{}</title>", "é".repeat(1000)));
+        assert_eq!(long.unwrap().chars().count(), 300);
+        for torn in ["<title", "<title>", "<title>x", "<title>x</title", "<body"] {
+            let _ = to_titled_text(torn);
+        }
+        assert_eq!(title("<title>x"), None);
+    }
+
+    #[test]
+    fn tables_lists_links_and_code_keep_their_form() {
+        let html = "<table><thead><tr><th>Name</th><th>Size</th></tr></thead>\
+            <tbody><tr><td>a|b</td><td>1</td></tr><tr><td>c</td><td><b>2</b></td></tr></tbody></table>\
+            <ol><li>first</li><li>second</li></ol>\
+            <p>See <a href=\"https://example.com/x\">there</a>.</p>\
+            <pre><code>let a = 1;\n    b();\n</code></pre><blockquote>quoted</blockquote>";
+        let text = to_text(html);
+        let rows: Vec<String> = text
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(rows[0], "| Name | Size |", "{text}");
+        assert!(rows[1].starts_with("| ---") || rows[1].starts_with("|---"), "{text}");
+        assert_eq!(rows[2..], ["| a&#124;b | 1 |", "| c | **2** |"], "{text}");
+        for part in [
+            "first",
+            "second",
+            "[there](https://example.com/x)",
+            "let a = 1;\n    b();\n",
+            "> quoted",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
         }
     }
 

@@ -218,7 +218,7 @@ async fn text(content_type: &str, body: &[u8], url: &Url) -> Result<String, Tool
         return Ok(text);
     }
     let length = text.len();
-    let converted = tokio::task::spawn_blocking(move || html::to_text(&text)).await;
+    let converted = tokio::task::spawn_blocking(move || html::to_titled_text(&text)).await;
     let converted = converted.unwrap_or_default();
     if converted.trim().is_empty() && length > 0 {
         return Err(ToolReturnValue::error(

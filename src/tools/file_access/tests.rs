@@ -31,6 +31,7 @@ async fn a_file_is_written_and_told_as_kimi_tells_it() {
     assert_eq!(value.message, "File successfully overwritten. Current size: 12 bytes.");
     assert!(value.output.is_empty());
     assert_eq!(diff(&value), ("", "hello\nworld"));
+    assert_eq!(bench.desk.asks.lock().unwrap()[0].display, value.display);
     let more = json!({"path": "hello.txt", "content": "é\r\n", "mode": "append"});
     let value = write(&bench, more).await;
     assert_eq!(value.message, "File successfully appended to. Current size: 16 bytes.");
@@ -39,7 +40,7 @@ async fn a_file_is_written_and_told_as_kimi_tells_it() {
     assert_eq!(asks[0].action, "edit file");
     let path = bench.ws("hello.txt");
     assert_eq!(asks[0].description, format!("Write file `{}`", path.display()));
-    assert_eq!(asks[0].display.len(), 1);
+    assert_eq!(asks[0].sender, "WriteFile");
 }
 
 #[tokio::test]
@@ -52,6 +53,17 @@ async fn an_edit_is_told_as_kimi_tells_it() {
         "File successfully edited. Applied 1 edit(s) with 1 total replacement(s)."
     );
     assert_eq!(diff(&value), ("def f(x):\n    return x", "def f(x):\n    return x + 1"));
+    {
+        // What was shown before is what is shown after.
+        let asks = bench.desk.asks.lock().unwrap();
+        let path = bench.ws("a.py");
+        assert_eq!(asks[0].description, format!("Edit file `{}`", path.display()));
+        assert_eq!(
+            (asks[0].sender.as_str(), asks[0].action.as_str()),
+            ("StrReplaceFile", "edit file")
+        );
+        assert_eq!(asks[0].display, value.display);
+    }
     let many = json!([{"old": "x", "new": "y", "replace_all": true}, {"old": "f(", "new": "g("}]);
     let value = edit(&bench, "a.py", many).await;
     assert_eq!(
@@ -179,10 +191,11 @@ async fn failed_edits_change_nothing() {
     assert!(bench.desk.asks.lock().unwrap().is_empty(), "nobody is asked for nothing");
     edit(&bench, "a", json!({"old": "a\nb", "new": "a\nc"})).await;
     assert_eq!(std::fs::read(&path).unwrap(), b"\xef\xbb\xbfa\r\nc\r\n\xff");
-    assert_eq!(
-        brief(&edit(&bench, "none", json!({"old": "a", "new": "b"})).await),
-        "File not found"
-    );
+    for none in ["none", "a/none"] {
+        let value = edit(&bench, none, json!({"old": "a", "new": "b"})).await;
+        assert_eq!(brief(&value), "File not found", "{none}");
+        assert!(value.message.contains("Create it with WriteFile"), "{}", value.message);
+    }
 }
 
 #[tokio::test]
@@ -319,4 +332,36 @@ async fn a_read_only_file_stays_as_it_is() {
     let written = write(&bench, json!({"path": "fixed", "content": "new"})).await;
     assert_eq!(brief(&written), "Failed to write file");
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
+}
+
+#[tokio::test]
+async fn edits_may_come_as_their_text_and_build_on_each_other() {
+    let bench = Bench::new();
+    let path = bench.put("a", "one two");
+    let edits = json!([{"old": "one", "new": "1"}, {"old": "1 two", "new": "{\"old\": 1}"}]);
+    let value = edit(&bench, "a", json!(edits.to_string())).await;
+    assert!(!value.is_error, "{value:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"old\": 1}");
+    let single = json!({"old": "{\"old\": 1}", "new": "three"}).to_string();
+    assert!(!edit(&bench, "a", json!(single)).await.is_error);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+    let tool = StrReplaceFile::new(Arc::default());
+    for bad in [json!("three"), json!([1]), json!({"old": "three"}), json!(null)] {
+        assert!(tool.check(json!({"path": "a", "edit": bad.clone()})).is_err(), "{bad}");
+    }
+}
+
+/// The file is what it says, to the byte: nothing is added, nothing translated.
+#[tokio::test]
+async fn any_text_is_written_as_it_is() {
+    let bench = Bench::new();
+    for text in ["", "\n", "no end", "\u{feff}mark\r\n\r\n\ttab \n", "nul \0 and \u{1b}[1m"] {
+        let value = write(&bench, json!({"path": "a", "content": text})).await;
+        let size = text.len();
+        assert_eq!(
+            value.message,
+            format!("File successfully overwritten. Current size: {size} bytes.")
+        );
+        assert_eq!(std::fs::read(bench.ws("a")).unwrap(), text.as_bytes());
+    }
 }

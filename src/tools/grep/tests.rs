@@ -280,3 +280,150 @@ fn arguments_have_bounds() {
     let filled = Grep.check(json!({"pattern": "x", "-A": null})).unwrap();
     assert_eq!((&filled["head_limit"], &filled["-n"]), (&json!(250), &json!(true)));
 }
+
+/// Some lines are enough to fill the model's context many times over; the search ends there.
+#[tokio::test]
+async fn twenty_mebibytes_of_matches_end_the_search() {
+    let bench = Bench::new();
+    // Of a line 16 KiB are kept: fourteen hundred of them are more than that.
+    let line = format!("needle {}\n", "x".repeat(17 << 10));
+    bench.put("big", line.repeat(1400));
+    let arguments = json!({"pattern": "needle", "output_mode": "content", "-n": false});
+    let value = grep(&bench, arguments.clone()).await;
+    assert!(
+        value.message.starts_with("There is too much to show; narrow the search."),
+        "{}",
+        value.message
+    );
+    assert!(value.message.contains("Results truncated to 250 (total: 12"), "{}", value.message);
+    assert!(value.output.text().chars().count() < 51_000);
+    // Counting and naming keep no lines.
+    for (mode, found) in [("files_with_matches", "./big"), ("count_matches", "./big:1400")] {
+        let mut arguments = arguments.clone();
+        arguments["output_mode"] = json!(mode);
+        let value = grep(&bench, arguments).await;
+        assert_eq!(value.output.text(), found);
+        assert!(!value.message.contains("too much"), "{}", value.message);
+    }
+}
+
+#[tokio::test]
+async fn files_and_counts_come_in_pages_too() {
+    let bench = Bench::new();
+    for n in 0..300_u64 {
+        let name = format!("f{n:03}");
+        bench.put(&name, "m m\nm\n");
+        age(&bench, &name, 1000 + n);
+    }
+    let page = |mode: &str, more: Value| {
+        let mut arguments = json!({"pattern": "m", "output_mode": mode});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    // Without a limit of its own there is one.
+    let value = grep(&bench, page("files_with_matches", json!({}))).await;
+    let text = value.output.text();
+    assert_eq!((text.lines().count(), text.lines().next()), (250, Some("./f000")));
+    assert_eq!(value.message, "Results truncated to 250 (total: 300). Use offset=250 to see more.");
+    let value = grep(&bench, page("files_with_matches", json!({"offset": 250}))).await;
+    let text = value.output.text();
+    assert_eq!((text.lines().count(), text.lines().last()), (50, Some("./f299")));
+    assert_eq!(value.message, "");
+    // The totals are of all of it, whatever the page shows.
+    let totals = "Found 900 total occurrences across 300 files.";
+    let value = grep(&bench, page("count_matches", json!({"head_limit": 2, "offset": 10}))).await;
+    assert_eq!(value.output.text(), "./f010:3\n./f011:3");
+    assert_eq!(
+        value.message,
+        format!("{totals} Results truncated to 2 (total: 300). Use offset=12 to see more.")
+    );
+    let value = grep(&bench, page("count_matches", json!({"head_limit": 0}))).await;
+    assert_eq!((value.output.text().lines().count(), value.message.as_str()), (300, totals));
+    let value = grep(&bench, page("count_matches", json!({"offset": 300}))).await;
+    assert!(value.output.is_empty(), "{value:?}");
+    assert_eq!(
+        value.message,
+        format!("{totals} There are only 300 results; nothing is left at offset 300.")
+    );
+}
+
+#[tokio::test]
+async fn a_page_neither_begins_nor_ends_with_a_separator() {
+    let bench = Bench::new();
+    bench.put("f", "m1\nx\nx\nm2\nx\nx\nm3\n");
+    let page = |offset: usize, limit: usize| {
+        json!({"pattern": "m", "output_mode": "content", "-A": 1, "path": "f", "-n": false,
+               "head_limit": limit, "offset": offset})
+    };
+    for (offset, limit, found) in [
+        (0, 0, "f:m1\nf-x\n--\nf:m2\nf-x\n--\nf:m3"),
+        (0, 3, "f:m1\nf-x\n--\nf:m2"),
+        (1, 2, "f-x\n--\nf:m2"),
+        (1, 1, "f-x"),
+        (2, 2, "f:m2\nf-x"),
+        (3, 9, "f-x\n--\nf:m3"),
+    ] {
+        assert_eq!(text(&bench, page(offset, limit)).await, found, "{offset} {limit}");
+    }
+}
+
+#[tokio::test]
+async fn lines_before_and_behind_overrule_those_around() {
+    let bench = Bench::new();
+    bench.put("f", "1\n2\nm\n4\n5\n");
+    for (more, found) in [
+        (json!({"-C": 2}), "1 2 m 4 5"),
+        (json!({"-C": 2, "-A": 0}), "1 2 m"),
+        (json!({"-C": 1, "-B": 2}), "1 2 m 4"),
+        (json!({"-A": 1, "-B": 1}), "2 m 4"),
+    ] {
+        let mut arguments =
+            json!({"pattern": "m", "output_mode": "content", "path": "f", "-n": false});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let lines = text(&bench, arguments).await;
+        let lines: Vec<&str> = lines.lines().map(|line| &line[2..]).collect();
+        assert_eq!(lines.join(" "), found, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn five_files_with_secrets_are_named_and_more_are_hinted_at() {
+    let bench = Bench::new();
+    for n in 0..7 {
+        bench.put(&format!("{n}.pem"), "needle\n");
+    }
+    bench.put("open", "needle\n");
+    let value = grep(&bench, json!({"pattern": "needle"})).await;
+    assert_eq!(value.output.text(), "./open");
+    assert_eq!(
+        value.message,
+        "Not searched, as they may hold secrets: ./0.pem, ./1.pem, ./2.pem, ./3.pem, ./4.pem, ...."
+    );
+}
+
+#[tokio::test]
+async fn what_is_outside_is_searched_by_its_absolute_path_and_nobody_is_asked() {
+    let bench = Bench::new();
+    std::fs::write(bench.root.join("out/x.rs"), "needle\n").unwrap();
+    let arguments = json!({"pattern": "needle", "path": bench.root.join("out")});
+    assert_eq!(text(&bench, arguments).await, "x.rs");
+    assert!(bench.desk.asks.lock().unwrap().is_empty());
+    let value = grep(&bench, json!({"pattern": "needle", "path": "../out"})).await;
+    assert_eq!(brief(&value), "Invalid path");
+}
+
+#[tokio::test]
+async fn a_long_line_is_cut_where_it_is_shown_and_counted_whole() {
+    let bench = Bench::new();
+    bench.put("f", format!("{}needle{}\nneedle\n", "a".repeat(3000), "b".repeat(3000)));
+    let arguments = json!({"pattern": "needle", "output_mode": "content", "path": "f"});
+    let value = grep(&bench, arguments).await;
+    let text = value.output.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0].chars().count(), 2000);
+    assert!(lines[0].starts_with("f:1:aaa") && lines[0].ends_with("a[...truncated]"));
+    assert_eq!(lines[1..], ["f:2:needle"]);
+    assert!(value.message.contains("Output is truncated to fit"), "{}", value.message);
+    let count = json!({"pattern": "needle", "output_mode": "count_matches", "path": "f"});
+    assert_eq!(grep(&bench, count).await.output.text(), "f:2");
+}

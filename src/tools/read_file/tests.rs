@@ -170,3 +170,151 @@ fn ranges_have_bounds() {
     }
     assert!(tool.check(json!({"path": "x", "line_offset": -1000, "n_lines": 1})).is_ok());
 }
+
+/// The remark about a file of so many lines, read so.
+async fn told(bench: &Bench, lines: usize, range: Value) -> (usize, String) {
+    bench.put("f", (1..=lines).map(|n| format!("{n}\n")).collect::<String>());
+    let mut arguments = json!({"path": "f"});
+    arguments.as_object_mut().unwrap().extend(range.as_object().unwrap().clone());
+    let value = read(bench, arguments).await;
+    (value.output.text().lines().count(), value.message)
+}
+
+#[tokio::test]
+async fn where_a_read_ended_is_said_only_where_the_model_could_not_know() {
+    let bench = Bench::new();
+    let message = |count: usize, first: usize, total: usize, end: &str| {
+        let message = format!(
+            "{count} lines read from file starting from line {first}. Total lines in file: {total}.{end}"
+        );
+        (count, message)
+    };
+    let (max, end) = (" Max 1000 lines reached.", " End of file reached.");
+    for (lines, range, wanted) in [
+        // All that it asked for came: there is nothing to explain.
+        (1500, json!({}), message(1000, 1, 1500, "")),
+        (1500, json!({"n_lines": 1000}), message(1000, 1, 1500, "")),
+        (1000, json!({}), message(1000, 1, 1000, "")),
+        (5, json!({"n_lines": 5}), message(5, 1, 5, "")),
+        // It asked for more than there is, or than one call gives.
+        (999, json!({}), message(999, 1, 999, end)),
+        (5, json!({"line_offset": 4}), message(2, 4, 5, end)),
+        (1001, json!({"n_lines": 1001}), message(1000, 1, 1001, max)),
+        (1001, json!({"n_lines": 1001, "line_offset": 2}), message(1000, 2, 1001, end)),
+        (1000, json!({"n_lines": 1001}), message(1000, 1, 1000, end)),
+        // From the end: the first of the last lines.
+        (2500, json!({"line_offset": -1000}), message(1000, 1501, 2500, "")),
+        (2500, json!({"line_offset": -5, "n_lines": 2}), message(2, 2496, 2500, "")),
+        (3, json!({"line_offset": -1000}), message(3, 1, 3, end)),
+        (3, json!({"line_offset": -1, "n_lines": 1}), message(1, 3, 3, "")),
+    ] {
+        assert_eq!(told(&bench, lines, range.clone()).await, wanted, "{lines} lines, {range}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_kibibytes_are_counted_as_they_are_shown() {
+    let bench = Bench::new();
+    // 1024 bytes a line: a hundred of them are the limit, to the byte.
+    let line = format!("{}\n", "x".repeat(1023));
+    bench.put("fits", line.repeat(100));
+    let value = read(&bench, json!({"path": "fits"})).await;
+    assert!(value.message.ends_with("Total lines in file: 100. End of file reached."), "{value:?}");
+    bench.put("over", line.repeat(101));
+    let value = read(&bench, json!({"path": "over"})).await;
+    assert_eq!(
+        value.message,
+        "100 lines read from file starting from line 1. Total lines in file: 101. Max 102400 bytes reached."
+    );
+    let value = read(&bench, json!({"path": "over", "line_offset": -101})).await;
+    assert_eq!(
+        value.message,
+        "100 lines read from file starting from line 2. Total lines in file: 101. Max 102400 bytes reached."
+    );
+    // Long lines count as what is left of them.
+    bench.put("long", format!("{}\n", "x".repeat(50_000)).repeat(40));
+    let value = read(&bench, json!({"path": "long", "n_lines": 40})).await;
+    assert!(value.message.starts_with("40 lines read from file"), "{}", value.message);
+    let numbers: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+    let cut = format!("Lines [{}] were truncated.", numbers.join(", "));
+    assert!(value.message.ends_with(&cut), "{}", value.message);
+}
+
+#[test]
+fn a_file_that_is_too_long_to_count_is_said_to_be_longer() {
+    let found = |total| Found {
+        lines: vec![Line { number: 7, text: "x\n".into(), cut: false }],
+        first: 7,
+        total,
+        max_lines: false,
+        max_bytes: false,
+    };
+    let told = found(Total::AtLeast(9)).into_result(1);
+    assert_eq!(told.output.text(), "     7\tx\n");
+    assert_eq!(
+        told.message,
+        "1 lines read from file starting from line 7. Total lines in file: more than 9."
+    );
+    assert!(found(Total::Exact(9)).into_result(1).message.ends_with("in file: 9."));
+}
+
+#[tokio::test]
+async fn a_long_directory_is_named_in_part_with_its_directories_marked() {
+    let bench = Bench::new();
+    for n in 0..60 {
+        bench.put(&format!("dir/{n:02}"), "");
+    }
+    bench.put("dir/.hidden/x", "");
+    std::os::unix::fs::symlink("..", bench.ws("dir/.link")).unwrap();
+    let value = read(&bench, json!({"path": "dir"})).await;
+    assert!(value.is_error && value.message.contains("is a directory"), "{}", value.message);
+    let text = value.output.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[..4], [".hidden/", ".link", "00", "01"]);
+    assert_eq!(lines[49..], ["47", "... and 12 more"]);
+    std::fs::create_dir(bench.ws("void")).unwrap();
+    assert!(read(&bench, json!({"path": "void"})).await.output.is_empty());
+}
+
+#[tokio::test]
+async fn the_first_thing_that_is_wrong_with_a_path_is_told() {
+    let bench = Bench::new();
+    bench.put("f", "x\n");
+    std::fs::create_dir(bench.ws("pictures.png")).unwrap();
+    for (path, short) in [
+        ("", "Empty file path"),
+        // Outside and a secret, a secret and missing, missing and a picture, a directory and a picture.
+        ("../.env", "Invalid path"),
+        ("none/.env", "Sensitive file"),
+        ("none.png", "File not found"),
+        ("pictures.png", "Invalid path"),
+        // Where a file stands no directory is.
+        ("f/x", "File not found"),
+    ] {
+        let value = read(&bench, json!({"path": path})).await;
+        assert_eq!(brief(&value), short, "{path}: {}", value.message);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_cannot_be_read_says_why() {
+    let bench = Bench::new();
+    // A regular file that opens, and of which nothing can be read.
+    let value = read(&bench, json!({"path": "/proc/self/mem"})).await;
+    assert_eq!(brief(&value), "Failed to read file", "{}", value.message);
+    assert!(value.message.starts_with("Failed to read file `/proc/self/mem`: "), "{value:?}");
+    let long = format!("{}.txt", "x".repeat(300));
+    let value = read(&bench, json!({"path": long})).await;
+    assert_eq!(brief(&value), "Failed to read file");
+    assert!(value.message.contains("too long"), "{}", value.message);
+}
+
+#[tokio::test]
+async fn reading_outside_asks_nobody() {
+    let bench = Bench::new();
+    std::fs::write(bench.root.join("out/x"), "outside\n").unwrap();
+    let value = read(&bench, json!({"path": bench.root.join("out/x")})).await;
+    assert_eq!(value.output.text(), "     1\toutside\n");
+    assert!(bench.desk.asks.lock().unwrap().is_empty());
+}

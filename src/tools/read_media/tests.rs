@@ -74,7 +74,14 @@ async fn a_picture_stands_between_two_texts_that_name_it() {
     assert_eq!(close.as_text(), Some("</image>"));
     assert_eq!(image_url.url, data_url("image/png", &png(3, 2)));
     assert!(image_url.url.starts_with("data:image/png;base64,iVBOR"));
-    assert!(value.message.contains("original size 3x2 pixels"), "{}", value.message);
+    let begins = format!(
+        "Read image file `{}` (image/png, {} bytes, original size 3x2 pixels). To name places in it, \
+         estimate them as shares of its width and height",
+        path.display(),
+        png(3, 2).len()
+    );
+    assert!(value.message.starts_with(&begins), "{}", value.message);
+    assert!(value.message.ends_with("look at the result again."), "{}", value.message);
     assert!(!value.message.contains("It is shown to you"));
 }
 
@@ -163,6 +170,11 @@ async fn a_film_is_uploaded_where_that_is_possible() {
     assert_eq!(parts[0], ContentPart::text(format!("<video path=\"{}\">", path.display())));
     let url = MediaUrl { url: "ms://f1".to_owned(), id: None };
     assert_eq!(parts[1], ContentPart::VideoUrl { video_url: url });
+    let size = MP4.len();
+    assert_eq!(
+        value.message,
+        format!("Read video file `{}` (video/mp4, {size} bytes).", path.display())
+    );
     let got = files.got.lock().unwrap();
     let expected =
         UploadedFile { name: "a.mov".to_owned(), mime: "video/mp4", bytes: MP4.to_vec() };

@@ -141,3 +141,72 @@ async fn a_cancel_does_not_wait_for_the_service() {
     };
     assert_eq!(value, cancelled());
 }
+
+#[test]
+fn each_failure_says_what_to_do_and_is_told_apart() {
+    let status = |code| LlmError::Status {
+        code,
+        message: "no".to_owned(),
+        request_id: None,
+        retry_after: None,
+    };
+    let used_up = LlmError::Quota {
+        code: 429,
+        message: "empty".to_owned(),
+        request_id: Some("r".to_owned()),
+    };
+    let key = " The key of services.moonshot_search is not accepted; tell the user.";
+    for (error, short, advice) in [
+        (
+            LlmError::Timeout("it took too long".to_owned()),
+            "Search timed out",
+            " Try fewer hits, without include_content.",
+        ),
+        (LlmError::Connection("it broke".to_owned()), "Network error", ""),
+        (status(401), "Failed to search", key),
+        (status(403), "Failed to search", key),
+        (status(429), "Failed to search", ""),
+        (status(503), "Failed to search", ""),
+        (used_up, "Failed to search", " Tell the user."),
+        (LlmError::SignIn("sign in first".to_owned()), "Failed to search", ""),
+    ] {
+        let value = failed(&error);
+        assert_eq!((value.is_error, brief(&value)), (true, short), "{error:?}");
+        assert_eq!(value.message, format!("The web was not searched: {error}.{advice}"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let server = WebServer::start(|_| {
+        let content = "x".repeat(MAX_ANSWER);
+        (200, hits(json!([{"site_name": "A", "title": "T", "url": "u", "content": content}])))
+    })
+    .await;
+    let value = Bench::new().run(&SearchWeb::new(server.service()), json!({"query": "x"})).await;
+    assert_eq!(brief(&value), "Failed to parse search results");
+    assert!(value.message.contains("it is too long. Try fewer hits."), "{}", value.message);
+}
+
+#[tokio::test]
+async fn what_a_hit_lacks_is_left_out_and_what_it_has_too_much_too() {
+    let server = WebServer::start(|_| {
+        let answer = hits(json!([
+            {"title": " Bare ", "url": null, "snippet": "", "icon": 7, "rank": [1]},
+            {"site_name": "S", "title": "T", "url": "u", "snippet": "s", "content": "  ", "date": null},
+        ]));
+        (200, answer)
+    })
+    .await;
+    let value = Bench::new()
+        .run(&SearchWeb::new(server.service()), json!({"query": "x", "limit": 20}))
+        .await;
+    assert_eq!(
+        value.output.text(),
+        "Title: Bare\n\n---\n\nTitle: T\nSite: S\nURL: u\nSummary: s\n\n"
+    );
+    assert!(
+        server.seen()[0]
+            .ends_with(r#""limit":20,"enable_page_crawling":false,"timeout_seconds":30}"#)
+    );
+}
