@@ -270,7 +270,8 @@ impl Begun {
                 subagent_type: self.identity.kind.clone(),
                 prompt: self.prompt.clone(),
                 model_override: self.model_override.clone(),
-                launch_mode: if self.identity.resumed { "resume" } else { "new" }.to_owned(),
+                // As kimi-cli writes it for every agent of a task.
+                launch_mode: "background".to_owned(),
             },
             timeout,
         }
