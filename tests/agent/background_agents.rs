@@ -179,6 +179,7 @@ async fn no_more_than_there_is_room_for() {
     let (_, refused) = &refused[0];
     assert!(refused.message.contains("4 background tasks are running"), "{refused:?}");
     assert_eq!(brief(refused), "Agent not started");
+    assert_eq!(folders(&live).len(), 4, "who has not begun leaves nothing");
     live.handle.shutdown(None).await;
 }
 
@@ -383,4 +384,42 @@ async fn one_that_an_earlier_process_left_is_lost_and_can_go_on() {
     let list = result(&heard, "l").output.text();
     assert!(list.contains("task_id: agent-0000beef\nkind: agent\nstatus: lost\n"), "{list}");
     assert!(result(&heard, "c1").output.text().contains("status: completed"));
+}
+
+#[tokio::test]
+async fn one_that_there_is_no_room_for_is_as_it_was() {
+    let bench = bench();
+    bench.model.reply(agent("c1", "EARLIER", false));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("EARLIER", [vec![text(&report("EARLIER"))], vec![text(&report("more"))]]);
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    let folder = folders(&live).remove(0);
+    let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let wanted = |resume: Value| {
+        json!({"description": "d", "prompt": "TASK", "resume": resume, "run_in_background": true})
+            .to_string()
+    };
+    let new = wanted(Value::Null);
+    let ids = ["b1", "b2", "b3", "b4"];
+    bench.model.reply(calls(&ids.map(|id| (id, "Agent", new.as_str()))));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", ids.map(|_| vec![Say::Wait(Gate::new())]));
+    live.prompt("go").await.finished();
+    let before = meta(&folder);
+    let again = wanted(json!(id));
+    bench.model.reply(calls(&[("c2", "Agent", &again), ("c3", "Agent", &new)]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("go").await;
+    for call in ["c2", "c3"] {
+        assert_eq!(brief(&result(&heard, call)), "Agent not started");
+    }
+    assert_eq!((meta(&folder), folders(&live).len()), (before, 5));
+    // And it can be given work as before.
+    let resume = json!({"description": "d", "prompt": "MORE", "resume": id}).to_string();
+    bench.model.reply(calls(&[("c4", "Agent", &resume)]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("go").await;
+    assert!(result(&heard, "c4").output.text().contains("Report of more."));
+    live.handle.shutdown(None).await;
 }

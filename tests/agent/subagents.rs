@@ -171,6 +171,20 @@ async fn a_short_report_is_asked_for_again_once() {
 }
 
 #[tokio::test]
+async fn two_hundred_characters_are_a_report() {
+    for (length, asked) in [(200, 1), (199, 2)] {
+        let bench = bench();
+        bench.model.reply(agents(&[agent("c1", "TASK", json!({}))]));
+        bench.model.reply([text("ok")]);
+        let said = "é".repeat(length);
+        bench.model.reply_to("TASK", [vec![text(&said)], vec![text("In full.")]]);
+        let mut live = bench.open();
+        live.prompt("go").await.finished();
+        assert_eq!(bench.model.asked_by("TASK").len(), asked, "{length}");
+    }
+}
+
+#[tokio::test]
 async fn a_fuller_report_that_fails_leaves_the_first() {
     let bench = bench();
     bench.model.reply(agents(&[agent("c1", "TASK", json!({}))]));

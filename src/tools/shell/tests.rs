@@ -212,6 +212,9 @@ async fn a_running_command_goes_on_in_the_background() {
     assert!(text.contains("status: running") && text.ends_with("[output so far]\none\n"), "{text}");
     let tasks = bench.cx.tasks.as_ref().unwrap();
     let id = tasks.list()[0].spec.id.clone();
+    assert_eq!(value.message, "The user sent the command to the background, where it goes on.");
+    let said = DisplayBlock::Brief { text: format!("Sent to the background as {id}") };
+    assert_eq!(value.display, [tasks::display(&tasks.list()[0]), said]);
     std::fs::write(go, "").unwrap();
     let view = tasks.wait(&id, Duration::from_secs(20)).await.unwrap();
     assert_eq!(view.runtime.exit_code, Some(0));

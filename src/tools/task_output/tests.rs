@@ -156,3 +156,14 @@ fn a_wait_is_half_a_minute_and_an_hour_at_most() {
     }
     assert!(TaskOutput.check(json!({})).is_err());
 }
+
+#[tokio::test]
+async fn a_wait_that_is_cut_off_is_none() {
+    let bench = with_tasks(Bench::new());
+    let (id, _end) = bench.agent_task("look").await;
+    bench.cx.cancel.cancel();
+    let arguments = json!({"task_id": id, "block": true, "timeout": 3600});
+    let value = bench.run(&TaskOutput, arguments).await;
+    assert!(value.is_error, "{value:?}");
+    assert!(bench.cx.tasks.as_ref().unwrap().get(&id).await.unwrap().is_active());
+}
