@@ -49,7 +49,7 @@ pub use self::swarm_tool::task_of;
 
 /// Tools that belong to the session's own agent: they start agents, ask a person, have to do with
 /// the session as a whole or with its background tasks.
-const NOT_FOR_SUBAGENTS: [&str; 14] = [
+const NOT_FOR_SUBAGENTS: [&str; 13] = [
     "Agent",
     "AgentSwarm",
     "AskUserQuestion",
@@ -59,7 +59,6 @@ const NOT_FOR_SUBAGENTS: [&str; 14] = [
     "GetGoal",
     "SendDMail",
     "SetGoalBudget",
-    "SetTodoList",
     "TaskList",
     "TaskOutput",
     "TaskStop",

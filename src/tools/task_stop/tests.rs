@@ -33,7 +33,7 @@ async fn the_question_and_the_result_show_the_task() {
     let bench = with_tasks(Bench::new());
     let (id, _end) = bench.agent_task("look").await;
     let tasks = bench.cx.tasks.as_ref().unwrap();
-    let before = tasks::display(&*tasks.get(&id).await.unwrap());
+    let before = tasks::display(&tasks.get(&id).await.unwrap());
     let value = bench.run(&TaskStop, json!({"task_id": id})).await;
     let asks = bench.desk.asks.lock().unwrap().clone();
     assert_eq!((asks[0].sender.as_str(), &asks[0].display), ("TaskStop", &vec![before]));
