@@ -376,7 +376,6 @@ fn call_context(
         spill_dir: core.spill_dir(),
         tasks: core.own_tasks().cloned(),
         to_background: core.to_background(),
-        plan_mode: core.desk.plan().is_on(),
         reads_only: core.reads_only,
         plan: core.desk.clone(),
         child_env: child_env(core),

@@ -65,7 +65,7 @@ impl Gate {
             return Some(ToolReturn::denied(reason));
         }
         if let Some(reason) = self.restriction() {
-            return Some(restricted(&reason).into());
+            return Some(restricted(&self.call.tool, &reason).into());
         }
         if self.reads_only && self.finding.effect != Effect::ReadOnly {
             return Some(only_reads(&self.finding.reason).into());

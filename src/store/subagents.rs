@@ -158,6 +158,12 @@ impl SubagentStore {
             .map_err(StoreError::io("write", &path))
     }
 
+    /// Removes the subagent with all its files.
+    pub fn remove(&self, id: &str) -> Result<(), StoreError> {
+        let dir = self.dir(id);
+        fs::remove_dir_all(&dir).map_err(StoreError::io("remove", &dir))
+    }
+
     /// Writes what the subagent is told.
     pub fn write_prompt(&self, id: &str, prompt: &str) -> Result<(), StoreError> {
         let path = self.prompt_path(id);

@@ -1,6 +1,7 @@
 //! Tasks inside this process: agents, and commands that were sent to the background while they ran.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,23 +23,37 @@ pub struct AgentRun {
     /// dropped.
     pub cancel: CancellationToken,
     pub output: Output,
-    pub(super) approvals: Arc<watch::Sender<usize>>,
+    pub(super) signs: Arc<Signs>,
+}
+
+/// What a task and whoever attends it tell each other.
+#[derive(Default)]
+pub(super) struct Signs {
+    /// How many approvals the task waits for.
+    approvals: watch::Sender<usize>,
+    /// Its time is up.
+    late: AtomicBool,
 }
 
 impl AgentRun {
     /// The task waits for a person until the guard is dropped.
     pub fn awaiting_approval(&self) -> AwaitingApproval {
-        self.approvals.send_modify(|waiting| *waiting += 1);
-        AwaitingApproval(Arc::clone(&self.approvals))
+        self.signs.approvals.send_modify(|waiting| *waiting += 1);
+        AwaitingApproval(Arc::clone(&self.signs))
+    }
+
+    /// Whether it shall stop because its time is up, and not because somebody wants it.
+    pub fn is_late(&self) -> bool {
+        self.signs.late.load(Ordering::Relaxed)
     }
 }
 
 /// As long as this is there, a person is asked.
-pub struct AwaitingApproval(Arc<watch::Sender<usize>>);
+pub struct AwaitingApproval(Arc<Signs>);
 
 impl Drop for AwaitingApproval {
     fn drop(&mut self) {
-        self.0.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+        self.0.approvals.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
     }
 }
 
@@ -72,8 +87,7 @@ pub(super) struct Host {
     pub lock: Held,
     pub runtime: Runtime,
     pub cancel: CancellationToken,
-    /// How many approvals it waits for.
-    pub approvals: watch::Receiver<usize>,
+    pub signs: Arc<Signs>,
     pub timeout_s: Option<u64>,
     pub heartbeat: Duration,
     /// How long the work may take to end once it was cancelled.
@@ -96,20 +110,22 @@ impl Host {
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first tick comes at once: the start is written down already.
         beat.reset();
-        let mut asking = true;
-        let mut late = false;
+        let mut approvals = self.signs.approvals.subscribe();
+        if *approvals.borrow() > 0 {
+            // It was quicker to ask than we to listen.
+            approvals.mark_changed();
+        }
         let ended = loop {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => break None,
                 end = &mut work => break Some(end),
                 () = &mut time_is_up => {
-                    late = true;
+                    self.signs.late.store(true, Ordering::Relaxed);
                     self.cancel.cancel();
                 }
-                more = self.approvals.changed(), if asking => {
-                    asking = more.is_ok();
-                    let waits = *self.approvals.borrow_and_update() > 0;
+                Ok(()) = approvals.changed() => {
+                    let waits = *approvals.borrow_and_update() > 0;
                     self.runtime.status =
                         if waits { Status::AwaitingApproval } else { Status::Running };
                     self.write();
@@ -131,7 +147,9 @@ impl Host {
                 match ended {
                     // It was done all the same.
                     Ok(end) if end.status == Status::Completed => end,
-                    _ if late => Conclusion::timed_out(self.timeout_s.unwrap_or_default()),
+                    _ if self.signs.late.load(Ordering::Relaxed) => {
+                        Conclusion::timed_out(self.timeout_s.unwrap_or_default())
+                    }
                     _ => Conclusion::killed(self.folder.control().kill_reason.unwrap_or_default()),
                 }
             }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::folder::Folder;
-use super::hosted::{AgentEnd, AgentRun, Host, Output, Work};
+use super::hosted::{AgentEnd, AgentRun, Host, Output, Signs, Work};
 use super::log::{Bounds, Log};
 use super::record::{AgentPayload, Conclusion, Kind, Runtime, Spec, Status};
 use super::registry::{CONTROL_POLL, Hosted, Inner, STOP_PATIENCE, Tasks, View, blocking, lock};
@@ -124,8 +124,8 @@ impl Tasks {
         };
         // A command that ignores the signal takes its whole grace, and then has to be seen to die.
         let grace = grace + STOP_PATIENCE;
-        let approvals = watch::Sender::new(0).subscribe();
-        Ok(self.host(folder, lock, &spec, runtime, cancel, approvals, grace, work).await)
+        let signs = Arc::default();
+        Ok(self.host(folder, lock, &spec, runtime, cancel, signs, grace, work).await)
     }
 
     /// Starts an agent; see the module's page.
@@ -154,13 +154,12 @@ impl Tasks {
         let log = Log::open(&folder.output(), Bounds::default())?;
         let lock = taken(&folder)?;
         let cancel = CancellationToken::new();
-        let approvals = Arc::new(watch::Sender::new(0));
-        let waiting = approvals.subscribe();
+        let signs = Arc::<Signs>::default();
         let work = work(AgentRun {
             id: spec.id.clone(),
             cancel: cancel.clone(),
             output: Output(Arc::new(Mutex::new(log))),
-            approvals,
+            signs: Arc::clone(&signs),
         });
         // A task of its own: a fault in the agent ends the agent and nothing else.
         let mut work = AbortOnDropHandle::new(tokio::spawn(work));
@@ -172,7 +171,7 @@ impl Tasks {
             }
         });
         let (runtime, grace) = (self.0.own_runtime(), self.grace());
-        Ok(self.host(folder, lock, &spec, runtime, cancel, waiting, grace, work).await)
+        Ok(self.host(folder, lock, &spec, runtime, cancel, signs, grace, work).await)
     }
 
     fn check_room(&self) -> Result<(), StartError> {
@@ -210,7 +209,7 @@ impl Tasks {
         spec: &Spec,
         runtime: Runtime,
         cancel: CancellationToken,
-        approvals: watch::Receiver<usize>,
+        signs: Arc<Signs>,
         grace: Duration,
         work: Work,
     ) -> Arc<View> {
@@ -226,7 +225,7 @@ impl Tasks {
             lock: lock_file,
             runtime,
             cancel: cancel.clone(),
-            approvals,
+            signs,
             timeout_s: spec.timeout_s,
             heartbeat: Duration::from_millis(self.settings().worker_heartbeat_interval_ms),
             grace,

@@ -10,9 +10,12 @@ use crate::platform::process::Running;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn tasks(dir: &std::path::Path) -> Tasks {
+    tasks_with(dir, Background { kill_grace_period_ms: 200, ..Background::default() })
+}
+
+fn tasks_with(dir: &std::path::Path, settings: Background) -> Tasks {
     let mut env = fixed::env(dir, &[]);
     env.clock = Arc::new(SystemClock);
-    let settings = Background { kill_grace_period_ms: 200, ..Background::default() };
     let options = TaskOptions {
         session_id: "s".to_owned(),
         session_dir: dir.to_path_buf(),
@@ -131,6 +134,61 @@ async fn time_is_up_for_an_agent_too() {
 }
 
 #[tokio::test]
+async fn an_agent_that_shall_stop_knows_whether_its_time_was_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let tasks = tasks(dir.path());
+    for late in [true, false] {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let timeout = late.then_some(Duration::ZERO);
+        let new = NewAgent { timeout, ..agent("slow") };
+        let work = |run: AgentRun| async move {
+            run.cancel.cancelled().await;
+            tell.send(run.is_late()).unwrap();
+            AgentEnd::Failed("stopped".to_owned())
+        };
+        let view = tasks.start_agent(new, work).await.unwrap();
+        if !late {
+            tasks.stop(&view.spec.id, "enough").await.unwrap();
+        }
+        assert_eq!(told.await, Ok(late));
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_asks_at_once_is_seen_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let tasks = tasks(dir.path());
+    let mut asking = None;
+    let view = tasks
+        .start_agent(agent("asks"), |run| {
+            asking = Some(run.awaiting_approval());
+            std::future::pending()
+        })
+        .await
+        .unwrap();
+    until_status(&tasks, &view.spec.id, Status::AwaitingApproval).await;
+    drop(asking);
+    until_status(&tasks, &view.spec.id, Status::Running).await;
+}
+
+#[tokio::test]
+async fn the_limit_and_the_time_of_agents_are_the_configured_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        Background { max_running_tasks: 1, agent_task_timeout_s: 77, ..Background::default() };
+    let tasks = tasks_with(dir.path(), settings);
+    let first = tasks.start_agent(agent("x"), |_| std::future::pending()).await.unwrap();
+    assert_eq!(first.spec.timeout_s, Some(77));
+    let refused = tasks.start_agent(agent("x"), |_| std::future::pending()).await;
+    assert!(matches!(refused, Err(StartError::TooMany(1))));
+    let refused = tasks.start_command(command("true")).await.unwrap_err();
+    assert!(refused.to_string().starts_with("1 background tasks are running"), "{refused}");
+    // One that is over leaves its place.
+    tasks.stop(&first.spec.id, "enough").await.unwrap();
+    assert!(tasks.start_agent(agent("x"), |_| std::future::pending()).await.is_ok());
+}
+
+#[tokio::test]
 async fn the_limit_holds_and_the_end_ends_all() {
     let dir = tempfile::tempdir().unwrap();
     let tasks = tasks(dir.path());
@@ -227,6 +285,70 @@ async fn the_end_of_the_process_ends_an_adopted_command() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it goes on");
+}
+
+#[tokio::test]
+async fn who_works_shows_signs_of_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Background { worker_heartbeat_interval_ms: 10, ..Background::default() };
+    let tasks = tasks_with(dir.path(), settings);
+    let view = tasks.start_agent(agent("x"), |_| std::future::pending()).await.unwrap();
+    let (id, started) = (&view.spec.id, view.runtime.started_at);
+    let beats = async {
+        while tasks.get(id).await.unwrap().runtime.heartbeat_at <= started {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, beats).await.expect("a sign of life");
+    let now = tasks.get(id).await.unwrap();
+    assert!(now.is_active() && now.runtime.updated_at >= now.runtime.heartbeat_at.unwrap());
+}
+
+#[tokio::test]
+async fn a_wish_that_another_process_writes_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Background { worker_heartbeat_interval_ms: 10, ..Background::default() };
+    let tasks = tasks_with(dir.path(), settings);
+    let view = tasks.start_agent(agent("x"), |_| std::future::pending()).await.unwrap();
+    let wish = r#"{"kill_requested_at": 1.5, "kill_reason": "from elsewhere"}"#;
+    let control = tasks.output_path(&view.spec.id).with_file_name("control.json");
+    std::fs::write(control, wish).unwrap();
+    let view = tasks.wait(&view.spec.id, PATIENCE).await.unwrap();
+    assert_eq!(view.runtime.status, Status::Killed);
+    assert_eq!(view.runtime.failure_reason.as_deref(), Some("from elsewhere"));
+}
+
+/// A task as it is on disk.
+fn stored(spec: serde_json::Value, runtime: serde_json::Value) -> Arc<View> {
+    Arc::new(View {
+        spec: serde_json::from_value(spec).unwrap(),
+        runtime: serde_json::from_value(runtime).unwrap(),
+    })
+}
+
+#[test]
+fn a_task_is_told_in_lines_and_those_that_run_as_a_list() {
+    use serde_json::json;
+    let command = stored(
+        json!({"id": "bash-1", "kind": "bash", "description": "build", "command": "make"}),
+        json!({"status": "failed", "exit_code": 2, "failure_reason": "Failed with exit code 2"}),
+    );
+    let of_command = "task_id: bash-1\nkind: bash\nstatus: failed\ndescription: build\n\
+        command: make\nexit_code: 2\nreason: Failed with exit code 2";
+    assert_eq!(block(&command), of_command);
+    let agent = stored(
+        json!({"id": "agent-1", "kind": "agent", "description": "look",
+            "kind_payload": {"agent_id": "a1", "subagent_type": "plan"}}),
+        json!({"status": "awaiting_approval"}),
+    );
+    let of_agent = "task_id: agent-1\nkind: agent\nstatus: awaiting_approval\n\
+        description: look\nagent_id: a1\nsubagent_type: plan";
+    assert_eq!(block(&agent), of_agent);
+    assert_eq!(active_list(&[]), None);
+    let list = format!(
+        "<active-background-tasks>\n{of_command}\n\n{of_agent}\n</active-background-tasks>"
+    );
+    assert_eq!(active_list(&[command, agent]), Some(list));
 }
 
 #[test]

@@ -166,8 +166,6 @@ pub struct CallContext {
     pub tasks: Option<Tasks>,
     /// Cancelled when a person wants what runs in the foreground to go on in the background.
     pub to_background: CancellationToken,
-    /// Nothing may be changed before a plan is approved.
-    pub plan_mode: bool,
     /// The agent that calls is there to look and changes nothing.
     pub reads_only: bool,
     /// The environment variables given to child processes, beyond the inherited ones.

@@ -291,6 +291,38 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_are_those_of_kimi_cli() {
+        for (tool, name) in [
+            ("Agent", "description"),
+            ("AgentSwarm", "description"),
+            ("Think", "thought"),
+            ("Shell", "command"),
+            ("TaskOutput", "task_id"),
+            ("TaskStop", "task_id"),
+            ("ReadFile", "path"),
+            ("ReadMediaFile", "path"),
+            ("WriteFile", "path"),
+            ("StrReplaceFile", "path"),
+            ("Glob", "pattern"),
+            ("Grep", "pattern"),
+            ("SearchWeb", "query"),
+            ("FetchURL", "url"),
+        ] {
+            let whole = format!(r#"{{"other": ["no"], "{name}": "a key", "more": "no"}}"#);
+            assert_eq!(key(tool, &whole).as_deref(), Some("a key"), "{tool}");
+            let torn = format!(r#"{{"{name}": "a k"#);
+            assert_eq!(key(tool, &torn).as_deref(), Some("a k"), "{tool}");
+            for without in ["", "{", r#"{"other": "no"}"#] {
+                assert_eq!(key(tool, without), None, "{tool} {without}");
+            }
+            assert_eq!(key(tool, &format!(r#"{{"{name}": 7}}"#)), None, "{tool}");
+        }
+        let mail = r#"{"message": "m", "checkpoint_id": 1}"#;
+        assert_eq!(key("SendDMail", mail), None);
+        assert_eq!(key("TaskList", r#"{"active_only": tr"#).unwrap(), "active");
+    }
+
+    #[test]
     fn long_ones_are_cut_in_the_middle() {
         let shown =
             key("Shell", r#"{"command":"for i in 1 2 3 4 5 6; do echo line $i; sleep 1; done"}"#);

@@ -35,7 +35,7 @@ mod task_list;
 mod task_output;
 mod task_stop;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod think;
 mod todo;
 pub(crate) mod walk;

@@ -67,13 +67,16 @@ impl Tool for TaskList {
         if views.is_empty() {
             output.push_str("\n[no tasks]");
         }
+        let mut display = Vec::with_capacity(shown);
         for (n, view) in views.iter().take(limit).enumerate() {
+            display.push(tasks::display(view));
             output.push_str(&format!("\n[{}]\n{}", n + 1, tasks::block(view)));
         }
         if shown < views.len() {
             output.push_str(&format!("\n[{} more]", views.len() - shown));
         }
-        ToolReturnValue::ok(output, "").into()
+        let value = ToolReturnValue::ok(output, "");
+        ToolReturnValue { display, ..value }.into()
     }
 }
 

@@ -55,13 +55,6 @@ impl Tool for TaskStop {
             Err(error) => return error.into(),
         };
         let Some(tasks) = &cx.tasks else { return unavailable().into() };
-        if cx.plan_mode {
-            return ToolReturnValue::error(
-                "In plan mode nothing is stopped: tasks go on until the plan is approved.",
-                "Blocked in plan mode",
-            )
-            .into();
-        }
         let Some(view) = tasks.get(&task_id).await else { return no_such_task(&task_id).into() };
         if !view.is_active() {
             return ToolReturnValue::ok(tasks::block(&view), "The task is over already.")

@@ -104,7 +104,6 @@ impl Bench {
             spill_dir: root.join("spill"),
             tasks: None,
             to_background: CancellationToken::new(),
-            plan_mode: false,
             reads_only: false,
             child_env: vec![],
             terminals: None,
@@ -139,7 +138,11 @@ pub fn with_tasks(mut bench: Bench) -> Bench {
     let options = TaskOptions {
         session_id: "s".to_owned(),
         session_dir: bench.root.join("session"),
-        settings: crate::config::Background::default(),
+        // Signs of life would change what a test compares.
+        settings: crate::config::Background {
+            worker_heartbeat_interval_ms: 3_600_000,
+            ..Default::default()
+        },
         program: "/nonexistent/kimi".into(),
     };
     bench.cx.tasks = Some(Tasks::new(bench.cx.env.clone(), options));

@@ -8,7 +8,7 @@ use kimi_tui::protocol::{Event, HookEvent, Message, Notification, Op, Verdict};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Gate, Live, PATIENCE, Say, calls, text, usage};
-use super::subagents::{bench, folders, meta, report, result};
+use super::subagents::{bench, brief, folders, meta, report, result, shell};
 
 fn agent(id: &str, prompt: &str, in_background: bool) -> Vec<Say> {
     let arguments = json!({"description": format!("does {prompt}"), "prompt": prompt,
@@ -17,7 +17,7 @@ fn agent(id: &str, prompt: &str, in_background: bool) -> Vec<Say> {
 }
 
 /// Waits for the news that a task has ended.
-async fn news(live: &mut Live) -> Notification {
+pub async fn news(live: &mut Live) -> Notification {
     let is_news = |message: &Message| matches!(message, Message::Event(Event::Notification(_)));
     match live.until("news", is_news).await.0.pop() {
         Some(Message::Event(Event::Notification(news))) => news,
@@ -26,7 +26,7 @@ async fn news(live: &mut Live) -> Notification {
 }
 
 /// Waits until this subagent has sent so many requests.
-async fn asked(bench: &Bench, word: &str, many: usize) {
+pub async fn asked(bench: &Bench, word: &str, many: usize) {
     let asked = async {
         while bench.model.asked_by(word).len() < many {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -35,12 +35,12 @@ async fn asked(bench: &Bench, word: &str, many: usize) {
     tokio::time::timeout(PATIENCE, asked).await.expect("requests");
 }
 
-fn runtime(live: &Live, task: &str) -> Value {
+pub fn runtime(live: &Live, task: &str) -> Value {
     let path = live.handle.session().dir.join("tasks").join(task).join("runtime.json");
     serde_json::from_slice(&std::fs::read(path).unwrap_or_default()).unwrap_or_default()
 }
 
-async fn until_status(live: &Live, task: &str, status: &str) {
+pub async fn until_status(live: &Live, task: &str, status: &str) {
     let there = async {
         while runtime(live, task)["status"] != status {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -49,7 +49,7 @@ async fn until_status(live: &Live, task: &str, status: &str) {
     tokio::time::timeout(PATIENCE, there).await.unwrap_or_else(|_| panic!("{status}"));
 }
 
-fn task_id(told: &str) -> String {
+pub fn task_id(told: &str) -> String {
     let id = told.lines().find_map(|line| line.strip_prefix("task_id: "));
     id.unwrap_or_else(|| panic!("{told}")).to_owned()
 }
@@ -152,6 +152,7 @@ async fn one_that_is_stopped_is_killed_and_at_work_until_then() {
     let heard = live.prompt("stop it").await;
     let busy = result(&heard, "c2");
     assert!(busy.is_error && busy.message.contains(&format!("Agent {id} is at work")), "{busy:?}");
+    assert_eq!(brief(&busy), "Agent already running");
     assert!(!result(&heard, "c3").is_error, "{:?}", result(&heard, "c3"));
     until_status(&live, &task, "killed").await;
     assert_eq!(meta(&folders(&live)[0])["status"], "killed");
@@ -172,14 +173,13 @@ async fn no_more_than_there_is_room_for() {
     let mut live = bench.open();
     let heard = live.prompt("go").await;
     heard.finished();
-    let refused: Vec<String> = heard
-        .results()
-        .into_iter()
-        .filter(|(_, value)| value.is_error)
-        .map(|(_, value)| value.message)
-        .collect();
+    let mut refused = heard.results();
+    refused.retain(|(_, value)| value.is_error);
     assert_eq!(refused.len(), 1, "{refused:?}");
-    assert!(refused[0].contains("4 background tasks are running"), "{refused:?}");
+    let (_, refused) = &refused[0];
+    assert!(refused.message.contains("4 background tasks are running"), "{refused:?}");
+    assert_eq!(brief(refused), "Agent not started");
+    assert_eq!(folders(&live).len(), 4, "who has not begun leaves nothing");
     live.handle.shutdown(None).await;
 }
 
@@ -237,5 +237,189 @@ async fn one_that_works_for_a_goal_is_bound_by_its_budget_when_the_turn_is_over(
     assert_eq!(bench.model.asked_by("TASK").len(), 2);
     let goal = live.handle.goal().snapshot.expect("a goal");
     assert_eq!((goal.used.tokens_used, goal.used.subagent_tokens_used), (140, 120));
+    live.handle.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn its_start_tells_who_it_is_and_how_to_follow_it() {
+    let bench = bench();
+    let wanted = |id: &str, more: Value| {
+        let mut arguments = json!({"description": " does TASK ", "prompt": "TASK",
+            "subagent_type": "plan", "run_in_background": true});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        calls(&[(id, "Agent", &arguments.to_string())])
+    };
+    bench.model.reply(wanted("c1", json!({})));
+    bench.model.reply(wanted("c2", json!({"timeout": 3600, "model": "other"})));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", [vec![Say::Wait(Gate::new())]]);
+    bench.other.reply_to("TASK", [vec![Say::Wait(Gate::new())]]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    heard.finished();
+    for (call, timeout, model) in [("c1", 900, Value::Null), ("c2", 3600, json!("other"))] {
+        let value = result(&heard, call);
+        let told = value.output.text();
+        let task = task_id(&told);
+        let line = |name: &str| {
+            let line = told.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name}: {told}")).to_owned()
+        };
+        let id = line("agent_id: ");
+        let names: Vec<&str> =
+            told.lines().filter_map(|line| line.split_once(": ")).map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "task_id",
+                "kind",
+                "status",
+                "description",
+                "agent_id",
+                "subagent_type",
+                "actual_subagent_type",
+                "automatic_notification",
+                "next_step",
+                "next_step",
+                "next_step",
+                "resume_hint"
+            ]
+        );
+        assert_eq!(
+            (line("status: "), line("actual_subagent_type: ")),
+            ("running".into(), "plan".into())
+        );
+        assert_eq!(value.message, "The agent works in the background.");
+        assert_eq!(
+            serde_json::to_value(&value.display).unwrap(),
+            json!([
+                {"type": "background_task", "task_id": task, "kind": "agent", "status": "running",
+                 "description": "does TASK"},
+                {"type": "brief", "text": format!("plan {id} works in the background as {task}")},
+            ])
+        );
+        let path = live.handle.session().dir.join("tasks").join(&task).join("spec.json");
+        let spec: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(
+            spec,
+            json!({"version": 1, "id": task, "kind": "agent", "session_id": live.handle.session().id,
+                "description": "does TASK", "tool_call_id": call, "owner_role": "root",
+                "created_at": bench.env.unix_now(), "command": null, "shell_name": null,
+                "shell_path": null, "cwd": null, "timeout_s": timeout,
+                "kind_payload": {"agent_id": id, "subagent_type": "plan", "prompt": "TASK",
+                    "model_override": model, "launch_mode": "background"}})
+        );
+    }
+    live.handle.shutdown(None).await;
+}
+
+#[tokio::test]
+async fn one_whose_time_is_up_has_failed_in_every_record() {
+    let mut bench = bench();
+    bench.hasty = true;
+    bench.model.reply(agent("c1", "TASK", true));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", [shell("s1", "echo begun; exec sleep 100")]);
+    let mut live = bench.open();
+    let heard = live.prompt("go").await;
+    let task = task_id(&result(&heard, "c1").output.text());
+    let news = news(&mut live).await;
+    assert_eq!((news.kind.as_str(), news.severity.as_str()), ("task.timed_out", "error"));
+    let runtime = runtime(&live, &task);
+    assert_eq!(runtime["status"], "failed");
+    assert_eq!((&runtime["timed_out"], &runtime["interrupted"]), (&json!(true), &json!(true)));
+    assert_eq!(runtime["failure_reason"], "Not done within 1s");
+    let folder = folders(&live).remove(0);
+    assert_eq!(meta(&folder)["status"], "failed", "it was not stopped by anybody");
+    for log in [
+        folder.join("output"),
+        live.handle.session().dir.join("tasks").join(&task).join("output.log"),
+    ] {
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.ends_with("[error] timed out\n"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_an_earlier_process_left_is_lost_and_can_go_on() {
+    let bench = bench();
+    let live = bench.open();
+    let session = live.handle.session().clone();
+    live.handle.shutdown(None).await;
+    let mut gone = std::process::Command::new("true").spawn().unwrap();
+    let pid = gone.id();
+    gone.wait().unwrap();
+    let write = |name: &str, value: Value| {
+        let path = session.dir.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, value.to_string()).unwrap();
+    };
+    write(
+        "tasks/agent-0000beef/spec.json",
+        json!({"id": "agent-0000beef", "kind": "agent", "description": "old",
+            "kind_payload": {"agent_id": "a0000beef", "subagent_type": "plan"}}),
+    );
+    let running = json!({"status": "running", "worker_pid": pid, "updated_at": 1.0});
+    write("tasks/agent-0000beef/runtime.json", running);
+    write(
+        "subagents/a0000beef/meta.json",
+        json!({"agent_id": "a0000beef", "subagent_type": "plan", "status": "running_background",
+            "description": "old", "created_at": 1.0, "updated_at": 1.0,
+            "last_task_id": "agent-0000beef",
+            "launch_spec": {"agent_id": "a0000beef", "subagent_type": "plan",
+                "model_override": null, "effective_model": null, "created_at": 1.0}}),
+    );
+    let mut live = bench.reopen(session);
+    bench.model.reply(calls(&[("l", "TaskList", r#"{"active_only": false}"#)]));
+    let resume = json!({"description": "d", "prompt": "TASK", "resume": "a0000beef"}).to_string();
+    bench.model.reply(calls(&[("c1", "Agent", &resume)]));
+    bench.model.reply([text("ok")]);
+    let gate = Gate::new();
+    bench.model.reply_to("TASK", [vec![Say::Wait(gate.clone()), text(&report("TASK"))]]);
+    live.send("go");
+    asked(&bench, "TASK", 1).await;
+    assert_eq!(runtime(&live, "agent-0000beef")["status"], "lost");
+    gate.open();
+    let heard = live.end().await;
+    let list = result(&heard, "l").output.text();
+    assert!(list.contains("task_id: agent-0000beef\nkind: agent\nstatus: lost\n"), "{list}");
+    assert!(result(&heard, "c1").output.text().contains("status: completed"));
+}
+
+#[tokio::test]
+async fn one_that_there_is_no_room_for_is_as_it_was() {
+    let bench = bench();
+    bench.model.reply(agent("c1", "EARLIER", false));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("EARLIER", [vec![text(&report("EARLIER"))], vec![text(&report("more"))]]);
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    let folder = folders(&live).remove(0);
+    let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let wanted = |resume: Value| {
+        json!({"description": "d", "prompt": "TASK", "resume": resume, "run_in_background": true})
+            .to_string()
+    };
+    let new = wanted(Value::Null);
+    let ids = ["b1", "b2", "b3", "b4"];
+    bench.model.reply(calls(&ids.map(|id| (id, "Agent", new.as_str()))));
+    bench.model.reply([text("ok")]);
+    bench.model.reply_to("TASK", ids.map(|_| vec![Say::Wait(Gate::new())]));
+    live.prompt("go").await.finished();
+    let before = meta(&folder);
+    let again = wanted(json!(id));
+    bench.model.reply(calls(&[("c2", "Agent", &again), ("c3", "Agent", &new)]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("go").await;
+    for call in ["c2", "c3"] {
+        assert_eq!(brief(&result(&heard, call)), "Agent not started");
+    }
+    assert_eq!((meta(&folder), folders(&live).len()), (before, 5));
+    // And it can be given work as before.
+    let resume = json!({"description": "d", "prompt": "MORE", "resume": id}).to_string();
+    bench.model.reply(calls(&[("c4", "Agent", &resume)]));
+    bench.model.reply([text("ok")]);
+    let heard = live.prompt("go").await;
+    assert!(result(&heard, "c4").output.text().contains("Report of more."));
     live.handle.shutdown(None).await;
 }

@@ -440,3 +440,38 @@ async fn an_agent_that_is_resumed_does_not_know_what_was_undone() {
     assert!(value.is_error && value.message.contains("was undone"), "{value:?}");
     assert_eq!(bench.model.asked_by("TASK").len(), asked);
 }
+
+#[tokio::test]
+async fn a_todo_list_of_its_own_is_kept_beside_it() {
+    let mut bench = bench();
+    bench.crew = Some(crew(bench.dir.path(), "lister", "SetTodoList"));
+    delegates(&bench, json!({"subagent_type": "lister"}));
+    let list = json!([{"title": "Dig", "status": "in_progress"}]);
+    let set = json!({"todos": list}).to_string();
+    bench.model.reply_to(
+        "TASK",
+        [
+            calls(&[("s1", "SetTodoList", &set)]),
+            vec![text(&report("TASK"))],
+            calls(&[("s2", "SetTodoList", "{}")]),
+            vec![text(&report("more"))],
+        ],
+    );
+    let mut live = bench.open();
+    live.prompt("go").await.finished();
+    let folder = folders(&live).remove(0);
+    let todos = |dir: &Path| -> Value {
+        let text = std::fs::read_to_string(dir.join("state.json")).unwrap_or_default();
+        let state: Value = serde_json::from_str(&text).unwrap_or_default();
+        state["todos"].clone()
+    };
+    assert_eq!(todos(&folder), list);
+    assert_ne!(todos(&live.handle.session().dir), list, "its caller's is another");
+    // It knows of it when it goes on.
+    let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    bench.model.reply(agents(&[agent("c2", "MORE", json!({"resume": id}))]));
+    bench.model.reply([text("ok")]);
+    live.prompt("again").await.finished();
+    let told = told(&bench);
+    assert!(told.iter().any(|text| text.contains("- [in_progress] Dig")), "{told:?}");
+}

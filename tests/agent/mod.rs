@@ -4,8 +4,10 @@ pub mod bench;
 mod heard;
 
 mod again;
+mod agent_faults;
 mod approvals;
 mod background_agents;
+mod background_commands;
 mod bodies;
 mod budgets;
 mod calls;

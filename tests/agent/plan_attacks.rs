@@ -181,6 +181,17 @@ async fn looking_goes_on() {
 }
 
 #[tokio::test]
+async fn no_task_is_stopped() {
+    let bench = careless();
+    let mut live = bench.open();
+    let stop = ("TaskStop", json!({"task_id": "bash-12345678"}));
+    let value = attempt(&bench, &mut live, &[stop]).await.remove(0);
+    let display = serde_json::to_value(&value.display).unwrap();
+    assert_eq!((value.is_error, &display[0]["text"]), (true, &json!("Blocked in plan mode")));
+    assert!(value.message.starts_with("Plan mode is on: "), "{}", value.message);
+}
+
+#[tokio::test]
 async fn no_other_tool_writes_either() {
     let bench = careless();
     let mut live = bench.open();

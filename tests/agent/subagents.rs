@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kimi_tui::agent::Modes;
 use kimi_tui::customize::{Agent, Builtin};
-use kimi_tui::protocol::{Event, Message, Op, Outcome, ToolReturnValue, Verdict};
+use kimi_tui::protocol::{DisplayBlock, Event, Message, Op, Outcome, ToolReturnValue, Verdict};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Gate, Heard, Live, Say, calls, status, text};
@@ -56,6 +56,19 @@ pub fn meta(folder: &std::path::Path) -> Value {
 pub fn result(heard: &Heard, id: &str) -> ToolReturnValue {
     let found = heard.results().into_iter().find(|(of, _)| of == id);
     found.unwrap_or_else(|| panic!("{id}: {:#?}", heard.lines())).1
+}
+
+/// What a person is told of a result in a few words.
+pub fn brief(value: &ToolReturnValue) -> String {
+    let briefs: Vec<&str> = value
+        .display
+        .iter()
+        .filter_map(|block| match block {
+            DisplayBlock::Brief { text } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    briefs.concat()
 }
 
 /// What was told of subagents: call, type, the event.
@@ -155,6 +168,20 @@ async fn a_short_report_is_asked_for_again_once() {
     assert!(result(&heard, "c1").output.text().ends_with("[summary]\nDone, as I said."));
     let turns = inner(&heard).iter().filter(|(.., e)| matches!(e, Event::TurnBegin { .. })).count();
     assert_eq!((turns, bench.model.asked_by("TASK").len()), (2, 2));
+}
+
+#[tokio::test]
+async fn two_hundred_characters_are_a_report() {
+    for (length, asked) in [(200, 1), (199, 2)] {
+        let bench = bench();
+        bench.model.reply(agents(&[agent("c1", "TASK", json!({}))]));
+        bench.model.reply([text("ok")]);
+        let said = "é".repeat(length);
+        bench.model.reply_to("TASK", [vec![text(&said)], vec![text("In full.")]]);
+        let mut live = bench.open();
+        live.prompt("go").await.finished();
+        assert_eq!(bench.model.asked_by("TASK").len(), asked, "{length}");
+    }
 }
 
 #[tokio::test]
@@ -346,17 +373,19 @@ async fn orders_that_cannot_be_carried_out_are_refused() {
     let mut live = bench.open();
     let heard = live.prompt("go").await;
     heard.finished();
-    for (id, told) in [
-        ("c1", "There is no subagent type `wizard`. Types: coder, explore, plan."),
-        ("c2", "This session has no agent `a00000001`."),
-        ("c3", "This session has no agent `../../..`."),
-        ("c4", "The model cannot be used: no model nobody's"),
-        ("c5", "`prompt` must not be empty"),
-        ("c6", "`timeout`"),
-        ("c7", "`description` must not be empty"),
+    let types = "There is no subagent type `wizard`. Types: coder, explore, plan.";
+    for (id, told, words) in [
+        ("c1", types, "Invalid subagent type"),
+        ("c2", "This session has no agent `a00000001`.", "Agent not found"),
+        ("c3", "This session has no agent `../../..`.", "Agent not found"),
+        ("c4", "The model cannot be used: no model nobody's", "Invalid model"),
+        ("c5", "`prompt` must not be empty", "Invalid arguments"),
+        ("c6", "`timeout`", "Invalid arguments"),
+        ("c7", "`description` must not be empty", "Invalid arguments"),
     ] {
         let value = result(&heard, id);
         assert!(value.is_error && value.message.contains(told), "{id}: {}", value.message);
+        assert_eq!(brief(&value), words, "{id}");
     }
     assert!(!live.handle.session().dir.join("subagents").exists());
 }

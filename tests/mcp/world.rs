@@ -131,7 +131,6 @@ impl World {
         let cx = CallContext {
             tasks: None,
             to_background: CancellationToken::new(),
-            plan_mode: false,
             reads_only: false,
             call_id: "c1".to_owned(),
             env: env(self.dir.path()),

@@ -2,6 +2,7 @@
 
 mod print;
 mod screen;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

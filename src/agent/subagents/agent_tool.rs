@@ -13,7 +13,7 @@ use super::engage::{Engaged, Order, engage};
 use super::run::Working;
 use super::told;
 use crate::protocol::{DisplayBlock, ToolReturnValue};
-use crate::tasks::{self, AgentPayload, NewAgent, StartError, Tasks, View};
+use crate::tasks::{self, AgentEnd, AgentPayload, AgentRun, NewAgent, StartError, Tasks, View};
 use crate::tools::{CallContext, Effect, Tool, ToolReturn, arguments, schema};
 
 /// Seconds that a time limit may have.
@@ -225,19 +225,33 @@ async fn in_background(
     };
     let begun = Begun::of(&engaged);
     let timeout = timeout.map(Duration::from_secs);
-    let started = {
-        let task = begun.task(timeout, cx);
-        tasks.start_agent(task, move |run| {
+    let mut waiting = Some(engaged);
+    let started = tasks.start_agent(begun.task(timeout, cx), |run| {
+        let working = waiting.take().map(|engaged| {
             engaged.source.set_task(run.clone());
             engaged.report.also_to(run.output.clone());
             let working = Working::begin(engaged);
             working.move_to(&run);
-            working.in_background(run)
-        })
-    };
-    match started.await {
+            working
+        });
+        at_work(working, run)
+    });
+    let started = started.await;
+    if let Some(engaged) = waiting {
+        // Without it there is a little more on disk than there should be.
+        let _ = tokio::task::spawn_blocking(|| engaged.give_back()).await;
+    }
+    match started {
         Ok(view) => begun.told(&view, "The agent works in the background."),
         Err(error) => ToolReturnValue::error(error.to_string(), "Agent not started"),
+    }
+}
+
+/// The work of an agent's task.
+async fn at_work(working: Option<Working>, run: AgentRun) -> AgentEnd {
+    match working {
+        Some(working) => working.in_background(run).await,
+        None => AgentEnd::Failed("It was not there any more.".to_owned()),
     }
 }
 
@@ -270,7 +284,8 @@ impl Begun {
                 subagent_type: self.identity.kind.clone(),
                 prompt: self.prompt.clone(),
                 model_override: self.model_override.clone(),
-                launch_mode: if self.identity.resumed { "resume" } else { "new" }.to_owned(),
+                // As kimi-cli writes it for every agent of a task.
+                launch_mode: "background".to_owned(),
             },
             timeout,
         }
@@ -293,12 +308,7 @@ impl Begun {
                 working.report.also_to(run.output.clone());
                 working.move_to(&run);
             }
-            async move {
-                match working {
-                    Some(working) => working.in_background(run).await,
-                    None => tasks::AgentEnd::Failed("It was not there any more.".to_owned()),
-                }
-            }
+            at_work(working, run)
         });
         match started.await {
             Ok(view) => Ok(view),

@@ -51,6 +51,8 @@ pub struct Engaged {
     pub source: Arc<Source>,
     pub report: Report,
     pub record: Record,
+    /// What was known of it before this work; `None` of a new one.
+    pub before: Option<SubagentMeta>,
     /// What it is told.
     pub prompt: String,
     /// What of it its caller wrote.
@@ -58,6 +60,16 @@ pub struct Engaged {
     /// The hooks as its caller has them.
     pub caller_hooks: Arc<Hooks>,
     pub model_override: Option<String>,
+}
+
+impl Engaged {
+    /// It does not begin: there is no new agent, and one that was there is as it was. Writes files.
+    pub fn give_back(self) {
+        match self.before {
+            Some(before) => self.record.note(|meta| *meta = before),
+            None => self.record.forget(),
+        }
+    }
 }
 
 /// Finds the agent or makes one. The error is the result of the call.
@@ -191,6 +203,7 @@ fn make(
         ));
     };
     history::forget_undone(parent, &record, &meta)?;
+    let before = resumed.then(|| record.meta());
     let work = || {
         record.change(|meta| {
             meta.status = SubagentStatus::RunningForeground;
@@ -217,6 +230,7 @@ fn make(
         source,
         report,
         record,
+        before,
         prompt,
         task: order.prompt,
         caller_hooks: Arc::clone(&parent.hooks),

@@ -49,7 +49,7 @@ pub use self::swarm_tool::task_of;
 
 /// Tools that belong to the session's own agent: they start agents, ask a person, have to do with
 /// the session as a whole or with its background tasks.
-const NOT_FOR_SUBAGENTS: [&str; 14] = [
+const NOT_FOR_SUBAGENTS: [&str; 13] = [
     "Agent",
     "AgentSwarm",
     "AskUserQuestion",
@@ -59,7 +59,6 @@ const NOT_FOR_SUBAGENTS: [&str; 14] = [
     "GetGoal",
     "SendDMail",
     "SetGoalBudget",
-    "SetTodoList",
     "TaskList",
     "TaskOutput",
     "TaskStop",
@@ -230,6 +229,7 @@ fn failure(message: impl Into<String>, brief: &str) -> ToolReturnValue {
 mod tests {
     use super::*;
     use crate::customize::Builtin;
+    use serde_json::{Value, json};
 
     /// A crew of the built-in types, changed like this, with a plugin.
     fn crew(change: impl FnOnce(&mut Vec<Subagent>)) -> Arc<Crew> {
@@ -271,5 +271,70 @@ mod tests {
         assert!(registry.get("Think").is_none(), "a list of tools is the list");
         agent.restricted = false;
         assert!(crew.registry(&agent).get("Think").is_some());
+    }
+    fn tool(name: &str) -> Arc<dyn Tool> {
+        let mut tools = crew(|_| {}).tools().into_iter();
+        tools.find(|tool| tool.name() == name).unwrap()
+    }
+
+    #[test]
+    fn a_call_of_agent_is_completed_and_its_time_has_bounds() {
+        let tool = tool("Agent");
+        let least = json!({"description": "d", "prompt": "p"});
+        let whole = json!({"description": "d", "prompt": "p", "subagent_type": "coder",
+            "model": null, "resume": null, "run_in_background": false, "timeout": null});
+        let checked = tool.check(least.clone()).unwrap();
+        assert_eq!(checked, whole);
+        let names =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        assert_eq!(names(&tool.parameters()["properties"]), names(&whole));
+        for (timeout, fits) in [(29, false), (30, true), (3600, true), (3601, false)] {
+            let mut arguments = least.clone();
+            arguments["timeout"] = json!(timeout);
+            assert_eq!(tool.check(arguments).is_ok(), fits, "{timeout}");
+        }
+        for without in ["description", "prompt"] {
+            let mut arguments = least.clone();
+            arguments.as_object_mut().unwrap().remove(without);
+            let error = tool.check(arguments).unwrap_err();
+            assert_eq!(error, format!("`{without}` is required"));
+        }
+    }
+
+    #[test]
+    fn a_call_of_a_swarm_is_completed_and_so_many_at_once_have_bounds() {
+        let tool = tool("AgentSwarm");
+        let least = json!({"description": "d", "prompt_template": "{{item}}", "items": ["a", "b"]});
+        let checked = tool.check(least.clone()).unwrap();
+        assert_eq!(
+            (&checked["subagent_type"], &checked["concurrency"]),
+            (&json!("coder"), &json!(null))
+        );
+        for (concurrency, fits) in [(0, false), (1, true), (32, true), (33, false)] {
+            let mut arguments = least.clone();
+            arguments["concurrency"] = json!(concurrency);
+            assert_eq!(tool.check(arguments).is_ok(), fits, "{concurrency}");
+        }
+    }
+
+    #[test]
+    fn the_description_lists_every_type_with_its_tools_model_and_use() {
+        let crew = crew(|types| {
+            types.truncate(2);
+            types[0].agent.restricted = false;
+            types[0].agent.when_to_use = Some("For  all\n of it.".to_owned());
+            types[1].agent.tools = vec!["ReadFile".to_owned(), "Grep".to_owned()];
+            types[1].agent.model = Some("fast".to_owned());
+            types[1].agent.when_to_use = None;
+            types[1].description = "Looks.".to_owned();
+        });
+        let listed = "\n\nTypes:\n- coder (tools: *; model: inherit): For all of it.\n\
+            - explore (tools: ReadFile, Grep; model: fast): Looks.";
+        assert!(
+            crew.tools()[0].description().ends_with(listed),
+            "{}",
+            crew.tools()[0].description()
+        );
+        assert!(crew.tools()[1].description().ends_with(" Types: coder, explore."));
     }
 }

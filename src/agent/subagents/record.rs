@@ -36,6 +36,23 @@ impl Record {
         &self.store
     }
 
+    /// What is known of the agent.
+    pub fn meta(&self) -> SubagentMeta {
+        self.lock().clone()
+    }
+
+    /// Nothing is known of the agent any more: it has never begun.
+    pub fn forget(self) {
+        let id = {
+            let mut meta = self.lock();
+            meta.status = SubagentStatus::Idle;
+            meta.agent_id.clone()
+        };
+        if let Err(error) = self.store.remove(&id) {
+            warn!(%error, "a subagent that has not begun cannot be removed");
+        }
+    }
+
     /// Changes what is known of the agent and writes it.
     pub fn change(&self, change: impl FnOnce(&mut SubagentMeta)) -> Result<(), StoreError> {
         let mut meta = self.lock();

@@ -133,7 +133,7 @@ impl Working {
     pub async fn in_background(mut self, run: AgentRun) -> AgentEnd {
         let ended = tokio::select! {
             ended = self.ended() => ended,
-            () = run.cancel.cancelled() => self.stop(false).await,
+            () = run.cancel.cancelled() => self.stop(run.is_late()).await,
         };
         match ended {
             Ended::Completed(_) => AgentEnd::Completed,
@@ -217,24 +217,27 @@ async fn turn(
             _ = flush.tick() => core.hub.flush_old(),
         }
     };
+    let context = core.context.lock().await;
+    let last = context.messages().last().filter(|message| message.role == Role::Assistant);
+    said(outcome, last.map(Message::text))
+}
+
+/// What a turn comes to that has ended so, with this as the agent's last word, if it had one.
+fn said(outcome: Outcome, last: Option<String>) -> Result<String, Ended> {
     let fault = |message: String, brief: &str| {
         Err(Ended::Failed(Fault { message, brief: brief.to_owned() }))
     };
     match outcome {
-        Outcome::Finished { stop: StopReason::NoToolCalls } => {
-            let context = core.context.lock().await;
-            let last = context.messages().last().filter(|message| message.role == Role::Assistant);
-            match last.map(Message::text) {
-                None => fault(
-                    "The agent ended without a message of its own.".to_owned(),
-                    "No valid assistant message",
-                ),
-                Some(text) if text.trim().is_empty() => {
-                    fault("The agent ended with an empty message.".to_owned(), "Empty output")
-                }
-                Some(text) => Ok(text),
+        Outcome::Finished { stop: StopReason::NoToolCalls } => match last {
+            None => fault(
+                "The agent ended without a message of its own.".to_owned(),
+                "No valid assistant message",
+            ),
+            Some(text) if text.trim().is_empty() => {
+                fault("The agent ended with an empty message.".to_owned(), "Empty output")
             }
-        }
+            Some(text) => Ok(text),
+        },
         Outcome::Finished { stop: StopReason::ToolCallRepeat } => fault(
             "The agent made the same call over and over and was stopped.".to_owned(),
             "Stopped in a loop",
@@ -263,7 +266,7 @@ fn of_failure(failure: Failure) -> Fault {
             brief: format!("LLM API error (HTTP {status})"),
         },
         FailureKind::Provider { status: None, .. } => Fault {
-            message: format!("The agent's model could not be asked: {message}"),
+            message: format!("The agent's model failed: {message}"),
             brief: "LLM provider error".to_owned(),
         },
         _ => Fault {
@@ -298,3 +301,6 @@ fn note_end(core: &Core, record: &Record, report: &Report, ended: &Ended) {
     };
     record.note(|meta| meta.status = status);
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,6 +297,45 @@ mod tests {
     }
 
     #[test]
+    fn what_came_of_the_items_stands_in_their_order_with_a_word_for_a_person() {
+        let items = ["one\n  line", "two", "three"].map(str::to_owned);
+        let done = |text: &str| Item::Ended { value: ToolReturnValue::ok(text, ""), done: true };
+        let failed = |head: &str| Item::Ended {
+            value: ToolReturnValue::error("It broke.", "Broke").with_output(head),
+            done: false,
+        };
+        let of = |ended: [Item; 3], cancelled| {
+            let ended: Vec<(usize, Item)> = ended.into_iter().enumerate().collect();
+            told(&items, &ended, cancelled)
+        };
+        let brief = |value: &ToolReturnValue| match &value.display[..] {
+            [DisplayBlock::Brief { text }] => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let value = of([done("a"), failed(""), Item::NotStarted(Some("Spent.".into()))], false);
+        assert_eq!(
+            value.output.text(),
+            "completed: 1/3\n\n[1/3] one line\na\n\n[2/3] two\nstatus: failed\nreason: It broke.\n\n\
+             [3/3] three\nstatus: not started\nreason: Spent."
+        );
+        assert_eq!(
+            (value.is_error, brief(&value).as_str()),
+            (false, "1 of 3 agents have reported")
+        );
+        assert!(value.message.contains("`resume`"), "who failed can go on: {}", value.message);
+        let value = of([done("a"), done("b"), done("c")], false);
+        assert_eq!(
+            (value.message.as_str(), brief(&value).as_str()),
+            ("", "3 of 3 agents have reported")
+        );
+        let value = of([failed("x"), failed("y"), failed("z")], false);
+        assert_eq!((value.is_error, brief(&value).as_str()), (true, "All agents failed"));
+        let value = of([done("a"), failed("x"), Item::NotStarted(None)], true);
+        assert_eq!((value.is_error, brief(&value).as_str()), (true, "Agents stopped"));
+        assert!(value.output.text().ends_with("[3/3] three\nstatus: not started"));
+    }
+
+    #[test]
     fn what_cannot_work_is_said() {
         let arguments = |template: &str, items: &[&str]| Arguments {
             description: "d".into(),

@@ -109,6 +109,27 @@ mod tests {
     }
 
     #[test]
+    fn every_end_has_its_brief_and_says_who_it_was() {
+        let failed =
+            Ended::Failed(Fault { message: "No.".into(), brief: "Max steps reached".into() });
+        for (ended, is_error, brief, status) in [
+            (Ended::Completed("x".into()), false, "coder has reported", "completed"),
+            (failed, true, "Max steps reached", "failed"),
+            (Ended::Stopped, true, "Agent stopped", "killed"),
+            (Ended::TimedOut, true, "Agent timed out (30s)", "failed"),
+        ] {
+            let value = result(&identity(), &ended, Some(30), Path::new("/s"));
+            assert_eq!(value.is_error, is_error, "{ended:?}");
+            assert_eq!(value.display, [DisplayBlock::Brief { text: brief.into() }]);
+            let head = format!(
+                "agent_id: a00000001\nresumed: true\nrequested_subagent_type: plan\n\
+                 actual_subagent_type: coder\nstatus: {status}"
+            );
+            assert!(value.output.text().starts_with(&head), "{}", value.output.text());
+        }
+    }
+
+    #[test]
     fn a_flood_is_cut_between_letters_and_the_whole_is_named() {
         let text = "é".repeat(MAX_REPORT);
         let cut = shortened(&text, 1001, Path::new("/s/a1"));

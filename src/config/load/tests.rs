@@ -52,6 +52,34 @@ fn the_default_file_says_the_defaults() {
 }
 
 #[test]
+fn background_tasks_have_the_defaults_and_the_least_values_of_kimi_cli() {
+    let default = Config::default().background;
+    let table = |key: &str, value: i64| text(&format!("[background]\n{key} = {value}"));
+    for (key, usual, expected, least) in [
+        ("max_running_tasks", default.max_running_tasks, 4, 1),
+        ("read_max_bytes", default.read_max_bytes, 30_000, 1024),
+        ("notification_tail_lines", default.notification_tail_lines, 20, 1),
+        ("notification_tail_chars", default.notification_tail_chars, 3000, 256),
+        ("wait_poll_interval_ms", default.wait_poll_interval_ms, 500, 50),
+        ("worker_heartbeat_interval_ms", default.worker_heartbeat_interval_ms, 5000, 100),
+        ("worker_stale_after_ms", default.worker_stale_after_ms, 15_000, 1000),
+        ("kill_grace_period_ms", default.kill_grace_period_ms, 2000, 100),
+        ("agent_task_timeout_s", default.agent_task_timeout_s, 900, 60),
+        ("print_wait_ceiling_s", default.print_wait_ceiling_s, 3600, 1),
+    ] {
+        assert_eq!(usual, expected, "{key}");
+        assert!(table(key, least).is_ok(), "{key}");
+        assert!(table(key, -1).is_err(), "{key}");
+        // Go programs write out what they did not set.
+        match least {
+            1 => assert_eq!(table(key, 0).unwrap().config.background, default, "{key}"),
+            _ => assert!(table(key, least - 1).is_err(), "{key}"),
+        }
+    }
+    assert!(!default.keep_alive_on_exit);
+}
+
+#[test]
 fn a_missing_default_file_is_no_work_and_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let env = fixed::env(dir.path(), &[]);

@@ -108,3 +108,44 @@ pub fn tools(plugins: &Path, secrets: &Secrets) -> (Vec<Arc<dyn Tool>>, Vec<Stri
     }
     (tools, warnings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plugin(plugins: &Path, name: &str, tools: &[&str]) {
+        let entry = |tool: &&str| json!({"name": tool, "command": ["true"]});
+        let tools: Vec<_> = tools.iter().map(entry).collect();
+        let dir = plugins.join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let manifest = json!({"name": name, "version": "1", "tools": tools});
+        fs::write(dir.join("plugin.json"), manifest.to_string()).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_somebody_has_is_left_to_them_and_said() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(tools(&dir.path().join("none"), &Secrets::default()).0.is_empty());
+        plugin(dir.path(), "a", &["note", "Shell", "Agent", "mcp_find", "not one"]);
+        plugin(dir.path(), "b", &["note", "read"]);
+        fs::create_dir(dir.path().join("torn")).unwrap();
+        fs::write(dir.path().join("torn/plugin.json"), "{").unwrap();
+        let (tools, warnings) = tools(dir.path(), &Secrets::default());
+        let names: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
+        assert_eq!(names, ["note", "read"]);
+        let of_kimi = |name: &str| {
+            format!("The tool \"{name}\" of the plugin a is left out: a tool of Kimi has that name")
+        };
+        assert_eq!(warnings[..3], ["Shell", "Agent", "mcp_find"].map(of_kimi));
+        assert_eq!(
+            warnings[3..5],
+            [
+                "The tool \"not one\" of the plugin a is left out: that is no name for a tool",
+                "The tool \"note\" of the plugin b is left out: another plugin has a tool of that name",
+            ]
+        );
+        assert!(warnings[5].starts_with("The plugin torn is left out: "), "{warnings:?}");
+        assert_eq!(warnings.len(), 6);
+    }
+}

@@ -162,3 +162,6 @@ impl Tool for PluginTool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

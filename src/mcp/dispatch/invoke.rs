@@ -75,7 +75,7 @@ impl Target {
         }
         let reason = format!("`{}` may change something", self.qualified);
         match (cx.plan.is_on(), cx.reads_only) {
-            (true, _) => Some(restricted(&reason)),
+            (true, _) => Some(restricted(&self.qualified, &reason)),
             (false, true) => Some(only_reads(&reason)),
             (false, false) => None,
         }

@@ -55,25 +55,62 @@ fn records_of_other_versions_are_read() {
         std::fs::write(folder.path().join("runtime.json"), damage).unwrap();
         assert_eq!(folder.runtime(), Runtime::default(), "{damage}");
     }
-    let written = serde_json::to_value(Runtime::default()).unwrap();
-    let keys: Vec<&String> = written.as_object().unwrap().keys().collect();
-    assert_eq!(
-        keys,
-        [
-            "status",
-            "worker_pid",
-            "child_pid",
-            "child_pgid",
-            "started_at",
-            "heartbeat_at",
-            "updated_at",
-            "finished_at",
-            "exit_code",
-            "interrupted",
-            "timed_out",
-            "failure_reason"
-        ]
-    );
+}
+
+#[test]
+fn records_are_written_in_the_shapes_of_kimi_cli() {
+    let (dir, env) = world();
+    let (folder, spec) = task(&dir.path().join("tasks"), &env);
+    let control = Control {
+        kill_requested_at: Some(7.5),
+        kill_reason: Some("enough".to_owned()),
+        force: false,
+    };
+    folder.write_runtime(&Runtime::default()).unwrap();
+    folder.write_control(&control).unwrap();
+    folder.write_consumer(&Consumer { last_seen_output_size: 3, last_viewed_at: None }).unwrap();
+    // Every key is there, also where there is nothing to say.
+    for (name, expected) in [
+        (
+            "spec.json",
+            json!({"version": 1, "id": spec.id, "kind": "bash", "session_id": "",
+                "description": "", "tool_call_id": "", "owner_role": "", "created_at": 100.0,
+                "command": null, "shell_name": null, "shell_path": null, "cwd": null,
+                "timeout_s": null, "kind_payload": null}),
+        ),
+        (
+            "runtime.json",
+            json!({"status": "created", "worker_pid": null, "child_pid": null,
+                "child_pgid": null, "started_at": null, "heartbeat_at": null, "updated_at": 0.0,
+                "finished_at": null, "exit_code": null, "interrupted": false, "timed_out": false,
+                "failure_reason": null}),
+        ),
+        (
+            "control.json",
+            json!({"kill_requested_at": 7.5, "kill_reason": "enough", "force": false}),
+        ),
+        ("consumer.json", json!({"last_seen_output_size": 3, "last_viewed_at": null})),
+    ] {
+        let written = std::fs::read(folder.path().join(name)).unwrap();
+        let written: Value = serde_json::from_slice(&written).unwrap();
+        let keys =
+            |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+        assert_eq!((&written, keys(&written)), (&expected, keys(&expected)), "{name}");
+    }
+    let words = [
+        (Status::Created, "created"),
+        (Status::Starting, "starting"),
+        (Status::Running, "running"),
+        (Status::AwaitingApproval, "awaiting_approval"),
+        (Status::Completed, "completed"),
+        (Status::Failed, "failed"),
+        (Status::Killed, "killed"),
+        (Status::Lost, "lost"),
+    ];
+    for (n, (status, word)) in words.into_iter().enumerate() {
+        assert_eq!((serde_json::to_value(status).unwrap(), status.word()), (json!(word), word));
+        assert_eq!(status.is_over(), n > 3, "{word}");
+    }
 }
 
 #[test]

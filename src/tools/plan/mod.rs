@@ -54,15 +54,16 @@ impl PlanMode for NoPlanMode {
     }
 }
 
-/// The result of a call that plan mode does not let through. `reason` says what the call does, as the
-/// end of "Plan mode is on: ".
-pub fn restricted(reason: &str) -> ToolReturnValue {
+/// The result of a call of this tool that plan mode does not let through. `reason` says what the call
+/// does, as the end of "Plan mode is on: ".
+pub fn restricted(tool: &str, reason: &str) -> ToolReturnValue {
     ToolReturnValue::error(
         format!(
             "Plan mode is on: {reason}. Until the user has approved the plan only reading goes on; do \
              not try the same in another way."
         ),
-        "Plan mode restriction",
+        // As kimi-cli has it.
+        if tool == "TaskStop" { "Blocked in plan mode" } else { "Plan mode restriction" },
     )
 }
 

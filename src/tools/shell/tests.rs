@@ -92,12 +92,49 @@ async fn a_cancel_stops_it() {
     assert_eq!(brief(&shell(&bench, "sleep 100").await), "Cancelled");
 }
 
+#[tokio::test]
+async fn what_came_before_a_cancel_is_kept() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let (live, cancel) = (std::sync::Arc::clone(&bench.live), bench.cx.cancel.clone());
+    let press = async {
+        while live.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        cancel.cancel();
+    };
+    let (value, ()) = tokio::join!(shell(&bench, "echo begun; sleep 100"), press);
+    assert!(value.is_error);
+    assert_eq!(value.message, "Command was cancelled and killed.");
+    assert_eq!((brief(&value), value.output.text().as_str()), ("Cancelled\nbegun", "begun\n"));
+}
+
 #[test]
 fn a_timeout_has_bounds() {
     for seconds in [0, 86_401] {
         let arguments = json!({"command": "x", "timeout": seconds});
         assert!(schema::check(&Shell.parameters(), arguments).is_err());
     }
+}
+
+#[tokio::test]
+async fn what_a_call_leaves_out_has_its_default_and_five_minutes_are_no_fault() {
+    let checked = Shell.check(json!({"command": "x"})).unwrap();
+    let whole =
+        json!({"command": "x", "timeout": 60, "run_in_background": false, "description": ""});
+    assert_eq!(checked, whole);
+    assert!(Shell.check(json!({"timeout": 1})).is_err());
+    let bench = Bench::new();
+    assert!(!bench.run(&Shell, json!({"command": "true", "timeout": 300})).await.is_error);
+}
+
+#[tokio::test]
+async fn every_call_begins_afresh_and_has_nothing_to_read() {
+    let bench = Bench::with_vars(&[("PATH", "/usr/bin:/bin")]);
+    let value = shell(&bench, "cd /; export LEFT=1; set -f; cat; echo over").await;
+    assert_eq!((value.is_error, value.output.text().as_str()), (false, "over\n"));
+    let value = shell(&bench, "echo \"[$LEFT]\"; pwd").await;
+    let work_dir = bench.root.join("ws");
+    assert_eq!(value.output.text(), format!("[]\n{}\n", work_dir.display()));
 }
 
 #[tokio::test]
@@ -147,9 +184,14 @@ async fn a_background_command_is_asked_for_as_one() {
     let asks = bench.desk.asks.lock().unwrap().clone();
     assert_eq!(asks[0].action, "run background command");
     assert_eq!(asks[0].description, "Run background command `x`");
+    assert_eq!((asks[0].sender.as_str(), asks[0].call_id.as_str()), ("Shell", "call-1"));
+    let shown = DisplayBlock::Shell { language: "bash".into(), command: "x".into() };
+    assert_eq!(asks[0].display, [shown]);
     *bench.desk.verdict.lock().unwrap() = crate::tools::ApprovalVerdict::Approved;
     // The bench has no program to attend it.
-    assert_eq!(brief(&bench.run(&Shell, arguments).await), "Start failed");
+    let value = bench.run(&Shell, arguments).await;
+    assert_eq!(brief(&value), "Start failed");
+    assert!(value.message.starts_with("The task could not be started: "), "{}", value.message);
 }
 
 #[tokio::test]
@@ -170,6 +212,9 @@ async fn a_running_command_goes_on_in_the_background() {
     assert!(text.contains("status: running") && text.ends_with("[output so far]\none\n"), "{text}");
     let tasks = bench.cx.tasks.as_ref().unwrap();
     let id = tasks.list()[0].spec.id.clone();
+    assert_eq!(value.message, "The user sent the command to the background, where it goes on.");
+    let said = DisplayBlock::Brief { text: format!("Sent to the background as {id}") };
+    assert_eq!(value.display, [tasks::display(&tasks.list()[0]), said]);
     std::fs::write(go, "").unwrap();
     let view = tasks.wait(&id, Duration::from_secs(20)).await.unwrap();
     assert_eq!(view.runtime.exit_code, Some(0));

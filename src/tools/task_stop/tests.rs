@@ -18,16 +18,40 @@ async fn it_asks_stops_and_says_what_is_over() {
 }
 
 #[tokio::test]
-async fn neither_plan_mode_nor_a_rejection_lets_it_through() {
-    let mut bench = with_tasks(Bench::new());
+async fn a_rejection_lets_it_go_on() {
+    let bench = with_tasks(Bench::new());
     let (id, _end) = bench.agent_task("look").await;
-    bench.cx.plan_mode = true;
-    let value = bench.run(&TaskStop, json!({"task_id": id})).await;
-    assert_eq!(brief(&value), "Blocked in plan mode");
-    bench.cx.plan_mode = false;
     *bench.desk.verdict.lock().unwrap() =
         crate::tools::ApprovalVerdict::Rejected { feedback: None };
     assert!(bench.run(&TaskStop, json!({"task_id": id})).await.is_error);
     let tasks = bench.cx.tasks.as_ref().unwrap();
     assert!(tasks.get(&id).await.unwrap().is_active());
+}
+
+#[tokio::test]
+async fn the_question_and_the_result_show_the_task() {
+    let bench = with_tasks(Bench::new());
+    let (id, _end) = bench.agent_task("look").await;
+    let tasks = bench.cx.tasks.as_ref().unwrap();
+    let before = tasks::display(&tasks.get(&id).await.unwrap());
+    let value = bench.run(&TaskStop, json!({"task_id": id})).await;
+    let asks = bench.desk.asks.lock().unwrap().clone();
+    assert_eq!((asks[0].sender.as_str(), &asks[0].display), ("TaskStop", &vec![before]));
+    assert_eq!(asks[0].description, format!("Stop background task `{id}` (look)"));
+    let after = tasks.get(&id).await.unwrap();
+    assert_eq!(value.display, [tasks::display(&after)]);
+    assert_eq!(value.output.text(), tasks::block(&after));
+    assert_eq!(value.message, "The task is over.");
+}
+
+#[tokio::test]
+async fn a_stop_without_a_reason_has_the_usual_one() {
+    let bench = with_tasks(Bench::new());
+    for arguments in [json!({}), json!({"reason": " "})] {
+        let (id, _end) = bench.agent_task("look").await;
+        let mut arguments = arguments;
+        arguments["task_id"] = json!(id);
+        let text = bench.run(&TaskStop, arguments).await.output.text();
+        assert!(text.ends_with("reason: Stopped by TaskStop"), "{text}");
+    }
 }
