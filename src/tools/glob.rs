@@ -9,6 +9,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::blocking::Unfinished;
 use super::path_guard;
 use super::walk::{self, Stop};
 use super::{CallContext, Effect, Tool, ToolReturn, Workspace, arguments, schema};
@@ -73,10 +74,27 @@ impl Tool for Glob {
                 let found = find(&base, &wanted, &arguments, stop);
                 Ok(result(&arguments.pattern, found).into())
             })
-            .await?
+            .await
+            .map_err(unfinished)?
         })
         .await
     }
+}
+
+/// The result of a search that did not come to its end.
+fn unfinished(why: Unfinished) -> ToolReturnValue {
+    match why {
+        // A directory of it does not answer, and what was found until then is lost with it.
+        Unfinished::Stuck(_) => too_long(),
+        why => why.into(),
+    }
+}
+
+fn too_long() -> ToolReturnValue {
+    ToolReturnValue::error(
+        "The search took too long and has no result. Search a smaller directory.",
+        "Glob timed out",
+    )
 }
 
 fn directory(
@@ -201,10 +219,7 @@ fn find(base: &Path, wanted: &Wanted, arguments: &Arguments, stop: &Stop) -> Fou
 fn result(pattern: &str, found: Found) -> ToolReturnValue {
     let Found { paths, total, withheld, timed_out } = found;
     if total == 0 && timed_out {
-        return ToolReturnValue::error(
-            "The search took too long and found nothing. Search a smaller directory.",
-            "Glob timed out",
-        );
+        return too_long();
     }
     let mut message = match total {
         0 => format!("No matches found for pattern `{pattern}`."),
@@ -402,6 +417,9 @@ mod tests {
         let nothing = result("**", found);
         assert!(nothing.is_error && nothing.message.contains("took too long"), "{nothing:?}");
         assert_eq!(brief(&nothing), "Glob timed out");
+        // Also one that never noticed; a cancel is told as such.
+        assert_eq!(unfinished(Unfinished::Stuck(Default::default())), nothing);
+        assert_eq!(brief(&unfinished(Unfinished::Cancelled)), "Cancelled");
         let paths = vec!["a".to_owned()];
         let part = result("**", Found { paths, total: 1, withheld: 0, timed_out: true });
         assert_eq!((part.is_error, part.output.text().as_str()), (false, "a"));
