@@ -143,7 +143,7 @@ impl Tool for Shell {
         }
         let (line, timeout) = (arguments.command, Some(arguments.timeout));
         // What may only read is held to that here, where it is known what a command finds.
-        let terminals = cx.terminals.as_ref().filter(|_| !cx.plan_mode && !cx.reads_only);
+        let terminals = cx.terminals.as_ref().filter(|_| !cx.plan.is_on() && !cx.reads_only);
         if let Some(terminals) = terminals
             && let Some(value) = terminal::run(terminals, &line, timeout, cx).await
         {
