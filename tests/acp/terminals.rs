@@ -25,6 +25,21 @@ fn asked(server: &ModelServer, words: &[&str]) -> (Home, Editor, String, Value, 
     (home, editor, session, id, params, prompt)
 }
 
+/// What the model is told of the command, one part beside the other.
+fn result(server: &ModelServer) -> String {
+    let request = &server.requests()[1].body;
+    let told = request["messages"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(told["role"], "tool");
+    match &told["content"] {
+        Value::String(text) => text.clone(),
+        parts => {
+            let parts = parts.as_array().unwrap().iter();
+            let texts: Vec<&str> = parts.filter_map(|part| part["text"].as_str()).collect();
+            texts.join("|")
+        }
+    }
+}
+
 /// Answers the end of a terminal: what it has printed, and that it is let go.
 fn ends(editor: &mut Editor, output: &Value) {
     let (id, params) = editor.called("terminal/output");
@@ -42,19 +57,20 @@ fn a_command_runs_in_a_terminal_of_the_editor() {
             json!({"exitCode": 0, "signal": null}),
             json!({"output": "\u{1b}[31mred\u{1b}[0m\r\nend\r\n", "truncated": false}),
             "completed",
-            "Command executed successfully.</system>\\nred\\nend\\n",
+            "<system>Command executed successfully.</system>|red\nend\n",
         ),
         (
             json!({"exitCode": 3}),
             json!({"output": "oh\n", "truncated": true}),
             "failed",
-            "Command failed with exit code: 3.</system>\\n[the beginning is gone: the editor keeps the end alone]\\noh\\n",
+            "<system>ERROR: Command failed with exit code: 3.</system>|[the beginning is gone: the editor \
+             keeps the end alone]\noh\n",
         ),
         (
             json!({"exitCode": null, "signal": "SIGKILL"}),
             json!({"output": "", "truncated": false}),
             "failed",
-            "Command failed with exit code: unknown (signal SIGKILL).",
+            "<system>ERROR: Command failed with exit code: unknown (signal SIGKILL).</system>",
         ),
     ] {
         let server = model(r#"{"command":"touch made"}"#);
@@ -70,8 +86,7 @@ fn a_command_runs_in_a_terminal_of_the_editor() {
         editor.answer_call(&id, end);
         ends(&mut editor, &output);
         assert_eq!(editor.stopped(prompt), "end_turn");
-        let request = server.requests()[1].raw.clone();
-        assert!(request.contains(told), "{request}");
+        assert_eq!(result(&server), told);
         let call =
             editor.updates().into_iter().find(|it| it["sessionUpdate"] == "tool_call").unwrap();
         let updates = editor.call_updates(call["toolCallId"].as_str().unwrap());
@@ -100,7 +115,7 @@ fn an_editor_that_opens_none_has_its_commands_run_here() {
     );
     assert_eq!(editor.stopped(prompt), "end_turn");
     assert!(home.path("project/made").exists());
-    assert!(server.requests()[1].raw.contains("here\\n"));
+    assert!(result(&server).ends_with("|here\n"));
     editor.finish();
 }
 
@@ -111,8 +126,8 @@ fn what_cannot_be_asked_about_is_not_run_twice() {
     editor.answer_call(&id, json!({"terminal": 1}));
     assert_eq!(editor.stopped(prompt), "end_turn");
     assert!(!home.path("project/made").exists());
-    let request = server.requests()[1].raw.clone();
-    assert!(request.contains("Find out what the command has done"), "{request}");
+    let told = result(&server);
+    assert!(told.contains("Find out what the command has done"), "{told}");
     editor.finish();
 }
 
@@ -134,11 +149,8 @@ fn a_command_that_takes_too_long_or_is_cancelled_is_ended() {
             assert_eq!(editor.stopped(prompt), "cancelled");
         } else {
             assert_eq!(editor.stopped(prompt), "end_turn");
-            let request = server.requests()[1].raw.clone();
-            assert!(
-                request.contains("Command killed by timeout (1s).</system>\\nso far"),
-                "{request}"
-            );
+            let told = "<system>ERROR: Command killed by timeout (1s).</system>|so far\n";
+            assert_eq!(result(&server), told);
         }
         editor.finish();
     }
