@@ -248,7 +248,7 @@ mod tests {
             "- **x**: connected, no tools"
         );
         let bad = view("a\u{1b}[2J\n*b*", Status::Failed, Some("no\nway"), 0);
-        assert_eq!(entry(&bad, "Do it."), "- **a b**: failed: no way. Do it.");
+        assert_eq!(entry(&bad, "Do it."), "- **a<U+001B>[2J<U+000A>b**: failed: no way. Do it.");
     }
 
     #[tokio::test]

@@ -210,7 +210,7 @@ fn what_was_put_off_is_asked_about_again() {
             kimi.send("\x1b");
             kimi.wait_for_rows("the prompt", is_idle);
         }
-        kimi.send(&format!("{command}\r"));
+        kimi.send(format!("{command}\r"));
         kimi.wait_text("▶ Start the MCP server of this project?");
         kimi.send("\x0e\x10\x1b");
         kimi.wait_for_rows("the prompt", is_idle);
