@@ -147,10 +147,12 @@ async fn trim_results(
     core.hub.event(Event::CompactionBegin {});
     let result = context.rewrite(trimmed.messages, after);
     drop(context);
+    if result.is_ok() {
+        core.forget_shown();
+        core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
+    }
     core.hub.event(Event::CompactionEnd {});
     result?;
-    core.forget_shown();
-    core.hub.event(Event::StatusUpdate(core.context_status(after, llm.max_context)));
     Ok(Some(after))
 }
 
@@ -245,7 +247,19 @@ pub(super) async fn drop_oldest(core: &Arc<Core>) -> Result<Option<Compacted>, C
     core.hub.event(Event::CompactionBegin {});
     let result = replace(core, &llm, begin, kept).await;
     core.hub.event(Event::CompactionEnd {});
+    if result.is_ok() {
+        tell_of_the_loss(core);
+    }
     result.map(|after| Some(Compacted { before, after }))
+}
+
+/// What the user would not see otherwise: the model no longer knows what was said.
+fn tell_of_the_loss(core: &Core) {
+    let title = "The beginning of the conversation was left out.".to_owned();
+    let body = "The provider found it too long, and no summary could be made. /undo brings it back; set the \
+                model's max_context_size to what the provider takes.";
+    let payload = serde_json::json!({});
+    core.tell("session.beginning_left_out", title, body.to_owned(), "warning", payload);
 }
 
 /// Takes the middle out of all long results, also of those that the model has not seen yet: what one
@@ -386,7 +400,8 @@ async fn summarise(
         };
         if error.context_overflow() && shortened < MOST_SHORTENED {
             shortened += 1;
-            budget /= 2;
+            // Half of what was refused: the window may be much smaller than it is said to be.
+            budget = budget.min(messages[0].text().len()) / 2;
             messages = [Message::user_text(transcript(old, focus, budget))];
             continue;
         }

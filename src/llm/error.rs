@@ -106,6 +106,10 @@ impl LlmError {
             return true;
         }
         let message = message.to_ascii_lowercase();
+        // How many may come in a minute is another matter.
+        if ["rate limit", "per minute", "per day"].iter().any(|mark| message.contains(mark)) {
+            return false;
+        }
         [
             "context length",
             "context_length",
@@ -122,6 +126,11 @@ impl LlmError {
             "input length",
             "request_too_large",
             "request too large",
+            "token length",
+            "tokens length",
+            "context size",
+            "token count of",
+            "reduce the length",
         ]
         .iter()
         .any(|mark| message.contains(mark))
@@ -148,13 +157,23 @@ mod tests {
             "Invalid request: Your request exceeded model token limit: 131072",
             "total message token length exceed max message tokens",
             "Input is too long for requested model.",
+            "Invalid request: Input token length too long",
+            "tokens length in request too long",
+            "the request exceeds the available context size, try increasing it",
+            "prompt token count of 130000 exceeds the limit of 128000",
+            "Please reduce the length of the messages or completion.",
         ] {
             assert!(refused(400, message).context_overflow(), "{message}");
             assert!(!refused(429, message).context_overflow(), "the rate is limited: {message}");
             assert!(!refused(500, message).context_overflow(), "{message}");
         }
         assert!(refused(413, "Request Entity Too Large").context_overflow());
-        for message in ["Invalid API key", "max_tokens must be positive", "unknown tool"] {
+        for message in [
+            "Invalid API key",
+            "max_tokens must be positive",
+            "unknown tool",
+            "token limit for your organisation exceeded: rate limit reached",
+        ] {
             assert!(!refused(400, message).context_overflow(), "{message}");
         }
     }

@@ -140,18 +140,20 @@ pub fn told(server: &ServerConfig) -> Vec<String> {
                 std::iter::once(command).chain(args).map(|word| quoted(word)).collect();
             lines.push(format!("runs {}", words.join(" ")));
             if let Some(dir) = cwd {
-                lines.push(format!("in {}", dir.display()));
+                lines.push(format!("in {}", in_a_line(&dir.display().to_string())));
             }
             if !env.is_empty() {
-                let pairs: Vec<String> =
-                    env.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+                let pairs: Vec<String> = env
+                    .iter()
+                    .map(|(name, value)| format!("{}={}", in_a_line(name), quoted(value)))
+                    .collect();
                 lines.push(format!("with {}", pairs.join(" ")));
             }
         }
         Reach::Remote { url, headers, .. } => {
-            lines.push(format!("contacts {url}"));
+            lines.push(format!("contacts {}", in_a_line(url)));
             if !headers.is_empty() {
-                let names: Vec<&str> = headers.keys().map(String::as_str).collect();
+                let names: Vec<String> = headers.keys().map(|name| in_a_line(name)).collect();
                 lines.push(format!("with the headers {}", names.join(", ")));
             }
         }
@@ -172,7 +174,32 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
+    if word.chars().any(char::is_control) {
+        return escaped(word);
+    }
     format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// A text as it is, unless it would not stand on one line.
+fn in_a_line(text: &str) -> String {
+    if text.chars().any(char::is_control) { escaped(text) } else { text.to_owned() }
+}
+
+/// A word as bash writes one with control characters: behind a line break a comment has ended.
+fn escaped(word: &str) -> String {
+    let mut out = "$'".to_owned();
+    for c in word.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            '\'' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
 }
 
 #[cfg(test)]

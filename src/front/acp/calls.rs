@@ -66,6 +66,8 @@ impl Calls {
         });
         let arguments = call.arguments().to_owned();
         let call_id = call.id.clone();
+        // What an earlier call of that id was shown in is not its own.
+        self.shown.take(&call_id);
         self.open
             .insert(call_id.clone(), Call { id, name, arguments, live: String::new(), told: None });
         self.streaming = Some(call_id);
@@ -177,6 +179,7 @@ impl Calls {
     /// Whatever is open has no result any more.
     pub fn abandon(&mut self) -> Vec<Value> {
         self.streaming = None;
+        self.open.keys().for_each(|id| drop(self.shown.take(id)));
         let mut open: Vec<Call> = self.open.drain().map(|(_, call)| call).collect();
         open.sort_by(|a, b| a.id.cmp(&b.id));
         let failed = |call: Call| json!({"sessionUpdate": "tool_call_update", "toolCallId": call.id, "status": "failed"});

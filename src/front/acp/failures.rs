@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::mcp::project::ProjectFile;
 use crate::mcp::servers::Servers;
 use crate::mcp::tidy::one_line;
 
@@ -32,6 +33,7 @@ impl Failures {
             .warnings()
             .into_iter()
             .chain(servers.failures())
+            .chain(servers.unasked().iter().map(ProjectFile::unasked_line))
             .filter(|line| {
                 let (who, _) = line.split_once(" is not connected").unwrap_or((line, ""));
                 self.told.insert(one_line(who, MOST_CHARS))

@@ -99,6 +99,12 @@ impl Peer {
         answer.await.unwrap_or_else(|_| Err(GONE.to_owned()))
     }
 
+    /// Calls the client without waiting for an answer: one that is gone may still read.
+    pub fn call_unanswered(&self, method: &str, params: &Value) {
+        let id = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.send(rpc::call(id, method, params));
+    }
+
     /// Takes the client's answer to a call. Answers that nobody waits for are passed over.
     pub fn take_answer(&self, id: &Id, answer: Answer) {
         let Id::Number(number) = id else { return };

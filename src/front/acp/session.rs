@@ -375,13 +375,15 @@ impl Session {
     }
 
     fn request(&mut self, request: &Request) {
-        let (call_id, sender) = match request {
-            Request::ApprovalRequest(approval) => (&approval.tool_call_id, &*approval.sender),
-            Request::QuestionRequest(question) => (&question.tool_call_id, "Question"),
+        let (agent, call_id, sender) = match request {
+            Request::ApprovalRequest(approval) => {
+                (approval.agent_id.as_deref(), &approval.tool_call_id, &*approval.sender)
+            }
+            Request::QuestionRequest(question) => (None, &question.tool_call_id, "Question"),
             // Only for programs that have brought tools or hooks.
             Request::ToolCallRequest(_) | Request::HookRequest(_) => return,
         };
-        let (announced, call) = self.updates.asked_about(call_id, sender);
+        let (announced, call) = self.updates.asked_about(agent, call_id, sender);
         self.tell(&announced);
         let (peer, ops, id) = (self.peer.clone(), self.ops.clone(), self.id.clone());
         let request = request.clone();

@@ -79,7 +79,7 @@ impl Terminals for ClientTerminals {
             "outputByteLimit": MAX_OUTPUT,
         });
         let opened = self.peer.call("terminal/create", &params).await.map_err(|why| {
-            if why == GONE { NoTerminal::Lost(why) } else { NoTerminal::Refused(why) }
+            if why == GONE { NoTerminal::Lost(why) } else { NoTerminal::Refused(cleaned(&why)) }
         })?;
         let Some(id) = opened["terminalId"].as_str() else {
             return Err(NoTerminal::Lost("it did not name the one it has opened".to_owned()));
@@ -100,30 +100,46 @@ struct ClientTerminal {
 #[async_trait]
 impl Terminal for ClientTerminal {
     async fn wait(&self) -> Result<TerminalEnd, String> {
-        let end = self.peer.call("terminal/wait_for_exit", &self.params).await?;
+        let end = self.ask("terminal/wait_for_exit").await?;
+        let signal = end["signal"].as_str().filter(|signal| !signal.is_empty());
         Ok(TerminalEnd {
             exit_code: end["exitCode"].as_i64(),
-            signal: end["signal"].as_str().map(|signal| cleaned(signal).chars().take(40).collect()),
+            signal: signal.map(|signal| cleaned(signal).chars().take(40).collect()),
         })
     }
 
     async fn output(&self) -> Result<TerminalOutput, String> {
-        let output = self.peer.call("terminal/output", &self.params).await?;
+        let output = self.ask("terminal/output").await?;
+        let Some(text) = output["output"].as_str() else {
+            return Err("its answer names no output".to_owned());
+        };
         Ok(TerminalOutput {
-            text: cleaned(output["output"].as_str().unwrap_or_default()),
+            text: cleaned(text),
             truncated: output["truncated"].as_bool().unwrap_or_default(),
         })
     }
 
     async fn kill(&self) {
-        if let Err(why) = self.peer.call("terminal/kill", &self.params).await {
-            tracing::debug!(why, "the client did not end a command");
-        }
+        self.tell("terminal/kill").await;
     }
 
     async fn release(&self) {
-        if let Err(why) = self.peer.call("terminal/release", &self.params).await {
-            tracing::debug!(why, "the client did not release a terminal");
+        self.tell("terminal/release").await;
+    }
+}
+
+impl ClientTerminal {
+    async fn ask(&self, method: &str) -> Result<Value, String> {
+        self.peer.call(method, &self.params).await.map_err(|why| cleaned(&why))
+    }
+
+    /// Calls a method of which the answer changes nothing. A client that is gone may still read: it hears of
+    /// it, too.
+    async fn tell(&self, method: &str) {
+        match self.peer.call(method, &self.params).await {
+            Ok(_) => {}
+            Err(why) if why == GONE => self.peer.call_unanswered(method, &self.params),
+            Err(why) => tracing::debug!(why, method, "the client did not do it"),
         }
     }
 }

@@ -16,13 +16,28 @@ use crate::protocol::{
     ContentPart, DisplayBlock, Event, TodoItem, TodoStatus, ToolCall, UserInput,
 };
 
+/// A call of a subagent: the agent's id and the model's of the call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Inner {
+    agent: String,
+    call: String,
+}
+
+impl Inner {
+    /// What stands for the model's id of the call where calls of all agents are.
+    fn key(&self) -> String {
+        format!("{}/{}", self.agent, self.call)
+    }
+}
+
 /// The news of a session, live or from its record.
 pub(super) struct Updates {
     work_dir: PathBuf,
     calls: Calls,
     shown: Shown,
-    /// Calls of subagents that run, by id: announced only when something is asked because of them.
-    inner: HashMap<String, ToolCall>,
+    /// Calls of subagents that run: announced only when something is asked because of them. The models of
+    /// several agents may give their calls the same ids.
+    inner: HashMap<Inner, ToolCall>,
     /// Messages of the user are told, too.
     replays: bool,
 }
@@ -77,7 +92,9 @@ impl Updates {
                     _ => None,
                 }));
             }
-            Event::SubagentEvent { event, .. } => updates.extend(self.of_subagent(event)),
+            Event::SubagentEvent { agent_id, event, .. } => {
+                updates.extend(self.of_subagent(agent_id.as_deref().unwrap_or_default(), event));
+            }
             Event::PlanDisplay { content, .. } => updates.push(said_by_agent(content)),
             Event::Notification(news) => {
                 updates.push(notification(&format!("{}\n{}", news.title, news.body)));
@@ -97,15 +114,33 @@ impl Updates {
     }
 
     /// The call that something is asked about, as a request describes it; before it, what announces a call
-    /// that the client has not heard of.
-    pub fn asked_about(&mut self, call_id: &str, sender: &str) -> (Vec<Value>, Value) {
-        if let Some((settled, described)) = self.calls.describe(call_id) {
+    /// that the client has not heard of. `agent` is the id of the subagent that asks, where that is known.
+    pub fn asked_about(
+        &mut self,
+        agent: Option<&str>,
+        call_id: &str,
+        sender: &str,
+    ) -> (Vec<Value>, Value) {
+        if agent.is_none()
+            && let Some((settled, described)) = self.calls.describe(call_id)
+        {
             return (Vec::from_iter(settled), described);
         }
-        let call = self.inner.remove(call_id);
-        let call = call.unwrap_or_else(|| ToolCall::new(call_id, sender, ""));
+        let inner = match agent {
+            Some(agent) => Inner { agent: agent.to_owned(), call: call_id.to_owned() },
+            None => {
+                let known = self.inner.keys().find(|inner| inner.call == call_id).cloned();
+                known.unwrap_or_else(|| Inner { call: call_id.to_owned(), ..Inner::default() })
+            }
+        };
+        let key = inner.key();
+        if let Some((settled, described)) = self.calls.describe(&key) {
+            return (Vec::from_iter(settled), described);
+        }
+        let call = self.inner.remove(&inner).map(|call| ToolCall { id: key.clone(), ..call });
+        let call = call.unwrap_or_else(|| ToolCall::new(key.clone(), sender, ""));
         let announced = self.calls.announce(&call);
-        let described = self.calls.describe(call_id).map(|(_, described)| described);
+        let described = self.calls.describe(&key).map(|(_, described)| described);
         (announced, described.unwrap_or_default())
     }
 
@@ -121,17 +156,21 @@ impl Updates {
     }
 
     /// The work of subagents is their own, up to what was asked of the user.
-    fn of_subagent(&mut self, event: &Event) -> Option<Value> {
+    fn of_subagent(&mut self, agent: &str, event: &Event) -> Option<Value> {
+        let inner = |call: &str| Inner { agent: agent.to_owned(), call: call.to_owned() };
         match event {
             Event::ToolCall(call) => {
-                self.inner.insert(call.id.clone(), call.clone());
+                self.inner.insert(inner(&call.id), call.clone());
                 None
             }
             Event::ToolResult { tool_call_id, return_value } => {
-                self.inner.remove(tool_call_id);
-                self.calls.end(tool_call_id, return_value)
+                let inner = inner(tool_call_id);
+                self.inner.remove(&inner);
+                self.calls.end(&inner.key(), return_value)
             }
-            Event::SubagentEvent { event, .. } => self.of_subagent(event),
+            Event::SubagentEvent { agent_id, event, .. } => {
+                self.of_subagent(agent_id.as_deref().unwrap_or_default(), event)
+            }
             _ => None,
         }
     }
@@ -291,10 +330,10 @@ mod tests {
             ],
         );
         assert_eq!(told, ["tool_call pending"]);
-        let (announced, _) = updates.asked_about("in", "Shell");
+        let (announced, _) = updates.asked_about(None, "in", "Shell");
         assert_eq!(announced.len(), 2);
         assert!(all(&mut updates, &[part("\"ls -l\"}")]).is_empty());
-        let (settled, described) = updates.asked_about("c", "Shell");
+        let (settled, described) = updates.asked_about(None, "c", "Shell");
         assert_eq!(settled[0]["rawInput"], json!({"command": "ls -l"}));
         assert_eq!(described["title"], "Shell: ls -l");
     }
@@ -317,12 +356,12 @@ mod tests {
             })
         };
         assert!(all(&mut updates, &[call("a"), call("b"), result("a")]).is_empty());
-        let (announced, described) = updates.asked_about("b", "Shell");
+        let (announced, described) = updates.asked_about(None, "b", "Shell");
         assert_eq!((announced.len(), &described["title"]), (2, &json!("Shell: ls")));
         assert_eq!(announced[0]["toolCallId"], described["toolCallId"]);
         assert_eq!(all(&mut updates, &[result("b")]), ["tool_call_update completed"]);
         // Nobody has told of it, and still the client knows what is asked.
-        let (announced, described) = updates.asked_about("unknown", "Server");
+        let (announced, described) = updates.asked_about(None, "unknown", "Server");
         assert_eq!((announced.len(), &described["title"]), (2, &json!("Server")));
     }
 }

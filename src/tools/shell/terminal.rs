@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use super::{How, ended};
 use crate::platform::shell;
@@ -14,8 +15,10 @@ use crate::tools::output::{Collector, Limits};
 
 /// How long a program may take to open a terminal.
 const OPENING: Duration = Duration::from_secs(10);
-/// How long it may take to end a command, and to say what that has printed.
+/// How long is waited for it to end a command, and to say what that has printed.
 const ENDING: Duration = Duration::from_secs(5);
+/// The same for a call that was cancelled, which has to return soon.
+const CANCELLED: Duration = Duration::from_secs(1);
 
 /// A command for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,29 +116,20 @@ pub(super) async fn run(
         () = limit => Ok(How::TimedOut),
     };
     let runs = !matches!(how, Ok(How::Succeeded | How::Failed(_)));
-    let output = within(async {
-        if runs {
-            terminal.kill().await;
-        }
-        terminal.output().await
-    })
-    .await;
-    // Nobody waits for that.
-    tokio::spawn(async move { within(terminal.release()).await });
+    let output = put_away(terminal, runs, cx).await;
     let how = match how {
         Ok(how) => how,
         Err(why) => return Some(lost(&why)),
     };
     let unknown = match output {
-        Some(Ok(output)) => {
+        Ok(output) => {
             if output.truncated {
                 collector.push_str("[the beginning is gone: the editor keeps the end alone]\n");
             }
             collector.push_str(&output.text);
             None
         }
-        Some(Err(why)) => Some(why),
-        None => Some("it did not answer in time".to_owned()),
+        Err(why) => Some(why),
     };
     let mut value = ended(collector.finish(), how, timeout);
     if let Some(why) = unknown {
@@ -168,11 +162,37 @@ async fn open(
     };
     tokio::spawn(async move {
         if let Ok(Ok(terminal)) = opening.await {
-            within(terminal.kill()).await;
-            within(terminal.release()).await;
+            terminal.kill().await;
+            terminal.release().await;
         }
     });
     given_up
+}
+
+/// What a command has printed, which is ended first if it `runs`; nothing more is wanted of its terminal
+/// then. Nobody waits long for that, and it is done all the same: a program may take its time.
+async fn put_away(
+    terminal: Box<dyn Terminal>,
+    runs: bool,
+    cx: &CallContext,
+) -> Result<TerminalOutput, String> {
+    let (told, output) = oneshot::channel();
+    tokio::spawn(async move {
+        if runs {
+            terminal.kill().await;
+        }
+        // A program that never says what was printed lets go of it nevertheless.
+        let output = tokio::time::timeout(ENDING, terminal.output()).await;
+        let late = || Err("it did not answer in time".to_owned());
+        // Fails when nobody wants to know any more.
+        let _ = told.send(output.unwrap_or_else(|_| late()));
+        terminal.release().await;
+    });
+    let patience = if cx.cancel.is_cancelled() { CANCELLED } else { ENDING };
+    match tokio::time::timeout(patience, output).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(_)) | Err(_) => Err("it did not answer in time".to_owned()),
+    }
 }
 
 /// The command line with what a command that nobody may be watching needs: no pager, no question of git's.
@@ -200,9 +220,4 @@ fn lost(why: &str) -> ToolReturnValue {
          running it again."
     );
     ToolReturnValue::error(message, "Execution failed")
-}
-
-/// What a program says, unless it takes too long for it.
-async fn within<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(ENDING, future).await.ok()
 }

@@ -7,6 +7,7 @@ use super::{App, TuiError};
 use crate::front::tui::cells::Severity;
 use crate::mcp::server::Status;
 use crate::mcp::servers::{Ordered, ServerView, not_connected};
+use crate::mcp::tidy::name_written_out;
 
 /// Changes that come together are shown together.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -16,6 +17,8 @@ const GATHER: Duration = Duration::from_millis(1_500);
 const MOST_TOLD: usize = 3;
 /// Names in one line.
 const MOST_NAMED: usize = 6;
+/// Characters of a name in it.
+const MAX_NAME: usize = 60;
 /// A server that comes and goes is told of once: again when it had held for so long, or when so much
 /// later it fails for another reason.
 const STEADY: Duration = Duration::from_secs(60);
@@ -193,9 +196,12 @@ pub(super) fn news_of(server: &ServerView) -> String {
 /// Many failures in a line, and what to do.
 fn together(news: &[&ServerView]) -> (String, String) {
     let names = |status: Status| {
-        let all: Vec<&str> =
-            news.iter().filter(|it| it.status == status).map(|it| it.name.as_str()).collect();
-        let named = all.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");
+        let all: Vec<String> = news
+            .iter()
+            .filter(|it| it.status == status)
+            .map(|it| name_written_out(&it.name, MAX_NAME))
+            .collect();
+        let named = all.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
         let more = all.len().saturating_sub(MOST_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         (all.len(), format!("{named}{more}"))

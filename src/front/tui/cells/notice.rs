@@ -124,7 +124,11 @@ pub fn compaction_row(
     theme: &Theme,
 ) -> Vec<Line<'static>> {
     let text = match (before, after) {
-        (Some(before), Some(after)) => {
+        (Some(before), Some(after)) if before == after => {
+            "↓ The conversation could not be made shorter".to_owned()
+        }
+        // Where the provider counts otherwise than we do, the two are of different kinds.
+        (Some(before), Some(after)) if after < before => {
             format!("↓ Compacted the conversation: {} → {} tokens", count(before), count(after))
         }
         _ => "↓ Compacted the conversation".to_owned(),
