@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Reach, ServerConfig, Source, parse, read_bytes};
 use crate::platform::git::project_root;
+use crate::platform::shell::{in_a_line, quoted};
 use crate::store::{ShareDir, StoreError, TrustStore, Verdict};
 
 /// The largest file of a project that is read, in bytes. A person has to read it, too.
@@ -166,40 +167,6 @@ pub fn told(server: &ServerConfig) -> Vec<String> {
         lines.push("switched off".to_owned());
     }
     lines
-}
-
-/// A word of a command line, so that no two command lines look the same.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(char::is_control) {
-        return escaped(word);
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// A text as it is, unless it would not stand on one line.
-fn in_a_line(text: &str) -> String {
-    if text.chars().any(char::is_control) { escaped(text) } else { text.to_owned() }
-}
-
-/// A word as bash writes one with control characters: behind a line break a comment has ended.
-fn escaped(word: &str) -> String {
-    let mut out = "$'".to_owned();
-    for c in word.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\'' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::inject::Secrets;
 use super::manifest::{Manifest, ToolEntry};
 use crate::mcp::schema;
 use crate::platform::process::{self, Captured, End, Leftovers};
+use crate::platform::shell::{in_a_line, quoted};
 use crate::protocol::{DisplayBlock, ToolReturnValue};
 use crate::tools::{ApprovalAsk, CallContext, Effect, Tool, ToolReturn};
 
@@ -46,14 +47,16 @@ impl PluginTool {
             sender: name.clone(),
             action: format!("plugin:{name}"),
             description: format!("Run tool `{name}` of plugin `{}`.", self.manifest.name),
-            display: vec![
-                DisplayBlock::Shell {
-                    language: "bash".to_owned(),
-                    command: self.entry.command.join(" "),
-                },
-                DisplayBlock::Brief { text: pretty },
-            ],
+            // No block of a command: that would be one that runs in the work directory, and all there is.
+            display: vec![DisplayBlock::Brief { text: format!("{pretty}\n{}", self.runs()) }],
         }
+    }
+
+    /// What is started, and where.
+    fn runs(&self) -> String {
+        let words: Vec<String> = self.entry.command.iter().map(|word| quoted(word)).collect();
+        let dir = in_a_line(&self.dir.display().to_string());
+        format!("runs {}\nin {dir}", words.join(" "))
     }
 
     fn command(&self, cx: &CallContext) -> Command {

@@ -351,6 +351,13 @@ pub(super) fn judge(words: &[Word]) -> Verdict {
     }
     let Some(subcommand) = git.subcommand else { return Ok(()) };
     let rest = git.rest;
+    // It starts the viewer that the settings name.
+    let before = words.len().saturating_sub(rest.len());
+    let shows_manual =
+        |(at, word): (usize, &Word)| word.text == "--help" || at < before && word.text == "-h";
+    if words.iter().enumerate().any(shows_manual) {
+        return RUNS;
+    }
     // It shows the differences in submodules by the settings of each, also of those that are no more.
     let shows = |word: &Word| {
         let kind = word.text.strip_prefix("--submodule=");
@@ -430,27 +437,11 @@ fn reads(subcommand: &str, texts: &[&str]) -> bool {
 }
 
 /// Whether a command of `git` starts the programs that a repository's settings name, if they do: it
-/// shows differences, or looks at the files of the work tree.
+/// shows differences, looks at the files of the work tree, or looks at objects, which may have to be fetched
+/// first or to be asked who has signed them.
 pub(super) fn heeds_settings(words: &[Word]) -> bool {
-    const NEVER: &[&str] = &[
-        "branch",
-        "cat-file",
-        "check-ignore",
-        "config",
-        "count-objects",
-        "for-each-ref",
-        "ls-tree",
-        "merge-base",
-        "name-rev",
-        "remote",
-        "rev-list",
-        "rev-parse",
-        "shortlog",
-        "show-ref",
-        "tag",
-        "var",
-        "version",
-    ];
+    const NEVER: &[&str] =
+        &["check-ignore", "config", "count-objects", "remote", "show-ref", "var", "version"];
     let Some(git) = git(words) else { return true };
     git.subcommand.is_some_and(|subcommand| !NEVER.contains(&subcommand))
 }

@@ -114,8 +114,8 @@ const WRITERS: &[&str] = &[
 /// Programs that may be asked for their version.
 const VERSIONED: &[&str] = &[
     "bun", "cargo", "clang", "cmake", "deno", "docker", "g++", "gcc", "gh", "java", "javac",
-    "kubectl", "make", "node", "npm", "npx", "php", "pip", "pip3", "pnpm", "python", "python3",
-    "ruby", "rustc", "rustup", "tsc", "uv", "yarn",
+    "kubectl", "make", "node", "php", "pip", "pip3", "pnpm", "python", "python3", "ruby", "rustc",
+    "rustup", "tsc", "uv", "yarn",
 ];
 
 /// What a simple command does. The first word is known.
@@ -151,11 +151,6 @@ pub(super) fn judge(words: &[Word]) -> Verdict {
         "crontab" | "screen" | "tmux" if shell::only_looks(words) => Ok(()),
         "find" => find(words),
         "man" | "whatis" | "apropos" => man(arguments),
-        "npm" => subcommand(
-            &["list", "ls"],
-            &["--all", "--depth=0", "--depth=1", "--json", "--prod", "-g"],
-            arguments,
-        ),
         "pip" | "pip3" => subcommand(&["freeze", "list", "show"], &[], arguments),
         "sed" => sed(arguments),
         "command" => Ok(()),
@@ -235,7 +230,9 @@ fn tar(arguments: &[Word]) -> Verdict {
     let Some(mode) = arguments.first().and_then(Word::literal) else { return NOT_KNOWN };
     let letters = mode.trim_start_matches('-');
     let lists = letters.contains('t') && letters.chars().all(|c| "tvfzjJ".contains(c));
-    let plain = |word: &Word| !word.may_be_option();
+    // A colon sets the name of a machine apart, which is asked for the archive.
+    let here = |text: &str| !text.split('/').next().unwrap_or_default().contains(':');
+    let plain = |word: &Word| !word.may_be_option() && word.literal().is_some_and(here);
     if lists && !mode.starts_with("--") && arguments.iter().skip(1).all(plain) {
         return Ok(());
     }
@@ -273,11 +270,26 @@ fn curl(arguments: &[Word]) -> Verdict {
         if word.literal().is_none() && word.may_be_option() {
             return MAY_WRITE;
         }
-        if word.text.starts_with('-') && !PLAIN.contains(&&*word.text) {
-            return Err((Effect::Writes, "may send or write something"));
+        if word.text.starts_with('-') {
+            if !PLAIN.contains(&&*word.text) {
+                return Err((Effect::Writes, "may send or write something"));
+            }
+        } else if !is_web_address(word) {
+            return Err((Effect::Writes, "may say to a server what is in an address"));
         }
     }
     Ok(())
+}
+
+/// Whether `curl` takes a word for an address of the web, where to fetch is to read. Without a scheme the
+/// beginning of the host's name tells it one.
+fn is_web_address(word: &Word) -> bool {
+    let text = word.text.to_ascii_lowercase();
+    if text.contains("://") || word.literal().is_none() {
+        return !word.several
+            && ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
+    }
+    !["dict.", "ftp.", "imap.", "ldap.", "pop3.", "smtp."].iter().any(|host| text.starts_with(host))
 }
 
 fn cargo(arguments: &[Word]) -> Verdict {

@@ -192,7 +192,25 @@ fn the_settings_of_the_repository_may_name_programs() {
         {
             assert_eq!(of(&place, command), Effect::Unknown, "{setting} {command}");
         }
-        assert_eq!(of(&place, "git rev-parse HEAD; ls"), Effect::ReadOnly, "{setting}");
+        assert_eq!(of(&place, "git show-ref; git version; ls"), Effect::ReadOnly, "{setting}");
+    }
+    // Objects that are not there are fetched, and signatures are looked at, by programs.
+    for setting in [
+        "[extensions]\npartialClone = o\n[remote \"o\"]\npromisor = true\nuploadpack = touch x",
+        "[gpg]\nprogram = touch x",
+    ] {
+        std::fs::write(&config, setting).unwrap();
+        for command in [
+            "git cat-file -p 1234567890123456789012345678901234567890",
+            "git rev-parse 'abcd^{tree}'",
+            "git for-each-ref --format='%(signature)'",
+            "git branch --format='%(signature)'",
+            "git branch --contains abcd",
+            "git merge-base a b",
+            "git ls-tree a",
+        ] {
+            assert_eq!(of(&place, command), Effect::Unknown, "{setting} {command}");
+        }
     }
 }
 

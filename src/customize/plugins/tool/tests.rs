@@ -32,14 +32,9 @@ async fn it_asks_under_its_own_name_and_says_what_will_run() {
     assert_eq!((ask.action.as_str(), ask.sender.as_str()), ("plugin:note", "note"));
     assert_eq!(ask.call_id, "call-1");
     assert_eq!(ask.description, "Run tool `note` of plugin `notes`.");
-    let command = "touch made".to_owned();
-    assert_eq!(
-        ask.display,
-        [
-            DisplayBlock::Shell { language: "bash".to_owned(), command },
-            DisplayBlock::Brief { text: "{\n  \"text\": \"hi\"\n}".to_owned() },
-        ]
-    );
+    let dir = bench.root.join("notes");
+    let text = format!("{{\n  \"text\": \"hi\"\n}}\nruns touch made\nin {}", dir.display());
+    assert_eq!(ask.display, [DisplayBlock::Brief { text }]);
 }
 
 #[tokio::test]
