@@ -184,3 +184,34 @@ fn a_person_is_asked_before_a_terminal_opens() {
     assert!(!editor.seen.iter().any(|it| it["method"] == "terminal/create"));
     editor.finish();
 }
+
+#[test]
+fn an_editor_may_take_its_time_to_end_a_command() {
+    let server = model(r#"{"command":"sleep 100"}"#);
+    let (_home, mut editor, session, id, _, prompt) = asked(&server, &["--yolo"]);
+    editor.answer_call(&id, json!({"terminalId": "t1"}));
+    editor.called("terminal/wait_for_exit");
+    editor.tell("session/cancel", json!({"sessionId": session}));
+    let (kill, _) = editor.called("terminal/kill");
+    assert_eq!(editor.stopped(prompt), "cancelled");
+    let withdrawn =
+        |it: &Value| it["method"] == "$/cancel_request" && it["params"]["requestId"] == kill;
+    assert!(!editor.seen.iter().any(withdrawn), "that would take the end back");
+    editor.answer_call(&kill, json!({}));
+    ends(&mut editor, &json!({"output": "", "truncated": false}));
+    editor.finish();
+}
+
+#[test]
+fn an_editor_that_only_reads_any_more_hears_that_a_command_is_to_end() {
+    let server = model(r#"{"command":"sleep 100"}"#);
+    let (_home, mut editor, _, id, _, _) = asked(&server, &["--yolo"]);
+    editor.answer_call(&id, json!({"terminalId": "t1"}));
+    editor.called("terminal/wait_for_exit");
+    editor.hang_up();
+    assert_eq!(editor.ended().0, Some(0));
+    for method in ["terminal/kill", "terminal/release"] {
+        let calls = |it: &Value| it["method"] == method && it["params"]["terminalId"] == "t1";
+        assert!(editor.seen.iter().any(calls), "{method}: {:?}", editor.seen);
+    }
+}

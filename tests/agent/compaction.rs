@@ -440,6 +440,25 @@ async fn a_summariser_that_finds_the_text_too_long_gets_less() {
     assert!(heard.text().contains("has been compacted"), "{}", heard.text());
 }
 
+/// A window may be much smaller than the configuration says.
+#[tokio::test]
+async fn a_summariser_is_asked_for_half_of_what_it_has_refused() {
+    let refuse = || vec![status(400, "maximum context length exceeded")];
+    let long = |word: &str| format!("{word} {}", "x".repeat(7_000));
+    let mut replies = vec![vec![text("yes")]; 4];
+    replies.extend([refuse(), refuse(), vec![text("THE SUMMARY")], vec![text("done")]]);
+    let bench = Bench::with(replies);
+    let mut live = bench.open();
+    for word in ["one", "two", "three", "four"] {
+        live.prompt(&long(word)).await.finished();
+    }
+    live.prompt("five").await.finished();
+    let asked = bench.model.asked();
+    let [first, second] = [&asked[5], &asked[6]].map(|asked| asked.messages[0].text().len());
+    assert!(second <= first / 2 + 7_500 && second < first, "{first} {second}");
+    assert!(live.stored().await[0].contains("THE SUMMARY"));
+}
+
 #[tokio::test]
 async fn without_any_summary_the_oldest_goes() {
     let refuse = || vec![status(400, "maximum context length exceeded")];
@@ -451,7 +470,10 @@ async fn without_any_summary_the_oldest_goes() {
     ]);
     let mut live = bench.open();
     live.prompt("first").await;
-    live.prompt("second").await.finished();
+    let heard = live.prompt("second").await;
+    heard.finished();
+    let told = |event: &Event| matches!(event, Event::Notification(news) if news.kind == "session.beginning_left_out");
+    assert_eq!(heard.events().filter(|event| told(event)).count(), 1, "{:#?}", heard.lines());
     let stored = live.stored().await;
     assert!(stored[0].contains("beginning of this conversation is gone"), "{stored:#?}");
     assert_eq!(stored[1..], ["user: second", "assistant: three"]);

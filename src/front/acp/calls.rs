@@ -303,6 +303,27 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_is_that_of_one_call() {
+        let shown = Shown::default();
+        let mut calls = Calls::new("/w".into(), "t".into(), shown.clone());
+        let terminal = json!({"type": "terminal", "terminalId": "t1"});
+        let call = ToolCall::new("c", "Shell", "{}");
+        calls.begin(&call);
+        shown.put("c", "t1");
+        let told = calls.printed("c", "x", Instant::now()).unwrap();
+        assert_eq!(told["content"], json!([terminal]));
+        let ended = calls.end("c", &ToolReturnValue::ok("out", "")).unwrap();
+        assert_eq!(ended["content"], json!([terminal]));
+        // The next ones of that id have nothing to do with it, however it has ended.
+        calls.begin(&call);
+        shown.put("c", "t2");
+        calls.abandon();
+        calls.begin(&call);
+        let ended = calls.end("c", &ToolReturnValue::ok("out", "")).unwrap();
+        assert_eq!(ended["content"], json!([content(text("```\nout\n```"))]));
+    }
+
+    #[test]
     fn results_show_changes_and_say_what_failed() {
         let diff = |old: &str, is_summary| DisplayBlock::Diff {
             path: "/w/a".into(),

@@ -29,7 +29,7 @@ impl Shown {
         self.lock().remove(call_id).as_ref().map(content)
     }
 
-    fn put(&self, call_id: &str, terminal_id: &str) {
+    pub(super) fn put(&self, call_id: &str, terminal_id: &str) {
         self.lock().insert(call_id.to_owned(), terminal_id.to_owned());
     }
 

@@ -360,6 +360,18 @@ mod tests {
         assert_eq!((announced.len(), &described["title"]), (2, &json!("Shell: ls")));
         assert_eq!(announced[0]["toolCallId"], described["toolCallId"]);
         assert_eq!(all(&mut updates, &[result("b")]), ["tool_call_update completed"]);
+        // The models of agent and subagent may give their calls one id.
+        let outer = Event::ToolCall(ToolCall::new("s", "Agent", "{\"description\":\"look\"}"));
+        assert_eq!(all(&mut updates, &[outer, call("s")]).len(), 1);
+        let (_, described) = updates.asked_about(Some(""), "s", "Shell");
+        assert_eq!(described["title"], "Shell: ls");
+        let inner_id = described["toolCallId"].clone();
+        let (_, described) = updates.asked_about(None, "s", "Agent");
+        assert_eq!(described["title"], "Agent: look");
+        assert_ne!(described["toolCallId"], inner_id);
+        assert_eq!(all(&mut updates, &[result("s")]), ["tool_call_update completed"]);
+        let (_, described) = updates.asked_about(None, "s", "Agent");
+        assert_eq!(described["title"], "Agent: look", "it works on");
         // Nobody has told of it, and still the client knows what is asked.
         let (announced, described) = updates.asked_about(None, "unknown", "Server");
         assert_eq!((announced.len(), &described["title"]), (2, &json!("Server")));
